@@ -1,0 +1,1 @@
+"""Datasets: the validated `Transitions`, n-step returns, and the npz door."""

@@ -1,0 +1,233 @@
+"""Transitions: an offline dataset, validated once at the door, and its n-step view that the losses read."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+OutOfBounds = Literal["refuse", "clip"]
+SLACK = 1e-5  # float32 rounding of a bound is not an error
+
+
+class Batch(NamedTuple):
+    """What one update reads. M rows.
+
+    Attributes
+    ----------
+    observations, next_observations : Tensor
+        (M, S), normalised.
+    actions : Tensor
+        (M, D), in [-1, 1].
+    rewards : Tensor
+        (M,), scaled n-step sums Σ_h γ^h r_h.
+    discounts : Tensor
+        (M,), γ^H · mask: what multiplies the bootstrap value.
+    index : Tensor
+        (M,), row numbers in the dataset (for cached reference samples).
+    """
+
+    observations: Tensor
+    actions: Tensor
+    rewards: Tensor
+    discounts: Tensor
+    next_observations: Tensor
+    index: Tensor
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """An offline dataset of R rows; build it with `make_transitions`, which checks everything.
+
+    Attributes
+    ----------
+    observations, next_observations : ndarray
+        (R, S) float32.
+    actions : ndarray
+        (R, D) float32 in [-1, 1].
+    rewards : ndarray
+        (R,) float32, the task's own units.
+    masks : ndarray
+        (R,) float32, 0 where the episode terminated (no bootstrap), else 1.
+    ends : ndarray
+        (R,) bool, the last row of each episode, terminated or cut off by time.
+    """
+
+    observations: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    masks: np.ndarray
+    next_observations: np.ndarray
+    ends: np.ndarray
+
+    def __len__(self) -> int:
+        return int(self.actions.shape[0])
+
+    @property
+    def observation_dim(self) -> int:
+        """S."""
+        return int(self.observations.shape[1])
+
+    @property
+    def action_dim(self) -> int:
+        """D."""
+        return int(self.actions.shape[1])
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all arrays: the same data always has the same fingerprint."""
+        digest = hashlib.sha256()
+        for item in fields(self):
+            array = np.ascontiguousarray(getattr(self, item.name))
+            digest.update(f"{item.name}{array.dtype}{array.shape}".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+
+def make_transitions(
+    observations: np.ndarray,
+    actions: np.ndarray,
+    rewards: np.ndarray,
+    masks: np.ndarray,
+    next_observations: np.ndarray,
+    ends: np.ndarray,
+    *,
+    out_of_bounds: OutOfBounds = "refuse",
+    source: str = "dataset",
+) -> Transitions:
+    """Check and convert the arrays of a dataset.
+
+    Parameters
+    ----------
+    observations, actions, rewards, masks, next_observations, ends : ndarray
+        As in `Transitions`; any real dtype.
+    out_of_bounds : {"refuse", "clip"}
+        What to do with actions outside [-1, 1].
+    source : str
+        What to call the data in messages.
+
+    Raises
+    ------
+    ValueError
+        Empty data, disagreeing lengths, wrong dimensions, NaN or infinity (names array and row), or actions outside
+        [-1, 1] (counted, with the cure).
+    """
+    arrays = {
+        "observations": (observations, 2),
+        "actions": (actions, 2),
+        "rewards": (rewards, 1),
+        "masks": (masks, 1),
+        "next_observations": (next_observations, 2),
+        "ends": (ends, 1),
+    }
+    rows = len(actions)
+    if rows == 0:
+        raise ValueError(f"{source}: the dataset has no rows")
+    checked: dict[str, np.ndarray] = {}
+    for name, (array, dims) in arrays.items():
+        array = np.asarray(array)
+        if array.dtype == object or not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
+            raise ValueError(f"{source}: '{name}' must hold numbers, got dtype {array.dtype}")
+        if array.ndim != dims:
+            raise ValueError(f"{source}: '{name}' must have {dims} dimension(s), got shape {array.shape}")
+        if len(array) != rows:
+            raise ValueError(f"{source}: '{name}' has {len(array)} rows but 'actions' has {rows}")
+        array = np.ascontiguousarray(array, dtype=bool if name == "ends" else np.float32)
+        if not np.isfinite(array).all():
+            bad = int(np.argwhere(~np.isfinite(array).reshape(rows, -1).all(1))[0, 0])
+            raise ValueError(f"{source}: '{name}' has NaN or infinity, first in row {bad}; drop or repair such rows")
+        checked[name] = array
+    if checked["observations"].shape != checked["next_observations"].shape:
+        shapes = checked["observations"].shape, checked["next_observations"].shape
+        raise ValueError(f"{source}: 'observations' {shapes[0]} and 'next_observations' {shapes[1]} differ in shape")
+    outside = np.abs(checked["actions"]).max(1) > 1.0 + SLACK
+    if outside.any() and out_of_bounds == "refuse":
+        raise ValueError(
+            f"{source}: {int(outside.sum())} of {rows} rows have actions outside [-1, 1], first row {int(outside.argmax())} "
+            "(rescale them, or clip them: out_of_bounds='clip', on the command line --clip-actions)"
+        )
+    checked["actions"] = np.clip(checked["actions"], -1.0, 1.0)
+    checked["ends"][-1] = True
+    return Transitions(**checked)
+
+
+def n_step(data: Transitions, steps: int, discount: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """n-step returns that stop at the episode's end.
+
+    Parameters
+    ----------
+    data : Transitions
+    steps : int
+        n ≥ 1.
+    discount : float
+        γ per step.
+
+    Returns
+    -------
+    (rewards (R,), discounts (R,), last (R,))
+        Σ_{h<H} γ^h r, γ^H · mask of the last row used, and that row's number; H = n, or less at the end of an episode.
+    """
+    rows = len(data)
+    last = np.arange(rows)
+    rewards = data.rewards.astype(np.float64)
+    power = np.full(rows, discount)
+    open_rows = ~data.ends
+    for _ in range(steps - 1):
+        grow = np.flatnonzero(open_rows)
+        if not len(grow):
+            break
+        last[grow] += 1
+        rewards[grow] += power[grow] * data.rewards[last[grow]]
+        power[grow] *= discount
+        open_rows[grow] = ~data.ends[last[grow]]
+    return rewards.astype(np.float32), (power * data.masks[last]).astype(np.float32), last
+
+
+class Replay:
+    """The dataset on a device, as one matrix, so that a minibatch is one gather.
+
+    Parameters
+    ----------
+    data : Transitions
+    mean, std : Tensor
+        (S,), the observation normalisation.
+    steps : int
+        n of the n-step returns.
+    discount, reward_scale : float
+    device : torch.device
+    """
+
+    def __init__(
+        self,
+        data: Transitions,
+        mean: Tensor,
+        std: Tensor,
+        *,
+        steps: int,
+        discount: float,
+        reward_scale: float,
+        device: torch.device,
+    ) -> None:
+        rewards, discounts, last = n_step(data, steps, discount)
+        observations = (torch.from_numpy(data.observations) - mean.cpu()) / std.cpu()
+        following = (torch.from_numpy(data.next_observations[last]) - mean.cpu()) / std.cpu()
+        scalars = torch.from_numpy(np.stack((rewards * reward_scale, discounts), 1))
+        self._matrix = torch.cat((observations, torch.from_numpy(data.actions), scalars, following), 1).to(device)
+        self._s, self._d = data.observation_dim, data.action_dim
+
+    def __len__(self) -> int:
+        return int(self._matrix.shape[0])
+
+    @property
+    def next_observations(self) -> Tensor:
+        """All next observations, (R, S), normalised."""
+        return self._matrix[:, self._s + self._d + 2 :]
+
+    def batch(self, index: Tensor) -> Batch:
+        """Gather the rows ``index`` (M,)."""
+        s, d = self._s, self._d
+        rows = self._matrix.index_select(0, index)
+        return Batch(rows[:, :s], rows[:, s : s + d], rows[:, s + d], rows[:, s + d + 1], rows[:, s + d + 2 :], index)

@@ -1,0 +1,51 @@
+"""Activations with their derivatives, as pairs of a forward and a backward function.
+
+The tanh form of GELU is written with the logistic function, 0.5 (1 + tanh u) = sigmoid(2u): the same function to float
+rounding, at half the time of ``torch.nn.functional.gelu(approximate="tanh")`` on a CPU, because torch's vectorised
+sigmoid is several times faster than its tanh, and because the backward pass reuses it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+LINEAR = 2.0 * math.sqrt(2.0 / math.pi)
+CUBIC = 0.044715 * LINEAR
+
+
+class Activation(NamedTuple):
+    """``forward(x) -> (y, saved)`` and ``backward(grad_y, saved) -> grad_x``, elementwise."""
+
+    forward: Callable[[Tensor], tuple[Tensor, tuple[Tensor, ...]]]
+    backward: Callable[[Tensor, tuple[Tensor, ...]], Tensor]
+
+
+def _relu(x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    y = torch.relu(x)
+    return y, (y,)
+
+
+def _relu_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
+    result: Tensor = torch.ops.aten.threshold_backward(grad, saved[0], 0)
+    return result
+
+
+def _gelu(x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    square = x * x
+    gate = torch.addcmul(x * LINEAR, square, x, value=CUBIC).sigmoid_()
+    y = x * gate
+    return y, (x, y, square, gate)
+
+
+def _gelu_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
+    x, y, square, gate = saved  # y' = gate + x gate (1 - gate) (LINEAR + 3 CUBIC x²), and x - y = x (1 - gate)
+    slope = square.mul(3.0 * CUBIC).add_(LINEAR).mul_(x - y)
+    return torch.addcmul(gate, gate, slope).mul_(grad)
+
+
+ACTIVATIONS = {"relu": Activation(_relu, _relu_backward), "gelu": Activation(_gelu, _gelu_backward)}

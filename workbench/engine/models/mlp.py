@@ -1,0 +1,282 @@
+"""A stack of K independent MLPs with hand-written forward and backward passes.
+
+Every network of the workbench is one of these. Two things make it fast on small networks, where the cost is the number
+of calls and not the arithmetic: all weights of the stack live in **one** flat parameter (so Adam and the target average
+are one call each), and autograd sees **one** node per network instead of one per operation. The gradient with respect to
+the input, all that steering needs, never builds a graph.
+
+Shapes: K members, M rows, I inputs, O outputs.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from workbench.engine.models.activation import ACTIVATIONS
+
+Activation = Literal["relu", "gelu"]
+Normed = Literal["all", "all_but_last", "none"]
+EPS = 1e-6  # flax's LayerNorm epsilon, which both papers' code uses
+ALIGN = 16  # floats per 64-byte cache line: every weight starts on one
+
+
+@dataclass(frozen=True)
+class MlpShape:
+    """What a stack looks like: everything needed to rebuild it around saved weights.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Widths I and O.
+    hidden : tuple of int
+        Widths of the hidden layers.
+    activation : {"relu", "gelu"}
+        GELU is the tanh approximation, as in JAX.
+    layer_norm : {"all", "all_but_last", "none"}
+        Which hidden layers have LayerNorm (before the activation). ``all_but_last`` is the published QGF flow.
+    members : int
+        K, the number of independent networks.
+    """
+
+    inputs: int
+    outputs: int
+    hidden: tuple[int, ...]
+    activation: Activation = "gelu"
+    layer_norm: Normed = "all"
+    members: int = 1
+
+    def widths(self) -> list[tuple[int, int]]:
+        """Return (in, out) of every Dense layer, first to last."""
+        sizes = (self.inputs, *self.hidden, self.outputs)
+        return list(zip(sizes[:-1], sizes[1:], strict=True))
+
+    def normed(self, layer: int) -> bool:
+        """Say whether hidden layer ``layer`` has LayerNorm."""
+        last = len(self.hidden) - 1
+        return self.layer_norm == "all" or (self.layer_norm == "all_but_last" and layer < last)
+
+
+class Layer(NamedTuple):
+    """Views of one layer's weights inside the flat parameter: (K, in, out), (K, 1, out), and LayerNorm's or None.
+
+    With one member the leading axis is dropped, since plain 2-D products are faster than a batch of one.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    scale: Tensor | None
+    shift: Tensor | None
+
+
+class Saved(NamedTuple):
+    """What the backward pass of one layer needs."""
+
+    x: Tensor
+    normed: tuple[Tensor, Tensor, Tensor, Tensor | None] | None  # pre-norm, mean, 1/std, normalised (stacks only)
+    active: tuple[Tensor, ...]
+
+
+def layout(shape: MlpShape) -> tuple[list[tuple[str, int, tuple[int, int]]], int]:
+    """List (name, offset, (rows, columns)) of every array of one member, and the padded length P of the row."""
+    entries: list[tuple[str, int, tuple[int, int]]] = []
+    at = 0
+    for i, (n_in, n_out) in enumerate(shape.widths()):
+        arrays = [(f"{i}.weight", (n_in, n_out)), (f"{i}.bias", (1, n_out))]
+        if i < len(shape.hidden) and shape.normed(i):
+            arrays += [(f"{i}.scale", (1, n_out)), (f"{i}.shift", (1, n_out))]
+        for name, size in arrays:
+            entries.append((name, at, size))
+            at += math.ceil(size[0] * size[1] / ALIGN) * ALIGN
+    return entries, at
+
+
+def named_views(flat: Tensor, shape: MlpShape) -> dict[str, Tensor]:
+    """Name the arrays inside ``flat`` (K, P) without copying: each is (K, rows, columns)."""
+    entries, _ = layout(shape)
+    return {name: flat[:, at : at + r * c].unflatten(1, (r, c)) for name, at, (r, c) in entries}
+
+
+def split_layers(flat: Tensor, shape: MlpShape) -> list[Layer]:
+    """Cut ``flat`` (K, P) into the layers that `forward` and `backward` read."""
+    v = named_views(flat, shape)
+    if shape.members == 1:
+        v = {name: array[0] for name, array in v.items()}
+    return [
+        Layer(v[f"{i}.weight"], v[f"{i}.bias"], v.get(f"{i}.scale"), v.get(f"{i}.shift"))
+        for i in range(len(shape.hidden) + 1)
+    ]
+
+
+def forward(x: Tensor, layers: list[Layer], activation: Activation, keep: bool) -> tuple[Tensor, list[Saved]]:
+    """Evaluate the stack.
+
+    Parameters
+    ----------
+    x : Tensor
+        (M, I) for one member, (K, M, I) for a stack.
+    layers : list of Layer
+        From `split_layers`.
+    activation : {"relu", "gelu"}
+    keep : bool
+        Record what `backward` needs.
+
+    Returns
+    -------
+    (Tensor, list of Saved)
+        Outputs (M, O) or (K, M, O), and one record per layer (empty unless ``keep``).
+    """
+    affine = torch.addmm if x.dim() == 2 else torch.baddbmm
+    act = ACTIVATIONS[activation]
+    saved: list[Saved] = []
+    for layer in layers[:-1]:
+        pre = affine(layer.bias, x, layer.weight)
+        normed = None
+        if layer.scale is not None and layer.shift is not None:
+            width = (pre.shape[-1],)
+            if pre.dim() == 2:
+                out, mean, rstd = torch.native_layer_norm(pre, width, layer.scale[0], layer.shift[0], EPS)
+                normed = (pre, mean, rstd, None)
+            else:  # torch's LayerNorm takes one scale, a stack has K
+                hat, mean, rstd = torch.native_layer_norm(pre, width, None, None, EPS)
+                out = torch.addcmul(layer.shift, hat, layer.scale)
+                normed = (pre, mean, rstd, hat)
+            pre = out
+        y, active = act.forward(pre)
+        if keep:
+            saved.append(Saved(x, normed, active))
+        x = y
+    if keep:
+        saved.append(Saved(x, None, ()))
+    return affine(layers[-1].bias, x, layers[-1].weight), saved
+
+
+def backward(
+    grad: Tensor,
+    saved: list[Saved],
+    layers: list[Layer],
+    activation: Activation,
+    into: list[Layer] | None,
+    need_input: bool,
+) -> Tensor | None:
+    """Push ``grad``, (M, O) or (K, M, O), back through the stack.
+
+    Writes the weights' gradients into the views ``into`` (skipped when None) and returns the gradient with respect to
+    the input, (M, I) or (K, M, I) (None unless ``need_input``).
+    """
+    product = torch.mm if grad.dim() == 2 else torch.bmm
+    act = ACTIVATIONS[activation]
+    for i in range(len(layers) - 1, -1, -1):
+        layer, s = layers[i], saved[i]
+        if i < len(layers) - 1:
+            grad = act.backward(grad, s.active)
+            if s.normed is not None:
+                grad = _norm_backward(grad, s.normed, layer, None if into is None else into[i])
+        if into is not None:
+            torch.sum(grad, -2, keepdim=True, out=into[i].bias)
+            product(s.x.mT, grad, out=into[i].weight)
+        if i > 0 or need_input:
+            grad = product(grad, layer.weight.mT)
+    return grad if need_input else None
+
+
+def _norm_backward(
+    grad: Tensor, normed: tuple[Tensor, Tensor, Tensor, Tensor | None], layer: Layer, into: Layer | None
+) -> Tensor:
+    pre, mean, rstd, hat = normed
+    assert layer.scale is not None and layer.shift is not None
+    width = [grad.shape[-1]]
+    if hat is None:
+        weights = into is not None
+        grad, d_scale, d_shift = torch.ops.aten.native_layer_norm_backward(
+            grad, pre, width, mean, rstd, layer.scale[0], layer.shift[0], [True, weights, weights]
+        )
+        if into is not None and into.scale is not None and into.shift is not None:
+            into.scale.copy_(d_scale)
+            into.shift.copy_(d_shift)
+        return grad
+    if into is not None:
+        torch.sum(grad * hat, 1, keepdim=True, out=into.scale)
+        torch.sum(grad, 1, keepdim=True, out=into.shift)
+    result: Tensor = torch.ops.aten.native_layer_norm_backward(
+        grad * layer.scale, pre, width, mean, rstd, None, None, [True, False, False]
+    )[0]
+    return result
+
+
+class _Pass(torch.autograd.Function):
+    """The whole stack as one autograd node."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, theta: Tensor, mlp: Mlp) -> Tensor:
+        y, ctx.saved = forward(x, mlp.layers(), mlp.shape.activation, keep=True)
+        ctx.mlp = mlp
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        mlp: Mlp = ctx.mlp
+        d_theta = torch.zeros_like(mlp.theta) if ctx.needs_input_grad[1] else None
+        into = None if d_theta is None else split_layers(d_theta, mlp.shape)
+        d_x = backward(
+            grad.contiguous(), ctx.saved, mlp.layers(), mlp.shape.activation, into, need_input=ctx.needs_input_grad[0]
+        )
+        return d_x, d_theta, None
+
+
+class Mlp(nn.Module):
+    """K independent MLPs: Dense, LayerNorm (where enabled), activation; the last Dense is plain (methods.md, section 1).
+
+    Parameters
+    ----------
+    shape : MlpShape
+        Widths, activation, LayerNorm and members K.
+    generator : torch.Generator, optional
+        Draws the weights, uniform variance scaling (fan average, scale 1); biases are 0. Without it all weights are
+        0, for loading.
+    """
+
+    theta: Tensor
+
+    def __init__(self, shape: MlpShape, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.shape = shape
+        flat = torch.zeros(shape.members, layout(shape)[1])
+        for name, view in named_views(flat, shape).items():
+            if name.endswith(".scale"):
+                view.fill_(1.0)
+            elif name.endswith(".weight") and generator is not None:
+                bound = math.sqrt(6.0 / (view.shape[1] + view.shape[2]))
+                view.copy_(torch.empty(view.shape).uniform_(-bound, bound, generator=generator))
+        self.theta = nn.Parameter(flat)
+        self._cut: tuple[int, list[Layer]] | None = None
+
+    def layers(self) -> list[Layer]:
+        """Views of the weights, cut anew only when the parameter's memory has moved."""
+        where = self.theta.data_ptr()
+        if self._cut is None or self._cut[0] != where:
+            self._cut = (where, split_layers(self.theta.detach(), self.shape))
+        return self._cut[1]
+
+    def arrays(self) -> dict[str, Tensor]:
+        """Named views of all weights, each (K, rows, columns): what a checkpoint stores."""
+        return named_views(self.theta.detach(), self.shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Evaluate at ``x``, (M, I) or (K, M, I); returns (M, O) for one member, else (K, M, O)."""
+        if self.shape.members > 1 and x.dim() == 2:
+            x = x.expand(self.shape.members, *x.shape)
+        if torch.is_grad_enabled() and (self.theta.requires_grad or x.requires_grad):
+            result: Tensor = _Pass.apply(x, self.theta, self)
+            return result
+        return forward(x, self.layers(), self.shape.activation, keep=False)[0]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Mlp:
+        twin = Mlp(self.shape)
+        twin.theta = nn.Parameter(self.theta.detach().clone(), requires_grad=self.theta.requires_grad)
+        return twin

@@ -1,0 +1,113 @@
+"""What a policy is made of: the protocols that any torch code can satisfy, and the bundle that steering reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from workbench.engine.models.critic import Aggregate, aggregate
+
+
+@runtime_checkable
+class Reference(Protocol):
+    """A velocity field: any callable v(observations (M, S), actions (M, D), t) -> (M, D), t in [0, 1]."""
+
+    def __call__(self, observations: Tensor, actions: Tensor, t: Tensor | float, /) -> Tensor: ...
+
+
+@runtime_checkable
+class Critic(Protocol):
+    """A critic: any callable Q(observations (M, S), actions (M, D)) -> (K, M) or (M,), differentiable in the action."""
+
+    def __call__(self, observations: Tensor, actions: Tensor, /) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Normalizer:
+    """Observation normalisation, stored with the weights: (s - mean) / std, each (S,)."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __call__(self, observations: Tensor) -> Tensor:
+        """Normalise ``observations`` (..., S)."""
+        return (observations - self.mean) / self.std
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The trained (or user-made) parts of a policy.
+
+    Parameters
+    ----------
+    observation_dim, action_dim : int
+        S and D.
+    reference : Reference
+        The behaviour flow's velocity field.
+    critic : Critic, optional
+        The online critic.
+    target_critic : Critic, optional
+        Its EMA target; where it is missing, the online critic stands in.
+    value : callable, optional
+        V(s): (M, S) -> (M,).
+    normalizer : Normalizer, optional
+        Applied once to every observation that enters `steer` or `act`; the networks see normalised observations.
+    reward_scale : float
+        Rewards were multiplied by this in training; Q divided by it is in the task's own units.
+    discount : float
+        γ of the critic, per environment step.
+    """
+
+    observation_dim: int
+    action_dim: int
+    reference: Reference
+    critic: Critic | None = None
+    target_critic: Critic | None = None
+    value: torch.nn.Module | None = None
+    normalizer: Normalizer | None = None
+    reward_scale: float = 1.0
+    discount: float = 0.99
+
+    def normalize(self, observations: Tensor) -> Tensor:
+        """Return the observations (B, S) as the networks expect them."""
+        return observations if self.normalizer is None else self.normalizer(observations)
+
+    def available(self) -> tuple[str, ...]:
+        """Names of the parts that are present."""
+        names = ("reference", "critic", "target_critic", "value")
+        return tuple(name for name in names if getattr(self, name) is not None)
+
+    def pick_critic(self, which: str) -> Critic:
+        """Return the online or the target critic (the online one where there is no target)."""
+        critic = self.target_critic if which == "target" and self.target_critic is not None else self.critic
+        if critic is None:
+            raise ValueError(
+                f"steering needs part 'critic'; these parts have {', '.join(self.available())}. "
+                "Pass critic=... to Parts, or train one: workbench fit TASK --out RUN"
+            )
+        return critic
+
+
+def q_values(critic: Critic, observations: Tensor, actions: Tensor, how: Aggregate) -> Tensor:
+    """Aggregated Q, (M,), of any critic at (M, S) and (M, D)."""
+    q = critic(observations, actions)
+    return aggregate(q.reshape(-1, actions.shape[0]), how)
+
+
+def q_gradient(critic: Critic, observations: Tensor, actions: Tensor, how: Aggregate) -> tuple[Tensor, Tensor]:
+    """Aggregated Q (M,) and ∇_a of its sum over rows (M, D), for any critic.
+
+    A critic with a method ``value_and_grad`` (ours have one, without an autograd graph) is asked directly.
+    """
+    direct = getattr(critic, "value_and_grad", None)
+    if direct is not None:
+        value, grad = direct(observations, actions, how)
+        return value, grad
+    with torch.enable_grad():
+        leaf = actions.detach().requires_grad_()
+        q = q_values(critic, observations, leaf, how)
+        (grad,) = torch.autograd.grad(q.sum(), leaf)
+    return q.detach(), grad

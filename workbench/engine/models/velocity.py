@@ -1,0 +1,101 @@
+"""The behaviour policy's velocity field v(s, a, t), and sampling it."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from workbench.engine.models.mlp import Mlp, MlpShape
+from workbench.engine.models.parts import Reference
+
+TimeInput = Literal["raw", "sinusoidal"]
+FREQUENCIES = 8
+
+
+def time_frequencies() -> Tensor:
+    """ω_i = 10000^(-i/8), i = 0..7: the frequencies of QGF's time embedding (methods.md, section 1).
+
+    They multiply 10000·t, so their last bit shows. The exponent is rounded to float32 before the exponential, as in the
+    published code; that agrees with it to one unit in the last place of ω_7 alone (2e-7 in the embedding).
+    """
+    exponents = torch.arange(FREQUENCIES, dtype=torch.float32) * (-math.log(10000.0) / FREQUENCIES)
+    return torch.exp(exponents.double()).float()
+
+
+class VelocityField(nn.Module):
+    """The velocity network of the behaviour flow.
+
+    Parameters
+    ----------
+    observation_dim, action_dim : int
+        S and D.
+    shape : MlpShape
+        The MLP; its inputs are S + D + 1 (raw time) or S + D + 16 (sinusoidal time).
+    time : {"raw", "sinusoidal"}
+        VGF feeds t itself, QGF the 16-wide embedding of 10000·t.
+    generator : torch.Generator, optional
+        Draws the initial weights.
+    """
+
+    frequencies: Tensor
+
+    def __init__(
+        self,
+        observation_dim: int,
+        action_dim: int,
+        shape: MlpShape,
+        time: TimeInput,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.observation_dim, self.action_dim, self.time = observation_dim, action_dim, time
+        self.net = Mlp(shape, generator)
+        self.register_buffer("frequencies", time_frequencies())
+
+    @staticmethod
+    def inputs(observation_dim: int, action_dim: int, time: TimeInput) -> int:
+        """Width of the network's input."""
+        return observation_dim + action_dim + (1 if time == "raw" else 2 * FREQUENCIES)
+
+    def embed(self, t: Tensor) -> Tensor:
+        """Embed times ``t`` (M,) as (M, 1) or (M, 16): [cos(ω 10000 t), sin(ω 10000 t)]."""
+        t = t.reshape(-1, 1)
+        if self.time == "raw":
+            return t
+        angle = (10000.0 * t) * self.frequencies
+        return torch.cat((torch.cos(angle), torch.sin(angle)), 1)
+
+    def forward(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> Tensor:
+        """Return velocities (M, D) at ``observations`` (M, S), ``actions`` (M, D), time ``t`` in [0, 1]: (M,) or one number."""
+        times = torch.as_tensor(t, dtype=actions.dtype, device=actions.device).reshape(-1)
+        embedding = self.embed(times).expand(actions.shape[0], -1)
+        return self.net(torch.cat((observations, actions, embedding), 1))
+
+
+def sample(reference: Reference, observations: Tensor, noise: Tensor, flow_steps: int) -> Tensor:
+    """Draw clean actions from the behaviour flow by Euler steps (methods.md, section 2).
+
+    Parameters
+    ----------
+    reference : callable
+        v(observations (M, S), actions (M, D), t) -> (M, D).
+    observations : Tensor
+        (M, S).
+    noise : Tensor
+        (M, D), a_0 ~ N(0, I).
+    flow_steps : int
+        T.
+
+    Returns
+    -------
+    Tensor
+        (M, D), clipped to [-1, 1].
+    """
+    actions = noise
+    for i in range(flow_steps):
+        actions = actions + reference(observations, actions, i / flow_steps) / flow_steps
+    return actions.clamp(-1.0, 1.0)
+

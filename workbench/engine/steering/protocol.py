@@ -1,0 +1,208 @@
+"""What a steering rule is.
+
+A rule is a frozen, validated set of settings with three pure methods: ``init`` places the particles, ``step`` moves them
+one tick, ``ticks`` says how often. Two shapes cover the family of this page: `DuringFlow` adds a push to the velocity at
+each denoising step, `AfterFlow` lets the flow finish and then moves the clean particles.
+"""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor
+
+from workbench.engine.models.critic import Aggregate
+from workbench.engine.models.parts import Parts, q_gradient
+from workbench.engine.steering.ascent import Moments
+from workbench.engine.steering.pick import Pick
+
+
+def setting(default: Any, meaning: str, *, unit: str = "", low: float | None = None, high: float | None = None, log: bool = False) -> Any:
+    """Declare one setting of a rule: its default, bounds, unit, meaning, and whether a slider for it is logarithmic."""
+    return Field(default, ge=low, le=high, description=meaning, json_schema_extra={"unit": unit, "log": log})
+
+
+class State(NamedTuple):
+    """What the next step needs.
+
+    Attributes
+    ----------
+    actions : Tensor
+        (B, N, D), the particles.
+    rows : Tensor
+        (B·N, S), each state's observation once per particle.
+    tick : int
+        Steps taken so far.
+    moments : Moments or None
+        Adam's moments, for rules that use them.
+    """
+
+    actions: Tensor
+    rows: Tensor
+    tick: int
+    moments: Moments | None = None
+
+
+class Info(NamedTuple):
+    """What a reader wants to know about one tick.
+
+    Attributes
+    ----------
+    time : float
+        Flow time t in [0, 1] after the tick; it stays 1 while clean particles are moved.
+    push : Tensor or None
+        (B, N, D), the part of the movement that the critic caused; None where there was none.
+    terms : dict of str to Tensor
+        (B, N, D) each: the terms whose sum made the movement, by name.
+    q : Tensor or None
+        (B, N), Q at ``query``.
+    query : Tensor or None
+        (B, N, D), where the critic was asked for its gradient.
+    """
+
+    time: float
+    push: Tensor | None = None
+    terms: dict[str, Tensor] = {}
+    q: Tensor | None = None
+    query: Tensor | None = None
+
+
+class Rule(BaseModel, ABC):
+    """A steering rule with its settings.
+
+    Class attributes that every concrete rule states: ``name``, ``title``, ``paper``, ``equation`` (LaTeX), ``needs`` (parts),
+    ``strength`` (the setting that says how far to go), ``bc_at`` (settings at which the rule equals ``bc`` exactly).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: ClassVar[str]
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    equation: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ("reference", "critic")
+    strength: ClassVar[str]
+    bc_at: ClassVar[dict[str, Any]]
+
+    flow_steps: int = setting(10, "Euler steps T of the behaviour flow", unit="steps", low=1, high=100)
+    particles: int = setting(1, "candidate actions N drawn per state", unit="particles", low=1, high=1024, log=True)
+    pick: Pick = setting("greedy", "which particle becomes the action: arg max Q, softmax of Q, or any")
+    temperature: float = setting(1.0, "softmax pick: Q differences below this count as ties", unit="Q", low=1e-4, high=1e4, log=True)
+    critic: Literal["target", "online"] = setting("target", "the EMA target critic or the online one")
+    aggregate: Aggregate = setting("min", "how the ensemble's members are combined for the gradient")
+    pick_aggregate: Aggregate = setting("min", "how the ensemble's members are combined for the pick")
+
+    @abstractmethod
+    def ticks(self) -> int:
+        """Number of steps from noise to the end."""
+
+    @abstractmethod
+    def step(self, parts: Parts, observations: Tensor, state: State) -> tuple[State, Info]:
+        """Move the particles by one tick; pure."""
+
+    def init(self, parts: Parts, observations: Tensor, start: Tensor) -> State:
+        """Place the particles at ``start`` (B, N, D) for normalised ``observations`` (B, S)."""
+        return State(start, observations.repeat_interleave(start.shape[1], 0), 0)
+
+    def critic_gradient(self, parts: Parts, rows: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Q (B, N) and ∇_a Q (B, N, D) of the summed, aggregated critic at ``actions`` (B, N, D)."""
+        q, grad = q_gradient(parts.pick_critic(self.critic), rows, actions.flatten(0, 1), self.aggregate)
+        return q.view(actions.shape[:2]), grad.view(actions.shape)
+
+    def velocity(self, parts: Parts, rows: Tensor, actions: Tensor, t: float) -> Tensor:
+        """The behaviour flow's velocity (B, N, D) at ``actions`` (B, N, D) and time ``t``."""
+        return parts.reference(rows, actions.flatten(0, 1), t).view(actions.shape)
+
+    def denoise(self, parts: Parts, state: State) -> tuple[State, Info]:
+        """One unguided Euler step; the last one clips to [-1, 1]."""
+        t, delta = state.tick / self.flow_steps, 1.0 / self.flow_steps
+        v = delta * self.velocity(parts, state.rows, state.actions, t)
+        moved = state.actions + v
+        if state.tick == self.flow_steps - 1:
+            moved = moved.clamp(-1.0, 1.0)
+        return state._replace(actions=moved, tick=state.tick + 1), Info(t + delta, None, {"velocity": v})
+
+
+class DuringFlow(Rule):
+    """Rules that push while the action is being denoised: a ← a + δ (v + w g), clipped at the end (methods.md, section 5)."""
+
+    strength: ClassVar[str] = "weight"
+    bc_at: ClassVar[dict[str, Any]] = {"weight": 0.0, "particles": 1}
+    weight: float = setting(0.3, "guidance weight w = 1/β: how hard the critic's gradient pushes", unit="action² / Q", low=0.0, high=1e4, log=True)
+
+    @abstractmethod
+    def guidance(self, parts: Parts, rows: Tensor, actions: Tensor, velocity: Tensor, t: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Return g (B, N, D), Q (B, N) where it was asked, and that place (B, N, D)."""
+
+    def ticks(self) -> int:
+        """T."""
+        return self.flow_steps
+
+    def step(self, parts: Parts, observations: Tensor, state: State) -> tuple[State, Info]:
+        """One guided Euler step; at weight 0 exactly the unguided one, without a critic call to pay for."""
+        if self.weight == 0.0:
+            return self.denoise(parts, state)
+        delta, t = 1.0 / self.flow_steps, state.tick / self.flow_steps
+        v = self.velocity(parts, state.rows, state.actions, t)
+        g, q, query = self.guidance(parts, state.rows, state.actions, v, t)
+        push = (delta * self.weight) * g
+        moved = state.actions + delta * v + push
+        if state.tick == self.flow_steps - 1:
+            moved = moved.clamp(-1.0, 1.0)
+        info = Info(t + delta, push, {"velocity": delta * v, "guidance": push}, q, query)
+        return state._replace(actions=moved, tick=state.tick + 1), info
+
+
+class AfterFlow(Rule):
+    """Rules that let the flow finish (T ticks) and then move the clean particles (``steps`` more)."""
+
+    strength: ClassVar[str] = "steps"
+    bc_at: ClassVar[dict[str, Any]] = {"steps": 0, "particles": 1}
+    steps: int = setting(3, "transport steps L after the flow", unit="steps", low=0, high=200)
+
+    @abstractmethod
+    def move(self, parts: Parts, state: State) -> tuple[Tensor, State, Info]:
+        """Return the step (B, N, D) before clipping, the state with new moments, and the tick's info."""
+
+    def ticks(self) -> int:
+        """T + L."""
+        return self.flow_steps + self.steps
+
+    def step(self, parts: Parts, observations: Tensor, state: State) -> tuple[State, Info]:
+        """One Euler step of the flow, or one transport step clipped to [-1, 1]."""
+        if state.tick < self.flow_steps:
+            return self.denoise(parts, state)
+        step, after, info = self.move(parts, state)
+        moved = (state.actions + step).clamp(-1.0, 1.0)
+        return after._replace(actions=moved, tick=state.tick + 1), info._replace(push=moved - state.actions)
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """Say ``; did you mean 'x'?`` when something known is close to ``word``, else nothing."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def explain(error: ValidationError, rule: type[Rule]) -> str:
+    """Turn a validation error into one sentence a student understands: what, where, the bounds or the choices."""
+    lines = []
+    for item in error.errors():
+        where = str(item["loc"][0]) if item["loc"] else "settings"
+        if item["type"] == "extra_forbidden":
+            known = list(rule.model_fields)
+            lines.append(f"rule '{rule.name}' has no setting '{where}'{nearest(where, known)} It has: {', '.join(known)}")
+            continue
+        bounds = describe_bounds(rule, where)
+        lines.append(f"setting '{where}' of rule '{rule.name}': {item['msg']}; got {item['input']!r}{bounds}")
+    return "\n".join(lines)
+
+
+def describe_bounds(rule: type[Rule], where: str) -> str:
+    """Return `` (allowed: 0 to 10 steps)`` for a bounded setting, else nothing."""
+    schema = rule.model_json_schema()["properties"].get(where, {})
+    if "minimum" not in schema:
+        return ""
+    unit = f" {schema['unit']}" if schema.get("unit") else ""
+    return f" (allowed: {schema['minimum']:g} to {schema['maximum']:g}{unit})"

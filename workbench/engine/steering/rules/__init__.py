@@ -1,0 +1,29 @@
+"""The registry of steering rules: one file per rule, one line here."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from workbench.engine.steering.protocol import Rule, explain, nearest
+from workbench.engine.steering.rules.bc import BC
+from workbench.engine.steering.rules.best_of_n import BestOfN
+from workbench.engine.steering.rules.grad_step import GradStep
+from workbench.engine.steering.rules.noisy import Noisy
+from workbench.engine.steering.rules.qgf import QGF
+from workbench.engine.steering.rules.qgf_jacobian import QGFJacobian
+from workbench.engine.steering.rules.vgf import VGF
+
+RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (BC, BestOfN, GradStep, Noisy, QGF, QGFJacobian, VGF)}
+
+
+def make_rule(name: str, **settings: Any) -> Rule:
+    """Build a rule by name; ValueError names the nearest rule or setting, and the bounds, when something is wrong."""
+    if name not in RULES:
+        raise ValueError(f"no rule named '{name}'{nearest(name, list(RULES))} Known rules: {', '.join(RULES)}")
+    try:
+        return RULES[name](**settings)
+    except ValidationError as error:
+        raise ValueError(explain(error, RULES[name])) from None
+
+
+__all__ = ["RULES", "make_rule"]

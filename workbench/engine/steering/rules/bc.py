@@ -1,0 +1,37 @@
+"""The behaviour policy itself: the flow, unsteered."""
+
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from workbench.engine.models.parts import Parts
+from workbench.engine.steering.pick import Pick
+from workbench.engine.steering.protocol import Info, Rule, State, setting
+
+
+class BC(Rule):
+    r"""Behaviour cloning: sample the behaviour flow.
+
+    .. math:: a \leftarrow a + \delta\, v(s, a, t), \qquad \delta = 1/T
+
+    Source: flow matching, Lipman et al., arXiv 2210.02747 (methods.md, section 2). Cost: T velocity evaluations. Any of
+    several particles is a sample of the behaviour policy, so the pick is uniform unless told otherwise.
+    """
+
+    name: ClassVar[str] = "bc"
+    title: ClassVar[str] = "Behaviour flow"
+    paper: ClassVar[str] = "Flow matching, arXiv 2210.02747"
+    equation: ClassVar[str] = r"a \leftarrow a + \delta\, v(s, a, t)"
+    needs: ClassVar[tuple[str, ...]] = ("reference",)
+    strength: ClassVar[str] = "flow_steps"
+    bc_at: ClassVar[dict[str, Any]] = {}
+
+    pick: Pick = setting("uniform", "which particle becomes the action: arg max Q, softmax of Q, or any")
+
+    def ticks(self) -> int:
+        """T."""
+        return self.flow_steps
+
+    def step(self, parts: Parts, observations: Tensor, state: State) -> tuple[State, Info]:
+        """One Euler step of the flow."""
+        return self.denoise(parts, state)

@@ -1,0 +1,35 @@
+"""Best of N: sample the behaviour flow N times and keep the action that the critic likes most."""
+
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from workbench.engine.models.parts import Parts
+from workbench.engine.steering.protocol import Info, Rule, State, setting
+
+
+class BestOfN(Rule):
+    r"""Rejection by value: N samples of the behaviour policy, the arg max of Q is the action.
+
+    .. math:: a = \arg\max_{i \le N} Q(s, a_i), \qquad a_i \sim \mu(\cdot \mid s)
+
+    Source: IDQL, arXiv 2304.10573; methods.md, section 5. Cost: N·T velocity and N critic evaluations. It never leaves the
+    support of the data: displacement reads 0, while the distribution of the picked action does shift.
+    """
+
+    name: ClassVar[str] = "best_of_n"
+    title: ClassVar[str] = "Best of N"
+    paper: ClassVar[str] = "IDQL, arXiv 2304.10573"
+    equation: ClassVar[str] = r"a = \arg\max_{i \leq N} Q(s, a_i), \quad a_i \sim \mu(\cdot \mid s)"
+    strength: ClassVar[str] = "particles"
+    bc_at: ClassVar[dict[str, Any]] = {"particles": 1}
+
+    particles: int = setting(4, "candidate actions N drawn per state", unit="particles", low=1, high=1024, log=True)
+
+    def ticks(self) -> int:
+        """T."""
+        return self.flow_steps
+
+    def step(self, parts: Parts, observations: Tensor, state: State) -> tuple[State, Info]:
+        """One Euler step of the flow; the choice comes at the end."""
+        return self.denoise(parts, state)

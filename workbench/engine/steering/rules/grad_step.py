@@ -1,0 +1,33 @@
+"""GradStep: denoise first, then climb the critic from the clean action."""
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from workbench.engine.models.parts import Parts
+from workbench.engine.steering.protocol import AfterFlow, Info, State, setting
+
+
+class GradStep(AfterFlow):
+    r"""Plain gradient ascent on Q from the flow's sample.
+
+    .. math:: a \leftarrow \mathrm{clip}\big(a + \epsilon\, \nabla_a Q(s, a), -1, 1\big), \quad L \text{ times}
+
+    Source: the GradStep baseline of QGF, arXiv 2606.11087 (methods.md, section 5). Cost: T velocity, L critic gradients.
+    With ``sign`` the direction is sign(∇Q), so that a step has length ε in every coordinate.
+    """
+
+    name: ClassVar[str] = "grad_step"
+    title: ClassVar[str] = "GradStep"
+    paper: ClassVar[str] = "QGF baseline, arXiv 2606.11087"
+    equation: ClassVar[str] = r"a \leftarrow \mathrm{clip}(a + \epsilon\, \nabla_a Q(s, a), -1, 1)"
+
+    steps: int = setting(2, "gradient steps L after the flow", unit="steps", low=0, high=200)
+    step_size: float = setting(0.02, "step size ε", unit="action² / Q", low=0.0, high=1.0, log=True)
+    sign: bool = setting(False, "follow the sign of the gradient instead of the gradient")
+
+    def move(self, parts: Parts, state: State) -> tuple[Tensor, State, Info]:
+        """ε ∇Q at the particles."""
+        q, g = self.critic_gradient(parts, state.rows, state.actions)
+        step = self.step_size * (g.sign() if self.sign else g)
+        return step, state, Info(1.0, None, {"guidance": step}, q, state.actions)

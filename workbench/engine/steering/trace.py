@@ -1,0 +1,72 @@
+"""A Trace: everything that a picture of one steering run needs, and nothing else does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The record of one steering run. B states, N particles, D action dimensions.
+
+    Attributes
+    ----------
+    positions : Tensor
+        (ticks + 1, B, N, D), action units; the first entry is the noise.
+    times : Tensor
+        (ticks + 1,), flow time in [0, 1].
+    pushes : Tensor
+        (ticks, B, N, D), the movement that the critic caused.
+    terms : dict of str to Tensor
+        (ticks, B, N, D) each, by name (velocity, guidance, attraction, repulsion); zero at ticks where a term is absent.
+    queries : Tensor
+        (ticks, B, N, D), where the critic was asked; NaN at ticks where it was not.
+    q_along : Tensor
+        (ticks, B, N), Q at ``queries``; NaN where it was not asked.
+    q : Tensor or None
+        (B, N), aggregated Q of the final particles; None without a critic.
+    picked : Tensor
+        (B,), the particle that becomes the action.
+    observations : Tensor
+        (B, S), as given (not normalised).
+    rule : str
+    settings : dict
+    seed : int or None
+    """
+
+    positions: Tensor
+    times: Tensor
+    pushes: Tensor
+    terms: dict[str, Tensor]
+    queries: Tensor
+    q_along: Tensor
+    q: Tensor | None
+    picked: Tensor
+    observations: Tensor
+    rule: str
+    settings: dict[str, Any]
+    seed: int | None = None
+
+    @property
+    def actions(self) -> Tensor:
+        """The chosen action of each state, (B, D)."""
+        final = self.positions[-1]
+        return final[torch.arange(final.shape[0], device=final.device), self.picked]
+
+    @property
+    def budget(self) -> Tensor:
+        """Transport budget measured on each particle, (B, N): the length of all pushes, in action units."""
+        return self.pushes.norm(dim=-1).sum(0)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return NumPy arrays by name, ready for ``numpy.savez``."""
+        out = {name: getattr(self, name).cpu().numpy() for name in ("positions", "times", "pushes", "queries", "q_along", "picked")}
+        out |= {"observations": self.observations.cpu().numpy(), "actions": self.actions.cpu().numpy(), "budget": self.budget.cpu().numpy()}
+        if self.q is not None:
+            out["q"] = self.q.cpu().numpy()
+        return out | {f"term.{name}": array.cpu().numpy() for name, array in self.terms.items()}

@@ -1,0 +1,117 @@
+"""Episodes of a steered policy, all environments at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from workbench.engine.models.parts import Parts, q_values
+from workbench.engine.steering.noise import draw_noise
+from workbench.engine.steering.protocol import Rule
+from workbench.engine.steering.run import act
+from workbench.engine.tasks.protocol import Task
+
+Tick = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """What E episodes gave.
+
+    Attributes
+    ----------
+    returns : ndarray
+        (E,) undiscounted returns, task units.
+    discounted : ndarray
+        (E,) returns discounted with the critic's γ: the Monte-Carlo value of the first action.
+    q_first : ndarray
+        (E,) Q of the first action by the rule's own critic, task units (NaN without a critic).
+    success : ndarray
+        (E,) bool.
+    lengths : ndarray
+        (E,) int.
+    starts : ndarray
+        (E, S) first observations.
+    seconds_per_action : float
+        Wall time inside `act`, per action chosen.
+    """
+
+    returns: np.ndarray
+    discounted: np.ndarray
+    q_first: np.ndarray
+    success: np.ndarray
+    lengths: np.ndarray
+    starts: np.ndarray
+    seconds_per_action: float
+
+
+def rollout(rule: Rule, parts: Parts, task: Task, episodes: int, seed: int, tick: Tick | None = None) -> Episodes:
+    """Play ``episodes`` episodes with ``rule``.
+
+    The noise is drawn for every environment at every step, active or not, so that two rules with the same seed and
+    number of particles meet the same starts and the same noise.
+
+    Parameters
+    ----------
+    rule, parts, task
+    episodes : int
+        E ≥ 1.
+    seed : int
+        Fixes starts and noise.
+    tick : callable, optional
+        Called as ``tick(finished, episodes)`` after each step.
+    """
+    env = task.environments(episodes, seed)
+    device = _device(parts)
+    generator = torch.Generator(device).manual_seed(seed)
+    try:
+        observations = starts = env.reset()
+        active = np.ones(episodes, dtype=bool)
+        returns, discounted = np.zeros(episodes), np.zeros(episodes)
+        success, lengths = np.zeros(episodes, dtype=bool), np.zeros(episodes, dtype=np.int64)
+        q_first, spent, chosen, power = np.full(episodes, np.nan), 0.0, 0, 1.0
+        while active.any():
+            noise = draw_noise(episodes, rule.particles, parts.action_dim, generator)
+            rows = torch.from_numpy(np.flatnonzero(active)).to(device)
+            seen = torch.from_numpy(observations[active]).to(device)
+            before = time.perf_counter()
+            picked = act(rule, parts, seen, type(noise)(noise.start[rows], noise.choice[rows]))
+            spent += time.perf_counter() - before
+            chosen += len(rows)
+            if power == 1.0 and parts.critic is not None:
+                q_first[:] = _q_of(rule, parts, seen, picked)
+            actions = np.zeros((episodes, parts.action_dim), dtype=np.float32)
+            actions[active] = picked.cpu().numpy()
+            result = env.step(actions, active)
+            returns[active] += result.rewards[active]
+            discounted[active] += power * result.rewards[active]
+            lengths[active] += 1
+            success |= active & result.success
+            power *= parts.discount
+            observations = result.observations
+            active = active & ~(result.terminated | result.truncated)
+            if tick is not None:
+                tick(int(episodes - active.sum()), episodes)
+    finally:
+        env.close()
+    return Episodes(returns, discounted, q_first, success, lengths, starts, spent / chosen)
+
+
+def _device(parts: Parts) -> torch.device:
+    module = parts.reference
+    if isinstance(module, torch.nn.Module):
+        for parameter in module.parameters():
+            return parameter.device
+    return torch.device("cpu")
+
+
+@torch.no_grad()
+def _q_of(rule: Rule, parts: Parts, observations: Tensor, actions: Tensor) -> np.ndarray:
+    critic = parts.pick_critic(rule.critic)
+    q = q_values(critic, parts.normalize(observations), actions, rule.pick_aggregate)
+    return (q / parts.reward_scale).cpu().numpy()
