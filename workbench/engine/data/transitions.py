@@ -29,6 +29,8 @@ class Batch(NamedTuple):
         (M,), γ^H · mask: what multiplies the bootstrap value.
     index : Tensor
         (M,), row numbers in the dataset (for cached reference samples).
+    valid : Tensor or None
+        (M,), 0 for rows that must not count (action chunks that run past an episode's end); None: all count.
     """
 
     observations: Tensor
@@ -37,6 +39,7 @@ class Batch(NamedTuple):
     discounts: Tensor
     next_observations: Tensor
     index: Tensor
+    valid: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -39,13 +39,13 @@ def _gelu(x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
     square = x * x
     gate = torch.addcmul(x * LINEAR, square, x, value=CUBIC).sigmoid_()
     y = x * gate
-    return y, (x, y, square, gate)
+    return y, (y, square, gate)
 
 
 def _gelu_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
-    x, y, square, gate = saved  # y' = gate + x gate (1 - gate) (LINEAR + 3 CUBIC x²), and x - y = x (1 - gate)
-    slope = square.mul(3.0 * CUBIC).add_(LINEAR).mul_(x - y)
-    return torch.addcmul(gate, gate, slope).mul_(grad)
+    y, square, gate = saved  # y' = gate + y (1 - gate) (LINEAR + 3 CUBIC x²)
+    slope = square.mul(3.0 * CUBIC).add_(LINEAR)
+    return torch.addcmul(gate, torch.rsub(gate, 1.0).mul_(y), slope).mul_(grad)
 
 
 ACTIVATIONS = {"relu": Activation(_relu, _relu_backward), "gelu": Activation(_gelu, _gelu_backward)}

@@ -1,0 +1,323 @@
+"""The house rules of the source: who imports whom, how long a file is, what it may be called, what it must not do."""
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from workbench.engine.steering.rules import RULES
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("workbench", "apps", "tests", "benchmarks")
+ENGINE = "workbench.engine"
+
+# Each place and what it may import of the workbench; the longest matching place counts. `X` covers X and all below it.
+LAW: dict[str, tuple[str, ...]] = {
+    "workbench.engine.models": ("workbench.engine.models",),
+    "workbench.engine.data": ("workbench.engine.data",),
+    "workbench.engine.steering": ("workbench.engine.models", "workbench.engine.steering"),
+    "workbench.engine.training": (
+        "workbench.engine.steering",
+        "workbench.engine.models",
+        "workbench.engine.data",
+        "workbench.engine.training",
+    ),
+    "workbench.engine.tasks": (
+        "workbench.engine.models",
+        "workbench.engine.steering",
+        "workbench.engine.data",
+        "workbench.engine.tasks",
+        "workbench.engine.training.config",
+    ),
+    "workbench.engine.metrics": (
+        "workbench.engine.models",
+        "workbench.engine.steering",
+        "workbench.engine.tasks",
+        "workbench.engine.data",
+        "workbench.engine.metrics",
+    ),
+    "workbench.engine": (),  # files beside the rooms (allocator, precision): torch and nothing of ours
+    "workbench.experiments": ("workbench.engine", "workbench.experiments"),
+    "workbench.plots": ("workbench.engine", "workbench.plots"),
+    "workbench.ui": ("workbench.plots", "workbench.experiments", "workbench.engine", "workbench.ui"),
+    "workbench": ("workbench",),  # the public names and the command line see the whole house
+    "apps": ("workbench.ui",),
+    "notebooks": ("workbench.ui",),
+}
+# Third parties that belong to one room.
+OWNERS = {
+    "holoviews": ("workbench.plots",),
+    "matplotlib": ("workbench.plots",),
+    "datashader": ("workbench.plots",),
+    "panel": ("workbench.ui", "apps"),
+    "ipywidgets": ("workbench.ui",),
+    "dask": ("workbench.experiments",),
+    "distributed": ("workbench.experiments",),
+}
+# What the engine may take from outside, by place.
+ENGINE_PARTIES = {
+    "workbench.engine": {"torch", "numpy", "pydantic"},
+    "workbench.engine.data": {"torch", "numpy", "pydantic", "h5py", "minari", "ogbench", "platformdirs"},
+    "workbench.engine.tasks": {"torch", "numpy", "pydantic", "gymnasium", "ogbench", "mujoco", "platformdirs"},
+    "workbench.engine.training": {"torch", "numpy", "pydantic", "safetensors"},
+    "workbench.engine.metrics": {"torch", "numpy", "pydantic", "scipy", "ot"},
+}
+BANNED_NAMES = {"utils", "util", "misc", "helpers", "helper", "common"}
+BANNED_IMPORTS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+MACHINE_PATH = re.compile(
+    r"""(?:(?<=file://)|(?<![\w.~/)}\]]))(?:/(?:work|home|root|opt|tmp|Users|mnt|scratch)/\w|[A-Z]:\\\\?\w)"""
+)
+
+
+def files() -> list[Path]:
+    """Every Python file of the project, tracked or not."""
+    found = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)]
+
+
+def notebooks() -> list[Path]:
+    """Every notebook of the course."""
+    return [path for path in sorted((ROOT / "notebooks").rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts]
+
+
+def module_of(path: Path) -> str:
+    """``workbench.engine.data.transitions`` for its file; a package's ``__init__`` is the package."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    """Module name and syntax tree of what the law covers: the package, the apps, the code of the notebooks."""
+    for path in files():
+        if path.is_relative_to(ROOT / "workbench") or path.is_relative_to(ROOT / "apps"):
+            yield module_of(path), ast.parse(path.read_text(encoding="utf-8"))
+    for path in notebooks():
+        yield f"notebooks.{path.stem}", ast.parse(notebook_code(path.read_text(encoding="utf-8")))
+
+
+def notebook_code(text: str) -> str:
+    """The code cells, without shell lines and magics."""
+    cells = [cell["source"] for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    lines = "\n".join(cell if isinstance(cell, str) else "".join(cell) for cell in cells).splitlines()
+    return "\n".join("pass" if line.strip().startswith(("%", "!")) else line for line in lines)
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Full names of the imported modules; ``from package import module`` counts as the module where it is one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                yield "." * node.level + base
+                continue
+            for alias in node.names:
+                place = ROOT.joinpath(*f"{base}.{alias.name}".split("."))
+                yield f"{base}.{alias.name}" if place.is_dir() or place.with_suffix(".py").is_file() else base
+
+
+def within(module: str, place: str) -> bool:
+    """Whether ``module`` is ``place`` or lies below it."""
+    return module == place or module.startswith(place + ".")
+
+
+def closest(module: str, table: dict) -> str | None:
+    """The most particular place of ``table`` in which ``module`` lies."""
+    return max((place for place in table if within(module, place)), key=len, default=None)
+
+
+def allowed(module: str, target: str) -> bool:
+    """Whether the law lets ``module`` import ``target`` of the workbench."""
+    if module == ENGINE:  # engine/__init__.py gathers the engine's names
+        return within(target, ENGINE)
+    if within(module, ENGINE):
+        if target == ENGINE:  # a room that imported the whole engine would import its neighbours
+            return False
+        if closest(target, LAW) == ENGINE:  # the files beside the rooms serve all of them
+            return True
+    if module.partition(".")[0] in ("apps", "notebooks") and target == "workbench":  # the public names
+        return True
+    place = closest(module, LAW)
+    return place is not None and any(within(target, door) for door in LAW[place])
+
+
+def trespasses(module: str, tree: ast.Module) -> list[str]:
+    """What ``module`` imports against the law."""
+    found = []
+    for target in sorted(set(imports(tree))):
+        top = target.partition(".")[0]
+        if target.startswith("."):
+            found.append(f"{module}: relative import '{target}'; write the full name")
+        elif top == "workbench" and not allowed(module, target):
+            found.append(f"{module} must not import {target}")
+        elif top in OWNERS and not module.startswith("notebooks") and not any(within(module, o) for o in OWNERS[top]):
+            found.append(f"{module} must not import {top}: only {' and '.join(OWNERS[top])} may")
+        elif within(module, ENGINE) and top != "workbench" and top not in sys.stdlib_module_names:
+            place = closest(module, ENGINE_PARTIES)
+            if place and top not in ENGINE_PARTIES[place]:
+                found.append(f"{module} must not import {top}; {place} may use {sorted(ENGINE_PARTIES[place])}")
+    return found
+
+
+def dangers(tree: ast.Module) -> list[str]:
+    """Ways to let a data file run code: pickle and its kin, eval, exec, torch.load, allow_pickle."""
+    found = [f"imports {name}" for name in imports(tree) if name.partition(".")[0] in BANNED_IMPORTS]
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func)
+        flags = {keyword.arg: keyword.value for keyword in node.keywords}
+        if name in ("eval", "exec", "builtins.eval", "builtins.exec"):
+            found.append(f"line {node.lineno}: {name}()")
+        if name == "torch.load" and not _is(flags.get("weights_only"), True):
+            found.append(f"line {node.lineno}: torch.load without weights_only=True")
+        if "allow_pickle" in flags and not _is(flags["allow_pickle"], False):
+            found.append(f"line {node.lineno}: {name}(allow_pickle=...)")
+    return found
+
+
+def _is(node: ast.expr | None, value: object) -> bool:
+    return isinstance(node, ast.Constant) and node.value is value
+
+
+def test_everything_is_seen():
+    modules = {name for name, _ in sources()}
+    assert "workbench.engine.steering.rules.vgf" in modules
+    assert Path(__file__).resolve() in files()
+
+
+def test_import_law():
+    assert [line for name, tree in sources() for line in trespasses(name, tree)] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("workbench.engine.models.mlp", "from workbench.engine.steering.run import act"),
+        ("workbench.engine.steering.run", "from workbench.engine.training.config import FitConfig"),
+        ("workbench.engine.steering.run", "from workbench.engine import training"),
+        ("workbench.engine.steering.run", "import workbench"),
+        ("workbench.engine.tasks.rollout", "import workbench.engine.training.plan"),
+        ("workbench.engine.data.transitions", "from workbench.engine.models.parts import Parts"),
+        ("workbench.engine.precision", "from workbench.engine.models.parts import Parts"),
+        ("workbench.engine.metrics.shift", "import holoviews as hv"),
+        ("workbench.engine.models.mlp", "import scipy.stats"),
+        ("workbench.experiments.sweep", "from workbench.ui.session import Session"),
+        ("workbench.plots.lines", "from workbench.experiments import store"),
+        ("workbench.plots.lines", "import panel as pn"),
+        ("workbench.ui.stage", "def late():\n    import matplotlib.pyplot"),
+        ("workbench.ui.stage", "from dask.distributed import Client"),
+        ("workbench.cli", "import ipywidgets"),
+        ("workbench.engine.steering.run", "from .trace import Trace"),
+        ("apps.transport", "from workbench.engine.steering.run import act"),
+        ("apps.transport", "from workbench import engine"),
+        ("notebooks.01", "import workbench.plots"),
+    ],
+)
+def test_the_import_law_catches(module, line):
+    assert len(trespasses(module, ast.parse(line))) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("workbench.engine.training.fit", "from workbench.engine.precision import fast_matmul"),
+        ("workbench.engine.tasks.three_exits", "from workbench.engine.training.config import FitConfig"),
+        ("workbench.engine.metrics.shift", "import ot"),
+        ("workbench.ui.stage", "import panel as pn\nfrom workbench.plots import lines"),
+        ("workbench.cli", "from workbench.experiments.sweep import sweep"),
+        ("apps.transport", "from workbench import VGF\nfrom workbench.ui.stage import Stage"),
+    ],
+)
+def test_the_import_law_lets_pass(module, line):
+    assert trespasses(module, ast.parse(line)) == []
+
+
+def test_files_are_short():
+    def limit(path: Path) -> int:
+        small = path.parent == ROOT / "workbench/engine/steering/rules" or path.is_relative_to(ROOT / "apps")
+        return 60 if small else 400
+
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files()}
+    assert [f"{p.relative_to(ROOT)}: {n} lines" for p, n in lengths.items() if n >= limit(p)] == []
+
+
+def test_files_are_named_by_what_they_hold():
+    named = [path for path in files() if BANNED_NAMES & {path.stem, *path.relative_to(ROOT).parts}]
+    assert named == []
+
+
+def test_every_rule_file_is_registered():
+    folder = ROOT / "workbench/engine/steering/rules"
+    present = {f"workbench.engine.steering.rules.{path.stem}" for path in folder.glob("*.py")} - {
+        "workbench.engine.steering.rules.__init__"
+    }
+    registered = {rule.__module__ for rule in RULES.values()}
+    assert present == registered, "add a line to rules/__init__.py for each file in rules/"
+    assert len(RULES) == len(present), "one file per rule, one rule per file"
+    assert all(name == rule.name for name, rule in RULES.items())
+
+
+def test_no_data_file_can_run_code():
+    found = {name: dangers(tree) for name, tree in sources()}
+    for path in files():
+        if path.is_relative_to(ROOT / "benchmarks"):
+            found[module_of(path)] = dangers(ast.parse(path.read_text(encoding="utf-8")))
+    assert {name: what for name, what in found.items() if what} == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import pickle",
+        "from joblib import load",
+        "eval('1')",
+        "exec(text)",
+        "torch.load(path)",
+        "torch.load(path, weights_only=False)",
+        "np.load(path, allow_pickle=True)",
+        "np.load(path, allow_pickle=trusted)",
+    ],
+)
+def test_the_danger_check_catches(line):
+    assert len(dangers(ast.parse(line))) == 1
+
+
+def test_the_danger_check_lets_pass():
+    harmless = "model.eval()\ntorch.load(path, weights_only=True)\nnp.load(path, allow_pickle=False)\nre.compile('x')"
+    assert dangers(ast.parse(harmless)) == []
+
+
+def test_no_paths_of_one_machine():
+    texts = [path for path in files() if path != Path(__file__).resolve()] + notebooks()
+    texts += [ROOT / name for name in ("pyproject.toml", "Makefile", "constraints.txt", "environment.yml", ".ci/run")]
+    found = []
+    for path in texts:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if MACHINE_PATH.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
+    assert found == []
+
+
+@pytest.mark.parametrize("text", ['"/home/ann/data"', "x = '/opt/wb/bin'", "file:///work/main", r'"C:\\data"'])
+def test_the_path_check_catches(text):
+    assert MACHINE_PATH.search(text)
+
+
+@pytest.mark.parametrize("text", ["a/work/b", "https://example.org/home/x", "~/work/x", "{base}/home/x", "N/A: /"])
+def test_the_path_check_lets_pass(text):
+    assert not MACHINE_PATH.search(text)
+
+
+def test_notebooks_are_kept_without_outputs():
+    dirty = []
+    for path in notebooks():
+        for number, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"]):
+            if cell["cell_type"] == "code" and (cell["outputs"] or cell["execution_count"] is not None):
+                dirty.append(f"{path.relative_to(ROOT)}, cell {number}: run `make format`")
+    assert dirty == []

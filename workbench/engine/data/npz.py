@@ -1,0 +1,309 @@
+"""The npz door: datasets to and from files, in OGBench's own compact form and in the plain form of `Transitions`.
+
+A data file may come from anyone, so that nothing in it is ever unpickled, and no array is allocated before its header
+agrees with the archive's table of contents.
+
+Compact form (OGBench): ``observations`` (M, S), ``actions`` (M, D), ``terminals`` (M,), and the simulator's ``qpos``,
+``qvel``, ``button_states``. The last row of each trajectory, where terminals is 1, holds the last state; its action has
+no effect. Plain form (this package): ``observations``, ``actions``, ``rewards``, ``next_observations``, one of
+``masks`` and ``terminals``, optionally ``ends``; one transition a row.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from workbench.engine.data.transitions import OutOfBounds, Transitions, make_transitions
+
+Arrays = dict[str, np.ndarray]
+
+PLAIN = ("observations", "actions", "rewards", "masks", "next_observations", "ends")
+COMPACT = ("observations", "actions", "terminals")
+SIMULATOR = ("qpos", "qvel", "button_states")  # what OGBench's relabelling of rewards reads
+MAX_BYTES = 16 * 2**30
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's first date: the same arrays always give the same file
+READABLE = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+class DataFileError(ValueError):
+    """A data file that cannot be used; the message says which file, what is wrong, and the cure."""
+
+
+def read_arrays(
+    path: str | Path, names: Iterable[str] = (*PLAIN, "terminals", *SIMULATOR), *, max_bytes: int = MAX_BYTES
+) -> Arrays:
+    """Read the arrays called ``names``, as far as the file has them.
+
+    Parameters
+    ----------
+    path : str or Path
+        An npz file; it is not trusted.
+    names : iterable of str
+        Other members of the file are ignored.
+    max_bytes : int
+        Refuse files that unpack to more than this many bytes.
+
+    Raises
+    ------
+    DataFileError
+        No such file, not an npz archive, truncated or damaged, arrays of objects (which are pickles), too large.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            wanted = [members[name] for name in names if name in members]
+            total = sum(info.file_size for info in wanted)
+            if total > max_bytes:
+                raise DataFileError(
+                    f"{path}: unpacks to {total:,} bytes, the limit is {max_bytes:,} (max_bytes raises it)"
+                )
+            return {info.filename.removesuffix(".npy"): _read_member(archive, info, path) for info in wanted}
+    except FileNotFoundError as error:
+        raise DataFileError(
+            f"{path}: no such file; make one with `workbench generate TASK --out DIR`, or check the path"
+        ) from error
+    except IsADirectoryError as error:
+        raise DataFileError(f"{path}: is a folder, an .npz file was expected; name the file in it") from error
+    except zipfile.BadZipFile as error:
+        raise DataFileError(
+            f"{path}: not a readable npz archive ({error}); it was cut off, damaged, or is another format. "
+            "Copy or generate it again"
+        ) from error
+    except (EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise DataFileError(
+            f"{path}: the archive is damaged or packed in an unusual way ({error}); write it with numpy.savez"
+        ) from error
+    except OSError as error:
+        raise DataFileError(f"{path}: cannot be read ({error}); check the file and its permissions") from error
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> np.ndarray:
+    name = info.filename.removesuffix(".npy")
+    try:
+        with archive.open(info) as stream:
+            version = np.lib.format.read_magic(stream)
+            if version not in READABLE:
+                raise ValueError(f"npy version {version}")
+            shape, _, dtype = READABLE[version](stream)
+            header = stream.tell()
+    except ValueError as error:
+        raise DataFileError(f"{path}: '{name}' is not a plain array ({error}); write it with numpy.savez") from error
+    if dtype.hasobject:
+        raise DataFileError(
+            f"{path}: '{name}' holds Python objects, which are pickles and could run code; they are never loaded. "
+            "Convert it to numbers (array.astype('float32')) and save again"
+        )
+    if dtype.kind not in "biuf" or not shape or 0 in shape[1:]:
+        raise DataFileError(
+            f"{path}: '{name}' has dtype {dtype} and shape {shape}; it must hold real numbers, one row a time step"
+        )
+    needed = header + math.prod(shape) * dtype.itemsize
+    if needed != info.file_size:
+        raise DataFileError(
+            f"{path}: '{name}' claims shape {shape} of {dtype}, {needed:,} bytes, but {info.file_size:,} are stored; "
+            "the file is damaged, copy or generate it again"
+        )
+    with archive.open(info) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an npz file atomically: after an error the old file, or none, is there.
+
+    The same arrays give the same bytes, whenever they are written.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its folder must exist.
+    arrays : mapping
+        Arrays of numbers, by name.
+
+    Raises
+    ------
+    DataFileError
+        An array of objects.
+    OSError
+        The disk is full, or the folder cannot be written; nothing half-written is left.
+    """
+    path = Path(path)
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise DataFileError(f"{path}: '{name}' holds Python objects; only arrays of numbers are saved")
+    handle, temporary = _temporary_beside(path)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            _write_zip(stream, arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp's file is for its owner only; data sets are shared
+        os.replace(temporary, path)
+    except OSError as error:
+        free, needed = shutil.disk_usage(path.parent).free, sum(array.nbytes for array in arrays.values())
+        raise OSError(
+            error.errno,
+            f"could not be written ({error.strerror}); it needs {needed / 2**20:.1f} MiB and the disk has "
+            f"{free / 2**20:.1f} MiB free. Nothing was left behind: make room or choose another folder",
+            str(path),
+        ) from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _temporary_beside(path: Path) -> tuple[int, str]:
+    try:
+        return tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot be created ({error.strerror}); check the folder", str(path)) from error
+
+
+def _write_zip(stream: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for name, array in arrays.items():
+            info = zipfile.ZipInfo(f"{name}.npy", EPOCH)
+            with archive.open(info, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself durable, where the system lets a folder be opened (not on Windows)."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def save_dataset(path: str | Path, data: Transitions) -> None:
+    """Write ``data`` in the plain form; raises as `write_arrays`."""
+    write_arrays(path, {name: getattr(data, name) for name in PLAIN})
+
+
+def load_dataset(path: str | Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
+    """Read and check a dataset in the plain form.
+
+    ``masks`` default to 1 − ``terminals``; ``ends`` default to the rows that terminate or whose next observation is not
+    the following row's observation.
+
+    Parameters
+    ----------
+    path : str or Path
+    out_of_bounds : {"refuse", "clip"}
+        What to do with actions outside [-1, 1].
+
+    Raises
+    ------
+    DataFileError
+        As `read_arrays`, or an array is missing.
+    ValueError
+        As `make_transitions`: wrong shapes, NaN, actions out of bounds.
+    """
+    return plain_transitions(read_arrays(path), str(path), out_of_bounds)
+
+
+def plain_transitions(arrays: Arrays, source: str, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
+    """`Transitions` from arrays in the plain form; ``source`` names them in messages."""
+    _require(arrays, ("observations", "actions", "rewards", "next_observations"), source)
+    if "masks" not in arrays and "terminals" not in arrays:
+        raise DataFileError(f"{source}: has neither 'masks' nor 'terminals'; one must say where episodes terminated")
+    masks = arrays["masks"] if "masks" in arrays else 1.0 - np.asarray(arrays["terminals"], dtype=np.float32)
+    ends = arrays["ends"] if "ends" in arrays else _derived_ends(arrays, masks)
+    return make_transitions(
+        arrays["observations"],
+        arrays["actions"],
+        arrays["rewards"],
+        masks,
+        arrays["next_observations"],
+        ends,
+        out_of_bounds=out_of_bounds,
+        source=source,
+    )
+
+
+def _derived_ends(arrays: Arrays, masks: np.ndarray) -> np.ndarray:
+    observations, following = arrays["observations"], arrays["next_observations"]
+    if observations.shape != following.shape or observations.ndim != 2 or masks.shape != observations.shape[:1]:
+        return np.zeros(masks.shape, dtype=bool)  # make_transitions reports which shape is wrong
+    jumps = np.ones(len(observations), dtype=bool)
+    jumps[:-1] = (following[:-1] != observations[1:]).any(1)
+    return jumps | (masks == 0)
+
+
+def regular(arrays: Arrays, source: str) -> Arrays:
+    """Transitions from the compact form, as ``ogbench.load_dataset`` makes them.
+
+    Parameters
+    ----------
+    arrays : dict
+        The compact form, M rows.
+    source : str
+        What to call the data in messages.
+
+    Returns
+    -------
+    dict
+        ``observations``, ``actions``, ``next_observations`` float32, ``terminals`` float32 (1 on the last transition of
+        a trajectory) and the simulator's arrays; R rows, M minus the number of trajectories.
+
+    Raises
+    ------
+    DataFileError
+        A missing array, wrong shapes, NaN, or a trajectory without end.
+    """
+    _require(arrays, COMPACT, source)
+    rows = len(arrays["actions"])
+    for name, array in arrays.items():
+        dims = 1 if name == "terminals" else 2
+        if array.ndim != dims or len(array) != rows:
+            raise DataFileError(
+                f"{source}: '{name}' has shape {array.shape}, expected {dims} dimension(s) and {rows} rows as in "
+                "'actions'; the file was put together wrongly, save it again"
+            )
+        if not np.isfinite(array).all():
+            bad = int(np.flatnonzero(~np.isfinite(array.reshape(rows, -1)).all(1))[0])
+            raise DataFileError(f"{source}: '{name}' has NaN or infinity, first in row {bad}; drop that trajectory")
+    if rows < 2:
+        raise DataFileError(f"{source}: {rows} row(s) hold no transition; a trajectory needs at least two")
+    last = arrays["terminals"].astype(bool)
+    if not last[-1]:
+        raise DataFileError(
+            f"{source}: the last row does not end a trajectory ('terminals' is 0 there); cut it or set it to 1"
+        )
+    keep = ~last
+    if not keep.any():
+        raise DataFileError(f"{source}: 'terminals' is 1 in every row, so that there is no transition; is it inverted?")
+    # An action outside its row's trajectory has no effect and is dropped here, with the last state's row.
+    result = {
+        "observations": arrays["observations"][keep].astype(np.float32, copy=False),
+        "actions": arrays["actions"][keep].astype(np.float32, copy=False),
+        "next_observations": arrays["observations"][np.flatnonzero(keep) + 1].astype(np.float32, copy=False),
+        "terminals": last[np.flatnonzero(keep) + 1].astype(np.float32),
+    }
+    result.update({name: arrays[name][keep] for name in SIMULATOR if name in arrays})
+    return result
+
+
+def _require(arrays: Arrays, names: tuple[str, ...], source: str) -> None:
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        compact = set(COMPACT) <= set(arrays) and "next_observations" not in arrays
+        cure = (
+            "it is in OGBench's compact form, whose rewards depend on the task: load it through its task "
+            "(workbench fit TASK --data DIR)"
+            if compact
+            else f"it needs {', '.join(names)}"
+        )
+        raise DataFileError(f"{source}: lacks {', '.join(map(repr, missing))}; {cure}")

@@ -1,0 +1,52 @@
+"""Which fp32 matrix product to use: torch's default path, or the faster one behind ``float32_matmul_precision="medium"``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+WORTH_IT = 4_000_000  # multiply-adds of one layer below which the default path has less overhead
+FP32_ERROR = 1e-5
+
+
+@functools.cache
+def medium_is_fp32() -> bool:
+    """Measure, once, whether "medium" still computes in fp32 on this processor (elsewhere it may mean bfloat16)."""
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(256, 256, generator=generator) for _ in range(2))
+    exact = a.double() @ b.double()
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("medium")
+        error = (a @ b - exact).abs().max() / exact.abs().max()
+    finally:
+        torch.set_float32_matmul_precision(before)
+    return bool(error < FP32_ERROR)
+
+
+@contextmanager
+def fast_matmul(rows: int, width: int, device: torch.device) -> Iterator[None]:
+    """Within this block, matrix products take the fastest path that is still fp32.
+
+    On AMD processors torch's default reaches half the speed of the path that "medium" selects, at the same error. On CUDA
+    nothing changes: "medium" would mean TF32 or bfloat16 there.
+
+    Parameters
+    ----------
+    rows, width : int
+        Size of the typical product, (rows, width) × (width, width): small ones stay on the default path.
+    device : torch.device
+    """
+    before = torch.get_float32_matmul_precision()
+    use = device.type == "cpu" and before == "highest" and rows * width * width >= WORTH_IT and medium_is_fp32()
+    if not use:
+        yield
+        return
+    torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -1,0 +1,69 @@
+"""Settings of a training run: declared once, validated, stored with the weights."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from workbench.engine.models.critic import Aggregate
+from workbench.engine.steering.ascent import Ascent
+from workbench.engine.steering.kernel import Repulsion
+from workbench.engine.steering.protocol import nearest
+
+CriticName = Literal["iql", "td_vgf"]
+
+
+class FitConfig(BaseModel):
+    """How to train a behaviour flow and a critic (methods.md, sections 1 to 3)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    critic: CriticName = Field("iql", description="how the critic is trained: IQL, or TD through the value gradient flow")
+    family: Literal["qgf", "vgf"] = Field(
+        "qgf", description="network style: qgf (GELU, sinusoidal time, LayerNorm) or vgf (ReLU, raw time, LayerNorm in critics only)"
+    )
+    hidden: tuple[int, ...] = Field((512, 512, 512, 512), min_length=1, description="widths of the hidden layers")
+    members: int = Field(2, ge=1, le=16, description="critics K in the ensemble")
+    steps: int = Field(100_000, ge=1, description="updates")
+    batch_size: int = Field(256, ge=1, description="rows per update")
+    learning_rate: float = Field(3e-4, gt=0.0, le=1.0, description="Adam's learning rate")
+    schedule: Literal["constant", "cosine"] = Field("constant", description="learning rate over the run")
+    discount: float = Field(0.99, ge=0.0, le=1.0, description="γ per environment step")
+    n_step: int = Field(1, ge=1, le=100, description="steps of the n-step return")
+    tau: float = Field(0.005, gt=0.0, le=1.0, description="EMA rate of the target critic")
+    reward_scale: float = Field(1.0, gt=0.0, description="rewards are multiplied by this")
+    normalize_observations: bool = Field(True, description="subtract the data's mean and divide by its standard deviation")
+    expectile: float = Field(0.9, gt=0.0, lt=1.0, description="IQL: expectile τ_e of the state value")
+    value_loss: Literal["expectile", "sql"] = Field("expectile", description="IQL: expectile regression, or sparse Q-learning's weighting")
+    sql_alpha: float = Field(0.9, gt=0.0, description="IQL with value_loss sql: its temperature")
+    value_aggregate: Aggregate = Field("min", description="IQL: how target critics are combined for the state value")
+    reference: Literal["frozen", "joint"] = Field(
+        "frozen", description="td_vgf: train the flow first and cache its samples (paper's text), or together (published code)"
+    )
+    reference_steps: int = Field(0, ge=0, description="td_vgf, frozen: updates of the flow before the critic; 0 means as many as steps")
+    flow_steps: int = Field(10, ge=1, le=100, description="td_vgf: Euler steps T when sampling next-state particles")
+    particles: int = Field(10, ge=1, le=1024, description="td_vgf: next-state particles N")
+    transport_steps: int = Field(3, ge=0, le=100, description="td_vgf: L_train")
+    ascent: Ascent = Field("adam", description="td_vgf: how a direction becomes a step")
+    step_size: float = Field(0.1, ge=0.0, le=1.0, description="td_vgf: step size ε")
+    alpha: float = Field(1.0, gt=0.0, description="td_vgf: temperature α")
+    repulsion: Repulsion = Field("published", description="td_vgf: the force between particles")
+    target_select: Literal["mean", "max"] = Field("mean", description="td_vgf: which particle's value is the target")
+    target_aggregate: Aggregate = Field("min", description="td_vgf: how target critics are combined")
+    seed: int = Field(0, ge=0, lt=2**31, description="fixes weights, minibatches and noise")
+
+
+def make_config(**settings: Any) -> FitConfig:
+    """Build a `FitConfig`; ValueError says which setting is wrong, its bounds, and the nearest name."""
+    try:
+        return FitConfig(**settings)
+    except ValidationError as error:
+        lines = []
+        for item in error.errors():
+            where = str(item["loc"][0])
+            if item["type"] == "extra_forbidden":
+                lines.append(f"training has no setting '{where}'{nearest(where, list(FitConfig.model_fields))}")
+            else:
+                lines.append(f"training setting '{where}': {item['msg']}; got {item['input']!r}")
+        raise ValueError("\n".join(lines)) from None

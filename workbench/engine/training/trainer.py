@@ -1,0 +1,134 @@
+"""The training loop's state and its single update."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from workbench.engine.allocator import keep_large_blocks
+from workbench.engine.data.transitions import Batch, Replay, Transitions
+from workbench.engine.models.parts import Parts
+from workbench.engine.precision import fast_matmul
+from workbench.engine.training.config import FitConfig
+from workbench.engine.training.loss import Loss, Scene
+from workbench.engine.training.networks import build_networks
+from workbench.engine.training.plan import LOSSES, Phase, plan, trained_parts
+from workbench.engine.training.td_vgf import reference_samples
+
+STD_FLOOR = 1e-3  # a coordinate that hardly varies is not blown up
+CACHE_ROWS = 8192  # rows of the dataset whose samples are drawn at a time
+
+
+class Trainer:
+    """Networks, optimiser and random state of one run; `step` is one update.
+
+    Parameters
+    ----------
+    data : Transitions
+    config : FitConfig
+    device : torch.device or str
+    """
+
+    def __init__(self, data: Transitions, config: FitConfig, device: torch.device | str = "cpu") -> None:
+        keep_large_blocks()
+        self.config, self.device = config, torch.device(device)
+        self.phases = plan(config)
+        self.total_steps = sum(phase.steps for phase in self.phases)
+        self.step_number = 0
+        self.networks = build_networks(config, data.observation_dim, data.action_dim)
+        if config.normalize_observations:
+            self.networks.mean = torch.from_numpy(data.observations.mean(0))
+            self.networks.std = torch.from_numpy(data.observations.std(0)).clamp_min(STD_FLOOR)
+        self.networks.to(self.device)
+        self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        self.trained = trained_parts(config)
+        self.weights = {n: self.networks.net(n).theta for n in self.trained if not n.startswith("target_")}
+        self.optimizer = torch.optim.Adam(list(self.weights.values()), lr=config.learning_rate, fused=True)
+        self.data = data
+        self._replay = Replay(
+            data,
+            self.networks.mean,
+            self.networks.std,
+            steps=config.n_step,
+            discount=config.discount,
+            reward_scale=config.reward_scale,
+            device=self.device,
+        )
+        self._scene = Scene(self.networks, config)
+        self._losses: dict[str, Loss] = {key: LOSSES[key]() for phase in self.phases for key in phase.losses}
+
+    @property
+    def finished(self) -> bool:
+        """All updates are done."""
+        return self.step_number >= self.total_steps
+
+    def phase(self) -> tuple[Phase, int]:
+        """The current phase and the updates already done in it."""
+        done = self.step_number
+        for phase in self.phases:
+            if done < phase.steps:
+                return phase, done
+            done -= phase.steps
+        return self.phases[-1], self.phases[-1].steps
+
+    def learning_rate(self) -> float:
+        """Of the next update: constant, or half a cosine over the phase."""
+        phase, done = self.phase()
+        if self.config.schedule == "constant":
+            return self.config.learning_rate
+        return self.config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * done / phase.steps))
+
+    def step(self) -> dict[str, Tensor]:
+        """Do one update on a minibatch drawn from the run's own generator; returns the losses (still on the device)."""
+        phase, _ = self.phase()
+        if phase.cached and self._scene.cache is None:
+            self._scene.cache = self._draw_cache()
+        size = (self.config.batch_size,)
+        index = torch.randint(0, len(self._replay), size, generator=self.generator, device=self.device)
+        batch = self._replay.batch(index)
+        noise = {key: self._losses[key].draw(batch, self.config, self.generator) for key in phase.losses}
+        losses = self.update(batch, noise)
+        self.step_number += 1
+        return losses
+
+    def update(self, batch: Batch, noise: dict[str, tuple[Tensor, ...]]) -> dict[str, Tensor]:
+        """Follow the gradient of the losses named in ``noise`` on ``batch``; the published order of things.
+
+        The target critic moves towards the critic *before* the gradient step, and after its values were used.
+        """
+        losses: dict[str, Tensor] = {}
+        with fast_matmul(self.config.batch_size, max(self.config.hidden), self.device):
+            for key, drawn in noise.items():
+                losses |= self._losses[key](self._scene, batch, drawn)
+            torch.autograd.backward(list(losses.values()))
+        with torch.no_grad():
+            for key in noise:
+                for name in self._losses[key].targets:
+                    target = self.networks.net(f"target_{name}").theta
+                    target.lerp_(self.networks.net(name).theta, self.config.tau)
+        self.optimizer.param_groups[0]["lr"] = self.learning_rate()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def parts(self) -> Parts:
+        """A frozen copy of the networks as they are now."""
+        return self.networks.parts(self.config, self.trained)
+
+    @torch.no_grad()
+    def _draw_cache(self) -> Tensor:
+        """Reference samples (R, N, D) at every next observation, from a generator of their own.
+
+        They depend on the frozen flow and the seed alone, so a resumed run draws the same ones again.
+        """
+        config, following = self.config, self._replay.next_observations
+        generator = torch.Generator(self.device).manual_seed(config.seed + 1)
+        chunks = []
+        for rows in following.split(CACHE_ROWS):
+            size = (rows.shape[0], config.particles, self.networks.reference.action_dim)
+            noise = torch.randn(size, generator=generator, device=self.device)
+            with fast_matmul(rows.shape[0] * config.particles, max(config.hidden), self.device):
+                chunks.append(reference_samples(self.networks.reference, rows, noise, config.flow_steps))
+        return torch.cat(chunks)

@@ -1,0 +1,1 @@
+"""Pictures: arrays and Traces in, HoloViews elements or matplotlib axes out. Nothing here runs a model."""

@@ -1,0 +1,58 @@
+"""Colours and markers: Okabe and Ito's colour-blind-safe set, and a shape per rule, so that colour never speaks alone.
+
+Source of the colours: M. Okabe and K. Ito, Color Universal Design, 2008. The dark variants are lightened for contrast.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+from zlib import crc32
+
+Theme = Literal["light", "dark"]
+Shape = Literal["circle", "square", "triangle", "diamond", "inverted_triangle", "hex", "star", "plus"]
+
+
+class Look(NamedTuple):
+    """How a rule is drawn: a colour on light ground, one on dark ground, and a shape."""
+
+    light: str
+    dark: str
+    shape: Shape
+
+    def colour(self, theme: Theme = "light") -> str:
+        """The colour for ``theme``."""
+        return self.dark if theme == "dark" else self.light
+
+
+LOOKS: dict[str, Look] = {
+    "bc": Look("#5b6472", "#a9b3c1", "circle"),
+    "qgf": Look("#0072b2", "#56b4e9", "square"),
+    "vgf": Look("#d55e00", "#ff9245", "triangle"),
+    "best_of_n": Look("#00805d", "#2fc99a", "diamond"),
+    "grad_step": Look("#a8417f", "#e59bc4", "inverted_triangle"),
+    "noisy": Look("#a86f00", "#f0b429", "plus"),
+    "qgf_jacobian": Look("#2b86c5", "#8fd0ff", "hex"),
+}
+SPARE = (
+    Look("#0072b2", "#56b4e9", "star"),
+    Look("#d55e00", "#ff9245", "diamond"),
+    Look("#00805d", "#2fc99a", "square"),
+    Look("#a8417f", "#e59bc4", "hex"),
+    Look("#a86f00", "#f0b429", "triangle"),
+)
+# matplotlib's names for the same shapes; Bokeh uses ours.
+MATPLOTLIB_MARKERS: dict[Shape, str] = {
+    "circle": "o", "square": "s", "triangle": "^", "diamond": "D", "inverted_triangle": "v", "hex": "h", "star": "*", "plus": "P",
+}  # fmt: skip
+
+# Value from low to high. Both ramps are monotone in lightness, so they survive colour blindness and a grey printer, and
+# neither uses a rule's hue.
+VALUE_RAMP: dict[Theme, tuple[str, ...]] = {
+    "light": ("#fbfcfd", "#edf2f4", "#d6e4e6", "#b4d2d3", "#86b9b7", "#569c98"),
+    "dark": ("#10151d", "#14232f", "#173a45", "#1d5657", "#347a68", "#6aa57b"),
+}
+
+
+def look(rule: str) -> Look:
+    """The look of a rule; a rule that is not in the table gets one of the spare looks, always the same for its name."""
+    return LOOKS.get(rule) or SPARE[crc32(rule.encode()) % len(SPARE)]

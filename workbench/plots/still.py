@@ -1,0 +1,117 @@
+"""Matplotlib twins of the pictures, for papers and notebooks; and equations as SVG."""
+
+from __future__ import annotations
+
+import io
+import re
+from functools import lru_cache
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.image import AxesImage
+from matplotlib.mathtext import math_to_image
+
+from workbench.engine.steering.trace import Trace
+from workbench.plots.lines import positions_of
+from workbench.plots.palette import MATPLOTLIB_MARKERS, VALUE_RAMP, Theme, look
+
+BOX = 1.0  # actions live in [-1, 1]
+
+
+def value_map(theme: Theme = "light") -> LinearSegmentedColormap:
+    """The value ramp as a matplotlib colour map."""
+    return LinearSegmentedColormap.from_list(f"value_{theme}", list(VALUE_RAMP[theme]))
+
+
+def landscape(
+    axes: Axes, values: np.ndarray, extent: tuple[float, float, float, float], theme: Theme = "light"
+) -> AxesImage:
+    """Draw Q (G, G) behind everything else, with contour lines; arguments as in `elements.landscape`."""
+    x0, y0, x1, y1 = extent
+    edges = (x0, x1, y0, y1)
+    image = axes.imshow(values, origin="lower", extent=edges, cmap=value_map(theme), interpolation="bilinear", zorder=0)
+    if np.ptp(values) > 0:
+        axes.contour(values, levels=8, extent=edges, colors="black", linewidths=0.5, alpha=0.18, zorder=0)
+    axes.set(xlim=(x0, x1), ylim=(y0, y1), aspect="equal", xlabel="action 1", ylabel="action 2")
+    return image
+
+
+def particles(axes: Axes, trace: Trace, tick: int = -1, state: int | None = None, theme: Theme = "light") -> PathCollection:
+    """Draw the particles after ``tick``; the picked ones are larger."""
+    positions, picked = positions_of(trace, state)
+    style = look(trace.rule)
+    return axes.scatter(
+        positions[tick, :, 0], positions[tick, :, 1], s=np.where(picked, 26.0, 9.0), color=style.colour(theme), label=trace.rule,
+        marker=MATPLOTLIB_MARKERS[style.shape], edgecolors="white", linewidths=0.5, zorder=3,
+    )  # fmt: skip
+
+
+def paths(axes: Axes, trace: Trace, state: int | None = None, theme: Theme = "light") -> LineCollection:
+    """Draw every particle's path from noise to its end."""
+    positions, _ = positions_of(trace, state)
+    lines = LineCollection(list(positions.transpose(1, 0, 2)), colors=look(trace.rule).colour(theme), alpha=0.3, linewidths=0.8, zorder=2)
+    axes.add_collection(lines)
+    return lines
+
+
+def one_dimension(axes: Axes, trace: Trace, state: int | None = None, theme: Theme = "light") -> LineCollection:
+    """Draw the paths of a one-dimensional action against the tick."""
+    positions, _ = positions_of(trace, state)
+    ticks = np.broadcast_to(np.arange(len(positions))[:, None], positions.shape[:2])
+    lines = LineCollection(
+        list(np.stack((ticks, positions[..., 0]), -1).transpose(1, 0, 2)), colors=look(trace.rule).colour(theme), alpha=0.3, linewidths=0.8
+    )
+    axes.add_collection(lines)
+    axes.autoscale_view()
+    axes.set(xlabel="tick", ylabel="action")
+    return lines
+
+
+def stages(
+    traces: list[Trace],
+    values: np.ndarray | None = None,
+    extent: tuple[float, float, float, float] = (-1.3, -1.3, 1.3, 1.3),
+    theme: Theme = "light",
+) -> Figure:
+    """One panel a trace on the same axes: landscape, paths, particles, and the box of allowed actions."""
+    if not traces:
+        raise ValueError("stages needs at least one trace: stages([steer(...)])")
+    figure = Figure(figsize=(3.3 * len(traces), 3.4), layout="constrained")
+    for axes, trace in zip(np.atleast_1d(figure.subplots(1, len(traces), sharex=True, sharey=True)), traces, strict=True):
+        if values is not None:
+            landscape(axes, values, extent, theme)
+        axes.plot([-BOX, BOX, BOX, -BOX, -BOX], [-BOX, -BOX, BOX, BOX, -BOX], color="black", lw=0.8, ls=":", zorder=1)
+        paths(axes, trace, theme=theme)
+        particles(axes, trace, theme=theme)
+        axes.set(title=trace.rule, xlim=extent[::2], ylim=extent[1::2], aspect="equal", xlabel="action 1")
+        axes.label_outer()
+    return figure
+
+
+@lru_cache(maxsize=256)
+def equation_svg(latex: str) -> str | None:
+    """Typeset ``latex`` as inline SVG in the current text colour; None where matplotlib's mathtext does not know a command.
+
+    No script and no font travels to the reader: the glyphs are outlines.
+    """
+    buffer = io.BytesIO()
+    try:
+        math_to_image(f"${latex}$", buffer, prop=FontProperties(math_fontfamily="cm", size=12), format="svg", dpi=72)
+    except ValueError:
+        return None
+    svg = buffer.getvalue().decode()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="patch_1">.*?</g>', "", svg, count=1, flags=re.DOTALL)
+    # Two equations on one page must not share ids.
+    mark = f"eq{abs(hash(latex)):x}"
+    svg = re.sub(r'id="([^"]+)"', rf'id="{mark}-\1"', svg)
+    svg = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{mark}-\1"', svg)
+    return svg.replace("<svg ", '<svg fill="currentColor" ', 1)
+
+
+__all__ = ["equation_svg", "landscape", "one_dimension", "particles", "paths", "stages", "value_map"]

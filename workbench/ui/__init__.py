@@ -1,0 +1,1 @@
+"""Pages and controls. Only this room knows Panel and ipywidgets."""
