@@ -1,6 +1,5 @@
 """Losses, targets and three official updates equal the two papers' own code (shared/parity/FORMAT.md)."""
 
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from workbench.engine.training.flow_matching import flow_matching_loss
 from workbench.engine.training.trainer import Trainer
 
 HERE = Path(__file__).parent / "data"
+NOISE = 3e-8  # gradients below this are rounding noise under float32
 SHARED = Path(__file__).parents[3] / "shared" / "parity"
 
 
@@ -52,7 +52,7 @@ def config_of(z: dict[str, Tensor], **settings: object) -> FitConfig:
     return make_config(**(base | settings))
 
 
-def trainer_of(z: dict[str, Tensor], path: Path, family: str, config: FitConfig) -> Trainer:
+def trainer_of(z: dict[str, Tensor], path: Path, family: str, config: FitConfig, double: bool = False) -> Trainer:
     """A trainer whose networks hold the published weights (dummy data: the batch is given)."""
     s, d = int(z["cfg.obs_dim"]), int(z["cfg.action_dim"])
     rows = np.zeros((2, s), dtype=np.float32)
@@ -63,6 +63,8 @@ def trainer_of(z: dict[str, Tensor], path: Path, family: str, config: FitConfig)
         source = getattr(parts, name)
         net.net.shape = source.net.shape
         net.net.theta.data = source.net.theta.data.clone()
+        if double:
+            net.double()
     return trainer
 
 
@@ -94,14 +96,29 @@ def test_qgf_losses(path: Path) -> None:
 def test_qgf_updates(path: Path) -> None:
     z = tensors(path)
     trainer = trainer_of(z, path, "qgf", config_of(z))
-    batch = batch_of(z)
+    batch, seen = batch_of(z), Gradients(trainer)
     for k in (1, 2, 3):
         losses = trainer.update(batch, {"flow_matching": (z[f"in.upd{k}.x0"], z[f"in.upd{k}.t"]), "iql": ()})
         close(losses["flow"], z[f"out.upd{k}.bc_loss"])
         close(losses["critic"], z[f"out.upd{k}.critic_loss"])
         close(losses["value"], z[f"out.upd{k}.value_loss"])
         if k in (1, 3):
-            compare_networks(trainer, published_names(z, f"out.upd{k}.params.", "qgf"), {})
+            compare_networks(trainer, seen, published_names(z, f"out.upd{k}.params.", "qgf"), {})
+
+
+@pytest.mark.parametrize("path", files("qgf"), ids=lambda p: p.stem)
+def test_qgf_critic_updates_in_double_precision(path: Path) -> None:
+    """Without our own rounding every weight of critic, target and value agrees, ill-conditioned ones included."""
+    z = tensors(path)
+    trainer = trainer_of(z, path, "qgf", config_of(z), double=True)
+    batch = Batch(*(a.double() if a is not None and a.is_floating_point() else a for a in batch_of(z)))
+    for k in (1, 2, 3):
+        trainer.update(batch, {"iql": ()})
+        if k in (1, 3):
+            theirs = published_names(z, f"out.upd{k}.params.", "qgf")
+            for name in ("critic", "target_critic", "value"):
+                for key, array in theirs[name].items():
+                    close(trainer.networks.net(name).arrays()[key].float(), array, 3e-5)
 
 
 @pytest.mark.parametrize("path", files("vgf"), ids=lambda p: p.stem)
@@ -167,7 +184,7 @@ def test_vgf_updates(path: Path) -> None:
         step_size=float(z["cfg.vgf_lr"]),
     )
     trainer = trainer_of(z, path, "vgf", config)
-    batch = batch_of(z)
+    batch, seen = batch_of(z), Gradients(trainer)
     for k in (1, 2, 3):
         noise = {
             "flow_matching": (z[f"in.upd{k}.x0"], z[f"in.upd{k}.t"][:, 0]),
@@ -178,11 +195,37 @@ def test_vgf_updates(path: Path) -> None:
         close(losses["critic"], z[f"out.upd{k}.critic_loss"], 1e-4)
         if k in (1, 3):
             theirs = published_names(z, f"out.upd{k}.params.", "vgf")
-            compare_networks(trainer, theirs, {"critic": 5e-4})
+            compare_networks(trainer, seen, theirs, {"critic": 5e-4})
 
 
-def compare_networks(trainer: Trainer, theirs: dict[str, dict[str, Tensor]], looser: dict[str, float]) -> None:
+class Gradients:
+    """Remembers, per network, which weights ever had a gradient of the size of float32's rounding noise."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.noisy = {name: torch.zeros_like(theta, dtype=torch.bool) for name, theta in trainer.weights.items()}
+        self._weights = trainer.weights
+        trainer.optimizer.register_step_pre_hook(self._look)
+
+    def _look(self, *_: object) -> None:
+        for name, theta in self._weights.items():
+            if theta.grad is not None:  # exactly zero (a dead ReLU) is no noise
+                self.noisy[name] |= (theta.grad != 0.0) & (theta.grad.abs() < NOISE)
+
+
+def compare_networks(
+    trainer: Trainer, seen: Gradients, theirs: dict[str, dict[str, Tensor]], looser: dict[str, float]
+) -> None:
+    """All weights to FORMAT.md's tolerance, but for those whose gradient is rounding noise.
+
+    Adam's first steps have length lr · g / (|g| + 1e-8): where |g| is itself about 1e-8, float32 rounding of g (1e-8 here)
+    decides, on both sides. Such weights, a few in a thousand, must still lie within Adam's step.
+    """
     for name, arrays in theirs.items():
-        ours = copy.copy(trainer.networks.net(name)).arrays()
+        net, tolerance = trainer.networks.net(name), looser.get(name, 3e-5)
+        noisy = named_views(seen.noisy[name], net.shape) if name in seen.noisy else {}
         for key, array in arrays.items():
-            close(ours[key], array, looser.get(name, 3e-5))
+            ours = net.arrays()[key]
+            clear = ~noisy[key] if noisy else torch.ones_like(array, dtype=torch.bool)
+            assert clear.float().mean() > 0.98
+            close(ours[clear], array[clear], tolerance)
+            close(ours, array, 3 * 2 * trainer.config.learning_rate)

@@ -11,18 +11,16 @@ no effect. Plain form (this package): ``observations``, ``actions``, ``rewards``
 
 from __future__ import annotations
 
+import io
 import math
-import os
-import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
+from workbench.engine.data.atomic import write_atomic
 from workbench.engine.data.transitions import OutOfBounds, Transitions, make_transitions
 
 Arrays = dict[str, np.ndarray]
@@ -138,53 +136,14 @@ def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
         The disk is full, or the folder cannot be written; nothing half-written is left.
     """
     path = Path(path)
-    for name, array in arrays.items():
-        if array.dtype.hasobject:
-            raise DataFileError(f"{path}: '{name}' holds Python objects; only arrays of numbers are saved")
-    handle, temporary = _temporary_beside(path)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            _write_zip(stream, arrays)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's file is for its owner only; data sets are shared
-        os.replace(temporary, path)
-    except OSError as error:
-        free, needed = shutil.disk_usage(path.parent).free, sum(array.nbytes for array in arrays.values())
-        raise OSError(
-            error.errno,
-            f"could not be written ({error.strerror}); it needs {needed / 2**20:.1f} MiB and the disk has "
-            f"{free / 2**20:.1f} MiB free. Nothing was left behind: make room or choose another folder",
-            str(path),
-        ) from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _temporary_beside(path: Path) -> tuple[int, str]:
-    try:
-        return tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise OSError(error.errno, f"cannot be created ({error.strerror}); check the folder", str(path)) from error
-
-
-def _write_zip(stream: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, array in arrays.items():
-            info = zipfile.ZipInfo(f"{name}.npy", EPOCH)
-            with archive.open(info, "w", force_zip64=True) as member:
+            if array.dtype.hasobject:
+                raise DataFileError(f"{path}: '{name}' holds Python objects; only arrays of numbers are saved")
+            with archive.open(zipfile.ZipInfo(f"{name}.npy", EPOCH), "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself durable, where the system lets a folder be opened (not on Windows)."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    write_atomic(path, content.getvalue())
 
 
 def save_dataset(path: str | Path, data: Transitions) -> None:
@@ -266,7 +225,7 @@ def regular(arrays: Arrays, source: str) -> Arrays:
     _require(arrays, COMPACT, source)
     rows = len(arrays["actions"])
     for name, array in arrays.items():
-        dims = 1 if name == "terminals" else 2
+        dims = 2 if name in ("observations", "actions", *SIMULATOR) else 1
         if array.ndim != dims or len(array) != rows:
             raise DataFileError(
                 f"{source}: '{name}' has shape {array.shape}, expected {dims} dimension(s) and {rows} rows as in "

@@ -1,6 +1,6 @@
 """Analytic critics: landscapes of Gaussian bumps whose gradient and maximum are known.
 
-For tests, for lessons, and for figures that a reader changes by hand: moving the peak is an argument, not a training run.
+For tests, for lessons, and for figures that a reader changes by hand: moving the peak is a call, not a training run.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Bumps(nn.Module):
     def __init__(self, centers: Tensor, widths: Tensor, heights: Tensor) -> None:
         super().__init__()
         members = heights[None] if heights.dim() == 1 else heights
-        if centers.dim() != 2 or widths.shape != centers.shape[:1] or members.dim() != 2 or members.shape[1] != len(centers):
+        count = centers.shape[:1]
+        if centers.dim() != 2 or widths.shape != count or members.dim() != 2 or members.shape[1:] != count:
             raise ValueError(
                 "bumps need centers (C, D), widths (C,) and heights (C,) or (K, C), "
                 f"got {tuple(centers.shape)}, {tuple(widths.shape)} and {tuple(heights.shape)}"
@@ -57,7 +58,7 @@ class Bumps(nn.Module):
         return self.centers[0]
 
     def with_peak(self, peak: Tensor) -> Bumps:
-        """Return the same landscape with its first bump moved to ``peak`` (D,), clipped to [-1, 1]; this one stays as it is.
+        """Return a landscape with the first bump at ``peak`` (D,), clipped to [-1, 1]; this one stays as it is.
 
         Raises
         ------

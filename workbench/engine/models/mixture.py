@@ -1,8 +1,8 @@
 """The closed-form flow of a mixture of Gaussians: a behaviour policy whose every answer is known.
 
-Data x_1 ~ Σ_k π_k N(m_k, s_k² I), noise x_0 ~ N(0, I), x_t = (1 - t) x_0 + t x_1 (methods.md, section 2). The velocity that
-flow matching would learn from infinite data, E[x_1 - x_0 | x_t], is then a formula, and so are the mixture's moments and
-density. Tests and lessons use it where a trained network would only be approximately right.
+Data x_1 ~ Σ_k π_k N(m_k, s_k² I), noise x_0 ~ N(0, I), x_t = (1 - t) x_0 + t x_1 (methods.md, section 2). The velocity
+that flow matching would learn from infinite data, E[x_1 - x_0 | x_t], is then a formula, and so are the mixture's
+moments and density. Tests and lessons use it where a trained network would only be approximately right.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class MixtureFlow(nn.Module):
             )
         if not bool((scales > 0).all()) or not bool((weights > 0).all()):
             raise ValueError(
-                f"a mixture's scales and weights must be positive, got scales {scales.tolist()} and weights {weights.tolist()}"
+                "a mixture's scales and weights must be positive, "
+                f"got scales {scales.tolist()} and weights {weights.tolist()}"
             )
         self.register_buffer("means", means.detach().clone())
         self.register_buffer("scales", scales.detach().clone())
@@ -94,7 +95,7 @@ class MixtureFlow(nn.Module):
         return self.means.to(device)[component] + self.scales.to(device)[component][:, None] * noise
 
     def nearest_component(self, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """Which component each of ``actions`` (M, D) is closest to, in its standard deviations, (M,), and how far, (M,)."""
+        """Return the component closest to each of ``actions`` (M, D) and how far it is in its scales, (M,) each."""
         far = (actions[:, None] - self.means).norm(dim=-1) / self.scales
         distance, component = far.min(1)
         return component, distance

@@ -22,7 +22,6 @@ from workbench.engine.models.activation import ACTIVATIONS
 Activation = Literal["relu", "gelu"]
 Normed = Literal["all", "all_but_last", "none"]
 EPS = 1e-6  # flax's LayerNorm epsilon, which both papers' code uses
-ALIGN = 16  # floats per 64-byte cache line: every weight starts on one
 
 
 @dataclass(frozen=True)
@@ -81,28 +80,29 @@ class Saved(NamedTuple):
     active: tuple[Tensor, ...]
 
 
-def layout(shape: MlpShape) -> tuple[list[tuple[str, int, tuple[int, int]]], int]:
-    """List (name, offset, (rows, columns)) of every array of one member, and the padded length P of the row."""
-    entries: list[tuple[str, int, tuple[int, int]]] = []
-    at = 0
-    for i, (n_in, n_out) in enumerate(shape.widths()):
-        arrays = [(f"{i}.weight", (n_in, n_out)), (f"{i}.bias", (1, n_out))]
+def layout(shape: MlpShape) -> dict[str, tuple[int, int, int]]:
+    """Name and shape (K, rows, columns) of every array, in the order in which they lie in the flat parameter.
+
+    Products come first: with hidden widths that are multiples of 16 each of them then starts on a cache line.
+    """
+    k, widths = shape.members, shape.widths()
+    arrays = {f"{i}.weight": (k, n_in, n_out) for i, (n_in, n_out) in enumerate(widths)}
+    for i, (_, n_out) in enumerate(widths):
+        arrays[f"{i}.bias"] = (k, 1, n_out)
         if i < len(shape.hidden) and shape.normed(i):
-            arrays += [(f"{i}.scale", (1, n_out)), (f"{i}.shift", (1, n_out))]
-        for name, size in arrays:
-            entries.append((name, at, size))
-            at += math.ceil(size[0] * size[1] / ALIGN) * ALIGN
-    return entries, at
+            arrays[f"{i}.scale"] = arrays[f"{i}.shift"] = (k, 1, n_out)
+    return arrays
 
 
 def named_views(flat: Tensor, shape: MlpShape) -> dict[str, Tensor]:
-    """Name the arrays inside ``flat`` (K, P) without copying: each is (K, rows, columns)."""
-    entries, _ = layout(shape)
-    return {name: flat[:, at : at + r * c].unflatten(1, (r, c)) for name, at, (r, c) in entries}
+    """Name the arrays inside ``flat`` (P,) without copying: each is (K, rows, columns) and contiguous."""
+    arrays = layout(shape)
+    pieces = flat.split([k * r * c for k, r, c in arrays.values()])
+    return {name: piece.view(size) for (name, size), piece in zip(arrays.items(), pieces, strict=True)}
 
 
 def split_layers(flat: Tensor, shape: MlpShape) -> list[Layer]:
-    """Cut ``flat`` (K, P) into the layers that `forward` and `backward` read."""
+    """Cut ``flat`` (P,) into the layers that `forward` and `backward` read."""
     v = named_views(flat, shape)
     if shape.members == 1:
         v = {name: array[0] for name, array in v.items()}
@@ -221,10 +221,10 @@ class _Pass(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         mlp: Mlp = ctx.mlp
-        d_theta = torch.zeros_like(mlp.theta) if ctx.needs_input_grad[1] else None
+        d_theta = torch.empty_like(mlp.theta) if ctx.needs_input_grad[1] else None
         into = None if d_theta is None else split_layers(d_theta, mlp.shape)
         d_x = backward(
-            grad.contiguous(), ctx.saved, mlp.layers(), mlp.shape.activation, into, need_input=ctx.needs_input_grad[0]
+            grad, ctx.saved, mlp.layers(), mlp.shape.activation, into, need_input=ctx.needs_input_grad[0]
         )
         return d_x, d_theta, None
 
@@ -246,7 +246,7 @@ class Mlp(nn.Module):
     def __init__(self, shape: MlpShape, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.shape = shape
-        flat = torch.zeros(shape.members, layout(shape)[1])
+        flat = torch.zeros(sum(k * r * c for k, r, c in layout(shape).values()))
         for name, view in named_views(flat, shape).items():
             if name.endswith(".scale"):
                 view.fill_(1.0)

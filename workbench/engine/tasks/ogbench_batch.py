@@ -72,7 +72,7 @@ class EnvBatch:
         rewards = np.zeros(count, dtype=np.float32)
         terminated, truncated, success = (np.zeros(count, dtype=bool) for _ in range(3))
         with self._lock:
-            for i in np.flatnonzero(active):
+            for i in np.flatnonzero(active).tolist():
                 result = self._step_one(i, actions[i])
                 self._observations[i], rewards[i], terminated[i], truncated[i], info = result
                 success[i] = bool(info["success"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ def require_ogbench() -> Any:
         import ogbench
     except ImportError as error:
         raise MissingExtraError(
-            f"OGBench tasks need an optional package ({error}); install it with: pip install \"workbench[ogbench]\""
+            f'OGBench tasks need an optional package ({error}); install it with: pip install "workbench[ogbench]"'
         ) from error
     return ogbench
 
@@ -75,7 +76,9 @@ def make_env(env_id: str, **kwargs: Any) -> Any:
     import gymnasium
 
     spec = gymnasium.spec(env_id)
-    creator = gymnasium.envs.registration.load_env_creator(spec.entry_point)
+    with warnings.catch_warnings():  # looking for a display, which nothing here draws on, dm_control's import warns
+        warnings.filterwarnings("ignore", module="glfw")
+        creator: Any = gymnasium.envs.registration.load_env_creator(str(spec.entry_point))
     if isinstance(creator, type) and isinstance(getattr(creator, "action_space", None), property):
         space = gymnasium.spaces.Box(-1.0, 1.0, (5,), np.float32)
         creator = type(creator.__name__, (creator,), {"action_space": space})
@@ -91,13 +94,13 @@ def horizon_of(env_id: str) -> int:
     require_ogbench()
     import gymnasium
 
-    return int(gymnasium.spec(env_id).max_episode_steps)
+    return int(gymnasium.spec(env_id).max_episode_steps or 0)
 
 
 def clone(env: Any) -> Any:
     """An independent environment that shares the compiled model of ``env``.
 
-    A manipulation environment takes 0.5 s and 190 MiB to make, most of it meshes; a clone takes a millisecond and 1 MiB.
+    A manipulation environment takes 0.5 s and 190 MiB to make, most of it meshes; a clone takes 1 ms and 1 MiB.
     What an episode changes in the model is its joints' damping (scene's locks), which `EnvBatch` keeps for each clone,
     and colours, which physics does not read.
     """

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts, q_values
-from workbench.engine.steering.noise import draw_noise
+from workbench.engine.steering.noise import Noise, draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
 from workbench.engine.tasks.protocol import Task
@@ -49,6 +49,10 @@ class Episodes:
     starts: np.ndarray
     seconds_per_action: float
 
+    def starts_tensor(self, parts: Parts) -> Tensor:
+        """The first observations (E, S) on the device of ``parts``."""
+        return torch.from_numpy(self.starts).to(device_of(parts))
+
 
 def rollout(rule: Rule, parts: Parts, task: Task, episodes: int, seed: int, tick: Tick | None = None) -> Episodes:
     """Play ``episodes`` episodes with ``rule``.
@@ -67,32 +71,32 @@ def rollout(rule: Rule, parts: Parts, task: Task, episodes: int, seed: int, tick
         Called as ``tick(finished, episodes)`` after each step.
     """
     env = task.environments(episodes, seed)
-    device = _device(parts)
+    device = device_of(parts)
     generator = torch.Generator(device).manual_seed(seed)
     try:
         observations = starts = env.reset()
         active = np.ones(episodes, dtype=bool)
         returns, discounted = np.zeros(episodes), np.zeros(episodes)
         success, lengths = np.zeros(episodes, dtype=bool), np.zeros(episodes, dtype=np.int64)
-        q_first, spent, chosen, power = np.full(episodes, np.nan), 0.0, 0, 1.0
+        q_first, spent, chosen, step = np.full(episodes, np.nan), 0.0, 0, 0
         while active.any():
             noise = draw_noise(episodes, rule.particles, parts.action_dim, generator)
             rows = torch.from_numpy(np.flatnonzero(active)).to(device)
             seen = torch.from_numpy(observations[active]).to(device)
             before = time.perf_counter()
-            picked = act(rule, parts, seen, type(noise)(noise.start[rows], noise.choice[rows]))
+            picked = act(rule, parts, seen, Noise(noise.start[rows], noise.choice[rows]))
             spent += time.perf_counter() - before
             chosen += len(rows)
-            if power == 1.0 and parts.critic is not None:
+            if step == 0 and parts.critic is not None:
                 q_first[:] = _q_of(rule, parts, seen, picked)
             actions = np.zeros((episodes, parts.action_dim), dtype=np.float32)
             actions[active] = picked.cpu().numpy()
             result = env.step(actions, active)
             returns[active] += result.rewards[active]
-            discounted[active] += power * result.rewards[active]
+            discounted[active] += parts.discount**step * result.rewards[active]
             lengths[active] += 1
             success |= active & result.success
-            power *= parts.discount
+            step += 1
             observations = result.observations
             active = active & ~(result.terminated | result.truncated)
             if tick is not None:
@@ -102,7 +106,8 @@ def rollout(rule: Rule, parts: Parts, task: Task, episodes: int, seed: int, tick
     return Episodes(returns, discounted, q_first, success, lengths, starts, spent / chosen)
 
 
-def _device(parts: Parts) -> torch.device:
+def device_of(parts: Parts) -> torch.device:
+    """The device on which the behaviour flow lives (the CPU when it is a plain function)."""
     module = parts.reference
     if isinstance(module, torch.nn.Module):
         for parameter in module.parameters():

@@ -1,0 +1,58 @@
+"""Cost: network evaluations per action, counted by running the rule once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from workbench.engine.models.critic import Aggregate
+from workbench.engine.models.parts import Critic, Parts, Reference, q_gradient
+from workbench.engine.steering.noise import draw_noise
+from workbench.engine.steering.protocol import Rule
+from workbench.engine.steering.run import act
+
+
+class _Counter:
+    def __init__(self) -> None:
+        self.rows = 0
+
+
+class _CountedReference:
+    def __init__(self, inner: Reference, counter: _Counter) -> None:
+        self._inner, self._counter = inner, counter
+
+    def __call__(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> Tensor:
+        self._counter.rows += actions.shape[0]
+        return self._inner(observations, actions, t)
+
+
+class _CountedCritic:
+    def __init__(self, inner: Critic, counter: _Counter) -> None:
+        self._inner, self._counter = inner, counter
+
+    def __call__(self, observations: Tensor, actions: Tensor) -> Tensor:
+        self._counter.rows += actions.shape[0]
+        return self._inner(observations, actions)
+
+    def value_and_grad(self, observations: Tensor, actions: Tensor, how: Aggregate) -> tuple[Tensor, Tensor]:
+        self._counter.rows += actions.shape[0]
+        return q_gradient(self._inner, observations, actions, how)
+
+
+def network_evaluations(rule: Rule, parts: Parts, observation: Tensor) -> int:
+    """Rows that go through the velocity field or the critic for one action at ``observation`` (S,).
+
+    A critic gradient counts once (its backward pass costs about one more), an ensemble counts once.
+    """
+    counter = _Counter()
+    counted = replace(
+        parts,
+        reference=_CountedReference(parts.reference, counter),
+        critic=None if parts.critic is None else _CountedCritic(parts.critic, counter),
+        target_critic=None if parts.target_critic is None else _CountedCritic(parts.target_critic, counter),
+    )
+    noise = draw_noise(1, rule.particles, parts.action_dim, torch.Generator(observation.device).manual_seed(0))
+    act(rule, counted, observation[None], noise)
+    return counter.rows

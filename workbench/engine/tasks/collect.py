@@ -1,0 +1,121 @@
+"""Episodes from several processes, joined into one dataset in OGBench's compact form. No torch here."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+Tick = Callable[[int, int], None]
+Episode = Callable[[str, int, tuple[int, ...]], Arrays]
+EPISODE_STEPS = 1000  # OGBench's length; one more row holds the last state
+
+
+@dataclass(frozen=True)
+class Generator:
+    """How the data of one family of tasks are made.
+
+    Attributes
+    ----------
+    episode : callable
+        ``episode(env_id, steps, entropy)`` -> arrays of steps + 1 rows; a function of a module, so that it can be sent
+        to another process. The same arguments give the same arrays in any process.
+    rows : int
+        The usual size of the dataset, in transitions.
+    rows_per_process : int
+        Fewer than this are not worth starting a process for.
+    """
+
+    episode: Episode
+    rows: int
+    rows_per_process: int
+
+
+def collect(
+    generator: Generator,
+    env_id: str,
+    rows: int,
+    entropy: tuple[int, ...],
+    *,
+    processes: int | None = None,
+    tick: Tick | None = None,
+) -> Arrays:
+    """Make a dataset; the number of processes does not change it.
+
+    Parameters
+    ----------
+    generator : Generator
+    env_id : str
+        The registered environment to collect in.
+    rows : int
+        Transitions. Episodes have 1000, the last one what is left.
+    entropy : tuple of int
+        Names the stream of random numbers; episode i adds i to it, so that a larger dataset starts with a smaller one.
+    processes : int, optional
+        By default one for each core, as far as the work is worth it.
+    tick : callable, optional
+        Called as ``tick(done, rows)`` after each episode.
+
+    Returns
+    -------
+    dict
+        The compact form (see `workbench.engine.data.npz`): float32, ``terminals`` bool; rows + number of episodes rows.
+
+    Raises
+    ------
+    ValueError
+        ``rows`` < 1 or a negative seed.
+    RuntimeError
+        The worker processes could not run.
+    """
+    if rows < 1 or min(entropy) < 0:
+        raise ValueError(f"{env_id}: needs rows >= 1 and a seed >= 0, got rows={rows}, seed={entropy[0]}")
+    lengths = [EPISODE_STEPS] * (rows // EPISODE_STEPS) + ([rows % EPISODE_STEPS] if rows % EPISODE_STEPS else [])
+    if processes is None:
+        processes = max(1, min(os.cpu_count() or 1, rows // generator.rows_per_process))
+    if multiprocessing.current_process().daemon:
+        processes = 1  # such a process may not have children
+    processes = min(processes, len(lengths))
+    make = partial(_numbered, generator.episode, env_id, entropy)
+    done, episodes = 0, []
+    for episode, steps in zip(_run(make, lengths, processes), lengths, strict=True):
+        episodes.append(episode)
+        done += steps
+        if tick is not None:
+            tick(done, rows)
+    return {name: np.concatenate([episode[name] for episode in episodes]) for name in episodes[0]}
+
+
+def _numbered(episode: Episode, env_id: str, entropy: tuple[int, ...], number: int, steps: int) -> Arrays:
+    return episode(env_id, steps, (*entropy, number))
+
+
+def _run(make: Callable[[int, int], Arrays], lengths: list[int], processes: int) -> Iterator[Arrays]:
+    if processes <= 1:
+        yield from map(make, range(len(lengths)), lengths)
+        return
+    # spawn: a fork of a process that runs torch's threads may hang.
+    executor = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        yield from executor.map(make, range(len(lengths)), lengths)
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            "the processes that generate data stopped. In a script, put the call under `if __name__ == '__main__':` "
+            "(each process imports the script); if memory is short, or in an interactive shell, pass processes=1"
+        ) from error
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def end_of_trajectory(rows: int) -> np.ndarray:
+    """(rows,) bool, True in the last row."""
+    terminals = np.zeros(rows, dtype=bool)
+    terminals[-1] = True
+    return terminals

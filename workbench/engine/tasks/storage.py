@@ -1,0 +1,103 @@
+"""Generated datasets in folders: every task's data are written and found again by the task's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from workbench.engine.data.npz import load_dataset, save_dataset
+from workbench.engine.data.transitions import OutOfBounds, Transitions
+from workbench.engine.tasks.collect import Tick
+from workbench.engine.tasks.protocol import Task
+
+
+class DatasetExistsError(ValueError):
+    """The folder already holds this dataset."""
+
+
+@runtime_checkable
+class StoredTask(Protocol):
+    """A task with a file format of its own (OGBench)."""
+
+    def files(self, folder: str | Path) -> Mapping[str, Path]:
+        """The files of the dataset in ``folder``, by split."""
+        ...
+
+    def load(self, folder: str | Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
+        """Read the training data."""
+        ...
+
+    def write(self, folder: str | Path, rows: int | None, seed: int, *, tick: Tick | None = None) -> tuple[Path, ...]:
+        """Generate and write the files."""
+        ...
+
+
+def dataset_files(task: Task, folder: str | Path) -> tuple[Path, ...]:
+    """The files of ``task``'s dataset in ``folder``, whether they exist or not; the first holds the training data."""
+    if isinstance(task, StoredTask):
+        return tuple(task.files(folder).values())
+    return (Path(folder) / f"{task.info.name.replace('/', '-')}.npz",)
+
+
+def save_generated(
+    task: Task, folder: str | Path, rows: int | None, seed: int, tick: Tick | None = None
+) -> tuple[Path, ...]:
+    """Generate a dataset and write it into ``folder``, which is made when it is missing.
+
+    Parameters
+    ----------
+    task : Task
+    folder : str or Path
+    rows : int or None
+        Transitions; None for the task's usual size.
+    seed : int
+        Non-negative; the same seed gives the same files, byte for byte.
+    tick : callable, optional
+        Called as ``tick(done, total)`` from time to time.
+
+    Returns
+    -------
+    tuple of Path
+        The files that were written.
+
+    Raises
+    ------
+    DatasetExistsError
+        The folder already holds the dataset, or a part of it.
+    ValueError
+        The task cannot generate data, or ``rows`` or ``seed`` are out of range.
+    OSError
+        The files cannot be written; none is left behind.
+    """
+    folder = Path(folder).expanduser()
+    present = [path for path in dataset_files(task, folder) if path.exists()]
+    if present:
+        raise DatasetExistsError(
+            f"{' and '.join(map(str, present))} already there, left untouched; choose another folder or delete it first"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(task, StoredTask):
+        return task.write(folder, rows, seed, tick=tick)
+    data = task.generate(rows, seed)
+    (path,) = dataset_files(task, folder)
+    save_dataset(path, data)
+    if tick is not None:
+        tick(len(data), len(data))
+    return (path,)
+
+
+def load_saved(task: Task, folder: str | Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
+    """Read what `save_generated` wrote, or files put there by hand.
+
+    Raises
+    ------
+    DataFileError
+        No such file, or a damaged one.
+    ValueError
+        Data that do not fit, such as actions outside [-1, 1].
+    """
+    folder = Path(folder).expanduser()
+    if isinstance(task, StoredTask):
+        return task.load(folder, out_of_bounds=out_of_bounds)
+    return load_dataset(dataset_files(task, folder)[0], out_of_bounds=out_of_bounds)

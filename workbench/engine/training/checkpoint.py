@@ -1,0 +1,221 @@
+"""Checkpoints: safetensors for the arrays, JSON for everything else; atomic, hashed, resumable bit for bit.
+
+A run folder holds ``run.json`` and the one state file it names. A save writes the new state file first, then swaps
+``run.json``, then removes the old state file, so that a process killed at any moment leaves a complete checkpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_arrays
+from safetensors.torch import save as save_arrays
+from torch import Tensor
+
+from workbench.engine.data.atomic import write_atomic
+from workbench.engine.data.transitions import Transitions
+from workbench.engine.models.parts import Parts
+from workbench.engine.training.config import FitConfig, make_config
+from workbench.engine.training.networks import Networks, build_networks
+from workbench.engine.training.trainer import Trainer
+
+FORMAT = 1
+RUN_FILE = "run.json"
+PROBES = 256  # observations kept with the run, at which distribution shift is measured
+NETWORKS = ("reference", "critic", "target_critic", "value")
+
+
+class CheckpointError(ValueError):
+    """A run folder that cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, read and checked.
+
+    Attributes
+    ----------
+    folder : Path
+    task : str
+    config : FitConfig
+    step, total_steps : int
+    fingerprint : str
+        Of the training data.
+    trained : tuple of str
+        Networks that hold something learned.
+    arrays : dict of str to Tensor
+    """
+
+    folder: Path
+    task: str
+    config: FitConfig
+    step: int
+    total_steps: int
+    fingerprint: str
+    trained: tuple[str, ...]
+    arrays: dict[str, Tensor]
+
+    @property
+    def finished(self) -> bool:
+        """Training ran to its end."""
+        return self.step >= self.total_steps
+
+    @property
+    def probes(self) -> Tensor:
+        """(256, S) dataset observations for measuring shift, not normalised."""
+        return self.arrays["probes"]
+
+    def parts(self, device: torch.device | str = "cpu") -> Parts:
+        """The trained networks as `Parts` on ``device``."""
+        networks = _networks(self)
+        return networks.to(torch.device(device)).parts(self.config, self.trained)
+
+
+def save_checkpoint(trainer: Trainer, folder: Path, task: str) -> None:
+    """Store ``trainer`` in ``folder`` (which exists).
+
+    Raises
+    ------
+    OSError
+        Disk full and the like; the checkpoint that was there stays.
+    """
+    arrays = {"normalizer.mean": trainer.networks.mean, "normalizer.std": trainer.networks.std, "rng": trainer.generator.get_state()}
+    for name in NETWORKS:
+        arrays |= {f"{name}.{key}": array for key, array in trainer.networks.net(name).arrays().items()}
+    for name, theta in trainer.weights.items():
+        arrays |= {f"adam.{name}.{key}": value for key, value in trainer.optimizer.state.get(theta, {}).items()}
+    arrays["probes"] = _probes(trainer.data, trainer.config.seed)
+    content = save_arrays({name: array.detach().cpu().contiguous() for name, array in arrays.items()})
+    state = f"state-{trainer.step_number:09d}.safetensors"
+    record = {
+        "format": FORMAT,
+        "task": task,
+        "step": trainer.step_number,
+        "total_steps": trainer.total_steps,
+        "trained": list(trainer.trained),
+        "observation_dim": trainer.data.observation_dim,
+        "action_dim": trainer.data.action_dim,
+        "config": trainer.config.model_dump(mode="json"),
+        "data": {"fingerprint": trainer.data.fingerprint(), "rows": len(trainer.data)},
+        "device": trainer.device.type,
+        "versions": {name: version(name) for name in ("torch", "numpy", "safetensors")} | {"python": platform.python_version()},
+        "state": {"file": state, "sha256": hashlib.sha256(content).hexdigest()},
+    }
+    write_atomic(folder / state, content)
+    write_atomic(folder / RUN_FILE, _seal(record))
+    for old in folder.glob("state-*.safetensors"):
+        if old.name != state:
+            old.unlink(missing_ok=True)
+
+
+def load_run(folder: str | Path, task: str | None = None) -> Run:
+    """Read and check a run folder.
+
+    Parameters
+    ----------
+    folder : path
+    task : str, optional
+        The task it must be for.
+
+    Raises
+    ------
+    CheckpointError
+        No run there, truncated or edited files, another format version, or another task.
+    """
+    folder = Path(folder)
+    if not (folder / RUN_FILE).is_file():
+        raise CheckpointError(f"{folder} holds no run (no {RUN_FILE} in it); make one: workbench fit TASK --out {folder}")
+    record = _unseal(folder / RUN_FILE)
+    if task is not None and record["task"] != task:
+        raise CheckpointError(f"{folder} was trained on task '{record['task']}', not on '{task}'")
+    arrays = _read_state(folder, record["state"])
+    config = make_config(**record["config"])
+    step, total, fingerprint = record["step"], record["total_steps"], record["data"]["fingerprint"]
+    return Run(folder, record["task"], config, step, total, fingerprint, tuple(record["trained"]), arrays)
+
+
+def resume(run: Run, data: Transitions, device: torch.device | str = "cpu") -> Trainer:
+    """Rebuild the trainer of ``run`` as it was when saved.
+
+    Raises
+    ------
+    CheckpointError
+        The data are not those of the run.
+    """
+    if data.fingerprint() != run.fingerprint:
+        raise CheckpointError(f"{run.folder} was trained on other data (fingerprint {run.fingerprint[:12]}…, this is {data.fingerprint()[:12]}…)")
+    trainer = Trainer(data, run.config, device)
+    networks = _networks(run)
+    with torch.no_grad():
+        for name in NETWORKS:
+            trainer.networks.net(name).theta.copy_(networks.net(name).theta)
+    trainer.generator.set_state(run.arrays["rng"])
+    trainer.step_number = run.step
+    for name, theta in trainer.weights.items():
+        prefix = f"adam.{name}."
+        held = {key[len(prefix) :]: array for key, array in run.arrays.items() if key.startswith(prefix)}
+        if held:
+            moved = {key: array.clone() if key == "step" else array.to(trainer.device, copy=True) for key, array in held.items()}
+            trainer.optimizer.state[theta] = moved
+    return trainer
+
+
+def _networks(run: Run) -> Networks:
+    mean = run.arrays["normalizer.mean"]
+    action_dim = run.arrays[f"reference.{len(run.config.hidden)}.bias"].shape[-1]
+    networks = build_networks(run.config, mean.shape[0], action_dim)
+    for name in NETWORKS:
+        for key, view in networks.net(name).arrays().items():
+            view.copy_(run.arrays[f"{name}.{key}"])
+    networks.mean, networks.std = mean.clone(), run.arrays["normalizer.std"].clone()
+    return networks
+
+
+def _probes(data: Transitions, seed: int) -> Tensor:
+    """Draw 256 observations of the dataset, the same ones at every save."""
+    rows = np.random.default_rng(seed).integers(0, len(data), PROBES)
+    return torch.from_numpy(data.observations[rows])
+
+
+def _digest(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _seal(record: dict[str, Any]) -> bytes:
+    return (json.dumps(record | {"seal": _digest(record)}, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _unseal(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_bytes())
+    except ValueError:
+        raise CheckpointError(f"{path} is not valid JSON: it is truncated or was edited; train again or restore a copy") from None
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        found = record.get("format") if isinstance(record, dict) else None
+        raise CheckpointError(f"{path} has format version {found}, this workbench reads {FORMAT}; use the version that wrote it, or train again")
+    seal = record.pop("seal", None)
+    if seal != _digest(record):
+        raise CheckpointError(f"{path} was edited after it was written (its seal does not match); train again or restore a copy")
+    return record
+
+
+def _read_state(folder: Path, state: dict[str, str]) -> dict[str, Tensor]:
+    path = folder / Path(state["file"]).name
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing; restore it or train again")
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != state["sha256"]:
+        raise CheckpointError(f"{path} is truncated or was edited (its SHA-256 is not the one in {RUN_FILE}); restore a copy or train again")
+    try:
+        return load_arrays(content)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is no valid safetensors file: {error}") from None

@@ -1,0 +1,102 @@
+"""The loop: a generator of progress that can be stopped at any step and resumed bit for bit."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from workbench.engine.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a progress bar shows.
+
+    Attributes
+    ----------
+    step, total : int
+        Updates done, and in all.
+    phase : str
+    losses : dict of str to float
+        Of the latest update.
+    steps_per_second : float
+        Over the stretch since the last report.
+    eta_seconds : float
+        At the average speed of this phase so far.
+    stopped : bool
+        The caller asked to stop; the state was saved if there is a place for it.
+    """
+
+    step: int
+    total: int
+    phase: str
+    losses: dict[str, float]
+    steps_per_second: float
+    eta_seconds: float
+    stopped: bool = False
+
+
+def fit(
+    trainer: Trainer,
+    *,
+    save: Callable[[Trainer], None] | None = None,
+    save_every: int = 1000,
+    report_every: int = 100,
+    should_stop: Callable[[], bool] | None = None,
+) -> Iterator[Progress]:
+    """Train until done, yielding progress.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Fresh, or loaded from a checkpoint.
+    save : callable, optional
+        Stores the trainer: called every ``save_every`` updates, when stopped, and at the end.
+    report_every : int
+        Updates between two reports.
+    should_stop : callable, optional
+        Asked before every update; the place for a Cancel button or Ctrl-C.
+
+    Raises
+    ------
+    FloatingPointError
+        A loss is no longer finite; nothing of that state is saved.
+    """
+    speed, since, started, first = 0.0, time.perf_counter(), time.perf_counter(), trainer.step_number
+    phase_now, losses = trainer.phase()[0], {}
+    while not trainer.finished:
+        if should_stop is not None and should_stop():
+            if save is not None:
+                save(trainer)
+            yield Progress(trainer.step_number, trainer.total_steps, phase_now.name, _read(losses), speed, math.inf, True)
+            return
+        phase, done = trainer.phase()
+        if phase is not phase_now:
+            phase_now, started, first = phase, time.perf_counter(), trainer.step_number
+        losses = trainer.step()
+        number = trainer.step_number
+        report = number % report_every == 0 or trainer.finished
+        if report:
+            values = _read(losses)
+            _check(values, number)
+        if save is not None and (number % save_every == 0 or trainer.finished):
+            save(trainer)
+        if report:
+            now = time.perf_counter()
+            speed, since = report_every / max(now - since, 1e-9), now
+            pace = (now - started) / max(number - first, 1)
+            yield Progress(number, trainer.total_steps, phase.name, values, speed, pace * (trainer.total_steps - number))
+
+
+def _read(losses: dict) -> dict[str, float]:
+    return {name: float(loss) for name, loss in losses.items()}
+
+
+def _check(losses: dict[str, float], step: int) -> None:
+    for name, value in losses.items():
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"the loss '{name}' is {value} at step {step}; lower learning_rate or reward_scale, or check the data's rewards"
+            )
