@@ -96,6 +96,5 @@ browser: $(VENV)/.installed-test ## Make sure that there is a Chromium for the b
 	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; \
 	fi; \
 	$(BIN)/python tests/chromium.py >/dev/null 2>&1 && exit; \
-	if $$sudo true 2>/dev/null; then $(BIN)/playwright install --with-deps chromium; \
-	else $(BIN)/playwright install chromium; fi; \
+	{ $$sudo true 2>/dev/null && $(BIN)/playwright install --with-deps chromium; } || $(BIN)/playwright install chromium; \
 	$(BIN)/python tests/chromium.py

@@ -1,0 +1,36 @@
+"""The workbench for value-guided flow policies: the names that a notebook needs.
+
+They are loaded on first use, so that ``import workbench`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "RULES": "workbench.engine.steering.rules",
+    "make_rule": "workbench.engine.steering.rules",
+    "act": "workbench.engine.steering.run",
+    "steer": "workbench.engine.steering.run",
+    "draw_noise": "workbench.engine.steering.noise",
+    "Parts": "workbench.engine.models.parts",
+    "load_published": "workbench.engine.models.published",
+    "TASKS": "workbench.engine.tasks.registry",
+    "make_task": "workbench.engine.tasks.registry",
+    "evaluate": "workbench.engine.metrics.evaluate",
+    "load_run": "workbench.engine.training.checkpoint",
+    "quick_parts": "workbench.engine.training.quick",
+}
+__all__ = sorted(_HOMES)
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'workbench' has no attribute '{name}'; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

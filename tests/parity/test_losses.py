@@ -1,5 +1,6 @@
 """Losses, targets and three official updates equal the two papers' own code (shared/parity/FORMAT.md)."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from workbench.engine.data.transitions import Batch, make_transitions
 from workbench.engine.models.mlp import named_views
 from workbench.engine.models.published import load_published
 from workbench.engine.training import iql, td_vgf
+from workbench.engine.training.adam import Adam
 from workbench.engine.training.config import FitConfig, make_config
 from workbench.engine.training.flow_matching import flow_matching_loss
 from workbench.engine.training.trainer import Trainer
@@ -65,6 +67,8 @@ def trainer_of(z: dict[str, Tensor], path: Path, family: str, config: FitConfig,
         net.net.theta.data = source.net.theta.data.clone()
         if double:
             net.double()
+    if double:
+        trainer.adam = Adam(trainer.weights)
     return trainer
 
 
@@ -203,13 +207,11 @@ class Gradients:
 
     def __init__(self, trainer: Trainer) -> None:
         self.noisy = {name: torch.zeros_like(theta, dtype=torch.bool) for name, theta in trainer.weights.items()}
-        self._weights = trainer.weights
-        trainer.optimizer.register_step_pre_hook(self._look)
+        for name, theta in trainer.weights.items():
+            theta.register_hook(partial(self._look, name))
 
-    def _look(self, *_: object) -> None:
-        for name, theta in self._weights.items():
-            if theta.grad is not None:  # exactly zero (a dead ReLU) is no noise
-                self.noisy[name] |= (theta.grad != 0.0) & (theta.grad.abs() < NOISE)
+    def _look(self, name: str, grad: Tensor) -> None:
+        self.noisy[name] |= (grad != 0.0) & (grad.abs() < NOISE)  # exactly zero (a dead ReLU) is no noise
 
 
 def compare_networks(

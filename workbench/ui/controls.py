@@ -15,7 +15,7 @@ from workbench.engine.steering.protocol import AfterFlow, DuringFlow, Rule
 from workbench.ui.fields import Field, fields_of
 
 STYLE = (Path(__file__).parent / "controls.css").read_text(encoding="utf-8")
-# When a setting that every rule has can change anything; it is greyed out otherwise.
+# When a setting that every rule has can change anything; otherwise a slider is hidden, a list greyed out.
 APPLIES: dict[str, Callable[[dict[str, Any]], bool]] = {
     "pick": lambda now: now["particles"] > 1,
     "temperature": lambda now: now["particles"] > 1 and now["pick"] == "softmax",
@@ -45,7 +45,7 @@ class StopSlider(pn.viewable.Viewer):
         self.field, self._stops = field, field.with_stop(value)
         words = [field.show(stop) for stop in self._stops]
         self.slider = QuickSlider(
-            name=title_of(field), start=0, end=len(words) - 1, value=self._stops.index(value), stylesheets=[STYLE],
+            label=title_of(field), start=0, end=len(words) - 1, value=self._stops.index(value), stylesheets=[STYLE],
             format=CustomJSTickFormatter(args={"words": words}, code="return words[Math.round(tick)]"),
             sizing_mode="stretch_width", css_classes=["wb-slider", f"wb-{field.name}"], margin=0,
         )  # fmt: skip
@@ -72,7 +72,7 @@ def meaning_of(field: Field) -> pn.pane.HTML:
 def choice(label: str, options: dict[str, str] | list[str], value: str, **more: Any) -> pn.widgets.Select:
     """A styled drop-down list."""
     return pn.widgets.Select(
-        name=label, options=options, value=value, stylesheets=[STYLE], margin=0, min_width=60, sizing_mode="stretch_width", **more
+        label=label, options=options, value=value, stylesheets=[STYLE], margin=0, min_width=60, sizing_mode="stretch_width", **more
     )
 
 
@@ -93,6 +93,7 @@ class RuleControls(pn.viewable.Viewer):
         values = {field.name: settings.get(field.name, field.default) for field in self.fields}
         super().__init__(values=values)
         self.widgets: dict[str, Any] = {}
+        self._rows: dict[str, pn.Column] = {}
         rows: list[Any] = []
         pair: list[Any] = []
         for field in self.fields:
@@ -102,7 +103,8 @@ class RuleControls(pn.viewable.Viewer):
             if field.kind in ("choice", "flag"):
                 pair.append(widget)
                 continue
-            rows.append(pn.Column(widget, meaning_of(field), margin=(0, 0, 8, 0), sizing_mode="stretch_width"))
+            self._rows[field.name] = pn.Column(widget, meaning_of(field), margin=(0, 0, 8, 0), sizing_mode="stretch_width")
+            rows.append(self._rows[field.name])
         for left in range(0, len(pair), 2):
             rows.append(pn.Row(*pair[left : left + 2], margin=(0, 0, 8, 0), styles={"gap": "10px"}, sizing_mode="stretch_width"))
         self._column = pn.Column(*rows, margin=0, sizing_mode="stretch_width")
@@ -110,7 +112,7 @@ class RuleControls(pn.viewable.Viewer):
 
     def _widget(self, field: Field, value: Any) -> Any:
         if field.kind == "flag":
-            return pn.widgets.Checkbox(name=field.title, value=value, stylesheets=[STYLE], margin=(22, 0, 0, 0), sizing_mode="stretch_width")
+            return pn.widgets.Checkbox(label=field.title, value=value, stylesheets=[STYLE], margin=(22, 0, 0, 0), sizing_mode="stretch_width")
         if field.kind == "choice":
             words = {str(stop).replace("_", " "): stop for stop in field.stops}
             meaning = field.meaning[:1].upper() + field.meaning[1:]
@@ -127,9 +129,10 @@ class RuleControls(pn.viewable.Viewer):
         self._enable("aggregate", issubclass(self.rule, (DuringFlow, AfterFlow)))
 
     def _enable(self, name: str, enabled: bool) -> None:
-        widget = self.widgets[name]
-        target = widget.slider if isinstance(widget, StopSlider) else widget
-        target.disabled = not enabled
+        if name in self._rows:
+            self._rows[name].visible = enabled
+        else:
+            self.widgets[name].disabled = not enabled
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._column

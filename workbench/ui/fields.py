@@ -53,7 +53,8 @@ class Field:
     def show(self, value: Any) -> str:
         """``value`` in words, with its unit."""
         text = f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
-        return f"{text} {self.unit}".strip()
+        unit = self.unit.removesuffix("s") if value == 1 and self.unit in ("steps", "particles") else self.unit
+        return f"{text} {unit}".strip()
 
     def with_stop(self, value: Any) -> tuple[Any, ...]:
         """The stops, with ``value`` among them: a link may name a value between two stops."""

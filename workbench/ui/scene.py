@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.engine.metrics.shift import sliced_wasserstein2
 from workbench.engine.models.parts import Parts, q_values
 from workbench.engine.steering.noise import Noise
 from workbench.engine.steering.protocol import Rule
@@ -20,7 +21,6 @@ NOISE_ROWS = 2048  # always drawn, then cut: showing more particles keeps those 
 EXTENT = 1.6  # the landscape reaches this far, the view starts smaller
 GRID = 80
 SERIES_TICKS, SERIES_PARTICLES = 25, 128
-DIRECTIONS = 32
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What is measured on one stage; Q in the task's own units, distances in action units.
+    """What is measured on one stage (as in `engine.metrics.shift`); Q in the task's own units, distances in action units.
 
     Attributes
     ----------
@@ -68,11 +68,11 @@ class Numbers:
     true_reward : float or None
         Mean true reward of the chosen actions, where the task knows it.
     shift : float
-        Mean distance of the chosen actions from where the behaviour flow takes the same noise.
+        Mean distance of the particles, before the pick, from where the behaviour flow takes the same noise.
     w2 : float
         Sliced Wasserstein-2 distance between the chosen actions and the behaviour flow's.
     budget : float
-        Mean length of the pushes on the chosen particles.
+        Mean length of the pushes along a particle's way.
     """
 
     q: float
@@ -113,29 +113,6 @@ def shared_noise(seed: int, groups: int, particles: int, action_dim: int) -> Noi
     return Noise(start.view(groups, particles, action_dim), choice.view(groups, particles))
 
 
-def sliced_w2(a: Tensor, b: Tensor, directions: int = DIRECTIONS) -> float:
-    """Sliced Wasserstein-2 distance between samples (M, D) and (K, D), over evenly spread directions of the plane.
-
-    In D = 1 there is one direction and the distance is exact; the samples may differ in number (quantiles are compared).
-    """
-    if a.shape[1] == 1:
-        axes = torch.ones(1, 1)
-    elif a.shape[1] == 2:
-        angle = torch.arange(directions) * (np.pi / directions)
-        axes = torch.stack((angle.cos(), angle.sin()))
-    else:
-        axes = torch.nn.functional.normalize(torch.randn(a.shape[1], directions, generator=torch.Generator().manual_seed(0)), dim=0)
-    count = max(len(a), len(b))
-    grid = (torch.arange(count) + 0.5) / count
-    left, right = ((_quantiles((x @ axes).sort(0).values, grid)) for x in (a, b))
-    return float((left - right).square().mean().sqrt())
-
-
-def _quantiles(ordered: Tensor, grid: Tensor) -> Tensor:
-    """The step quantile function of each column of ``ordered`` (M, P) at ``grid`` (G,): (G, P)."""
-    return ordered[(grid * len(ordered)).long().clamp(max=len(ordered) - 1)]
-
-
 @torch.no_grad()
 def answer(question: Question, parts: Parts, task: Any) -> Answer:
     """Run the behaviour flow and the rule on the same noise and measure both.
@@ -160,17 +137,16 @@ def answer(question: Question, parts: Parts, task: Any) -> Answer:
 
 def measure(trace: Trace, behaviour: Trace, parts: Parts, task: Any) -> Numbers:
     """Measure one trace against the behaviour flow's trace of the same noise."""
-    rows = torch.arange(len(trace.picked))
-    home = behaviour.positions[-1].view(trace.positions.shape[1:])[rows, trace.picked]
-    chosen = trace.actions
+    rows, chosen, final = torch.arange(len(trace.picked)), trace.actions, trace.positions[-1]
+    home = behaviour.positions[-1].view(final.shape)
     q = float("nan") if trace.q is None else float(trace.q[rows, trace.picked].mean()) / parts.reward_scale
     truth = getattr(task, "true_reward", None)
     return Numbers(
         q=q,
         true_reward=None if truth is None else float(torch.as_tensor(truth(chosen)).mean()),
-        shift=float((chosen - home).norm(dim=-1).mean()),
-        w2=sliced_w2(chosen, behaviour.actions),
-        budget=float(trace.budget[rows, trace.picked].mean()),
+        shift=float((final - home).norm(dim=-1).mean()),
+        w2=0.0 if trace is behaviour else sliced_wasserstein2(chosen.double().numpy(), behaviour.actions.double().numpy()),
+        budget=float(trace.budget.mean()),
     )
 
 

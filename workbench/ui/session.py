@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -16,6 +16,8 @@ from workbench.engine.tasks.registry import make_task
 
 log = logging.getLogger(__name__)
 SEED = 0
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 
 @dataclass
@@ -98,11 +100,15 @@ class Cache:
         def report(progress: float) -> None:
             status.progress = progress
 
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # networks of 64 units: a second thread on a busy machine made this seven times slower
         try:
             status.parts = self._build(task, report)
         except Exception as error:  # whatever it was, the page must say it instead of loading for ever
             log.exception("making the parts of %s failed", task)
             status.error = f"{type(error).__name__}: {error}"
+        finally:
+            torch.set_num_threads(threads)
 
 
 CACHE = Cache()
@@ -113,7 +119,7 @@ def parts_for(task_name: str) -> Parts:
     return CACHE.wait(task_name)
 
 
-class Latest[Q, A]:
+class Latest(Generic[Q, A]):
     """Answer the newest question only: one at a time in a worker thread, dropping those that newer ones overtook.
 
     Parameters

@@ -27,7 +27,7 @@ class Batch(NamedTuple):
         (M,), scaled n-step sums Σ_h γ^h r_h.
     discounts : Tensor
         (M,), γ^H · mask: what multiplies the bootstrap value.
-    index : Tensor
+    rows : Tensor
         (M,), row numbers in the dataset (for cached reference samples).
     valid : Tensor or None
         (M,), 0 for rows that must not count (action chunks that run past an episode's end); None: all count.
@@ -38,7 +38,7 @@ class Batch(NamedTuple):
     rewards: Tensor
     discounts: Tensor
     next_observations: Tensor
-    index: Tensor
+    rows: Tensor
     valid: Tensor | None = None
 
 

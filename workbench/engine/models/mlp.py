@@ -258,6 +258,8 @@ class Mlp(nn.Module):
 
     def layers(self) -> list[Layer]:
         """Views of the weights, cut anew only when the parameter's memory has moved."""
+        if torch.compiler.is_compiling():
+            return split_layers(self.theta.detach(), self.shape)
         where = self.theta.data_ptr()
         if self._cut is None or self._cut[0] != where:
             self._cut = (where, split_layers(self.theta.detach(), self.shape))
@@ -271,10 +273,15 @@ class Mlp(nn.Module):
         """Evaluate at ``x``, (M, I) or (K, M, I); returns (M, O) for one member, else (K, M, O)."""
         if self.shape.members > 1 and x.dim() == 2:
             x = x.expand(self.shape.members, *x.shape)
+        if torch.compiler.is_compiling():  # the compiler differentiates and fuses the plain operations itself
+            return forward(x, split_layers(self.theta, self.shape), self.shape.activation, keep=False)[0]
         if torch.is_grad_enabled() and (self.theta.requires_grad or x.requires_grad):
             result: Tensor = _Pass.apply(x, self.theta, self)
             return result
         return forward(x, self.layers(), self.shape.activation, keep=False)[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_cut": None}  # views into this process's memory mean nothing in another
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Mlp:
         twin = Mlp(self.shape)

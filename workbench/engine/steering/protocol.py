@@ -94,6 +94,20 @@ class Rule(BaseModel, ABC):
     aggregate: Aggregate = setting("min", "how the ensemble's members are combined for the gradient")
     pick_aggregate: Aggregate = setting("min", "how the ensemble's members are combined for the pick")
 
+    @classmethod
+    def describe(cls) -> dict[str, Any]:
+        """Everything that a list of rules shows, as plain types: names, equation, needs, and settings with their bounds."""
+        settings = []
+        for name, schema in cls.model_json_schema()["properties"].items():
+            item = {"name": name, "default": schema["default"], "unit": schema.get("unit", ""), "meaning": schema["description"]}
+            if "minimum" in schema:
+                item |= {"low": schema["minimum"], "high": schema["maximum"], "log": schema["log"]}
+            if "enum" in schema:
+                item["choices"] = schema["enum"]
+            settings.append(item | {"type": schema["type"]})
+        about = {"name": cls.name, "title": cls.title, "paper": cls.paper, "equation": cls.equation}
+        return about | {"needs": list(cls.needs), "strength": cls.strength, "settings": settings}
+
     @abstractmethod
     def ticks(self) -> int:
         """Number of steps from noise to the end."""

@@ -112,7 +112,7 @@ class Bandit(ABC):
         """Expected reward (M,) of ``actions`` (M, D)."""
         return self.reward(actions, actions)[0]
 
-    def training_defaults(self) -> dict[str, Any]:
+    def training_defaults(self, critic: str = "iql") -> dict[str, Any]:
         """64×2 networks, 2000 steps, lr 1e-3 cosine, τ 0.02."""
         return {
             "hidden": (64, 64),

@@ -171,7 +171,7 @@ class OGBenchTask:
             extra="ogbench",
         )
 
-    def training_defaults(self) -> dict[str, Any]:
+    def training_defaults(self, critic: str = "iql") -> dict[str, Any]:
         """Settings of the training run; measured for pointmaze-medium and cube-single, a start for the others."""
         return dict(MAZE_DEFAULTS if self.names.family in MAZES else MANIPULATION_DEFAULTS)
 
@@ -207,8 +207,8 @@ class OGBenchTask:
 
     def files(self, folder: str | Path) -> dict[Split, Path]:
         """Where the training and the validation data of this task are, or would be, in ``folder``."""
-        name = self.names.dataset
-        return {"train": Path(folder) / f"{name}.npz", "val": Path(folder) / f"{name}-val.npz"}
+        name, folder = self.names.dataset, Path(folder).expanduser()
+        return {"train": folder / f"{name}.npz", "val": folder / f"{name}-val.npz"}
 
     def load(self, folder: str | Path, *, split: Split = "train", out_of_bounds: OutOfBounds = "refuse") -> Transitions:
         """Read the data from ``folder``: OGBench's own files or generated ones. Never downloads.

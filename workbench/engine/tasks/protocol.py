@@ -80,8 +80,8 @@ class Task(Protocol):
     @property
     def info(self) -> TaskInfo: ...
 
-    def training_defaults(self) -> dict[str, Any]:
-        """Settings of `FitConfig` that are known to work here."""
+    def training_defaults(self, critic: str = "iql") -> dict[str, Any]:
+        """Settings of `FitConfig` that are known to work here with this critic."""
         ...
 
     def generate(self, rows: int | None, seed: int) -> Transitions:

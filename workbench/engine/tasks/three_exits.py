@@ -167,7 +167,7 @@ class ThreeExits:
         summary="a point mass in a room with lava: one exit pays 1, two pay 0.25",
     )
 
-    def training_defaults(self) -> dict[str, Any]:
+    def training_defaults(self, critic: str = "iql") -> dict[str, Any]:
         """64×2 networks, 4000 steps, expectile 0.9, τ 0.02, lr 1e-3 cosine, γ 0.97, rewards ×10."""
         return {
             "hidden": (64, 64),

@@ -91,8 +91,7 @@ def save_checkpoint(trainer: Trainer, folder: Path, task: str) -> None:
     arrays = {"normalizer.mean": trainer.networks.mean, "normalizer.std": trainer.networks.std, "rng": trainer.generator.get_state()}
     for name in NETWORKS:
         arrays |= {f"{name}.{key}": array for key, array in trainer.networks.net(name).arrays().items()}
-    for name, theta in trainer.weights.items():
-        arrays |= {f"adam.{name}.{key}": value for key, value in trainer.optimizer.state.get(theta, {}).items()}
+    arrays |= {f"adam.{name}": array for name, array in trainer.adam.arrays().items()}
     arrays["probes"] = _probes(trainer.data, trainer.config.seed)
     content = save_arrays({name: array.detach().cpu().contiguous() for name, array in arrays.items()})
     state = f"state-{trainer.step_number:09d}.safetensors"
@@ -160,12 +159,8 @@ def resume(run: Run, data: Transitions, device: torch.device | str = "cpu") -> T
             trainer.networks.net(name).theta.copy_(networks.net(name).theta)
     trainer.generator.set_state(run.arrays["rng"])
     trainer.step_number = run.step
-    for name, theta in trainer.weights.items():
-        prefix = f"adam.{name}."
-        held = {key[len(prefix) :]: array for key, array in run.arrays.items() if key.startswith(prefix)}
-        if held:
-            moved = {key: array.clone() if key == "step" else array.to(trainer.device, copy=True) for key, array in held.items()}
-            trainer.optimizer.state[theta] = moved
+    prefix = "adam."
+    trainer.adam.load({key[len(prefix) :]: array for key, array in run.arrays.items() if key.startswith(prefix)})
     return trainer
 
 

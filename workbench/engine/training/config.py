@@ -51,6 +51,7 @@ class FitConfig(BaseModel):
     repulsion: Repulsion = Field("published", description="td_vgf: the force between particles")
     target_select: Literal["mean", "max"] = Field("mean", description="td_vgf: which particle's value is the target")
     target_aggregate: Aggregate = Field("min", description="td_vgf: how target critics are combined")
+    compile: bool = Field(False, description="compile the update (needs a C++ compiler; pays on long runs of small networks)")
     seed: int = Field(0, ge=0, lt=2**31, description="fixes weights, minibatches and noise")
 
 

@@ -90,7 +90,7 @@ class TDVGF(Loss):
                 particles = reference_samples(nets.reference, following, noise[0], config.flow_steps)
             else:
                 assert scene.cache is not None
-                particles = scene.cache[batch.index]
+                particles = scene.cache[batch.rows]
             moved = transport(transport_rule(config), nets.critic, following, particles)
             rows = following.repeat_interleave(config.particles, 0)
             q_next = nets.target_critic(rows, moved.flatten(0, 1)).view(-1, *moved.shape[:2])

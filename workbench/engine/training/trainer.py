@@ -11,6 +11,8 @@ from workbench.engine.allocator import keep_large_blocks
 from workbench.engine.data.transitions import Batch, Replay, Transitions
 from workbench.engine.models.parts import Parts
 from workbench.engine.precision import fast_matmul
+from workbench.engine.training.adam import Adam
+from workbench.engine.training.compiled import CompiledUpdate
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.loss import Loss, Scene
 from workbench.engine.training.networks import build_networks
@@ -45,7 +47,7 @@ class Trainer:
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
         self.trained = trained_parts(config)
         self.weights = {n: self.networks.net(n).theta for n in self.trained if not n.startswith("target_")}
-        self.optimizer = torch.optim.Adam(list(self.weights.values()), lr=config.learning_rate, fused=True)
+        self.adam = Adam(self.weights)
         self.data = data
         self._replay = Replay(
             data,
@@ -57,6 +59,7 @@ class Trainer:
             device=self.device,
         )
         self._scene = Scene(self.networks, config)
+        self._compilations: dict[tuple[str, ...], CompiledUpdate] = {}
         self._losses: dict[str, Loss] = {key: LOSSES[key]() for phase in self.phases for key in phase.losses}
 
     @property
@@ -98,6 +101,8 @@ class Trainer:
 
         The target critic moves towards the critic *before* the gradient step, and after its values were used.
         """
+        if self.config.compile:
+            return self._compiled(tuple(noise))(batch, noise, self.learning_rate())
         losses: dict[str, Tensor] = {}
         with fast_matmul(self.config.batch_size, max(self.config.hidden), self.device):
             for key, drawn in noise.items():
@@ -108,10 +113,14 @@ class Trainer:
                 for name in self._losses[key].targets:
                     target = self.networks.net(f"target_{name}").theta
                     target.lerp_(self.networks.net(name).theta, self.config.tau)
-        self.optimizer.param_groups[0]["lr"] = self.learning_rate()
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.adam.step(self.learning_rate())
         return {name: loss.detach() for name, loss in losses.items()}
+
+    def _compiled(self, keys: tuple[str, ...]) -> CompiledUpdate:
+        if keys not in self._compilations:
+            losses = {key: self._losses[key] for key in keys}
+            self._compilations[keys] = CompiledUpdate(self._scene, losses, self.adam, self.config.tau)
+        return self._compilations[keys]
 
     def parts(self) -> Parts:
         """A frozen copy of the networks as they are now."""

@@ -1,0 +1,73 @@
+"""A real server in its own process, and a browser page that reports what it should not do."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def server(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`serve` in a process of its own; it must also stop cleanly."""
+    port = free_port()
+    # A cache of its own, so that the loading state is always seen and no user's file is read.
+    env = os.environ | {"PYTHONPATH": str(root), "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
+    command = f"from workbench.ui.serve import serve; serve(port={port}, show=False)"
+    process = subprocess.Popen([sys.executable, "-c", command], env=env, cwd=root, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert "Workbench is at" in line, line
+    yield f"http://127.0.0.1:{port}"
+    process.send_signal(signal.SIGTERM)
+    rest, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "has stopped" in rest
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of 1440×900; an error in the console or a request to another host fails the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
+    page, faults = context.new_page(), []
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            faults.append(f"console: {message.text}")
+
+    def asked(request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob") and address.hostname != "127.0.0.1":
+            faults.append(f"request to another host: {request.url}")
+
+    page.on("console", heard)
+    page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+    page.on("request", asked)
+    page.on("requestfailed", lambda request: faults.append(f"failed: {request.url}"))
+    page.on("response", lambda response: faults.append(f"{response.status}: {response.url}") if response.status >= 400 else None)
+    yield page
+    page.remove_listener("console", heard)
+    context.close()
+    assert not faults, faults

@@ -1,0 +1,247 @@
+"""What the page is made of, without a browser: fields, links, blocks of bytes, answers, the worker, the server's door."""
+
+import socket
+import threading
+import time
+from concurrent.futures import Future
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.engine.models.parts import Parts
+from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.registry import make_task
+from workbench.ui.controls import RuleControls
+from workbench.ui.fields import fields_of, log_stops
+from workbench.ui.frames import figure, pack, unpack
+from workbench.ui.links import read_link, write_link
+from workbench.ui.notebook import Explorer, rule_controls
+from workbench.ui.page import ParticlesPage
+from workbench.ui.room import OvertakenError, play, stand
+from workbench.ui.scene import Question, answer, landscape, shared_noise
+from workbench.ui.serve import check_free, origins_of
+from workbench.ui.session import Cache, Latest
+from workbench.ui.stage import frame_of, truth_of
+
+ALL = [(rule, field) for rule in RULES.values() for field in fields_of(rule)]
+
+
+@pytest.fixture(scope="module")
+def bandit() -> tuple[object, Parts]:
+    task = make_task("bandit2d")
+    return task, task.parts()
+
+
+@pytest.mark.parametrize(("rule", "field"), ALL, ids=[f"{rule.name}-{field.name}" for rule, field in ALL])
+def test_a_field_s_stops_are_valid_settings(rule, field) -> None:
+    assert field.default in field.stops
+    assert field.meaning
+    assert list(dict.fromkeys(field.stops)) == list(field.stops)
+    for stop in (field.stops[0], field.stops[len(field.stops) // 2], field.stops[-1]):
+        assert getattr(rule(**{field.name: stop}), field.name) == stop
+        assert field.read(str(stop)) == stop
+
+
+def test_a_rule_s_strength_comes_first() -> None:
+    for rule in RULES.values():
+        assert fields_of(rule)[0].name == rule.strength
+
+
+def test_log_stops_keep_zero_exactly_and_grow_by_ratios() -> None:
+    stops = np.array(log_stops(0.0, 1e4, 0.3))
+    assert stops[0] == 0.0
+    assert stops[-1] == 1e4
+    assert 0.3 in stops
+    assert (stops[2:] / stops[1:-1]).max() < 1.4
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "1e9", "", "0x", "true"])
+def test_a_field_refuses_what_it_cannot_hold(text: str) -> None:
+    weight = fields_of(RULES["qgf"])[0]
+    with pytest.raises(ValueError, match="weight"):
+        weight.read(text)
+
+
+def test_links_round_trip() -> None:
+    question = Question("three_exits", "vgf", {"steps": 7, "ascent": "plain", "alpha": 0.07}, 3, 512, (0.5, -0.25, 0.1, -0.2))
+    pairs = dict(pair.split("=") for pair in write_link(question).split("&"))
+    assert read_link(pairs) == (question, [])
+
+
+@given(st.dictionaries(st.sampled_from(["task", "rule", "seed", "shown", "weight", "x", "vy", "pick", "steps"]), st.text(max_size=8)))
+def test_no_link_is_too_broken(arguments: dict[str, str]) -> None:
+    question, problems = read_link(arguments)
+    assert question.make().name == question.rule
+    assert all(isinstance(problem, str) for problem in problems)
+    assert np.isfinite(question.state).all()
+
+
+def test_a_broken_link_says_what_it_could_not_read() -> None:
+    question, problems = read_link({"task": "maze", "rule": "qgf", "weight": "lots", "seed": "-4"})
+    assert (question.task, question.seed, question.settings) == ("bandit2d", 0, {})
+    assert len(problems) == 3
+    assert "weight is a number, got 'lots'" in problems
+
+
+def test_blocks_round_trip() -> None:
+    arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "empty": np.zeros((0, 2), np.float32)}
+    header, back = unpack(pack({"name": "δ", "list": [1, None]}, arrays))
+    assert header == {"name": "δ", "list": [1, None]}
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(back[name], array)
+
+
+def test_numbers_read_well() -> None:
+    assert [figure(value) for value in (-0.001, -1.5, 12345.0, float("nan"))] == ["0.00", "−1.50", "1.2e+04", "not finite"]
+
+
+def test_more_particles_keep_those_that_were_there() -> None:
+    few, many = shared_noise(5, 4, 8, 2), shared_noise(5, 64, 4, 2)
+    torch.testing.assert_close(few.start.flatten(0, 1), many.start.flatten(0, 1)[:32], rtol=0, atol=0)
+    torch.testing.assert_close(few.choice.flatten(), many.choice.flatten()[:32], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_an_answer_measures_the_rule_against_the_same_noise(bandit, rule: str) -> None:
+    task, parts = bandit
+    found = answer(Question("bandit2d", rule, {}, 0, 64), parts, task)
+    behaviour, steered = found.numbers
+    assert (behaviour.shift, behaviour.w2, behaviour.budget) == (0.0, 0.0, 0.0)
+    assert found.shift[1][0] == 0.0
+    assert found.shift[1][-1] == pytest.approx(steered.shift, abs=1e-6)
+    # The header and the arrays of the frame say the same as the traces.
+    header, arrays = unpack(frame_of(found, None, 1))
+    assert [spec["name"] for spec in header["stages"]] == ["bc", rule]
+    assert arrays["positions1"].shape == (found.traces[1].positions.shape[0], header["stages"][1]["count"], 2)
+    assert unpack(truth_of(landscape(parts, (0.0,)), found))[0]["kind"] == "truth"
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_at_zero_strength_nothing_moves(bandit, rule: str) -> None:
+    task, parts = bandit
+    found = answer(Question("bandit2d", rule, dict(RULES[rule].bc_at), 0, 64), parts, task)
+    assert found.numbers[1].shift == 0.0
+    assert found.numbers[1].w2 == 0.0
+
+
+def test_a_rule_without_its_part_fails_in_words(bandit) -> None:
+    task, parts = bandit
+    with pytest.raises(ValueError, match="needs part 'critic'"):
+        answer(Question("bandit2d", "qgf"), Parts(1, 2, parts.reference), task)
+
+
+def test_standing_in_lava_is_moved_out() -> None:
+    assert stand((0.0, 0.2, 5.0, -5.0)) == (0.0, 0.25, 2.0, -2.0)
+    assert stand((9.0, -9.0, 0.0, 0.0)) == (0.97, -0.97, 0.0, 0.0)
+
+
+def test_episodes_end_when_they_are_overtaken(bandit) -> None:
+    _, parts = bandit
+    with pytest.raises(OvertakenError):
+        play(RULES["bc"](), parts, (0.0, -0.8, 0.0, 0.0), 0, 4, lambda: True)
+
+
+def test_only_the_newest_question_is_answered() -> None:
+    gate, answers = threading.Event(), []
+
+    def work(question: int) -> int:
+        gate.wait(5)
+        return question
+
+    latest: Latest[int, int] = Latest(work, lambda question, result, error: answers.append(result))
+    for question in range(5):
+        latest.ask(question)
+    gate.set()
+    while latest.busy:
+        time.sleep(0.01)
+    assert answers == [0, 4]
+
+
+def test_a_failing_answer_is_delivered_and_the_next_one_comes() -> None:
+    results: list[object] = []
+    done = Future()
+
+    def deliver(question, result, error) -> None:
+        results.append(error or result)
+        if question == 2:
+            done.set_result(None)
+
+    latest: Latest[int, float] = Latest(lambda question: 1 / (question - 1), deliver)
+    latest.ask(1)
+    while latest.busy:
+        time.sleep(0.01)
+    latest.ask(2)
+    done.result(5)
+    assert isinstance(results[0], ZeroDivisionError)
+    assert results[1] == 1.0
+
+
+def test_parts_are_made_once_and_a_failure_is_told() -> None:
+    calls = []
+
+    def build(task, report):
+        calls.append(task.info.name)
+        if len(calls) == 1:
+            raise OSError("disk full")
+        report(0.5)
+        return "parts"
+
+    cache = Cache(build)
+    with pytest.raises(RuntimeError, match="OSError: disk full"):
+        cache.wait("three_exits")
+    cache.retry("three_exits")
+    assert cache.wait("three_exits") == cache.wait("three_exits") == "parts"
+    assert calls == ["three_exits", "three_exits"]
+    with pytest.raises(ValueError, match="did you mean 'bandit2d'"):
+        cache.status("bandit2")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_controls_report_every_setting(rule: str) -> None:
+    controls = RuleControls(RULES[rule], {})
+    assert RULES[rule](**controls.values) == RULES[rule]()
+    strength = controls.widgets[RULES[rule].strength]
+    strength.slider.value += 1
+    assert controls.values[RULES[rule].strength] == strength.value != RULES[rule].model_fields[RULES[rule].strength].default
+    for name in (field.name for field in fields_of(RULES[rule])):
+        assert set(rule_controls(rule)) == set(controls.widgets), name
+
+
+def test_a_page_shows_a_failing_rule_as_words(bandit) -> None:
+    _, parts = bandit
+    page = ParticlesPage({"rule": "qgf"}, Cache(lambda task, report: Parts(1, 2, parts.reference)))
+    # bandit2d has parts of its own; the stand-in cache builds through `build` all the same.
+    deadline = time.monotonic() + 20
+    while not page.stages.notice and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert page.stages.notice["kind"] == "error"
+    assert "needs part 'critic'" in page.stages.notice["text"]
+
+
+def test_the_notebook_s_explorer_follows_its_slider(bandit) -> None:
+    task, parts = bandit
+    explorer = Explorer(task, parts, "qgf", shown=32)
+    before = explorer.numbers.value
+    weight = explorer.controls["weight"]
+    weight.value = weight.options[-1][1]
+    assert explorer.numbers.value != before
+    with pytest.raises(ValueError, match="no setting 'wieght'"):
+        rule_controls("qgf", ["wieght"])
+
+
+def test_a_used_port_is_refused_with_the_cure() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with pytest.raises(OSError, match=f"port {port} is in use.*--port {port + 1}"):
+            check_free("127.0.0.1", port)
+
+
+def test_origins_fit_the_address() -> None:
+    assert origins_of("127.0.0.1", 80) == ["127.0.0.1:80", "localhost:80"]
+    assert origins_of("10.0.0.7", 80) == ["10.0.0.7:80"]
+    assert f"{socket.gethostname()}:80" in origins_of("0.0.0.0", 80)

@@ -1,0 +1,326 @@
+"""The command line: ``workbench doctor | tasks | rules | generate | fit | evaluate | steer | serve``.
+
+Each command is a function; tyro makes its flags from the signature. torch is imported by the commands that need it, so
+that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from workbench.console import Bar, errors_in_words, print_json, print_table
+
+app = tyro.extras.SubcommandApp()
+Device = Literal["auto", "cpu", "cuda"]
+Json = Annotated[bool, tyro.conf.arg(name="json", help="Print one JSON value instead of a table.")]
+Settings = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE", help="Settings, as many as you like.")]
+TaskName = Annotated[str, tyro.conf.Positional]
+Folder = Annotated[Path, tyro.conf.Positional]
+
+
+@app.command
+def doctor(as_json: Json = False) -> None:
+    """Check this installation: versions, optional extras, processor and GPU."""
+    from workbench.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print_json(findings)
+    else:
+        print_table(("what", "found"), [(name, str(value)) for name, value in findings.items()])
+
+
+@app.command
+def tasks(as_json: Json = False) -> None:
+    """List the tasks."""
+    from workbench.engine.tasks.registry import TASKS
+
+    found = [vars(task.info) for task in TASKS.values()]
+    ogbench = {"name": "ogbench/<id>", "title": "OGBench", "summary": "any OGBench single-task environment", "extra": "ogbench"}
+    if as_json:
+        print_json([*found, ogbench])
+        return
+    rows = [(i["name"], f"{i['observation_dim']} → {i['action_dim']}", str(i["horizon"]), i["summary"]) for i in found]
+    print_table(("task", "obs → action", "steps", "what"), [*rows, (ogbench["name"], "", "", f"{ogbench['summary']} (extra: ogbench)")])
+
+
+@app.command
+def rules(as_json: Json = False) -> None:
+    """List the steering rules with their equations and settings."""
+    from workbench.engine.steering.rules import RULES
+
+    if as_json:
+        print_json([rule.describe() for rule in RULES.values()])
+        return
+    for rule in RULES.values():
+        print(f"{rule.name}: {rule.title} ({rule.paper}); needs {', '.join(rule.needs)}\n  {rule.equation}")
+        for item in rule.describe()["settings"]:
+            bounds = f", {item['low']:g} to {item['high']:g}" if "low" in item else ""
+            choices = f", one of {', '.join(item['choices'])}" if "choices" in item else ""
+            unit = f" {item['unit']}" if item["unit"] else ""
+            print(f"    {item['name']} = {item['default']}{unit}{bounds}{choices}: {item['meaning']}")
+
+
+@app.command
+def generate(task: TaskName, out: Path, rows: int | None = None, seed: int = 0) -> None:
+    """Make a dataset.
+
+    Args:
+        task: Name of the task (workbench tasks).
+        out: Folder for the files; data that are there already are left untouched.
+        rows: Transitions; without it the task's usual number.
+        seed: The same seed gives the same files.
+    """
+    from workbench.engine.tasks.registry import make_task
+    from workbench.engine.tasks.storage import save_generated
+
+    made, started = make_task(task), time.perf_counter()
+    bar: list[Bar] = []
+
+    def tick(done: int, total: int) -> None:
+        if not bar:
+            bar.append(Bar(total, "generate", "rows"))
+        bar[0].at(done)
+
+    try:
+        files = save_generated(made, out, rows, seed, tick)
+    finally:
+        for shown in bar:
+            shown.close()
+    for path in files:
+        print(f"{path}  {path.stat().st_size / 2**20:.1f} MiB")
+    print(f"done in {time.perf_counter() - started:.1f} s; train on it: workbench fit {task} --data {out} --out RUN", file=sys.stderr)
+
+
+@app.command
+def fit(
+    task: TaskName,
+    out: Path,
+    critic: Literal["iql", "td_vgf"] | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    data: Path | None = None,
+    device: Device = "auto",
+    resume: bool = False,
+    clip_actions: bool = False,
+    save_every: int = 1000,
+    settings: Settings = (),
+    as_json: Json = False,
+) -> None:
+    """Train a behaviour flow and a critic. Ctrl-C saves and says how to go on.
+
+    Args:
+        task: Name of the task (workbench tasks).
+        out: Folder of the run; it must not exist, unless --resume.
+        critic: How the critic is trained: IQL (default), or TD through the value gradient flow.
+        steps: Updates; without it the task's own number.
+        seed: Fixes data, weights, minibatches and noise (default 0).
+        data: Folder made by workbench generate; built-in tasks make their data without it.
+        device: auto takes CUDA when there is one.
+        resume: Go on with the run in --out.
+        clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.
+        save_every: Updates between two checkpoints.
+    """
+    from workbench.training_run import TrainingRun
+
+    stop = _StopOnSignal()
+    asked = {"critic": critic, "steps": steps, "seed": seed} | parse_settings(settings)
+    asked = {name: value for name, value in asked.items() if value is not None}
+    run = TrainingRun.open(task, out, asked, data=data, device=device, resume=resume, clip_actions=clip_actions)
+    bar, started, last = Bar(run.trainer.total_steps, "fit", "steps", run.trainer.step_number), time.perf_counter(), None
+    with stop:
+        for last in run.progress(should_stop=stop.asked, save_every=save_every):
+            bar.at(last.step, f"({last.phase}; {last.steps_per_second:.0f} steps/s; {last.eta_seconds:.0f} s left; {_losses(last.losses)})")
+    bar.close()
+    stopped = last is not None and last.stopped
+    result = {
+        "task": run.task.info.name,
+        "out": str(out),
+        "step": run.trainer.step_number,
+        "total_steps": run.trainer.total_steps,
+        "stopped": stopped,
+        "seconds": time.perf_counter() - started,
+        "losses": last.losses if last is not None else {},
+        "device": run.trainer.device.type,
+    }
+    if as_json:
+        print_json(result)
+    elif not stopped:
+        print(f"trained {result['step']:,} steps in {result['seconds']:.1f} s; steer it: workbench evaluate {out} --rule qgf")
+    if stopped:
+        print(f"stopped at step {result['step']:,}, saved; go on with: workbench fit {task} --out {out} --resume", file=sys.stderr)
+        raise SystemExit(130)
+
+
+@app.command
+def evaluate(
+    run: Folder,
+    rule: str,
+    settings: Settings = (),
+    episodes: int = 200,
+    seed: int = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Play episodes with a steering rule and measure return, shift, budget and the critic's error.
+
+    Args:
+        run: Folder of a run (workbench fit).
+        rule: Name of the rule (workbench rules).
+        episodes: Episodes to play.
+        seed: Fixes starts and noise. Choose a budget on one seed and report it on another.
+        device: auto takes CUDA when there is one.
+    """
+    from workbench.engine.metrics.evaluate import evaluate as measure
+    from workbench.engine.steering.rules import make_rule
+    from workbench.engine.tasks.registry import make_task
+    from workbench.training_run import choose_device, open_run
+
+    steering = make_rule(rule, **parse_settings(settings))
+    loaded = open_run(run)
+    where = choose_device(device)
+    bar = Bar(episodes, "evaluate", "episodes")
+    try:
+        result = measure(
+            steering, loaded.parts(where), make_task(loaded.task), episodes, seed, loaded.probes.to(where), bar.tick()
+        ).as_dict()
+    finally:
+        bar.close()
+    if as_json:
+        print_json(result)
+        return
+    for name, value in result.items():
+        if isinstance(value, dict) and "low" in value:
+            value = f"{value['mean']:.3f}  [{value['low']:.3f}, {value['high']:.3f}]"
+        elif isinstance(value, dict):
+            value = "  ".join(f"{key}={item:.4g}" if isinstance(item, float) else f"{key}={item}" for key, item in value.items())
+        elif isinstance(value, float):
+            value = f"{value:.4g}"
+        print(f"{name:20} {value}")
+
+
+@app.command
+def steer(
+    run: Folder,
+    rule: str,
+    out: Path,
+    settings: Settings = (),
+    states: int = 16,
+    particles: int = 64,
+    seed: int = 0,
+    as_json: Json = False,
+) -> None:
+    """Run a rule at some states and store every particle position as NumPy arrays.
+
+    Args:
+        run: Folder of a run (workbench fit).
+        rule: Name of the rule (workbench rules).
+        out: File to write (.npz); it must not exist.
+        states: Dataset states to steer at, up to 256.
+        particles: Particles per state.
+        seed: Fixes the noise.
+    """
+    import torch
+
+    from workbench.engine.data.npz import write_arrays
+    from workbench.engine.steering.noise import draw_noise
+    from workbench.engine.steering.rules import make_rule
+    from workbench.engine.steering.run import steer as trace_of
+    from workbench.training_run import open_run
+
+    if out.exists():
+        raise ValueError(f"{out} exists; choose another name")
+    if out.suffix != ".npz":
+        raise ValueError(f"--out must end in .npz, got {out.name}")
+    steering, loaded = make_rule(rule, **parse_settings(settings)), open_run(run)
+    if not 1 <= states <= len(loaded.probes) or particles < 1:
+        raise ValueError(f"--states must be 1 to {len(loaded.probes)} and --particles at least 1, got {states} and {particles}")
+    parts = loaded.parts()
+    noise = draw_noise(states, particles, parts.action_dim, torch.Generator().manual_seed(seed))
+    trace = trace_of(steering, parts, loaded.probes[:states], noise, seed)
+    about = {"task": loaded.task, "rule": trace.rule, "settings": trace.settings, "seed": seed}
+    import numpy as np
+
+    write_arrays(out, trace.arrays() | {"about": np.array(json.dumps(about))})
+    result = about | {"out": str(out), "ticks": len(trace.times) - 1, "states": states, "particles": particles, "budget": float(trace.budget.mean())}
+    if as_json:
+        print_json(result)
+    else:
+        print(f"{out}: {result['ticks']} ticks × {states} states × {particles} particles, budget {result['budget']:.4g}")
+
+
+@app.command
+def serve(port: int = 5006, address: str = "127.0.0.1", show: bool = False) -> None:
+    """Serve the dashboards.
+
+    Args:
+        port: Port to listen on.
+        address: Address to listen on; loopback unless told otherwise.
+        show: Open a browser.
+    """
+    from workbench.ui.serve import serve as run_server
+
+    run_server(port=port, address=address, show=show)
+
+
+def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """Read ``key=value`` pairs: numbers, true and false, lists and words as JSON has them, anything else as text."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise ValueError(f"--set takes key=value, got '{pair}'")
+        try:
+            found[key] = json.loads(text)
+        except ValueError:
+            found[key] = text
+    return found
+
+
+class _StopOnSignal:
+    """Within this block the first Ctrl-C (or SIGTERM) asks the loop to stop after its update; a second one interrupts."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def asked(self) -> bool:
+        return self._asked
+
+    def __enter__(self) -> None:
+        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        print("\nstopping after this update, then saving …", file=sys.stderr, flush=True)
+
+
+def _losses(losses: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:.4g}" for name, value in losses.items())
+
+
+def main(args: list[str] | None = None) -> None:
+    """Entry point of the ``workbench`` command."""
+    with errors_in_words():
+        try:
+            app.cli(prog="workbench", description="Steer flow policies with a critic, and see what it does.", args=args)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""What ``workbench doctor`` finds out about this installation."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from workbench.engine.precision import fast_matmul, medium_is_fp32
+from workbench.engine.training.compiled import compiler_available
+
+PACKAGES = ("torch", "numpy", "panel", "holoviews", "bokeh", "jupyterlab", "ipywidgets", "matplotlib")
+EXTRAS = {"ogbench": "ogbench", "minari": "minari", "dask": "distributed", "test": "pytest", "dev": "ruff"}
+
+
+def examine() -> dict[str, Any]:
+    """Return findings by name: versions, extras, GPU, compiler, and the speed of the fp32 matrix product."""
+    found: dict[str, Any] = {"workbench": _version("workbench"), "python": platform.python_version(), "platform": platform.platform()}
+    found |= {name: _version(name) for name in PACKAGES}
+    found |= {f"extra {extra}": importlib.util.find_spec(module) is not None for extra, module in EXTRAS.items()}
+    found["cuda"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    found["threads"] = torch.get_num_threads()
+    found["compiler"] = compiler_available()
+    found["medium is fp32"] = medium_is_fp32()
+    found["fp32 GFLOP/s"] = round(matmul_gflops(), 1)
+    return found
+
+
+def matmul_gflops(size: int = 1024, repeats: int = 5) -> float:
+    """Best of some products of (size, size) matrices on the CPU, in 10⁹ operations a second, on the path training uses."""
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    best = float("inf")
+    with fast_matmul(size, size, a.device):
+        for _ in range(repeats):
+            start = time.perf_counter()
+            torch.mm(a, b)
+            best = min(best, time.perf_counter() - start)
+    return 2.0 * size**3 / best / 1e9
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"

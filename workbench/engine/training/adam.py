@@ -1,0 +1,61 @@
+"""Adam over a few flat parameters: torch's fused kernel without the optimiser object around it.
+
+With one flat parameter per network ``torch.optim.Adam.step`` spends more time on its own bookkeeping than on the update;
+on the small networks of the lessons that is a tenth of the training time. Same numbers: a test compares the two.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+BETA_1, BETA_2, EPS = 0.9, 0.999, 1e-8
+
+
+class Adam:
+    """Moments of the parameters ``weights`` by name, and the number of steps taken.
+
+    Parameters
+    ----------
+    weights : dict of str to Tensor
+        Flat parameters (P,).
+    """
+
+    def __init__(self, weights: dict[str, Tensor]) -> None:
+        self.weights = weights
+        self.first = {name: torch.zeros_like(theta, requires_grad=False) for name, theta in weights.items()}
+        self.second = {name: torch.zeros_like(theta, requires_grad=False) for name, theta in weights.items()}
+        self.count = {name: torch.zeros((), device=theta.device) for name, theta in weights.items()}
+
+    @torch.no_grad()
+    def step(self, learning_rate: float) -> None:
+        """Update every parameter that has a gradient, and drop the gradients."""
+        names = [name for name, theta in self.weights.items() if theta.grad is not None]
+        counts = [self.count[name].add_(1.0) for name in names]
+        torch._fused_adam_(
+            [self.weights[name] for name in names],
+            [self.weights[name].grad for name in names],
+            [self.first[name] for name in names],
+            [self.second[name] for name in names],
+            [],
+            counts,
+            lr=learning_rate,
+            beta1=BETA_1,
+            beta2=BETA_2,
+            weight_decay=0.0,
+            eps=EPS,
+            amsgrad=False,
+            maximize=False,
+        )
+        for name in names:
+            self.weights[name].grad = None
+
+    def arrays(self) -> dict[str, Tensor]:
+        """Everything a checkpoint needs, by name."""
+        kinds = {"first": self.first, "second": self.second, "count": self.count}
+        return {f"{name}.{kind}": array for kind, held in kinds.items() for name, array in held.items()}
+
+    def load(self, arrays: dict[str, Tensor]) -> None:
+        """Copy ``arrays`` (from `arrays`) back in."""
+        for name, array in self.arrays().items():
+            array.copy_(arrays[name])

@@ -1,0 +1,106 @@
+"""The server of the pages."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import signal
+import socket
+import webbrowser
+from collections.abc import Sequence
+
+import panel as pn
+import torch
+
+from workbench.ui.page import TITLE, particles_page
+
+PORT, ADDRESS = 5006, "127.0.0.1"
+PAGES = {"particles": particles_page}
+
+
+def origins_of(address: str, port: int) -> list[str]:
+    """Hosts that a browser may open the page under; any other page on the web is refused the websocket.
+
+    For an address that means "every interface" these are the machine's own names and addresses.
+    """
+    names = {"localhost", "127.0.0.1"} if _loopback(address) else {address}
+    if address in ("0.0.0.0", "::", ""):
+        names = {"localhost", "127.0.0.1", socket.gethostname(), socket.getfqdn()} | _own_addresses()
+    return sorted(f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in names)
+
+
+def _loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def _own_addresses() -> set[str]:
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(socket.gethostname(), None)}
+    except OSError:
+        return set()
+
+
+def check_free(address: str, port: int) -> None:
+    """Raise OSError, with the cure, when the port cannot be had."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise OSError(errno.EADDRINUSE, f"port {port} is in use: stop what uses it, or choose another: workbench serve --port {port + 1}") from None
+            if error.errno == errno.EACCES:
+                raise OSError(errno.EACCES, f"port {port} needs administrator rights: choose one above 1023") from None
+            raise OSError(error.errno, f"cannot listen on {address!r}: {error.strerror}") from None
+
+
+def serve(port: int = PORT, address: str = ADDRESS, show: bool = True, origins: Sequence[str] = ()) -> None:
+    """Serve the pages until Ctrl-C or SIGTERM.
+
+    Parameters
+    ----------
+    port : int
+        0 takes any free one.
+    address : str
+        Loopback by default: nothing outside this machine can open the pages.
+    show : bool
+        Open a browser.
+    origins : sequence of str
+        Further ``host:port`` pairs under which browsers reach the server, as behind a proxy.
+    """
+    if port == 0:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+    check_free(address, port)
+    torch.set_num_threads(1)  # two threads a session kept most of 30 sessions from opening (design.md)
+    allowed = [*origins_of(address, port), *origins]
+    server = pn.serve(
+        dict(PAGES), port=port, address=address, websocket_origin=allowed, show=False, start=False, title=TITLE, verbose=False
+    )
+    host = "127.0.0.1" if address in ("0.0.0.0", "::", "") else address
+    url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    _run(server, url, show)
+
+
+def _run(server: pn.io.server.Server, url: str, show: bool) -> None:
+    loop = server.io_loop
+
+    def stop(*_: object) -> None:
+        loop.add_callback_from_signal(loop.stop)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    server.start()
+    print(f"Workbench is at {url} (Ctrl-C stops it)", flush=True)
+    if show:
+        loop.add_callback(webbrowser.open, url)
+    try:
+        loop.start()
+    finally:
+        server.stop()
+    print("Workbench has stopped", flush=True)

@@ -1,0 +1,328 @@
+// The stages: value landscape, paths, particles; play and scrub of flow time, pan and zoom, all without the server.
+
+function makeStage(parent) {
+  const card = element("section", "wb-stage", parent), head = element("header", "", card)
+  const mark = element("canvas", "wb-glyph", head), words = element("div", "", head)
+  const title = element("h2", "", words), subtitle = element("p", "", words)
+  const frame = element("div", "wb-frame", card), canvas = element("canvas", "wb-canvas", frame)
+  const readout = element("output", "wb-readout", frame), numbers = element("dl", "wb-numbers", card)
+  return {card, mark, title, subtitle, frame, canvas, readout, numbers}
+}
+
+function showNumbers(list, numbers) {
+  while (list.children.length > numbers.length) list.lastChild.remove()
+  numbers.forEach(([name, value, meaning], i) => {
+    let cell = list.children[i]
+    if (!cell) { cell = element("div", "", list); element("dt", "", cell); element("dd", "", cell) }
+    cell.title = meaning
+    cell.children[0].textContent = name
+    cell.children[1].textContent = value
+  })
+}
+
+// Position of particle p at tick time k (a fraction moves along the straight step, which is where Euler's method is).
+function placeAt(stage, positions, p, k) {
+  const last = stage.ticks, at = Math.min(k, last), i = Math.min(Math.floor(at), last), j = Math.min(i + 1, last), u = at - i
+  const a = 2 * (i * stage.count + p), b = 2 * (j * stage.count + p), d = positions.data
+  return [d[a] + u * (d[b] - d[a]), d[a + 1] + u * (d[b + 1] - d[a + 1])]
+}
+
+function drawParticles(g, stage, arrays, k, to, ratio, ink) {
+  const positions = arrays[`positions${stage.index}`], picked = arrays[`picked${stage.index}`].data, d = positions.data
+  const colour = colourOf(stage.look), n = stage.count, last = Math.min(k, stage.ticks)
+  const flow = new Path2D(), after = new Path2D()
+  for (let p = 0; p < n; p++) {
+    if (!stage.single && !picked[p] && n > 256 && p % 2) continue
+    let path = flow
+    path.moveTo(to.x(d[2 * p]), to.y(d[2 * p + 1]))
+    for (let i = 1; i <= Math.floor(last); i++) {
+      const at = 2 * (i * n + p)
+      if (i === stage.flow + 1) { path = after; path.moveTo(to.x(d[at - 2 * n]), to.y(d[at - 2 * n + 1])) }
+      path.lineTo(to.x(d[at]), to.y(d[at + 1]))
+    }
+    const [x, y] = placeAt(stage, positions, p, k)
+    if (last > stage.flow && Math.floor(last) === stage.flow) {
+      path = after
+      const at = 2 * (stage.flow * n + p)
+      path.moveTo(to.x(d[at]), to.y(d[at + 1]))
+    }
+    path.lineTo(to.x(x), to.y(y))
+  }
+  g.strokeStyle = colour
+  g.lineJoin = "round"
+  g.lineWidth = 0.9 * ratio
+  g.globalAlpha = n > 300 ? 0.16 : 0.26
+  g.stroke(flow)
+  g.lineWidth = 1.1 * ratio
+  g.globalAlpha = 0.5
+  g.stroke(after)
+  g.globalAlpha = 1
+  const rest = new Path2D(), r = (n > 300 ? 2.7 : 3.3) * ratio, chosen = []
+  for (let p = 0; p < n; p++) {
+    const [x, y] = placeAt(stage, positions, p, k)
+    if (picked[p]) chosen.push([to.x(x), to.y(y)])
+    else addShape(rest, stage.look.shape, to.x(x), to.y(y), 0.8 * r)
+  }
+  g.fillStyle = colour
+  g.globalAlpha = 0.35
+  g.fill(rest)
+  drawMarks(g, chosen, stage.look, r * (stage.single ? 1 : 1.35), 0.9 * ratio, ink)
+}
+
+// Marks with a halo, in layers: one layer would melt a crowd into a blob, one mark at a time would be slow.
+function drawMarks(g, places, look, r, edge, ink, alpha = 1) {
+  const layer = Math.ceil(places.length / 24)
+  g.fillStyle = colourOf(look)
+  g.strokeStyle = ink
+  g.lineWidth = 2 * edge
+  g.globalAlpha = alpha
+  for (let first = 0; first < places.length; first += layer) {
+    const path = new Path2D()
+    for (const [x, y] of places.slice(first, first + layer)) addShape(path, look.shape, x, y, r)
+    g.stroke(path)
+    g.fill(path)
+  }
+  g.globalAlpha = 1
+}
+
+function drawBox(g, canvas, to, ratio, ink) {
+  g.strokeStyle = ink
+  g.globalAlpha = 0.45
+  g.setLineDash([3 * ratio, 3 * ratio])
+  g.lineWidth = ratio
+  g.strokeRect(to.x(-1), to.y(1), 2 * to.scale, 2 * to.scale)
+  g.setLineDash([])
+  g.globalAlpha = 0.8
+  g.fillStyle = ink
+  g.font = `${11 * ratio}px ${FONT}`
+  const foot = Math.min(canvas.height - 5 * ratio, to.y(-1) + 13 * ratio), side = Math.max(3 * ratio, to.x(-1) - 17 * ratio)
+  g.textAlign = "center"
+  for (const value of [-1, 0, 1]) {
+    g.fillText(number(value, 0), to.x(value), foot)
+    if (value) g.fillText(number(value, 0), side + 6 * ratio, to.y(value) + 4 * ratio)
+  }
+  if (canvas.width < 230 * ratio) { g.globalAlpha = 1; return }
+  g.fillText("action 1", to.x(0.5), foot)
+  g.save()
+  g.translate(side + 9 * ratio, to.y(0))
+  g.rotate(-Math.PI / 2)
+  g.fillText("action 2", 0, 0)
+  g.restore()
+  g.globalAlpha = 1
+}
+
+export function render({model, el}) {
+  const root = element("div", "wb-scene"), notice = element("div", "wb-notice", root)
+  notice.setAttribute("role", "status")
+  const row = element("div", "wb-stages", root), bar = element("div", "wb-transport", root)
+  const play = element("button", "wb-play", bar), label = element("span", "wb-bar-label", bar, "Flow time")
+  const scrub = element("input", "wb-scrub", bar), clock = element("output", "wb-clock", bar)
+  const reset = element("button", "wb-reset", bar, "Reset view")
+  reset.hidden = bar.hidden = true
+  play.type = reset.type = "button"
+  play.setAttribute("aria-label", "Play flow time")
+  Object.assign(scrub, {type: "range", min: 0, step: "any"})
+  scrub.setAttribute("aria-label", "Flow time")
+  const stages = [], state = {view: {...model.view}, tick: null, playing: false, pointer: null, grid: null, painted: {}}
+  let frame = null, world = null
+  const home = () => ({...model.view})
+  const longest = () => (frame ? Math.max(...frame.header.stages.map((s) => s.ticks)) : 1)
+  const now = () => (state.tick === null ? longest() : Math.min(state.tick, longest()))
+
+  const draw = onceAFrame(() => {
+    if (!frame) return
+    const ink = token(root, "--wb-ink"), edge = token(root, "--wb-surface"), ratio = window.devicePixelRatio || 1
+    frame.header.stages.forEach((spec, i) => {
+      const stage = stages[i]
+      if (!fit(stage.canvas)) return
+      glyph(stage.mark, spec.look)
+      const g = stage.canvas.getContext("2d"), to = lens(stage.canvas, state.view)
+      g.fillStyle = edge
+      g.fillRect(0, 0, stage.canvas.width, stage.canvas.height)
+      const ground = state.grid && paintedGrid("grid", state.grid)
+      if (ground) drawGrid(g, ground, state.grid.header.extent, to, ink, ratio)
+      drawBox(g, stage.canvas, to, ratio, ink)
+      drawParticles(g, spec, frame.arrays, now(), to, ratio, edge)
+      if (ground) drawKey(g, stage.canvas, ground, ramps(), "Q", ratio, ink, edge)
+      if (state.pointer) drawPointer(g, stage, to, ratio, ink)
+      else stage.readout.textContent = ""
+    })
+    if (world) world.draw(now(), frame, ratio)
+    tellTime()
+  })
+
+  const ramps = () => model.ramps[isDark() ? "dark" : "light"]
+
+  function paintedGrid(name, block) {
+    const dark = isDark(), kept = state.painted[name]
+    if (!kept || kept.block !== block || kept.dark !== dark) {
+      state.painted[name] = {block, dark, made: paintGrid(block.arrays.values, block.header.extent, ramps())}
+    }
+    return state.painted[name].made
+  }
+
+  function drawPointer(g, stage, to, ratio, ink) {
+    const [x, y] = state.pointer, path = new Path2D()
+    path.moveTo(to.x(x), 0); path.lineTo(to.x(x), stage.canvas.height)
+    path.moveTo(0, to.y(y)); path.lineTo(stage.canvas.width, to.y(y))
+    g.strokeStyle = ink
+    g.globalAlpha = 0.25
+    g.lineWidth = ratio
+    g.stroke(path)
+    g.globalAlpha = 1
+    const q = state.grid ? valueAt(state.grid.arrays.values, state.grid.header.extent, state.pointer) : NaN
+    stage.readout.textContent = `a = (${number(x)}, ${number(y)})   Q ${number(q)}`
+  }
+
+  function tellTime() {
+    const k = now(), flow = frame.header.stages[0].flow, last = longest()
+    const text = k <= flow + 1e-9 ? `t = ${number(k / flow)}` : `t = 1, step ${Math.ceil(k - flow - 1e-9)} of ${last - flow}`
+    clock.textContent = text
+    scrub.max = last
+    scrub.value = k
+    scrub.style.setProperty("--wb-part", `${(100 * k) / last}%`)
+    scrub.setAttribute("aria-valuetext", text)
+    window.dispatchEvent(new CustomEvent("wb-tick", {detail: {tick: k}}))
+  }
+
+  function showFrame() {
+    const next = unpack(model.frame)
+    if (!next) return
+    frame = next
+    bar.hidden = false
+    while (stages.length < frame.header.stages.length) listen(stages[stages.push(makeStage(row)) - 1])
+    if (world) row.appendChild(world.card)
+    frame.header.stages.forEach((spec, i) => {
+      const stage = stages[i]
+      stage.card.dataset.rule = spec.name
+      stage.title.textContent = spec.title
+      stage.subtitle.textContent = spec.subtitle
+      stage.canvas.setAttribute("role", "img")
+      stage.canvas.setAttribute("aria-label", `${spec.title}: ${spec.numbers.map(([name, value]) => `${name} ${value}`).join(", ")}`)
+      showNumbers(stage.numbers, spec.numbers)
+    })
+    root.dataset.version = frame.header.version
+    draw()
+    keepLink()
+  }
+
+  // Only the last of many quick changes goes into the address bar, without adding to the history.
+  let linkTimer = 0
+  function keepLink() {
+    if (!frame?.header.link) return
+    clearTimeout(linkTimer)
+    linkTimer = setTimeout(() => {
+      const tick = state.tick === null ? "" : `&tick=${number(state.tick, 1)}`
+      history.replaceState(null, "", `?${frame.header.link}${tick}`)
+    }, 300)
+  }
+
+  function showNotice() {
+    const {kind = "", text = "", progress = null} = model.notice || {}
+    notice.className = `wb-notice ${kind}`
+    notice.hidden = !text
+    notice.replaceChildren()
+    root.classList.toggle("wb-waiting", kind === "loading")
+    if (!text) return
+    element("p", "", notice, text)
+    if (progress !== null) element("div", "wb-progress", notice).style.setProperty("--wb-part", `${100 * progress}%`)
+  }
+
+  function seek(tick) {
+    state.tick = tick >= longest() - 1e-6 ? null : Math.max(0, tick)
+    draw()
+    keepLink()
+  }
+
+  function setPlaying(playing) {
+    state.playing = playing
+    play.classList.toggle("on", playing)
+    play.setAttribute("aria-label", playing ? "Pause" : "Play flow time")
+    if (!playing) return
+    if (now() >= longest() - 1e-6) state.tick = 0
+    const ticksPerMs = longest() / Math.min(6000, 1400 + 90 * longest())
+    let before = performance.now()
+    const step = (time) => {
+      if (!state.playing || !frame) return
+      seek(now() + (time - before) * ticksPerMs)
+      before = time
+      if (state.tick === null) setPlaying(false)
+      else requestAnimationFrame(step)
+    }
+    requestAnimationFrame(step)
+  }
+  play.addEventListener("click", () => setPlaying(!state.playing))
+  scrub.addEventListener("input", () => { setPlaying(false); seek(Number(scrub.value)) })
+  scrub.addEventListener("keydown", (event) => {
+    const jump = {ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 5, PageDown: -5}[event.key]
+    if (!jump) return
+    event.preventDefault()
+    setPlaying(false)
+    seek(jump > 0 ? Math.floor(now() + 1e-6) + jump : Math.ceil(now() - 1e-6) + jump)
+  })
+
+  function setView(view) {
+    state.view = view
+    reset.hidden = view.half === home().half && view.x === home().x && view.y === home().y
+    draw()
+  }
+  reset.addEventListener("click", () => setView(home()))
+
+  // One view for all stages: their axes are linked because they are the same object.
+  function listen(stage) {
+    const canvas = stage.canvas
+    const place = (event) => {
+      const box = canvas.getBoundingClientRect(), ratio = canvas.width / box.width
+      return lens(canvas, state.view).back((event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio)
+    }
+    let grip = null
+    canvas.addEventListener("pointerdown", (event) => {
+      if (event.pointerType === "touch" || event.button) return
+      grip = place(event)
+      canvas.setPointerCapture(event.pointerId)
+    })
+    canvas.addEventListener("pointermove", (event) => {
+      const at = place(event)
+      if (grip) setView({...state.view, x: state.view.x + grip[0] - at[0], y: state.view.y + grip[1] - at[1]})
+      state.pointer = at
+      draw()
+    })
+    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { grip = null })
+    canvas.addEventListener("pointerleave", () => { state.pointer = null; draw() })
+    canvas.addEventListener("wheel", (event) => {
+      event.preventDefault()
+      const at = place(event), factor = Math.exp(Math.max(-1, Math.min(1, event.deltaY / 300)))
+      const half = Math.min(3.2, Math.max(0.1, state.view.half * factor)), keep = half / state.view.half
+      setView({half, x: at[0] + (state.view.x - at[0]) * keep, y: at[1] + (state.view.y - at[1]) * keep})
+    }, {passive: false})
+    canvas.addEventListener("dblclick", () => setView(home()))
+  }
+
+  function showWorld() {
+    const block = unpack(model.world)
+    if (!block) return
+    const kind = block.header.kind
+    if (!world || world.kind !== kind) {
+      world?.card.remove()
+      world = (kind === "room" ? makeRoom : makeTruth)(row, model, draw, {paintedGrid, ramps, view: () => state.view})
+      world.kind = kind
+    }
+    world.show(block)
+    draw()
+  }
+
+  const showGrid = () => { state.grid = unpack(model.landscape); draw() }
+  const asked = new URLSearchParams(location.search).get("tick")
+  if (asked !== null && Number.isFinite(Number(asked))) state.tick = Math.max(0, Number(asked))
+  model.on("frame", showFrame)
+  model.on("landscape", showGrid)
+  model.on("world", showWorld)
+  model.on("notice", showNotice)
+  model.on("view", () => setView(home()))
+  const watch = new ResizeObserver(draw)
+  watch.observe(root)
+  window.addEventListener("wb-theme", draw)
+  model.on("remove", () => { watch.disconnect(); window.removeEventListener("wb-theme", draw); state.playing = false })
+  showGrid(); showWorld(); showFrame(); showNotice()
+  return root
+}

@@ -1,0 +1,192 @@
+// The third picture: the room of three exits with the agent in it, or what the actions of a bandit really earn.
+
+function makeWorld(parent, kind) {
+  const card = element("section", `wb-stage wb-world wb-${kind}`, parent), head = element("header", "", card)
+  const words = element("div", "", head), title = element("h2", "", words), subtitle = element("p", "", words)
+  const frame = element("div", "wb-frame", card), canvas = element("canvas", "wb-canvas", frame)
+  const readout = element("output", "wb-readout", frame), numbers = element("dl", "wb-numbers", card)
+  return {card, title, subtitle, canvas, readout, numbers}
+}
+
+function makeTruth(parent, model, redraw, shared) {
+  const made = makeWorld(parent, "truth")
+  let block = null
+  return {
+    card: made.card,
+    show(next) {
+      block = next
+      made.title.textContent = block.header.title
+      made.subtitle.textContent = block.header.subtitle
+      made.canvas.setAttribute("role", "img")
+      made.canvas.setAttribute("aria-label", block.header.title)
+      showNumbers(made.numbers, block.header.numbers)
+    },
+    draw(k, frame, ratio) {
+      if (!block || !fit(made.canvas)) return
+      const g = made.canvas.getContext("2d"), to = lens(made.canvas, shared.view()), ink = token(made.card, "--wb-ink")
+      g.fillStyle = token(made.card, "--wb-surface")
+      g.fillRect(0, 0, made.canvas.width, made.canvas.height)
+      const ground = shared.paintedGrid("truth", block), edge = token(made.card, "--wb-surface")
+      drawGrid(g, ground, block.header.extent, to, ink, ratio)
+      drawBox(g, made.canvas, to, ratio, ink)
+      for (const spec of frame.header.stages) drawChosen(g, spec, frame.arrays, k, to, ratio, edge)
+      drawKey(g, made.canvas, ground, shared.ramps(), "reward", ratio, ink, edge)
+    },
+  }
+}
+
+function drawChosen(g, spec, arrays, k, to, ratio, edge) {
+  const picked = arrays[`picked${spec.index}`].data, positions = arrays[`positions${spec.index}`], places = []
+  for (let p = 0; p < spec.count; p++) if (picked[p]) {
+    const [x, y] = placeAt(spec, positions, p, k)
+    places.push([to.x(x), to.y(y)])
+  }
+  drawMarks(g, places, spec.look, 2.8 * ratio, 0.8 * ratio, edge, spec.index ? 1 : 0.6)
+}
+
+const ARROW = 0.16, REACH = 0.26, STEP = 0.05
+
+function makeRoom(parent, model, redraw) {
+  const made = makeWorld(parent, "room"), canvas = made.canvas
+  let block = null, agent = [...model.agent], grip = null
+  const eye = {x: 0, y: 0, half: 1.06}
+  canvas.tabIndex = 0
+  canvas.setAttribute("role", "application")
+  canvas.setAttribute("aria-label", "Room: arrow keys move the agent, shift and arrow keys change its velocity")
+
+  // The velocity's handle stays graspable at rest: it starts a little away from the agent.
+  function handle() {
+    const speed = Math.hypot(agent[2], agent[3]), way = speed > 1e-6 ? [agent[2] / speed, agent[3] / speed] : [0, 1]
+    const reach = 0.1 + ARROW * speed
+    return [agent[0] + way[0] * reach, agent[1] + way[1] * reach]
+  }
+  const send = onceAFrame(() => { model.agent = agent.map((value) => Math.round(value * 1000) / 1000) })
+  function move(next) {
+    const keep = (value, limit) => Math.min(limit, Math.max(-limit, value))
+    agent = [keep(next[0], 0.97), keep(next[1], 0.97), keep(next[2], 2), keep(next[3], 2)]
+    redraw(); send()
+  }
+  const place = (event) => {
+    const box = canvas.getBoundingClientRect(), ratio = canvas.width / box.width
+    return lens(canvas, eye).back((event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio)
+  }
+  function follow(event) {
+    const [x, y] = place(event)
+    if (grip === "agent") return move([x, y, agent[2], agent[3]])
+    const dx = x - agent[0], dy = y - agent[1], far = Math.hypot(dx, dy) || 1, speed = Math.max(0, (far - 0.1) / ARROW)
+    move([agent[0], agent[1], (speed * dx) / far, (speed * dy) / far])
+  }
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button) return
+    const [x, y] = place(event), [hx, hy] = handle()
+    grip = Math.hypot(x - hx, y - hy) < 0.075 ? "velocity" : "agent"
+    canvas.setPointerCapture(event.pointerId)
+    follow(event)
+  })
+  canvas.addEventListener("pointermove", (event) => { if (grip) follow(event) })
+  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { grip = null })
+  canvas.addEventListener("keydown", (event) => {
+    const way = {ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]}[event.key]
+    if (!way) return
+    event.preventDefault()
+    const [x, y, vx, vy] = agent
+    move(event.shiftKey ? [x, y, vx + 0.1 * way[0], vy + 0.1 * way[1]] : [x + STEP * way[0], y + STEP * way[1], vx, vy])
+  })
+  model.on("agent", () => { if (!grip) { agent = [...model.agent]; redraw() } })
+
+  function drawMap(g, to, ratio, ink, lava) {
+    const {wall, pillar, exits, radius} = block.header.plan
+    const room = new Path2D(), hot = new Path2D()
+    hot.rect(0, 0, canvas.width, canvas.height)
+    room.rect(to.x(-wall), to.y(wall), 2 * wall * to.scale, 2 * wall * to.scale)
+    hot.addPath(room)
+    g.fillStyle = lava
+    g.fill(hot, "evenodd")
+    const [left, right, low, high] = pillar
+    g.fillRect(to.x(left), to.y(high), (right - left) * to.scale, (high - low) * to.scale)
+    g.textAlign = "center"
+    g.font = `600 ${11 * ratio}px ${FONT}`
+    g.fillStyle = token(made.card, "--wb-on-lava")
+    g.fillText("lava", to.x((left + right) / 2), to.y((low + high) / 2) + 4 * ratio)
+    for (const [x, y, pays] of exits) {
+      const ring = new Path2D()
+      ring.arc(to.x(x), to.y(y), radius * to.scale, 0, 2 * Math.PI)
+      g.fillStyle = token(made.card, "--wb-exit")
+      g.globalAlpha = 0.15 + 0.5 * pays
+      g.fill(ring)
+      g.globalAlpha = 1
+      g.strokeStyle = token(made.card, "--wb-exit-edge")
+      g.lineWidth = 1.5 * ratio
+      g.stroke(ring)
+      g.fillStyle = ink
+      g.fillText(pays, to.x(x), to.y(y) + 4 * ratio)
+    }
+  }
+
+  function drawEpisodes(g, to, ratio) {
+    block.header.plays.forEach((look, i) => {
+      const {data, shape} = block.arrays[`paths${i}`], path = new Path2D()
+      for (let e = 0; e < shape[0]; e++) for (let s = 0; s < shape[1]; s++) {
+        const at = 2 * (e * shape[1] + s)
+        if (s) path.lineTo(to.x(data[at]), to.y(data[at + 1]))
+        else path.moveTo(to.x(data[at]), to.y(data[at + 1]))
+      }
+      g.strokeStyle = colourOf(look)
+      g.lineWidth = (i ? 1.3 : 1) * ratio
+      g.globalAlpha = i ? 0.4 : 0.3
+      g.stroke(path)
+    })
+    g.globalAlpha = 1
+  }
+
+  function drawFan(g, spec, arrays, k, to, ratio) {
+    const picked = arrays[`picked${spec.index}`].data, positions = arrays[`positions${spec.index}`], path = new Path2D()
+    for (let p = 0, drawn = 0; p < spec.count && drawn < 128; p++) if (picked[p]) {
+      const [x, y] = placeAt(spec, positions, p, k), long = Math.max(1, Math.hypot(x, y) / 1.5)
+      path.moveTo(to.x(agent[0]), to.y(agent[1]))
+      path.lineTo(to.x(agent[0] + (REACH * x) / long), to.y(agent[1] + (REACH * y) / long))
+      drawn++
+    }
+    g.strokeStyle = colourOf(spec.look)
+    g.globalAlpha = 0.45
+    g.lineWidth = 1.2 * ratio
+    g.stroke(path)
+    g.globalAlpha = 1
+  }
+
+  function drawAgent(g, to, ratio, ink, ground) {
+    const [hx, hy] = handle(), body = new Path2D(), knob = new Path2D(), arm = new Path2D()
+    arm.moveTo(to.x(agent[0]), to.y(agent[1])); arm.lineTo(to.x(hx), to.y(hy))
+    body.arc(to.x(agent[0]), to.y(agent[1]), 7 * ratio, 0, 2 * Math.PI)
+    knob.arc(to.x(hx), to.y(hy), 4.5 * ratio, 0, 2 * Math.PI)
+    g.strokeStyle = ink
+    g.lineWidth = 2 * ratio
+    g.stroke(arm)
+    for (const [path, fill] of [[knob, ground], [body, ink]]) {
+      g.fillStyle = fill
+      g.fill(path)
+      g.strokeStyle = path === body ? ground : ink
+      g.stroke(path)
+    }
+  }
+
+  return {
+    card: made.card,
+    show(next) {
+      block = next
+      made.title.textContent = block.header.title
+      made.subtitle.textContent = block.header.subtitle
+      showNumbers(made.numbers, block.header.numbers)
+    },
+    draw(k, frame, ratio) {
+      if (!block || !fit(canvas)) return
+      const g = canvas.getContext("2d"), to = lens(canvas, eye), ink = token(made.card, "--wb-ink")
+      g.fillStyle = token(made.card, "--wb-floor")
+      g.fillRect(0, 0, canvas.width, canvas.height)
+      drawMap(g, to, ratio, ink, token(made.card, "--wb-lava"))
+      drawEpisodes(g, to, ratio)
+      for (const spec of frame.header.stages) drawFan(g, spec, frame.arrays, k, to, ratio)
+      drawAgent(g, to, ratio, ink, token(made.card, "--wb-floor"))
+    },
+  }
+}
