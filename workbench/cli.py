@@ -7,9 +7,11 @@ that ``--help`` answers at once.
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Literal
@@ -21,9 +23,15 @@ from workbench.console import Bar, errors_in_words, print_json, print_table
 app = tyro.extras.SubcommandApp()
 Device = Literal["auto", "cpu", "cuda"]
 Json = Annotated[bool, tyro.conf.arg(name="json", help="Print one JSON value instead of a table.")]
-Settings = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE", help="Settings, as many as you like.")]
-TaskName = Annotated[str, tyro.conf.Positional]
-Folder = Annotated[Path, tyro.conf.Positional]
+Settings = Annotated[
+    tuple[tuple[str, ...], ...],
+    tyro.conf.UseAppendAction,  # --set a=1 b=2 and --set a=1 --set b=2 mean the same
+    tyro.conf.arg(name="set", metavar="KEY=VALUE ...", help="Settings, as many as you like."),
+]
+Whole = Annotated[int | None, tyro.conf.arg(metavar="INT")]
+TaskName = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TASK")]
+Folder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+SEEDS, MOST_PARTICLES = 2**31, 65_536
 
 
 @app.command
@@ -41,9 +49,9 @@ def doctor(as_json: Json = False) -> None:
 @app.command
 def tasks(as_json: Json = False) -> None:
     """List the tasks."""
-    from workbench.engine.tasks.registry import TASKS
+    from workbench.engine.tasks.registry import TASKS, make_task
 
-    found = [vars(task.info) for task in TASKS.values()]
+    found = [vars(make_task(name).info) for name in TASKS]
     ogbench = {"name": "ogbench/<id>", "title": "OGBench", "summary": "any OGBench single-task environment", "extra": "ogbench"}
     if as_json:
         print_json([*found, ogbench])
@@ -70,7 +78,7 @@ def rules(as_json: Json = False) -> None:
 
 
 @app.command
-def generate(task: TaskName, out: Path, rows: int | None = None, seed: int = 0) -> None:
+def generate(task: TaskName, out: Path, rows: Whole = None, seed: int = 0) -> None:
     """Make a dataset.
 
     Args:
@@ -83,31 +91,21 @@ def generate(task: TaskName, out: Path, rows: int | None = None, seed: int = 0) 
     from workbench.engine.tasks.storage import save_generated
 
     made, started = make_task(task), time.perf_counter()
-    bar: list[Bar] = []
-
-    def tick(done: int, total: int) -> None:
-        if not bar:
-            bar.append(Bar(total, "generate", "rows"))
-        bar[0].at(done)
-
-    try:
-        files = save_generated(made, out, rows, seed, tick)
-    finally:
-        for shown in bar:
-            shown.close()
+    with closing(Bar(rows or 0, "generate", "rows")) as bar:
+        files = save_generated(made, out, rows, seed, bar.tick())
     for path in files:
         print(f"{path}  {path.stat().st_size / 2**20:.1f} MiB")
-    print(f"done in {time.perf_counter() - started:.1f} s; train on it: workbench fit {task} --data {out} --out RUN", file=sys.stderr)
+    print(f"done in {time.perf_counter() - started:.1f} s; train on it: workbench fit {task} --data {_quoted(out)} --out RUN", file=sys.stderr)
 
 
 @app.command
 def fit(
     task: TaskName,
     out: Path,
-    critic: Literal["iql", "td_vgf"] | None = None,
-    steps: int | None = None,
-    seed: int | None = None,
-    data: Path | None = None,
+    critic: Annotated[Literal["iql", "td_vgf"] | None, tyro.conf.arg(metavar="{iql,td_vgf}")] = None,
+    steps: Whole = None,
+    seed: Whole = None,
+    data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     device: Device = "auto",
     resume: bool = False,
     clip_actions: bool = False,
@@ -131,15 +129,25 @@ def fit(
     """
     from workbench.training_run import TrainingRun
 
-    stop = _StopOnSignal()
-    asked = {"critic": critic, "steps": steps, "seed": seed} | parse_settings(settings)
-    asked = {name: value for name, value in asked.items() if value is not None}
-    run = TrainingRun.open(task, out, asked, data=data, device=device, resume=resume, clip_actions=clip_actions)
-    bar, started, last = Bar(run.trainer.total_steps, "fit", "steps", run.trainer.step_number), time.perf_counter(), None
-    with stop:
-        for last in run.progress(should_stop=stop.asked, save_every=save_every):
-            bar.at(last.step, f"({last.phase}; {last.steps_per_second:.0f} steps/s; {last.eta_seconds:.0f} s left; {_losses(last.losses)})")
-    bar.close()
+    _check_range("--save-every", save_every, 1, None)
+    flags = {name: value for name, value in {"critic": critic, "steps": steps, "seed": seed}.items() if value is not None}
+    others = parse_settings(settings)
+    for name in flags.keys() & others.keys():
+        raise ValueError(f"{name} is given twice: --{name} {flags[name]} and --set {name}={others[name]}; leave one out")
+    run = TrainingRun.open(task, out, flags | others, data=data, device=device, resume=resume, clip_actions=clip_actions)
+    again = f"go on with: workbench fit {task} --out {_quoted(out)} --resume"
+    stop, started, last = _StopOnSignal(), time.perf_counter(), None
+    try:
+        with closing(Bar(run.trainer.total_steps, "fit", "steps", run.trainer.step_number)) as bar, stop:
+            for last in run.progress(should_stop=stop.asked, save_every=save_every):
+                pace = f"{last.steps_per_second:.0f} steps/s; {last.eta_seconds:.0f} s left"
+                bar.at(last.step, f"({last.phase}; {pace}; {_losses(last.losses)})")
+    except OSError as error:
+        error.add_note(f"the last checkpoint is intact; {again}")
+        raise
+    except KeyboardInterrupt:
+        print(f"interrupted; the last checkpoint is intact; {again}", file=sys.stderr)
+        raise SystemExit(130) from None
     stopped = last is not None and last.stopped
     result = {
         "task": run.task.info.name,
@@ -154,9 +162,9 @@ def fit(
     if as_json:
         print_json(result)
     elif not stopped:
-        print(f"trained {result['step']:,} steps in {result['seconds']:.1f} s; steer it: workbench evaluate {out} --rule qgf")
+        print(f"trained {result['step']:,} steps in {result['seconds']:.1f} s; steer it: workbench evaluate {_quoted(out)} --rule qgf")
     if stopped:
-        print(f"stopped at step {result['step']:,}, saved; go on with: workbench fit {task} --out {out} --resume", file=sys.stderr)
+        print(f"stopped at step {result['step']:,}, saved; {again}", file=sys.stderr)
         raise SystemExit(130)
 
 
@@ -182,18 +190,16 @@ def evaluate(
     from workbench.engine.metrics.evaluate import evaluate as measure
     from workbench.engine.steering.rules import make_rule
     from workbench.engine.tasks.registry import make_task
-    from workbench.training_run import choose_device, open_run
+    from workbench.engine.training.checkpoint import load_run
+    from workbench.training_run import choose_device
 
+    _check_range("--episodes", episodes, 1, None)
+    _check_range("--seed", seed, 0, SEEDS - 1)
     steering = make_rule(rule, **parse_settings(settings))
-    loaded = open_run(run)
-    where = choose_device(device)
-    bar = Bar(episodes, "evaluate", "episodes")
-    try:
-        result = measure(
-            steering, loaded.parts(where), make_task(loaded.task), episodes, seed, loaded.probes.to(where), bar.tick()
-        ).as_dict()
-    finally:
-        bar.close()
+    where, loaded = choose_device(device), load_run(run)
+    played = make_task(loaded.task)
+    with closing(Bar(episodes, "evaluate", "episodes")) as bar:
+        result = measure(steering, loaded.parts(where), played, episodes, seed, loaded.probes.to(where), bar.tick()).as_dict()
     if as_json:
         print_json(result)
         return
@@ -228,29 +234,32 @@ def steer(
         particles: Particles per state.
         seed: Fixes the noise.
     """
+    import numpy as np
     import torch
 
     from workbench.engine.data.npz import write_arrays
     from workbench.engine.steering.noise import draw_noise
     from workbench.engine.steering.rules import make_rule
     from workbench.engine.steering.run import steer as trace_of
-    from workbench.training_run import open_run
+    from workbench.engine.training.checkpoint import load_run
 
     if out.exists():
         raise ValueError(f"{out} exists; choose another name")
     if out.suffix != ".npz":
         raise ValueError(f"--out must end in .npz, got {out.name}")
-    steering, loaded = make_rule(rule, **parse_settings(settings)), open_run(run)
-    if not 1 <= states <= len(loaded.probes) or particles < 1:
-        raise ValueError(f"--states must be 1 to {len(loaded.probes)} and --particles at least 1, got {states} and {particles}")
+    if not out.parent.is_dir():
+        raise ValueError(f"the folder {out.parent} does not exist; make it first, or choose another --out")
+    _check_range("--seed", seed, 0, SEEDS - 1)
+    steering, loaded = make_rule(rule, **parse_settings(settings)), load_run(run)
+    _check_range("--states", states, 1, len(loaded.probes))
+    _check_range("--particles", particles, 1, MOST_PARTICLES)
     parts = loaded.parts()
     noise = draw_noise(states, particles, parts.action_dim, torch.Generator().manual_seed(seed))
     trace = trace_of(steering, parts, loaded.probes[:states], noise, seed)
     about = {"task": loaded.task, "rule": trace.rule, "settings": trace.settings, "seed": seed}
-    import numpy as np
-
     write_arrays(out, trace.arrays() | {"about": np.array(json.dumps(about))})
-    result = about | {"out": str(out), "ticks": len(trace.times) - 1, "states": states, "particles": particles, "budget": float(trace.budget.mean())}
+    size = {"ticks": len(trace.times) - 1, "states": states, "particles": particles}
+    result = about | {"out": str(out)} | size | {"budget": float(trace.budget.mean())}
     if as_json:
         print_json(result)
     else:
@@ -266,18 +275,21 @@ def serve(port: int = 5006, address: str = "127.0.0.1", show: bool = False) -> N
         address: Address to listen on; loopback unless told otherwise.
         show: Open a browser.
     """
+    _check_range("--port", port, 0, 65_535)
     from workbench.ui.serve import serve as run_server
 
     run_server(port=port, address=address, show=show)
 
 
-def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """Read ``key=value`` pairs: numbers, true and false, lists and words as JSON has them, anything else as text."""
+def parse_settings(groups: tuple[tuple[str, ...], ...]) -> dict[str, Any]:
+    """Read groups of ``key=value`` pairs: numbers, true and false and lists as JSON has them, anything else as text."""
     found: dict[str, Any] = {}
-    for pair in pairs:
+    for pair in (pair for group in groups for pair in group):
         key, equals, text = pair.partition("=")
-        if not equals or not key:
-            raise ValueError(f"--set takes key=value, got '{pair}'")
+        if not equals or not key or not text:
+            raise ValueError(f"--set takes key=value, such as --set steps=3; got '{pair}'")
+        if key in found:
+            raise ValueError(f"--set gives {key} twice, {found[key]} and {text}; leave one out")
         try:
             found[key] = json.loads(text)
         except ValueError:
@@ -308,6 +320,17 @@ class _StopOnSignal:
         print("\nstopping after this update, then saving …", file=sys.stderr, flush=True)
 
 
+def _check_range(flag: str, value: int, low: int, high: int | None) -> None:
+    if value < low or (high is not None and value > high):
+        allowed = f"at least {low}" if high is None else f"{low} to {high}"
+        raise ValueError(f"{flag} must be {allowed}, got {value}")
+
+
+def _quoted(path: Path) -> str:
+    """``path`` as one word of a shell command."""
+    return shlex.quote(str(path))
+
+
 def _losses(losses: dict[str, float]) -> str:
     return " ".join(f"{name} {value:.4g}" for name, value in losses.items())
 
@@ -316,7 +339,12 @@ def main(args: list[str] | None = None) -> None:
     """Entry point of the ``workbench`` command."""
     with errors_in_words():
         try:
-            app.cli(prog="workbench", description="Steer flow policies with a critic, and see what it does.", args=args)
+            app.cli(
+                prog="workbench",
+                description="Steer flow policies with a critic, and see what it does.",
+                args=args,
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             raise SystemExit(130) from None

@@ -20,13 +20,23 @@ def errors_in_words() -> Iterator[None]:
     """Turn the errors a user can cause into one message and exit code 2; ``WORKBENCH_DEBUG=1`` shows the traceback."""
     try:
         yield
-    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+    except BrokenPipeError:  # `workbench rules | head`: the reader has gone, and what is still buffered has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except (ValueError, OSError, ImportError, FloatingPointError, MemoryError) as error:
         if os.environ.get("WORKBENCH_DEBUG"):
             raise
-        text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        where = f": {error.filename}" if isinstance(error, OSError) and error.filename else ""
-        print(f"error: {text}{where}", file=sys.stderr)
+        for line in [*_words(error).splitlines(), *getattr(error, "__notes__", ())]:
+            print(f"error: {line}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({error}); ask for less at a time" if str(error) else "not enough memory; ask for less at a time"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)
 
 
 class Bar:
@@ -65,7 +75,14 @@ class Bar:
 
     def tick(self) -> Callable[[int, int], None]:
         """A callback ``(done, total)`` for the engine."""
-        return lambda done, total: self.at(done)
+
+        def tick(done: int, total: int) -> None:
+            self._total = total  # not always known at the start
+            if self._bar is not None:
+                self._bar.total = total
+            self.at(done)
+
+        return tick
 
 
 def print_json(value: Any) -> None:

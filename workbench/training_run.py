@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from workbench.engine.data.atomic import write_atomic
+from workbench.engine.data.atomic import explained, folder_at_once, write_atomic
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.storage import load_saved
-from workbench.engine.training.checkpoint import RUN_FILE, Run, load_run, save_checkpoint
+from workbench.engine.training.checkpoint import Run, load_run, save_checkpoint
 from workbench.engine.training.checkpoint import resume as resume_trainer
 from workbench.engine.training.config import make_config
 from workbench.engine.training.fit import Progress, fit
@@ -34,9 +34,46 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def open_run(folder: Path) -> Run:
-    """Load a run for steering; CheckpointError when it cannot be used."""
-    return load_run(folder)
+@dataclass(frozen=True)
+class Source:
+    """Where a run's data come from, so that it can be resumed without saying so again.
+
+    Attributes
+    ----------
+    folder : str or None
+        Absolute path of a dataset's folder; None for data that the task makes itself.
+    seed : int
+        Of data that the task makes.
+    clip_actions : bool
+    """
+
+    folder: str | None
+    seed: int
+    clip_actions: bool
+
+    @classmethod
+    def of(cls, data: Path | None, seed: int, clip_actions: bool) -> Source:
+        """The source that the flags of ``workbench fit`` name."""
+        return cls(None if data is None else str(data.expanduser().resolve()), seed, clip_actions)
+
+    @classmethod
+    def read(cls, path: Path, default: Source) -> Source:
+        """What a run noted; ``default`` when its note is lost (the data's fingerprint is checked in any case)."""
+        try:
+            return cls(**json.loads(path.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return default
+
+    def load(self, task: Task) -> Transitions:
+        """Read or make the data."""
+        if self.folder is not None:
+            return load_saved(task, Path(self.folder), out_of_bounds="clip" if self.clip_actions else "refuse")
+        if task.info.extra:
+            name = task.info.name
+            raise ValueError(
+                f"task '{name}' needs a dataset: workbench generate {name} --out DIR, then workbench fit {name} --data DIR --out RUN"
+            )
+        return task.generate(None, self.seed)
 
 
 @dataclass(frozen=True)
@@ -61,51 +98,49 @@ class TrainingRun:
     ) -> TrainingRun:
         """Start a run in a new folder, or take up the one that is there.
 
-        Everything is checked before the folder is made: a refused run leaves nothing behind.
+        Everything is checked before the folder is made, and the folder appears together with its first checkpoint: a
+        refused run leaves nothing behind, and a folder that is there can be resumed.
 
         Raises
         ------
         ValueError
             Unknown task or setting, bad data, no CUDA, the folder exists (or, to resume, does not), or settings that
             differ from those of the run to resume.
+        OSError
+            The folder cannot be written.
         """
-        task, where = make_task(task_name), choose_device(device)
+        task = make_task(task_name)
         if resume:
-            return cls._resume(task, folder, settings, data, where, clip_actions)
+            return cls._resume(task, folder, settings, data, device, clip_actions)
+        where = choose_device(device)
         if folder.exists():
-            raise ValueError(f"{folder} exists; choose another --out, or go on with the run in it: --resume")
+            cure = "go on with the run in it: --resume" if (folder / SOURCE).exists() else "it is never written over"
+            raise ValueError(f"{folder} exists; choose another --out ({cure})")
         defaults = task.training_defaults(str(settings.get("critic", "iql")))
         config = make_config(**(defaults | settings))
-        source = {"folder": None if data is None else str(data), "seed": config.seed, "clip_actions": clip_actions}
-        trainer = Trainer(_load(task, source), config, where)
-        folder.mkdir(parents=True)
-        run = cls(task, folder, trainer)
-        try:
-            write_atomic(folder / SOURCE, (json.dumps(source, indent=1) + "\n").encode())
-            run.save(trainer)
-        except OSError:
-            for path in folder.iterdir():
-                path.unlink()
-            folder.rmdir()
-            raise
-        return run
+        source = Source.of(data, config.seed, clip_actions)
+        trainer = Trainer(source.load(task), config, where)
+        with folder_at_once(folder) as draft:
+            write_atomic(draft / SOURCE, (json.dumps(asdict(source), indent=1) + "\n").encode())
+            save_checkpoint(trainer, draft, task.info.name)
+        return cls(task, folder, trainer)
 
     @classmethod
     def _resume(
-        cls, task: Task, folder: Path, settings: dict[str, Any], data: Path | None, where: torch.device, clip: bool
+        cls, task: Task, folder: Path, settings: dict[str, Any], data: Path | None, device: str, clip_actions: bool
     ) -> TrainingRun:
         loaded = load_run(folder, task.info.name)
+        where = choose_device(loaded.device if device == "auto" else device)
         held = loaded.config.model_dump()
         for name, value in make_config(**(held | settings)).model_dump().items():
             if value != held[name]:
-                raise ValueError(f"the run in {folder} has {name} = {held[name]}, not {value}; a resumed run keeps its settings")
-        try:
-            source = json.loads((folder / SOURCE).read_bytes())
-        except (OSError, ValueError):
-            source = {"folder": None, "seed": loaded.config.seed, "clip_actions": clip}
-        if data is not None:
-            source["folder"] = str(data)
-        return cls(task, folder, resume_trainer(loaded, _load(task, source), where))
+                raise ValueError(
+                    f"the run in {folder} has {name} = {held[name]}, not {value}; a resumed run keeps its settings, so leave {name} out, "
+                    "or begin a new run"
+                )
+        named = Source.of(data, loaded.config.seed, clip_actions)
+        source = named if data is not None else Source.read(folder / SOURCE, named)
+        return cls(task, folder, resume_trainer(loaded, source.load(task), where))
 
     def save(self, trainer: Trainer) -> None:
         """Store a checkpoint."""
@@ -114,37 +149,24 @@ class TrainingRun:
     def progress(self, *, should_stop: Callable[[], bool] | None = None, save_every: int = 1000) -> Iterator[Progress]:
         """Train, yielding what is also written to ``progress.jsonl``, one line a report."""
         log = self.folder / LOG
-        kept = [line for line in _lines(log) if line["step"] <= self.trainer.step_number]
         if log.exists():  # a killed run may have reported steps that it did not save
-            write_atomic(log, "".join(json.dumps(line) + "\n" for line in kept).encode())
-        with log.open("a", encoding="utf-8") as file:
-            for report in fit(self.trainer, save=self.save, save_every=save_every, should_stop=should_stop):
-                if not report.stopped:
-                    file.write(json.dumps(asdict(report)) + "\n")
-                    file.flush()
-                yield report
+            write_atomic(log, "".join(f"{line}\n" for line in _lines(log, self.trainer.step_number)).encode())
+        for report in fit(self.trainer, save=self.save, save_every=save_every, should_stop=should_stop):
+            if not report.stopped:
+                line = json.dumps(asdict(report)) + "\n"
+                with explained(log, len(line)), log.open("a", encoding="utf-8") as file:
+                    file.write(line)
+            yield report
 
 
-def _lines(log: Path) -> list[dict[str, Any]]:
-    """The complete lines of a log (the last one may be half written)."""
-    found = []
-    for text in log.read_text(encoding="utf-8").splitlines() if log.exists() else []:
+def _lines(log: Path, until: int) -> Iterator[str]:
+    """The complete lines of a log (the last one may be half written) up to the step ``until``."""
+    for text in log.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            found.append(json.loads(text))
-        except ValueError:
-            break
-    return found
+            if json.loads(text)["step"] <= until:
+                yield text
+        except (ValueError, TypeError, KeyError):
+            continue
 
 
-def _load(task: Task, source: dict[str, Any]) -> Transitions:
-    if source["folder"] is not None:
-        return load_saved(task, Path(source["folder"]), out_of_bounds="clip" if source["clip_actions"] else "refuse")
-    if task.info.extra:
-        name = task.info.name
-        raise ValueError(
-            f"task '{name}' needs a dataset: workbench generate {name} --out DIR, then workbench fit {name} --data DIR --out RUN"
-        )
-    return task.generate(None, source["seed"])
-
-
-__all__ = ["LOG", "RUN_FILE", "TrainingRun", "choose_device", "open_run"]
+__all__ = ["LOG", "SOURCE", "Source", "TrainingRun", "choose_device"]

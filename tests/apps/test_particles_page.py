@@ -78,7 +78,7 @@ def test_zero_on_a_log_slider_is_exactly_the_behaviour_flow(page: Page, server: 
 
 def test_flow_time_scrubs_and_plays_without_the_server(page: Page, server: str) -> None:
     frames: list[object] = []
-    page.on("websocket", lambda socket: socket.on("framesent", frames.append))
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: frames.append(frame)))
     open_page(page, f"{server}/particles")
     page.wait_for_timeout(300)
     sent, end = len(frames), pixels(steered(page))

@@ -49,11 +49,23 @@ def test_given_actions_are_not_clipped_in_place() -> None:
     assert (given_arrays["actions"] == 3.0).all()
 
 
-@pytest.mark.xfail(reason="make_transitions sets the last flag in the caller's own array where that is bool already")
-def test_given_ends_are_not_changed() -> None:
-    given_arrays = arrays(ends=np.zeros(6, dtype=bool))
-    make_transitions(**given_arrays)
-    assert not given_arrays["ends"].any()
+def test_given_arrays_are_neither_changed_nor_shared() -> None:
+    given_arrays = {name: array.astype(np.float32) for name, array in arrays().items()} | {"ends": np.zeros(6, dtype=bool)}
+    before = {name: array.copy() for name, array in given_arrays.items()}
+    data = make_transitions(**given_arrays)
+    for name, array in given_arrays.items():
+        np.testing.assert_array_equal(array, before[name])
+        assert not np.shares_memory(array, getattr(data, name)), name
+
+
+def test_a_terminated_row_has_ended() -> None:
+    data = make_transitions(**arrays(masks=np.array([1.0, 0.0, 1.0, 1.0, 1.0, 1.0])))
+    assert data.ends.tolist() == [False, True, False, False, False, True]
+
+
+def test_n_step_needs_a_step() -> None:
+    with pytest.raises(ValueError, match="at least 1 step, got 0"):
+        n_step(make_transitions(**arrays()), 0, 0.9)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +75,15 @@ def test_given_ends_are_not_changed() -> None:
         (arrays(rewards=np.zeros(5)), "'rewards' has 5 rows but 'actions' has 6"),
         (arrays(rewards=np.zeros((6, 1))), r"'rewards' must have 1 dimension\(s\), got shape \(6, 1\)"),
         (arrays(actions=np.zeros(6)), r"'actions' must have 2 dimension\(s\), got shape \(6,\)"),
-        (arrays(observations=np.array([["a"] * 3] * 6)), "'observations' must hold numbers, got dtype <U1"),
-        (arrays(masks=np.array([None] * 6)), "'masks' must hold numbers, got dtype object"),
+        (arrays(observations=np.array([["a"] * 3] * 6)), "'observations' must hold real numbers, got dtype <U1"),
+        (arrays(masks=np.array([None] * 6)), "'masks' must hold real numbers, got dtype object"),
+        (arrays(rewards=np.ones(6) * 1j), "'rewards' must hold real numbers, got dtype complex128"),
+        (arrays(actions=np.float32(0.5)), r"'actions' must have 2 dimension\(s\), got shape \(\)"),
+        (arrays(actions=np.zeros((6, 0))), r"'actions' has shape \(6, 0\); it needs at least one column"),
+        (arrays(masks=np.full(6, 0.5)), "'masks' must be 0 or 1, got 0.5 in row 0"),
+        (spoilt("ends", 2, 2.0), "'ends' must be 0 or 1, got 2 in row 2"),
+        (spoilt("ends", 2, np.nan), "'ends' has NaN or infinity, first in row 2"),
+        (spoilt("rewards", 4, 1e300), "'rewards' has numbers too large for float32, first in row 4; rescale"),
         (arrays(next_observations=np.zeros((6, 4))), r"\(6, 3\) and 'next_observations' \(6, 4\) differ in shape"),
         (spoilt("rewards", 4, np.nan), "'rewards' has NaN or infinity, first in row 4; drop or repair"),
         (spoilt("observations", 2, np.inf), "'observations' has NaN or infinity, first in row 2"),
@@ -134,7 +153,7 @@ def test_replay_gathers_what_the_losses_read() -> None:
     following = (torch.from_numpy(data.next_observations)[last[index]] - mean) / std
     torch.testing.assert_close(batch.next_observations, following)
     torch.testing.assert_close(replay.next_observations[index], following)
-    assert torch.equal(batch.index, index)
+    assert torch.equal(batch.rows, index)
 
 
 def test_the_fingerprint_is_of_the_contents() -> None:

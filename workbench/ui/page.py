@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -63,7 +63,8 @@ class ParticlesPage:
         self._truth: dict[str, np.ndarray] = {}
         self._document: Document | None = pn.state.curdoc
         self._poll: Any = None
-        self._closed = False
+        self._closed = self._loaded = False
+        self._early: list[Callable[[], None]] = []
         self._pictures: Latest[Question, Picture] = Latest(self._work, self._later(self._show))
         self._episodes: Latest[Question, list[Play]] = Latest(self._play, self._later(self._show_plays))
         self._make_controls()
@@ -149,15 +150,33 @@ class ParticlesPage:
         self.stages.notice = {"kind": kind, "text": text, "progress": progress}
 
     def _later(self, show: Any) -> Any:
-        """Bring a worker's result back to the page's own thread."""
+        """Bring a worker's result back to the page's own thread, and not before the browser is ready for it.
+
+        Panel 1.9 drops changes made under `pn.io.hold` after the browser has read the document and before it has said so.
+        """
+
+        def receive(*result: Any) -> None:
+            if self._closed:
+                return
+            if self._loaded:
+                show(*result)
+            else:
+                self._early.append(lambda: show(*result))
 
         def deliver(*result: Any) -> None:
             if self._document is None:
                 show(*result)
             elif not self._closed:
-                self._document.add_next_tick_callback(lambda: None if self._closed else show(*result))
+                self._document.add_next_tick_callback(lambda: receive(*result))
 
         return deliver
+
+    def loaded(self) -> None:
+        """The browser is ready: show what came before."""
+        self._loaded = True
+        early, self._early = self._early, []
+        for show in early:
+            show()
 
     def _work(self, question: Question) -> Picture:
         """In a worker thread: the answer and its landscape."""
@@ -250,6 +269,7 @@ def particles_page() -> pn.Template:
     torch.set_num_threads(1)  # two threads a session kept most of 30 sessions from opening (design.md)
     arguments = {name: values[-1].decode("utf-8", "replace") for name, values in pn.state.session_args.items()}
     page = ParticlesPage(arguments)
+    pn.state.onload(page.loaded)
     pn.state.on_session_destroyed(lambda _: page.close())
     if pn.state.curdoc is not None:
         lost = "document.documentElement.dataset.connection = "

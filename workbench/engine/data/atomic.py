@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+TOO_LITTLE_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota, or the shell's limit on file sizes
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -16,25 +21,83 @@ def write_atomic(path: Path, content: bytes) -> None:
     OSError
         The disk is full or the folder cannot be written; nothing is left behind and an older file stays as it was.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    temporary = Path(name)
+    with explained(path, len(content)):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+            _sync_folder(path.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def explained(path: Path, size: int) -> Iterator[None]:
+    """Say which file did not fit when writing ``size`` bytes to ``path`` fails for lack of space."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        yield
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        if error.errno == errno.ENOSPC:
-            size = len(content) / 2**20
-            raise OSError(errno.ENOSPC, f"disk full: {size:.1f} MiB for {path} do not fit; free some space and run it again") from error
-        raise
+        if error.errno not in TOO_LITTLE_SPACE:
+            raise
+        reason = {errno.ENOSPC: "disk full", errno.EDQUOT: "disk quota exceeded"}.get(error.errno, "file size limit")
+        wanted = f"{max(size / 2**20, 0.1):.1f} MiB for {path} do not fit"
+        raise OSError(error.errno, f"{reason}: {wanted}; free some space and run it again") from error
+
+
+def remove_leftovers(folder: Path, of: str = "*") -> None:
+    """Delete what a killed `write_atomic` left in ``folder``, for files whose name matches the pattern ``of``."""
+    for path in folder.glob(f".{of}.*.tmp"):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def made_folder(path: Path) -> Iterator[None]:
+    """Make ``path`` with its parents as far as they are missing; when the block fails, those that stayed empty go again.
+
+    Raises
+    ------
+    ValueError
+        A file stands where a folder is needed.
+    """
+    missing = []
+    for place in (path, *path.parents):
+        if place.is_dir():
+            break
+        if place.exists():
+            raise ValueError(f"{place} is a file where a folder is needed; choose another place")
+        missing.append(place)
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        for place in missing:
+            try:
+                place.rmdir()
+            except OSError:
+                break  # it holds something by now
         raise
+
+
+@contextmanager
+def folder_at_once(path: Path) -> Iterator[Path]:
+    """Give a draft folder that becomes ``path`` when the block ends well: the folder is there complete, or not at all."""
+    with made_folder(path.parent):
+        draft = path.with_name(f".{path.name}.draft")
+        shutil.rmtree(draft, ignore_errors=True)  # a killed process may have left one
+        draft.mkdir()
+        try:
+            yield draft
+            draft.rename(path)
+            _sync_folder(path.parent)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
 
 
 def _umask() -> int:

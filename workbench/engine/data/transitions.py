@@ -106,7 +106,7 @@ def make_transitions(
     Parameters
     ----------
     observations, actions, rewards, masks, next_observations, ends : ndarray
-        As in `Transitions`; any real dtype.
+        As in `Transitions`; any real dtype. They are copied, never changed.
     out_of_bounds : {"refuse", "clip"}
         What to do with actions outside [-1, 1].
     source : str
@@ -115,10 +115,10 @@ def make_transitions(
     Raises
     ------
     ValueError
-        Empty data, disagreeing lengths, wrong dimensions, NaN or infinity (names array and row), or actions outside
-        [-1, 1] (counted, with the cure).
+        Empty data, disagreeing lengths, wrong dimensions, NaN or infinity (names array and row), masks or ends that are
+        not 0 or 1, or actions outside [-1, 1] (counted, with the cure).
     """
-    arrays = {
+    given = {
         "observations": (observations, 2),
         "actions": (actions, 2),
         "rewards": (rewards, 1),
@@ -126,26 +126,23 @@ def make_transitions(
         "next_observations": (next_observations, 2),
         "ends": (ends, 1),
     }
-    rows = len(actions)
+    checked = {name: _float32(array, dims, f"{source}: '{name}'") for name, (array, dims) in given.items()}
+    rows = len(checked["actions"])
     if rows == 0:
         raise ValueError(f"{source}: the dataset has no rows")
-    checked: dict[str, np.ndarray] = {}
-    for name, (array, dims) in arrays.items():
-        array = np.asarray(array)
-        if array.dtype == object or not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
-            raise ValueError(f"{source}: '{name}' must hold numbers, got dtype {array.dtype}")
-        if array.ndim != dims:
-            raise ValueError(f"{source}: '{name}' must have {dims} dimension(s), got shape {array.shape}")
+    for name, array in checked.items():
         if len(array) != rows:
             raise ValueError(f"{source}: '{name}' has {len(array)} rows but 'actions' has {rows}")
-        array = np.ascontiguousarray(array, dtype=bool if name == "ends" else np.float32)
-        if not np.isfinite(array).all():
-            bad = int(np.argwhere(~np.isfinite(array).reshape(rows, -1).all(1))[0, 0])
-            raise ValueError(f"{source}: '{name}' has NaN or infinity, first in row {bad}; drop or repair such rows")
-        checked[name] = array
+        if 0 in array.shape:
+            raise ValueError(f"{source}: '{name}' has shape {array.shape}; it needs at least one column")
     if checked["observations"].shape != checked["next_observations"].shape:
         shapes = checked["observations"].shape, checked["next_observations"].shape
         raise ValueError(f"{source}: 'observations' {shapes[0]} and 'next_observations' {shapes[1]} differ in shape")
+    for name in ("masks", "ends"):
+        odd = ~np.isin(checked[name], (0.0, 1.0))
+        if odd.any():
+            row = int(odd.argmax())
+            raise ValueError(f"{source}: '{name}' must be 0 or 1, got {checked[name][row]:g} in row {row}")
     outside = np.abs(checked["actions"]).max(1) > 1.0 + SLACK
     if outside.any() and out_of_bounds == "refuse":
         raise ValueError(
@@ -153,8 +150,29 @@ def make_transitions(
             "(rescale them, or clip them: out_of_bounds='clip', on the command line --clip-actions)"
         )
     checked["actions"] = np.clip(checked["actions"], -1.0, 1.0)
+    checked["ends"] = (checked["ends"] == 1.0) | (checked["masks"] == 0.0)  # what terminated has ended
     checked["ends"][-1] = True
     return Transitions(**checked)
+
+
+def _float32(array: np.ndarray, dims: int, what: str) -> np.ndarray:
+    """Return a float32 copy of ``array``, finite and with ``dims`` dimensions; ValueError calls it ``what``."""
+    array = np.asarray(array)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{what} must hold real numbers, got dtype {array.dtype}")
+    if array.ndim != dims:
+        raise ValueError(f"{what} must have {dims} dimension(s), got shape {array.shape}")
+    _refuse_infinite(array, f"{what} has NaN or infinity", "drop or repair such rows")
+    with np.errstate(over="ignore"):
+        copy = np.array(array, dtype=np.float32, order="C")
+    _refuse_infinite(copy, f"{what} has numbers too large for float32", "rescale them")
+    return copy
+
+
+def _refuse_infinite(array: np.ndarray, complaint: str, cure: str) -> None:
+    finite = np.isfinite(array)
+    if not finite.all():
+        raise ValueError(f"{complaint}, first in row {int(np.argwhere(~finite)[0, 0])}; {cure}")
 
 
 def n_step(data: Transitions, steps: int, discount: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -172,7 +190,14 @@ def n_step(data: Transitions, steps: int, discount: float) -> tuple[np.ndarray, 
     -------
     (rewards (R,), discounts (R,), last (R,))
         Σ_{h<H} γ^h r, γ^H · mask of the last row used, and that row's number; H = n, or less at the end of an episode.
+
+    Raises
+    ------
+    ValueError
+        ``steps`` is less than 1.
     """
+    if steps < 1:
+        raise ValueError(f"n-step returns need at least 1 step, got {steps}")
     rows = len(data)
     last = np.arange(rows)
     rewards = data.rewards.astype(np.float64)

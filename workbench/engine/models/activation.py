@@ -16,6 +16,7 @@ from torch import Tensor
 
 LINEAR = 2.0 * math.sqrt(2.0 / math.pi)
 CUBIC = 0.044715 * LINEAR
+FEW = 4096  # entries up to which torch's own GELU wins, since it is one call instead of five
 
 
 class Activation(NamedTuple):
@@ -36,6 +37,8 @@ def _relu_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
 
 
 def _gelu(x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    if x.numel() <= FEW and not torch.compiler.is_compiling():
+        return torch.nn.functional.gelu(x, approximate="tanh"), (x,)
     square = x * x
     gate = torch.addcmul(x * LINEAR, square, x, value=CUBIC).sigmoid_()
     y = x * gate
@@ -43,6 +46,9 @@ def _gelu(x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
 
 
 def _gelu_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
+    if len(saved) == 1:
+        result: Tensor = torch.ops.aten.gelu_backward(grad, saved[0], approximate="tanh")
+        return result
     y, square, gate = saved  # y' = gate + y (1 - gate) (LINEAR + 3 CUBIC x²)
     slope = square.mul(3.0 * CUBIC).add_(LINEAR)
     return torch.addcmul(gate, torch.rsub(gate, 1.0).mul_(y), slope).mul_(grad)

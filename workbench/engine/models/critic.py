@@ -7,9 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from workbench.engine.models.mlp import Mlp, MlpShape, backward, forward
+from workbench.engine.models.mlp import Layer, Mlp, MlpShape, Saved, backward, forward
 
 Aggregate = Literal["min", "mean"]
+SPLIT = 8_000_000  # multiply-adds of one layer from which sorting rows by member pays
 
 
 def aggregate(q: Tensor, how: Aggregate) -> Tensor:
@@ -55,14 +56,60 @@ class CriticEnsemble(nn.Module):
         out, saved = forward(x, layers, shape.activation, keep=True)
         q = out.reshape(shape.members, -1)
         if how == "min":
-            value, member = q.min(0, keepdim=True)
-            seed = torch.zeros_like(q).scatter_(0, member, 1.0)
+            value, member = q.min(0)
+            if shape.members > 1 and _worth_splitting(actions.shape[0], max(shape.hidden, default=1)):
+                d_x = _backward_by_member(member, saved, layers, shape)
+                return value, d_x[:, self.observation_dim :]
+            seed = torch.zeros_like(q).scatter_(0, member[None], 1.0)
         else:
-            value, seed = q.mean(0, keepdim=True), torch.full_like(q, 1.0 / shape.members)
-        d_x = backward(seed.reshape(out.shape), saved, layers, shape.activation, None, need_input=True)
-        assert d_x is not None
-        d_action = d_x[..., self.observation_dim :]
-        return value[0], d_action.sum(0) if shape.members > 1 else d_action
+            value, seed = q.mean(0), torch.full_like(q, 1.0 / shape.members)
+        d_x = _input_gradient(seed.reshape(out.shape), saved, layers, shape)[..., self.observation_dim :]
+        return value, d_x.sum(0) if shape.members > 1 else d_x
+
+
+def _input_gradient(seed: Tensor, saved: list[Saved], layers: list[Layer], shape: MlpShape) -> Tensor:
+    d_x = backward(seed, saved, layers, shape.activation, None, need_input=True)
+    assert d_x is not None
+    return d_x
+
+
+def _worth_splitting(rows: int, width: int) -> bool:
+    """A row's minimum has a gradient through one member only: worth sorting rows for, where products cost more than calls.
+
+    For a single row it always is, since half of the weights then need not be read.
+    """
+    return not torch.compiler.is_compiling() and (rows == 1 or rows * width * width >= SPLIT)
+
+
+def _backward_by_member(member: Tensor, saved: list[Saved], layers: list[Layer], shape: MlpShape) -> Tensor:
+    """Gradient (M, S + D) of the minimum, each row sent back through its own member ``member`` (M,) alone."""
+    result: Tensor | None = None
+    for k in range(shape.members):
+        rows = torch.nonzero(member == k)[:, 0]
+        if len(rows) == 0:
+            continue
+        every = len(rows) == len(member)
+
+        def take(array: Tensor, k: int = k, rows: Tensor = rows, every: bool = every) -> Tensor:
+            return array[k] if every else array[k].index_select(0, rows)
+
+        held = [
+            Saved(
+                s.x[k],  # only weights' gradients read it
+                None if s.normed is None else tuple(None if a is None else take(a) for a in s.normed),  # type: ignore[arg-type]
+                tuple(take(a) for a in s.active),
+            )
+            for s in saved
+        ]
+        own = [Layer(*(None if a is None else a[k] for a in layer)) for layer in layers]  # type: ignore[arg-type]
+        d_x = _input_gradient(torch.ones(len(rows), 1, device=member.device, dtype=saved[0].x.dtype), held, own, shape)
+        if every:
+            return d_x
+        if result is None:
+            result = torch.empty(len(member), d_x.shape[1], device=d_x.device, dtype=d_x.dtype)
+        result.index_copy_(0, rows, d_x)
+    assert result is not None
+    return result
 
 
 class StateValue(nn.Module):

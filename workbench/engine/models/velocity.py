@@ -53,6 +53,7 @@ class VelocityField(nn.Module):
         super().__init__()
         self.observation_dim, self.action_dim, self.time = observation_dim, action_dim, time
         self.net = Mlp(shape, generator)
+        self._numbers: dict[tuple[float, torch.dtype, torch.device], Tensor] = {}
         self.register_buffer("frequencies", time_frequencies())
 
     @staticmethod
@@ -68,10 +69,22 @@ class VelocityField(nn.Module):
         angle = (10000.0 * t) * self.frequencies
         return torch.cat((torch.cos(angle), torch.sin(angle)), 1)
 
+    def _embed_number(self, t: float, like: Tensor) -> Tensor:
+        """Embedding (1, …) of one time, remembered: a flow asks for the same T of them at every action."""
+        key = (t, like.dtype, like.device)
+        if key not in self._numbers:
+            if len(self._numbers) > 256:
+                self._numbers.clear()
+            self._numbers[key] = self.embed(torch.tensor([t], dtype=like.dtype, device=like.device))
+        return self._numbers[key]
+
     def forward(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> Tensor:
         """Return velocities (M, D) at ``observations`` (M, S), ``actions`` (M, D), time ``t`` in [0, 1]: (M,) or one number."""
-        times = torch.as_tensor(t, dtype=actions.dtype, device=actions.device).reshape(-1)
-        embedding = self.embed(times).expand(actions.shape[0], -1)
+        if isinstance(t, float | int):
+            embedding = self._embed_number(float(t), actions)
+        else:
+            embedding = self.embed(t)
+        embedding = embedding.expand(actions.shape[0], -1)
         return self.net(torch.cat((observations, actions, embedding), 1))
 
 

@@ -194,9 +194,9 @@ class AfterFlow(Rule):
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """Say ``; did you mean 'x'?`` when something known is close to ``word``, else nothing."""
+    """End a sentence about an unknown ``word``: ``; did you mean 'x'?`` when something known is close, else a full stop."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    return f"; did you mean '{close[0]}'?" if close else "."
 
 
 def explain(error: ValidationError, rule: type[Rule]) -> str:
@@ -209,8 +209,13 @@ def explain(error: ValidationError, rule: type[Rule]) -> str:
             lines.append(f"rule '{rule.name}' has no setting '{where}'{nearest(where, known)} It has: {', '.join(known)}")
             continue
         bounds = describe_bounds(rule, where)
-        lines.append(f"setting '{where}' of rule '{rule.name}': {item['msg']}; got {item['input']!r}{bounds}")
+        lines.append(f"setting '{where}' of rule '{rule.name}': {in_words(item['msg'])}, got {item['input']!r}{bounds}")
     return "\n".join(lines)
+
+
+def in_words(message: str) -> str:
+    """Turn pydantic's "Input should be …" into "must be …"."""
+    return message.replace("Input should", "must", 1)
 
 
 def describe_bounds(rule: type[Rule], where: str) -> str:

@@ -66,6 +66,11 @@ def act(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> Tensor:
         (B, D), in [-1, 1]. Equal to ``steer(...).actions`` for the same noise.
     """
     check_inputs(rule, parts, observations, noise)
+    return decide(rule, parts, observations, noise)
+
+
+def decide(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> Tensor:
+    """`act` without its checks: tensors in, tensors out, so that it can be compiled."""
     observations = parts.normalize(observations)
     state = rule.init(parts, observations, noise.start)
     for _ in range(rule.ticks()):

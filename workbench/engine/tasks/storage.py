@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from workbench.engine.data.npz import load_dataset, save_dataset
+from workbench.engine.data.atomic import made_folder, remove_leftovers
+from workbench.engine.data.npz import DataFileError, load_dataset, save_dataset
 from workbench.engine.data.transitions import OutOfBounds, Transitions
 from workbench.engine.tasks.collect import Tick
 from workbench.engine.tasks.protocol import Task
@@ -76,12 +77,18 @@ def save_generated(
         raise DatasetExistsError(
             f"{' and '.join(map(str, present))} already there, left untouched; choose another folder or delete it first"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    if isinstance(task, StoredTask):
-        return task.write(folder, rows, seed, tick=tick)
-    data = task.generate(rows, seed)
-    (path,) = dataset_files(task, folder)
-    save_dataset(path, data)
+    if rows is not None and rows < 1:
+        raise ValueError(f"rows must be at least 1, got {rows}")
+    if not 0 <= seed < 2**31:
+        raise ValueError(f"seed must be 0 to {2**31 - 1}, got {seed}")
+    with made_folder(folder):
+        for path in dataset_files(task, folder):
+            remove_leftovers(folder, path.name)
+        if isinstance(task, StoredTask):
+            return task.write(folder, rows, seed, tick=tick)
+        data = task.generate(rows, seed)
+        (path,) = dataset_files(task, folder)
+        save_dataset(path, data)
     if tick is not None:
         tick(len(data), len(data))
     return (path,)
@@ -95,9 +102,17 @@ def load_saved(task: Task, folder: str | Path, *, out_of_bounds: OutOfBounds = "
     DataFileError
         No such file, or a damaged one.
     ValueError
-        Data that do not fit, such as actions outside [-1, 1].
+        Data that do not fit: actions outside [-1, 1], or the columns of another task.
     """
     folder = Path(folder).expanduser()
+    path = dataset_files(task, folder)[0]
+    if folder.is_file():
+        raise DataFileError(f"{folder} is a file; name the folder that holds {path.name}")
     if isinstance(task, StoredTask):
         return task.load(folder, out_of_bounds=out_of_bounds)
-    return load_dataset(dataset_files(task, folder)[0], out_of_bounds=out_of_bounds)
+    data = load_dataset(path, out_of_bounds=out_of_bounds)
+    sizes = {"observations": (data.observation_dim, task.info.observation_dim), "actions": (data.action_dim, task.info.action_dim)}
+    for name, (found, needed) in sizes.items():
+        if found != needed:
+            raise DataFileError(f"{path}: '{name}' has {found} column(s), task '{task.info.name}' needs {needed}; these are other data")
+    return data

@@ -168,10 +168,12 @@ class ThreeExits:
     )
 
     def training_defaults(self, critic: str = "iql") -> dict[str, Any]:
-        """64×2 networks, 4000 steps, expectile 0.9, τ 0.02, lr 1e-3 cosine, γ 0.97, rewards ×10."""
-        return {
+        """64×2 networks, expectile 0.9, τ 0.02, lr 1e-3 cosine, γ 0.97, rewards ×10; 4000 steps with IQL.
+
+        VGF's own critic learns from 10-step returns and one plain transport step, in 3000 steps on the frozen flow.
+        """
+        shared = {
             "hidden": (64, 64),
-            "steps": 4000,
             "batch_size": 256,
             "learning_rate": 1e-3,
             "schedule": "cosine",
@@ -179,7 +181,12 @@ class ThreeExits:
             "expectile": 0.9,
             "discount": 0.97,
             "reward_scale": 10.0,
+            "critic": critic,
         }
+        if critic == "td_vgf":
+            transport = {"transport_steps": 1, "ascent": "plain", "step_size": 0.002, "alpha": 0.02}
+            return shared | transport | {"steps": 3000, "reference_steps": 4000, "n_step": 10}
+        return shared | {"steps": 4000}
 
     def generate(self, rows: int | None, seed: int) -> Transitions:
         """Drive 1500 demonstrations (about 82 000 rows), or as many as give ``rows`` rows."""

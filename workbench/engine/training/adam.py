@@ -30,11 +30,12 @@ class Adam:
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Update every parameter that has a gradient, and drop the gradients."""
-        names = [name for name, theta in self.weights.items() if theta.grad is not None]
+        grads = {name: theta.grad for name, theta in self.weights.items() if theta.grad is not None}
+        names = list(grads)
         counts = [self.count[name].add_(1.0) for name in names]
         torch._fused_adam_(
             [self.weights[name] for name in names],
-            [self.weights[name].grad for name in names],
+            list(grads.values()),
             [self.first[name] for name in names],
             [self.second[name] for name in names],
             [],

@@ -1,7 +1,8 @@
 """Checkpoints: safetensors for the arrays, JSON for everything else; atomic, hashed, resumable bit for bit.
 
 A run folder holds ``run.json`` and the one state file it names. A save writes the new state file first, then swaps
-``run.json``, then removes the old state file, so that a process killed at any moment leaves a complete checkpoint.
+``run.json``, then removes the old state file, so that a process killed at any moment leaves a complete checkpoint. A state
+file's name ends in its hash, so that no save writes over the file that ``run.json`` names.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from safetensors.torch import load as load_arrays
 from safetensors.torch import save as save_arrays
 from torch import Tensor
 
-from workbench.engine.data.atomic import write_atomic
+from workbench.engine.data.atomic import remove_leftovers, write_atomic
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.models.parts import Parts
 from workbench.engine.training.config import FitConfig, make_config
@@ -50,6 +51,8 @@ class Run:
     step, total_steps : int
     fingerprint : str
         Of the training data.
+    device : str
+        Kind of device it was trained on, "cpu" or "cuda".
     trained : tuple of str
         Networks that hold something learned.
     arrays : dict of str to Tensor
@@ -61,6 +64,7 @@ class Run:
     step: int
     total_steps: int
     fingerprint: str
+    device: str
     trained: tuple[str, ...]
     arrays: dict[str, Tensor]
 
@@ -94,7 +98,8 @@ def save_checkpoint(trainer: Trainer, folder: Path, task: str) -> None:
     arrays |= {f"adam.{name}": array for name, array in trainer.adam.arrays().items()}
     arrays["probes"] = _probes(trainer.data, trainer.config.seed)
     content = save_arrays({name: array.detach().cpu().contiguous() for name, array in arrays.items()})
-    state = f"state-{trainer.step_number:09d}.safetensors"
+    digest = hashlib.sha256(content).hexdigest()
+    state = f"state-{trainer.step_number:09d}-{digest[:8]}.safetensors"
     record = {
         "format": FORMAT,
         "task": task,
@@ -107,13 +112,14 @@ def save_checkpoint(trainer: Trainer, folder: Path, task: str) -> None:
         "data": {"fingerprint": trainer.data.fingerprint(), "rows": len(trainer.data)},
         "device": trainer.device.type,
         "versions": {name: version(name) for name in ("torch", "numpy", "safetensors")} | {"python": platform.python_version()},
-        "state": {"file": state, "sha256": hashlib.sha256(content).hexdigest()},
+        "state": {"file": state, "sha256": digest},
     }
     write_atomic(folder / state, content)
     write_atomic(folder / RUN_FILE, _seal(record))
     for old in folder.glob("state-*.safetensors"):
         if old.name != state:
             old.unlink(missing_ok=True)
+    remove_leftovers(folder)
 
 
 def load_run(folder: str | Path, task: str | None = None) -> Run:
@@ -132,14 +138,24 @@ def load_run(folder: str | Path, task: str | None = None) -> Run:
     """
     folder = Path(folder)
     if not (folder / RUN_FILE).is_file():
-        raise CheckpointError(f"{folder} holds no run (no {RUN_FILE} in it); make one: workbench fit TASK --out {folder}")
+        raise CheckpointError(f"{folder} holds no run (no {RUN_FILE} there); make one: workbench fit TASK --out FOLDER")
     record = _unseal(folder / RUN_FILE)
-    if task is not None and record["task"] != task:
-        raise CheckpointError(f"{folder} was trained on task '{record['task']}', not on '{task}'")
-    arrays = _read_state(folder, record["state"])
-    config = make_config(**record["config"])
-    step, total, fingerprint = record["step"], record["total_steps"], record["data"]["fingerprint"]
-    return Run(folder, record["task"], config, step, total, fingerprint, tuple(record["trained"]), arrays)
+    if task is not None and record.get("task") != task:
+        raise CheckpointError(f"{folder} was trained on task '{record.get('task')}', not on '{task}'; name its own task, or another folder")
+    try:
+        return Run(
+            folder=folder,
+            task=record["task"],
+            config=make_config(**record["config"]),
+            step=record["step"],
+            total_steps=record["total_steps"],
+            fingerprint=record["data"]["fingerprint"],
+            device=record["device"],
+            trained=tuple(record["trained"]),
+            arrays=_read_state(folder, record["state"]["file"], record["state"]["sha256"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder / RUN_FILE} lacks what this workbench needs ({error}); train again") from None
 
 
 def resume(run: Run, data: Transitions, device: torch.device | str = "cpu") -> Trainer:
@@ -148,10 +164,16 @@ def resume(run: Run, data: Transitions, device: torch.device | str = "cpu") -> T
     Raises
     ------
     CheckpointError
-        The data are not those of the run.
+        The data, or the kind of device, are not those of the run.
     """
-    if data.fingerprint() != run.fingerprint:
-        raise CheckpointError(f"{run.folder} was trained on other data (fingerprint {run.fingerprint[:12]}…, this is {data.fingerprint()[:12]}…)")
+    found, kind = data.fingerprint(), torch.device(device).type
+    if found != run.fingerprint:
+        raise CheckpointError(
+            f"{run.folder} was trained on other data (fingerprint {run.fingerprint[:12]}…, these have {found[:12]}…); "
+            "give it the data it began with, or begin a new run"
+        )
+    if kind != run.device:
+        raise CheckpointError(f"{run.folder} was trained on {run.device} and goes on only there, not on {kind}; its random numbers differ")
     trainer = Trainer(data, run.config, device)
     networks = _networks(run)
     with torch.no_grad():
@@ -165,13 +187,16 @@ def resume(run: Run, data: Transitions, device: torch.device | str = "cpu") -> T
 
 
 def _networks(run: Run) -> Networks:
-    mean = run.arrays["normalizer.mean"]
-    action_dim = run.arrays[f"reference.{len(run.config.hidden)}.bias"].shape[-1]
-    networks = build_networks(run.config, mean.shape[0], action_dim)
-    for name in NETWORKS:
-        for key, view in networks.net(name).arrays().items():
-            view.copy_(run.arrays[f"{name}.{key}"])
-    networks.mean, networks.std = mean.clone(), run.arrays["normalizer.std"].clone()
+    try:
+        mean = run.arrays["normalizer.mean"]
+        action_dim = run.arrays[f"reference.{len(run.config.hidden)}.bias"].shape[-1]
+        networks = build_networks(run.config, mean.shape[0], action_dim)
+        for name in NETWORKS:
+            for key, view in networks.net(name).arrays().items():
+                view.copy_(run.arrays[f"{name}.{key}"])
+        networks.mean, networks.std = mean.clone(), run.arrays["normalizer.std"].clone()
+    except KeyError as error:
+        raise CheckpointError(f"the state file in {run.folder} lacks the array {error}; train again or restore a copy") from None
     return networks
 
 
@@ -192,7 +217,7 @@ def _seal(record: dict[str, Any]) -> bytes:
 def _unseal(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         raise CheckpointError(f"{path} is not valid JSON: it is truncated or was edited; train again or restore a copy") from None
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         found = record.get("format") if isinstance(record, dict) else None
@@ -203,12 +228,12 @@ def _unseal(path: Path) -> dict[str, Any]:
     return record
 
 
-def _read_state(folder: Path, state: dict[str, str]) -> dict[str, Tensor]:
-    path = folder / Path(state["file"]).name
+def _read_state(folder: Path, name: str, digest: str) -> dict[str, Tensor]:
+    path = folder / Path(name).name  # never outside the run's folder
     if not path.is_file():
         raise CheckpointError(f"{path} is missing; restore it or train again")
     content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != state["sha256"]:
+    if hashlib.sha256(content).hexdigest() != digest:
         raise CheckpointError(f"{path} is truncated or was edited (its SHA-256 is not the one in {RUN_FILE}); restore a copy or train again")
     try:
         return load_arrays(content)

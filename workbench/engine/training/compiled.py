@@ -7,7 +7,9 @@ half the time of the eager one, where most of it is the cost of calls.
 from __future__ import annotations
 
 import math
+import os
 import shutil
+import sys
 from typing import Any
 
 import torch
@@ -21,8 +23,18 @@ Noise = dict[str, tuple[Tensor, ...]]
 
 
 def compiler_available() -> bool:
-    """Say whether torch can compile for the CPU here (it needs a C++ compiler)."""
-    return any(shutil.which(name) for name in ("c++", "g++", "clang++"))
+    """Say whether torch finds the C++ compiler that it compiles for the CPU with."""
+    usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+    return shutil.which(os.environ.get("CXX", usual)) is not None
+
+
+def require_compiler() -> None:
+    """Raise ValueError, with the cure, when there is no C++ compiler."""
+    if not compiler_available():
+        raise ValueError(
+            "compile=true needs a C++ compiler and none was found: install one (Debian and Ubuntu: apt install g++; "
+            "macOS: xcode-select --install), or train without it: compile=false"
+        )
 
 
 class _Total(nn.Module):
@@ -60,8 +72,13 @@ class CompiledUpdate:
         self._names = sorted({name for loss in losses.values() for name in loss.trains})
         self._targets = sorted({name for loss in losses.values() for name in loss.targets})
         self._weights = {f"networks.{name}.net.theta": adam.weights[name] for name in self._names}
-        self._step = torch.compile(self._update, fullgraph=True, dynamic=False)
+        self._step = torch.compile(self._update, fullgraph=True, dynamic=False, options=self._options())
         self._networks = scene.networks
+
+    def _options(self) -> dict[str, Any] | None:
+        """On the CPU also the calls between the kernels are compiled."""
+        first = next(iter(self._adam.weights.values()))
+        return {"cpp_wrapper": True} if first.device.type == "cpu" else None
 
     def __call__(self, batch: Batch, noise: Noise, learning_rate: float) -> dict[str, Tensor]:
         """One update; returns the losses."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workbench.engine.models.critic import Aggregate
 from workbench.engine.steering.ascent import Ascent
 from workbench.engine.steering.kernel import Repulsion
-from workbench.engine.steering.protocol import nearest
+from workbench.engine.steering.protocol import in_words, nearest
 
 CriticName = Literal["iql", "td_vgf"]
 
@@ -17,13 +17,13 @@ CriticName = Literal["iql", "td_vgf"]
 class FitConfig(BaseModel):
     """How to train a behaviour flow and a critic (methods.md, sections 1 to 3)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     critic: CriticName = Field("iql", description="how the critic is trained: IQL, or TD through the value gradient flow")
     family: Literal["qgf", "vgf"] = Field(
         "qgf", description="network style: qgf (GELU, sinusoidal time, LayerNorm) or vgf (ReLU, raw time, LayerNorm in critics only)"
     )
-    hidden: tuple[int, ...] = Field((512, 512, 512, 512), min_length=1, description="widths of the hidden layers")
+    hidden: tuple[Annotated[int, Field(ge=1, le=16_384)], ...] = Field((512, 512, 512, 512), min_length=1, description="widths of the hidden layers")
     members: int = Field(2, ge=1, le=16, description="critics K in the ensemble")
     steps: int = Field(100_000, ge=1, description="updates")
     batch_size: int = Field(256, ge=1, description="rows per update")
@@ -60,11 +60,24 @@ def make_config(**settings: Any) -> FitConfig:
     try:
         return FitConfig(**settings)
     except ValidationError as error:
-        lines = []
+        lines, reported = [], set()
         for item in error.errors():
             where = str(item["loc"][0])
+            if where in reported:
+                continue  # a wrong entry also makes its list one too short
+            reported.add(where)
             if item["type"] == "extra_forbidden":
-                lines.append(f"training has no setting '{where}'{nearest(where, list(FitConfig.model_fields))}")
+                known = list(FitConfig.model_fields)
+                lines.append(f"training has no setting '{where}'{nearest(where, known)} It has: {', '.join(known)}")
             else:
-                lines.append(f"training setting '{where}': {item['msg']}; got {item['input']!r}")
+                lines.append(f"training setting '{where}': {in_words(item['msg'])}, got {item['input']!r}{_bounds(where)}")
         raise ValueError("\n".join(lines)) from None
+
+
+def _bounds(where: str) -> str:
+    """Return `` (allowed: above 0, at most 1)`` for a bounded setting, else nothing."""
+    schema = FitConfig.model_json_schema()["properties"][where]
+    schema = schema.get("items", schema)  # of a list: what each entry may be
+    words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+    found = [f"{word} {schema[key]:g}" for key, word in words.items() if key in schema]
+    return f" (allowed: {', '.join(found)})" if found else ""

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import torch
+
 from workbench.engine.training.trainer import Trainer
 
 
@@ -62,13 +64,18 @@ def fit(
     Raises
     ------
     FloatingPointError
-        A loss is no longer finite; nothing of that state is saved.
+        A loss or a weight is no longer finite; nothing of that state is saved.
+    ValueError
+        ``save_every`` or ``report_every`` is less than 1.
     """
+    if save_every < 1 or report_every < 1:
+        raise ValueError(f"save_every and report_every must be at least 1, got {save_every} and {report_every}")
     speed, since, started, first = 0.0, time.perf_counter(), time.perf_counter(), trainer.step_number
-    phase_now, losses = trainer.phase()[0], {}
+    phase_now, losses, reported = trainer.phase()[0], {}, first
     while not trainer.finished:
         if should_stop is not None and should_stop():
             if save is not None:
+                _check(trainer, _read(losses))
                 save(trainer)
             yield Progress(trainer.step_number, trainer.total_steps, phase_now.name, _read(losses), speed, math.inf, True)
             return
@@ -78,25 +85,28 @@ def fit(
         losses = trainer.step()
         number = trainer.step_number
         report = number % report_every == 0 or trainer.finished
-        if report:
+        keep = save is not None and (number % save_every == 0 or trainer.finished)
+        if report or keep:
             values = _read(losses)
-            _check(values, number)
-        if save is not None and (number % save_every == 0 or trainer.finished):
+            _check(trainer, values)
+        if save is not None and keep:
             save(trainer)
         if report:
             now = time.perf_counter()
-            speed, since = report_every / max(now - since, 1e-9), now
+            speed, since, reported = (number - reported) / max(now - since, 1e-9), now, number
             pace = (now - started) / max(number - first, 1)
             yield Progress(number, trainer.total_steps, phase.name, values, speed, pace * (trainer.total_steps - number))
 
 
-def _read(losses: dict) -> dict[str, float]:
+def _read(losses: dict[str, torch.Tensor]) -> dict[str, float]:
     return {name: float(loss) for name, loss in losses.items()}
 
 
-def _check(losses: dict[str, float], step: int) -> None:
+def _check(trainer: Trainer, losses: dict[str, float]) -> None:
+    cure = "lower learning_rate or reward_scale, or check the data's rewards"
     for name, value in losses.items():
         if not math.isfinite(value):
-            raise FloatingPointError(
-                f"the loss '{name}' is {value} at step {step}; lower learning_rate or reward_scale, or check the data's rewards"
-            )
+            raise FloatingPointError(f"the loss '{name}' is {value} at step {trainer.step_number}; {cure}")
+    for name, theta in trainer.weights.items():
+        if not torch.isfinite(theta).all():  # a finite loss may have had an infinite gradient
+            raise FloatingPointError(f"weights of '{name}' are no longer finite at step {trainer.step_number}; {cure}")

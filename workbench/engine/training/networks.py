@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.critic import CriticEnsemble, StateValue
-from workbench.engine.models.mlp import Mlp, MlpShape
+from workbench.engine.models.mlp import Activation, Mlp, MlpShape
 from workbench.engine.models.parts import Normalizer, Parts
 from workbench.engine.models.velocity import TimeInput, VelocityField
 from workbench.engine.training.config import FitConfig
@@ -69,7 +69,7 @@ def build_networks(config: FitConfig, observation_dim: int, action_dim: int) -> 
     """Make fresh networks, their weights fixed by ``config.seed``; the target starts as a copy of the critic."""
     generator = torch.Generator().manual_seed(config.seed)
     gelu = config.family == "qgf"
-    activation = "gelu" if gelu else "relu"
+    activation: Activation = "gelu" if gelu else "relu"
     time: TimeInput = "sinusoidal" if gelu else "raw"
     width = VelocityField.inputs(observation_dim, action_dim, time)
     flow = MlpShape(width, action_dim, config.hidden, activation, "all" if gelu else "none")

@@ -12,7 +12,7 @@ from workbench.engine.data.transitions import Batch, Replay, Transitions
 from workbench.engine.models.parts import Parts
 from workbench.engine.precision import fast_matmul
 from workbench.engine.training.adam import Adam
-from workbench.engine.training.compiled import CompiledUpdate
+from workbench.engine.training.compiled import CompiledUpdate, require_compiler
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.loss import Loss, Scene
 from workbench.engine.training.networks import build_networks
@@ -35,6 +35,8 @@ class Trainer:
 
     def __init__(self, data: Transitions, config: FitConfig, device: torch.device | str = "cpu") -> None:
         keep_large_blocks()
+        if config.compile:
+            require_compiler()
         self.config, self.device = config, torch.device(device)
         self.phases = plan(config)
         self.total_steps = sum(phase.steps for phase in self.phases)

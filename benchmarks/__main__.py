@@ -1,0 +1,29 @@
+"""``python -m benchmarks [NAME ...]``: measure, print tables, compare with a peer or a bound in the same run.
+
+Names: updates, actions, three_exits, three_exits_vgf, pointmaze, cube (the last two need the ogbench extra and some
+minutes). Without names: updates, actions and three_exits. Medians over repeats; these are wall times, so run on an idle
+machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+NAMES = ("updates", "actions", "three_exits", "three_exits_vgf", "pointmaze", "cube")
+QUICK = NAMES[:3]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    names = parser.parse_args().names or QUICK
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        parser.error(f"no benchmark named {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    for name in names:
+        importlib.import_module(f"benchmarks.{name}").run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Time of one QGF action, 512×4, T = 10, eager and compiled."""
+
+from __future__ import annotations
+
+import torch
+
+from benchmarks.timing import alternate, table
+from workbench.engine.allocator import keep_large_blocks
+from workbench.engine.models.parts import Parts
+from workbench.engine.precision import fast_matmul
+from workbench.engine.steering.compiled import compile_act
+from workbench.engine.steering.noise import draw_noise
+from workbench.engine.steering.rules import make_rule
+from workbench.engine.steering.run import act
+from workbench.engine.training.compiled import compiler_available
+from workbench.engine.training.config import make_config
+from workbench.engine.training.networks import build_networks
+
+HIDDEN = (512,) * 4
+
+
+def parts() -> Parts:
+    config = make_config(hidden=HIDDEN)
+    return build_networks(config, 29, 8).parts(config, ("reference", "critic", "target_critic"))
+
+
+def run() -> None:
+    keep_large_blocks()
+    rule, policy, rows = make_rule("qgf", weight=0.3), parts(), []
+    for states, reach, repeats in ((1, 1.85, 200), (256, 71.0, 15)):
+        observations = torch.randn(states, 29, generator=torch.Generator().manual_seed(0))
+        noise = draw_noise(states, 1, 8, torch.Generator().manual_seed(1))
+        with fast_matmul(states, HIDDEN[0], observations.device):
+            calls, names = [lambda o=observations, n=noise: act(rule, policy, o, n)], ["eager"]
+            if compiler_available():
+                compiled = compile_act(rule, policy)
+                calls, names = [*calls, lambda o=observations, n=noise: compiled(o, n)], ["eager", "compiled"]
+            seconds = alternate(calls, repeats)
+        for name, value in zip(names, seconds, strict=True):
+            rows.append([f"QGF action, {states} state(s), {name}", f"{1e3 * value:.2f}", f"{reach:g}", f"{value / seconds[0]:.2f}"])
+    table("Milliseconds per call (512×4, T = 10, obs 29, act 8)", ("work", "ms", "to reach", "time / eager"), rows)
