@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from benchmarks.timing import alternate, table
@@ -31,11 +33,17 @@ def run() -> None:
         observations = torch.randn(states, 29, generator=torch.Generator().manual_seed(0))
         noise = draw_noise(states, 1, 8, torch.Generator().manual_seed(1))
         with fast_matmul(states, HIDDEN[0], observations.device):
-            calls, names = [lambda o=observations, n=noise: act(rule, policy, o, n)], ["eager"]
+            actors = {"eager": partial(act, rule, policy)}
             if compiler_available():
-                compiled = compile_act(rule, policy)
-                calls, names = [*calls, lambda o=observations, n=noise: compiled(o, n)], ["eager", "compiled"]
-            seconds = alternate(calls, repeats)
-        for name, value in zip(names, seconds, strict=True):
-            rows.append([f"QGF action, {states} state(s), {name}", f"{1e3 * value:.2f}", f"{reach:g}", f"{value / seconds[0]:.2f}"])
+                actors["compiled"] = compile_act(rule, policy)
+            seconds = alternate([partial(actor, observations, noise) for actor in actors.values()], repeats)
+        for name, value in zip(actors, seconds, strict=True):
+            rows.append(
+                [
+                    f"QGF action, {states} state(s), {name}",
+                    f"{1e3 * value:.2f}",
+                    f"{reach:g}",
+                    f"{value / seconds[0]:.2f}",
+                ]
+            )
     table("Milliseconds per call (512×4, T = 10, obs 29, act 8)", ("work", "ms", "to reach", "time / eager"), rows)

@@ -38,14 +38,19 @@ def run() -> None:
         spent, parts = train(seed, "iql")
         seconds.append(spent)
         for record, base in ((chosen, 1000), (reported, 2000)):
-            record.append([score(parts, base + seed, "bc"), *[score(parts, base + seed, "qgf", weight=w) for w in WEIGHTS]])
+            record.append(
+                [score(parts, base + seed, "bc"), *[score(parts, base + seed, "qgf", weight=w) for w in WEIGHTS]]
+            )
     best = int(np.mean(chosen, 0).argmax())
     means = np.mean(reported, 0)
     names = ["bc", *[f"w = {w:g}" for w in WEIGHTS]]
     table(
         f"three_exits, IQL + QGF: data and 4000 steps in {np.median(seconds):.1f} s, median of 5 (to reach: 8 s)",
         ("rule", "score, mean of 5 seeds", "each seed"),
-        [[n, f"{m:.3f}", " ".join(f"{row[i]:.2f}" for row in reported)] for i, (n, m) in enumerate(zip(names, means, strict=True))],
+        [
+            [n, f"{m:.3f}", " ".join(f"{row[i]:.2f}" for row in reported)]
+            for i, (n, m) in enumerate(zip(names, means, strict=True))
+        ],
     )
     print(f"  best by the choosing seeds: {names[best]}, reported {means[best]:.3f} (to reach 0.70);")
     print(f"  w = 30 lies {means[best] - means[-1]:.3f} below it (to reach 0.3)\n")

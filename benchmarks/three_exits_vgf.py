@@ -23,6 +23,9 @@ def run() -> None:
     table(
         f"three_exits, VGF: data and training in {np.median(seconds):.1f} s, median of 5 (to reach: 60 s)",
         ("L_test", "score, mean of 5 seeds", "each seed"),
-        [[b, f"{m:.3f}", " ".join(f"{row[i]:.2f}" for row in reported)] for i, (b, m) in enumerate(zip(BUDGETS, means, strict=True))],
+        [
+            [b, f"{m:.3f}", " ".join(f"{row[i]:.2f}" for row in reported)]
+            for i, (b, m) in enumerate(zip(BUDGETS, means, strict=True))
+        ],
     )
     print(f"  best by the choosing seeds: L_test = {BUDGETS[best]}, reported {means[best]:.3f} (to reach 0.45)\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -35,14 +36,16 @@ def multiply_adds(observation_dim: int, action_dim: int, hidden: tuple[int, ...]
 
     def network(inputs: int, outputs: int) -> int:
         widths = (inputs, *hidden, outputs)
-        return sum(a * b for a, b in zip(widths[:-1], widths[1:], strict=True))
+        return sum(a * b for a, b in itertools.pairwise(widths))
 
     flow = network(observation_dim + action_dim + 16, action_dim)
     critic, value = network(observation_dim + action_dim, 1), network(observation_dim, 1)
     return 3 * flow + 2 * 3 * critic + 2 * critic + 3 * value + value
 
 
-def qgf_row(name: str, observation_dim: int, action_dim: int, hidden: tuple[int, ...], reach: float, bound: float) -> list[list[str]]:
+def qgf_row(
+    name: str, observation_dim: int, action_dim: int, hidden: tuple[int, ...], reach: float, bound: float
+) -> list[list[str]]:
     ours, count = trainer(observation_dim, action_dim, hidden=hidden), 10 if hidden[0] > 200 else 100
     peer = PlainUpdate(observation_dim, action_dim, hidden)
     batch = ours._replay.batch(torch.arange(BATCH))
@@ -50,7 +53,9 @@ def qgf_row(name: str, observation_dim: int, action_dim: int, hidden: tuple[int,
     def repeat(step: Any) -> Any:
         return lambda: [step() for _ in range(count)]
 
-    plain = repeat(lambda: peer.step(batch.observations, batch.actions, batch.rewards, batch.discounts, batch.next_observations))
+    plain = repeat(
+        lambda: peer.step(batch.observations, batch.actions, batch.rewards, batch.discounts, batch.next_observations)
+    )
     calls, names = [repeat(ours.step), plain], ["eager"]
     if compiler_available():
         compiled = trainer(observation_dim, action_dim, hidden=hidden, compile=True)
@@ -61,7 +66,15 @@ def qgf_row(name: str, observation_dim: int, action_dim: int, hidden: tuple[int,
     rows = []
     for label, total in zip(names, seconds, strict=True):
         rate = count / total
-        rows.append([f"{name}, {label}", f"{rate:.1f}", f"{reach:g}", f"{plain_seconds / total:.2f}×", f"{rate * gflop / bound:.0%}"])
+        rows.append(
+            [
+                f"{name}, {label}",
+                f"{rate:.1f}",
+                f"{reach:g}",
+                f"{plain_seconds / total:.2f}×",
+                f"{rate * gflop / bound:.0%}",
+            ]
+        )
     return rows
 
 
@@ -70,7 +83,13 @@ def vgf_row(steps: int, reach: float, reference: str) -> list[str]:
     ours = trainer(29, 8, reference=reference, reference_steps=1, **settings)
     ours.step()
     rate = 1.0 / median_seconds(ours.step, repeats=7, warm_up=2)
-    return [f"VGF critic update, 512×4, N = 10, L_train = {steps}, {reference} reference", f"{rate:.2f}", f"{reach:g}", "", ""]
+    return [
+        f"VGF critic update, 512×4, N = 10, L_train = {steps}, {reference} reference",
+        f"{rate:.2f}",
+        f"{reach:g}",
+        "",
+        "",
+    ]
 
 
 def run() -> None:

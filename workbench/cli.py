@@ -52,12 +52,20 @@ def tasks(as_json: Json = False) -> None:
     from workbench.engine.tasks.registry import TASKS, make_task
 
     found = [vars(make_task(name).info) for name in TASKS]
-    ogbench = {"name": "ogbench/<id>", "title": "OGBench", "summary": "any OGBench single-task environment", "extra": "ogbench"}
+    ogbench = {
+        "name": "ogbench/<id>",
+        "title": "OGBench",
+        "summary": "any OGBench single-task environment",
+        "extra": "ogbench",
+    }
     if as_json:
         print_json([*found, ogbench])
         return
     rows = [(i["name"], f"{i['observation_dim']} → {i['action_dim']}", str(i["horizon"]), i["summary"]) for i in found]
-    print_table(("task", "obs → action", "steps", "what"), [*rows, (ogbench["name"], "", "", f"{ogbench['summary']} (extra: ogbench)")])
+    print_table(
+        ("task", "obs → action", "steps", "what"),
+        [*rows, (ogbench["name"], "", "", f"{ogbench['summary']} (extra: ogbench)")],
+    )
 
 
 @app.command
@@ -95,7 +103,11 @@ def generate(task: TaskName, out: Path, rows: Whole = None, seed: int = 0) -> No
         files = save_generated(made, out, rows, seed, bar.tick())
     for path in files:
         print(f"{path}  {path.stat().st_size / 2**20:.1f} MiB")
-    print(f"done in {time.perf_counter() - started:.1f} s; train on it: workbench fit {task} --data {_quoted(out)} --out RUN", file=sys.stderr)
+    print(
+        f"done in {time.perf_counter() - started:.1f} s; "
+        f"train on it: workbench fit {task} --data {_quoted(out)} --out RUN",
+        file=sys.stderr,
+    )
 
 
 @app.command
@@ -130,11 +142,17 @@ def fit(
     from workbench.training_run import TrainingRun
 
     _check_range("--save-every", save_every, 1, None)
-    flags = {name: value for name, value in {"critic": critic, "steps": steps, "seed": seed}.items() if value is not None}
+    flags = {
+        name: value for name, value in {"critic": critic, "steps": steps, "seed": seed}.items() if value is not None
+    }
     others = parse_settings(settings)
     for name in flags.keys() & others.keys():
-        raise ValueError(f"{name} is given twice: --{name} {flags[name]} and --set {name}={others[name]}; leave one out")
-    run = TrainingRun.open(task, out, flags | others, data=data, device=device, resume=resume, clip_actions=clip_actions)
+        raise ValueError(
+            f"{name} is given twice: --{name} {flags[name]} and --set {name}={others[name]}; leave one out"
+        )
+    run = TrainingRun.open(
+        task, out, flags | others, data=data, device=device, resume=resume, clip_actions=clip_actions
+    )
     again = f"go on with: workbench fit {task} --out {_quoted(out)} --resume"
     stop, started, last = _StopOnSignal(), time.perf_counter(), None
     try:
@@ -162,7 +180,10 @@ def fit(
     if as_json:
         print_json(result)
     elif not stopped:
-        print(f"trained {result['step']:,} steps in {result['seconds']:.1f} s; steer it: workbench evaluate {_quoted(out)} --rule qgf")
+        print(
+            f"trained {result['step']:,} steps in {result['seconds']:.1f} s; "
+            f"steer it: workbench evaluate {_quoted(out)} --rule qgf"
+        )
     if stopped:
         print(f"stopped at step {result['step']:,}, saved; {again}", file=sys.stderr)
         raise SystemExit(130)
@@ -199,7 +220,9 @@ def evaluate(
     where, loaded = choose_device(device), load_run(run)
     played = make_task(loaded.task)
     with closing(Bar(episodes, "evaluate", "episodes")) as bar:
-        result = measure(steering, loaded.parts(where), played, episodes, seed, loaded.probes.to(where), bar.tick()).as_dict()
+        result = measure(
+            steering, loaded.parts(where), played, episodes, seed, loaded.probes.to(where), bar.tick()
+        ).as_dict()
     if as_json:
         print_json(result)
         return
@@ -207,7 +230,9 @@ def evaluate(
         if isinstance(value, dict) and "low" in value:
             value = f"{value['mean']:.3f}  [{value['low']:.3f}, {value['high']:.3f}]"
         elif isinstance(value, dict):
-            value = "  ".join(f"{key}={item:.4g}" if isinstance(item, float) else f"{key}={item}" for key, item in value.items())
+            value = "  ".join(
+                f"{key}={item:.4g}" if isinstance(item, float) else f"{key}={item}" for key, item in value.items()
+            )
         elif isinstance(value, float):
             value = f"{value:.4g}"
         print(f"{name:20} {value}")
@@ -263,7 +288,9 @@ def steer(
     if as_json:
         print_json(result)
     else:
-        print(f"{out}: {result['ticks']} ticks × {states} states × {particles} particles, budget {result['budget']:.4g}")
+        print(
+            f"{out}: {result['ticks']} ticks × {states} states × {particles} particles, budget {result['budget']:.4g}"
+        )
 
 
 @app.command
@@ -298,7 +325,7 @@ def parse_settings(groups: tuple[tuple[str, ...], ...]) -> dict[str, Any]:
 
 
 class _StopOnSignal:
-    """Within this block the first Ctrl-C (or SIGTERM) asks the loop to stop after its update; a second one interrupts."""
+    """Within this block the first Ctrl-C (or SIGTERM) asks the loop to stop after its update, a second interrupts."""
 
     def __init__(self) -> None:
         self._asked = False

@@ -20,7 +20,9 @@ def errors_in_words() -> Iterator[None]:
     """Turn the errors a user can cause into one message and exit code 2; ``WORKBENCH_DEBUG=1`` shows the traceback."""
     try:
         yield
-    except BrokenPipeError:  # `workbench rules | head`: the reader has gone, and what is still buffered has nowhere to go
+    except (
+        BrokenPipeError
+    ):  # `workbench rules | head`: the reader has gone, and what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except (ValueError, OSError, ImportError, FloatingPointError, MemoryError) as error:
@@ -33,7 +35,11 @@ def errors_in_words() -> Iterator[None]:
 
 def _words(error: Exception) -> str:
     if isinstance(error, MemoryError):
-        return f"not enough memory ({error}); ask for less at a time" if str(error) else "not enough memory; ask for less at a time"
+        return (
+            f"not enough memory ({error}); ask for less at a time"
+            if str(error)
+            else "not enough memory; ask for less at a time"
+        )
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error)
@@ -65,7 +71,9 @@ class Bar:
             self._bar.update(done - self._done)
         elif time.monotonic() - self._last >= PLAIN_EVERY or done >= self._total > self._done:
             self._last = time.monotonic()
-            print(f"{self._what}: {done:,} of {self._total:,} {self._unit} {note}".rstrip(), file=sys.stderr, flush=True)
+            print(
+                f"{self._what}: {done:,} of {self._total:,} {self._unit} {note}".rstrip(), file=sys.stderr, flush=True
+            )
         self._done = done
 
     def close(self) -> None:

@@ -19,7 +19,11 @@ EXTRAS = {"ogbench": "ogbench", "minari": "minari", "dask": "distributed", "test
 
 def examine() -> dict[str, Any]:
     """Return findings by name: versions, extras, GPU, compiler, and the speed of the fp32 matrix product."""
-    found: dict[str, Any] = {"workbench": _version("workbench"), "python": platform.python_version(), "platform": platform.platform()}
+    found: dict[str, Any] = {
+        "workbench": _version("workbench"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
     found |= {name: _version(name) for name in PACKAGES}
     found |= {f"extra {extra}": importlib.util.find_spec(module) is not None for extra, module in EXTRAS.items()}
     found["cuda"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
@@ -31,7 +35,7 @@ def examine() -> dict[str, Any]:
 
 
 def matmul_gflops(size: int = 1024, repeats: int = 5) -> float:
-    """Best of some products of (size, size) matrices on the CPU, in 10⁹ operations a second, on the path training uses."""
+    """Best of some products of (size, size) matrices on the CPU by the path training uses, in GFLOP/s."""
     a, b = torch.randn(size, size), torch.randn(size, size)
     best = float("inf")
     with fast_matmul(size, size, a.device):

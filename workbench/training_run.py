@@ -15,7 +15,7 @@ from workbench.engine.data.transitions import Transitions
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.storage import load_saved
-from workbench.engine.training.checkpoint import Run, load_run, save_checkpoint
+from workbench.engine.training.checkpoint import load_run, save_checkpoint
 from workbench.engine.training.checkpoint import resume as resume_trainer
 from workbench.engine.training.config import make_config
 from workbench.engine.training.fit import Progress, fit
@@ -28,7 +28,9 @@ SOURCE = "source.json"
 def choose_device(name: str) -> torch.device:
     """``auto``, ``cpu`` or ``cuda``; ValueError when CUDA is asked for and missing."""
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("no CUDA device here (torch.cuda.is_available() is False); use --device cpu, or install torch for CUDA")
+        raise ValueError(
+            "no CUDA device here (torch.cuda.is_available() is False); use --device cpu, or install torch for CUDA"
+        )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
@@ -71,7 +73,8 @@ class Source:
         if task.info.extra:
             name = task.info.name
             raise ValueError(
-                f"task '{name}' needs a dataset: workbench generate {name} --out DIR, then workbench fit {name} --data DIR --out RUN"
+                f"task '{name}' needs a dataset: workbench generate {name} --out DIR, "
+                f"then workbench fit {name} --data DIR --out RUN"
             )
         return task.generate(None, self.seed)
 
@@ -135,8 +138,8 @@ class TrainingRun:
         for name, value in make_config(**(held | settings)).model_dump().items():
             if value != held[name]:
                 raise ValueError(
-                    f"the run in {folder} has {name} = {held[name]}, not {value}; a resumed run keeps its settings, so leave {name} out, "
-                    "or begin a new run"
+                    f"the run in {folder} has {name} = {held[name]}, not {value}; "
+                    f"a resumed run keeps its settings, so leave {name} out, or begin a new run"
                 )
         named = Source.of(data, loaded.config.seed, clip_actions)
         source = named if data is not None else Source.read(folder / SOURCE, named)

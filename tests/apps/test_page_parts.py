@@ -1,4 +1,4 @@
-"""What the page is made of, without a browser: fields, links, blocks of bytes, answers, the worker, the server's door."""
+"""What the page is made of, without a browser: fields, links, blocks of bytes, answers, worker, the server's door."""
 
 import socket
 import threading
@@ -66,12 +66,18 @@ def test_a_field_refuses_what_it_cannot_hold(text: str) -> None:
 
 
 def test_links_round_trip() -> None:
-    question = Question("three_exits", "vgf", {"steps": 7, "ascent": "plain", "alpha": 0.07}, 3, 512, (0.5, -0.25, 0.1, -0.2))
+    question = Question(
+        "three_exits", "vgf", {"steps": 7, "ascent": "plain", "alpha": 0.07}, 3, 512, (0.5, -0.25, 0.1, -0.2)
+    )
     pairs = dict(pair.split("=") for pair in write_link(question).split("&"))
     assert read_link(pairs) == (question, [])
 
 
-@given(st.dictionaries(st.sampled_from(["task", "rule", "seed", "shown", "weight", "x", "vy", "pick", "steps"]), st.text(max_size=8)))
+@given(
+    st.dictionaries(
+        st.sampled_from(["task", "rule", "seed", "shown", "weight", "x", "vy", "pick", "steps"]), st.text(max_size=8)
+    )
+)
 def test_no_link_is_too_broken(arguments: dict[str, str]) -> None:
     question, problems = read_link(arguments)
     assert question.make().name == question.rule
@@ -95,7 +101,12 @@ def test_blocks_round_trip() -> None:
 
 
 def test_numbers_read_well() -> None:
-    assert [figure(value) for value in (-0.001, -1.5, 12345.0, float("nan"))] == ["0.00", "−1.50", "1.2e+04", "not finite"]
+    assert [figure(value) for value in (-0.001, -1.5, 12345.0, float("nan"))] == [
+        "0.00",
+        "−1.50",
+        "1.2e+04",
+        "not finite",
+    ]
 
 
 def test_more_particles_keep_those_that_were_there() -> None:
@@ -205,7 +216,11 @@ def test_controls_report_every_setting(rule: str) -> None:
     assert RULES[rule](**controls.values) == RULES[rule]()
     strength = controls.widgets[RULES[rule].strength]
     strength.slider.value += 1
-    assert controls.values[RULES[rule].strength] == strength.value != RULES[rule].model_fields[RULES[rule].strength].default
+    assert (
+        controls.values[RULES[rule].strength]
+        == strength.value
+        != RULES[rule].model_fields[RULES[rule].strength].default
+    )
     for name in (field.name for field in fields_of(RULES[rule])):
         assert set(rule_controls(rule)) == set(controls.widgets), name
 

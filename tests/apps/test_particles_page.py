@@ -65,7 +65,9 @@ def test_a_slider_moved_by_keyboard_moves_particles_and_numbers(page: Page, serv
     until(lambda: float(numbers(page, "qgf")["Shift"]) > 2 * float(before["Shift"]))
     assert pixels(steered(page)) != picture
     assert numbers(page, "bc") == still
-    expect(page.locator(".wb-weight .bk-slider-value, .wb-weight .bk-slider-title").first).to_contain_text("3 action² / Q")
+    expect(page.locator(".wb-weight .bk-slider-value, .wb-weight .bk-slider-title").first).to_contain_text(
+        "3 action² / Q"
+    )
 
 
 def test_zero_on_a_log_slider_is_exactly_the_behaviour_flow(page: Page, server: str) -> None:
@@ -203,8 +205,20 @@ def test_the_app_file_is_served_by_panel_and_a_stopped_server_is_told(root: Path
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "panel", "serve", "apps/particles.py", "--port", str(port), "--address", "127.0.0.1"]
-    process = subprocess.Popen(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, stderr=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "panel",
+        "serve",
+        "apps/particles.py",
+        "--port",
+        str(port),
+        "--address",
+        "127.0.0.1",
+    ]
+    process = subprocess.Popen(
+        command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, stderr=subprocess.PIPE, text=True
+    )
     assert process.stderr is not None
     try:
         while "Bokeh app running" not in (line := process.stderr.readline()):

@@ -63,7 +63,7 @@ ENGINE_PARTIES = {
     "workbench.engine": {"torch", "numpy", "pydantic"},
     "workbench.engine.data": {"torch", "numpy", "pydantic", "h5py", "minari", "ogbench", "platformdirs"},
     "workbench.engine.tasks": {"torch", "numpy", "pydantic", "gymnasium", "ogbench", "mujoco", "platformdirs"},
-    "workbench.engine.training": {"torch", "numpy", "pydantic", "safetensors"},
+    "workbench.engine.training": {"torch", "numpy", "pydantic", "safetensors", "platformdirs"},
     "workbench.engine.metrics": {"torch", "numpy", "pydantic", "scipy", "ot"},
 }
 BANNED_NAMES = {"utils", "util", "misc", "helpers", "helper", "common"}

@@ -13,11 +13,17 @@ from workbench.engine.training.trainer import Trainer
 
 TASK = "a_task"
 
-# Every way of training: both critics, the frozen flow with cached samples and the joint one, n-step returns, a schedule.
+# Every way of training: both critics, frozen flow (cached samples) and joint one, n-step returns, a schedule.
 WAYS: dict[str, dict[str, Any]] = {
     "iql": {"schedule": "cosine"},
     "iql, n-step, sql": {"n_step": 3, "value_loss": "sql", "family": "vgf"},
-    "td_vgf, frozen": {"critic": "td_vgf", "reference_steps": 10, "particles": 3, "flow_steps": 2, "schedule": "cosine"},
+    "td_vgf, frozen": {
+        "critic": "td_vgf",
+        "reference_steps": 10,
+        "particles": 3,
+        "flow_steps": 2,
+        "schedule": "cosine",
+    },
     "td_vgf, joint": {"critic": "td_vgf", "reference": "joint", "particles": 3, "flow_steps": 2},
 }
 

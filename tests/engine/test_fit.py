@@ -1,6 +1,7 @@
 """The training loop: progress, cancelling, and resuming bit for bit."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,12 @@ each_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def run_to_end(trainer: Trainer) -> None:
     for _ in fit(trainer):
         pass
+
+
+def once_more() -> Callable[[], bool]:
+    """Stop after one more update."""
+    answers = iter((False, True))
+    return lambda: next(answers)
 
 
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -67,8 +74,7 @@ def test_resuming_after_any_step_gives_the_same_bytes(way: dict[str, Any], tmp_p
         torch.manual_seed(step)  # the global generator has no part in it
         taken_up = resume(load_run(pieces, TASK), data)
         assert taken_up.step_number == step
-        updates = iter((False, True))
-        reports = list(fit(taken_up, save=lambda t: save_checkpoint(t, pieces, TASK), should_stop=lambda: next(updates)))
+        reports = list(fit(taken_up, save=lambda t: save_checkpoint(t, pieces, TASK), should_stop=once_more()))
         assert reports[-1].stopped == (step < trainer.total_steps - 1)
     assert contents(pieces) == contents(whole)
 
@@ -86,7 +92,9 @@ def test_a_cancelled_loop_leaves_a_usable_trainer() -> None:
 
 def test_stopping_saves_at_that_step() -> None:
     trainer, saved = small_trainer(), []
-    reports = list(fit(trainer, save=lambda t: saved.append(t.step_number), should_stop=lambda: trainer.step_number == 7))
+    reports = list(
+        fit(trainer, save=lambda t: saved.append(t.step_number), should_stop=lambda: trainer.step_number == 7)
+    )
     assert saved == [7]
     assert reports[-1].stopped
     assert reports[-1].step == trainer.step_number == 7
@@ -125,7 +133,9 @@ def test_weights_that_blew_up_are_not_saved(stop: bool) -> None:
         return {"critic": torch.tensor(1.0)}
 
     trainer.step = step  # type: ignore[method-assign]
-    loop = fit(trainer, save=lambda t: saved.append(1), save_every=3, should_stop=lambda: stop and trainer.step_number == 1)
+    loop = fit(
+        trainer, save=lambda t: saved.append(1), save_every=3, should_stop=lambda: stop and trainer.step_number == 1
+    )
     with pytest.raises(FloatingPointError, match="weights of 'critic' are no longer finite at step"):
         list(loop)
     assert saved == []
@@ -189,7 +199,13 @@ def test_parts_are_a_copy() -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # torch's compiler imports torch's old one
-@pytest.mark.parametrize("name", ["iql", "td_vgf, frozen"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "iql",
+        "td_vgf, frozen",
+    ],
+)
 def test_the_compiled_update_equals_the_eager_one(name: str) -> None:
     way = WAYS[name] | {"steps": 6, "tau": 0.1} | ({"reference_steps": 3} if "frozen" in name else {})
     eager, compiled = small_trainer(**way), small_trainer(**way, compile=True)

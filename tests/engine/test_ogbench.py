@@ -105,9 +105,7 @@ def test_recorded_steps_are_those_of_the_public_environment() -> None:
     for row in range(0, len(data), 20):
         env.set_xy(data.observations[row])
         after = env.step(data.actions[row])[0]
-        np.testing.assert_allclose(
-            after, data.next_observations[row], atol=1e-4
-        )  # float32; solver warm start
+        np.testing.assert_allclose(after, data.next_observations[row], atol=1e-4)  # float32; solver warm start
 
 
 def test_the_oracles_reach_their_goals(made: tuple[str, Path]) -> None:

@@ -50,7 +50,9 @@ def test_given_actions_are_not_clipped_in_place() -> None:
 
 
 def test_given_arrays_are_neither_changed_nor_shared() -> None:
-    given_arrays = {name: array.astype(np.float32) for name, array in arrays().items()} | {"ends": np.zeros(6, dtype=bool)}
+    given_arrays = {name: array.astype(np.float32) for name, array in arrays().items()} | {
+        "ends": np.zeros(6, dtype=bool)
+    }
     before = {name: array.copy() for name, array in given_arrays.items()}
     data = make_transitions(**given_arrays)
     for name, array in given_arrays.items():

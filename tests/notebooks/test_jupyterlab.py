@@ -20,7 +20,10 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+)
 
 
 @pytest.fixture
@@ -33,13 +36,32 @@ def lab(root: Path, tmp_path: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     env = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")]), "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTER_DATA_DIR": str(tmp_path / "data"), "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
-    }  # fmt: skip
-    options = [f"--ServerApp.root_dir={folder}", "--IdentityProvider.token=", "--ServerApp.open_browser=False", "--ServerApp.allow_root=True"]
-    options += ["--LabApp.expose_app_in_browser=True", "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+        "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")]),
+        "HOME": str(tmp_path),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+        "JUPYTER_DATA_DIR": str(tmp_path / "data"),
+        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+    }
+    options = [
+        f"--ServerApp.root_dir={folder}",
+        "--IdentityProvider.token=",
+        "--ServerApp.open_browser=False",
+        "--ServerApp.allow_root=True",
+    ]
+    options += [
+        "--LabApp.expose_app_in_browser=True",
+        "--LabApp.news_url=",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
     with (tmp_path / "lab.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "-m", "jupyterlab", f"--port={port}", *options], env=env, cwd=folder, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", f"--port={port}", *options],
+            env=env,
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+        )
         address = f"http://127.0.0.1:{port}"
         try:
             end = time.monotonic() + 60
@@ -96,4 +118,6 @@ def test_a_slider_in_jupyterlab_changes_text_and_picture(lab: str, page: Page) -
     # To the end, without an error in any cell.
     last = page.locator(".jp-CodeCell").last
     expect(last.locator(".jp-InputPrompt")).to_contain_text(re.compile(r"\[\d+\]"), timeout=120_000)
-    expect(page.locator('[data-mime-type="application/vnd.jupyter.stderr"], .jp-RenderedText[data-mime-type*=error]')).to_have_count(0)
+    expect(
+        page.locator('[data-mime-type="application/vnd.jupyter.stderr"], .jp-RenderedText[data-mime-type*=error]')
+    ).to_have_count(0)

@@ -26,7 +26,9 @@ EXTENT = (-1.0, -1.0, 1.0, 1.0)
 
 
 def trace_of(dim: int = 2, states: int = 3, particles: int = 4) -> Trace:
-    flow = MixtureFlow(torch.full((2, dim), 0.3) * torch.tensor([[1.0], [-1.0]]), torch.tensor([0.1, 0.1]), torch.tensor([0.5, 0.5]))
+    flow = MixtureFlow(
+        torch.full((2, dim), 0.3) * torch.tensor([[1.0], [-1.0]]), torch.tensor([0.1, 0.1]), torch.tensor([0.5, 0.5])
+    )
     critic = Bumps(torch.full((1, dim), 0.5), torch.tensor([0.4]), torch.tensor([1.0]))
     noise = draw_noise(states, particles, dim, torch.Generator().manual_seed(0))
     return steer(make_rule("vgf", flow_steps=4, steps=2), Parts(1, dim, flow, critic), torch.zeros(states, 1), noise)

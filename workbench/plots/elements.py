@@ -7,7 +7,7 @@ the row of the batch, None takes all rows together (the usual case when the rows
 from __future__ import annotations
 
 import holoviews as hv
-import holoviews.plotting.bokeh  # noqa: F401  registers the backend without writing scripts into a notebook
+import holoviews.plotting.bokeh
 import numpy as np
 
 from workbench.engine.steering.trace import Trace
@@ -27,7 +27,15 @@ def landscape(values: np.ndarray, extent: tuple[float, float, float, float], the
     theme : {"light", "dark"}
     """
     image = hv.Image(np.flipud(values), bounds=extent, kdims=["a1", "a2"], vdims=["Q"])
-    return image.opts(cmap=list(VALUE_RAMP[theme]), colorbar=True, clabel="Q", xlabel="action 1", ylabel="action 2", aspect="equal", backend="bokeh")
+    return image.opts(
+        cmap=list(VALUE_RAMP[theme]),
+        colorbar=True,
+        clabel="Q",
+        xlabel="action 1",
+        ylabel="action 2",
+        aspect="equal",
+        backend="bokeh",
+    )
 
 
 def particles(trace: Trace, tick: int = -1, state: int | None = None, theme: Theme = "light") -> hv.Points:
@@ -53,7 +61,9 @@ def one_dimension(trace: Trace, state: int | None = None, theme: Theme = "light"
     """Paths of a one-dimensional action, against the tick: flow first, then the steps after it."""
     positions, _ = positions_of(trace, state)
     ticks = np.broadcast_to(np.arange(len(positions), dtype=np.float32)[:, None], positions.shape[:2])
-    curve = hv.Curve(joined(np.stack((ticks, positions[..., 0]), -1)), kdims=["tick"], vdims=["action"], label=trace.rule)
+    curve = hv.Curve(
+        joined(np.stack((ticks, positions[..., 0]), -1)), kdims=["tick"], vdims=["action"], label=trace.rule
+    )
     return curve.opts(color=look(trace.rule).colour(theme), alpha=0.3, line_width=1.0, backend="bokeh")
 
 

@@ -1,4 +1,4 @@
-"""A matplotlib picture that is redrawn many times a second: the background is drawn once, then only paths and particles."""
+"""A matplotlib picture redrawn many times a second: the background is drawn once, then only paths and particles."""
 
 from __future__ import annotations
 
@@ -31,7 +31,13 @@ class LivePicture:
         The view reaches from -half to half.
     """
 
-    def __init__(self, titles: list[str], values: np.ndarray | None, extent: tuple[float, float, float, float], half: float = 1.25) -> None:
+    def __init__(
+        self,
+        titles: list[str],
+        values: np.ndarray | None,
+        extent: tuple[float, float, float, float],
+        half: float = 1.25,
+    ) -> None:
         figure = Figure(figsize=(3.6 * len(titles), 3.8), dpi=100, layout="constrained")
         self._canvas = FigureCanvasAgg(figure)
         self._axes = np.atleast_1d(figure.subplots(1, len(titles), sharex=True, sharey=True))
@@ -39,13 +45,26 @@ class LivePicture:
         for axes, title in zip(self._axes, titles, strict=True):
             if values is not None:
                 landscape(axes, values, extent)
-            axes.plot([-BOX, BOX, BOX, -BOX, -BOX], [-BOX, -BOX, BOX, BOX, -BOX], color="black", lw=0.8, ls=":", zorder=1)
-            axes.set(title=title, xlim=(-half, half), ylim=(-half, half), aspect="equal", xlabel="action 1", ylabel="action 2")
+            axes.plot(
+                [-BOX, BOX, BOX, -BOX, -BOX], [-BOX, -BOX, BOX, BOX, -BOX], color="black", lw=0.8, ls=":", zorder=1
+            )
+            axes.set(
+                title=title,
+                xlim=(-half, half),
+                ylim=(-half, half),
+                aspect="equal",
+                xlabel="action 1",
+                ylabel="action 2",
+            )
             axes.label_outer()
             lines = LineCollection([], alpha=0.3, linewidths=0.8, animated=True, zorder=2)
             axes.add_collection(lines)
             self._lines.append(lines)
-            self._marks.append(axes.plot([], [], linestyle="", markersize=4.5, markeredgecolor="white", markeredgewidth=0.5, animated=True)[0])
+            self._marks.append(
+                axes.plot(
+                    [], [], linestyle="", markersize=4.5, markeredgecolor="white", markeredgewidth=0.5, animated=True
+                )[0]
+            )
         self._canvas.draw()
         figure.set_layout_engine("none")  # the ground is final: nothing may move any more
         self._ground = self._canvas.copy_from_bbox(figure.bbox)
@@ -57,7 +76,12 @@ class LivePicture:
             positions, picked = positions_of(trace)
             style = look(trace.rule)
             lines.set(segments=list(positions.transpose(1, 0, 2)), color=style.light)
-            marks.set(xdata=positions[-1, picked, 0], ydata=positions[-1, picked, 1], color=style.light, marker=MATPLOTLIB_MARKERS[style.shape])
+            marks.set(
+                xdata=positions[-1, picked, 0],
+                ydata=positions[-1, picked, 1],
+                color=style.light,
+                marker=MATPLOTLIB_MARKERS[style.shape],
+            )
             marks.set_markeredgecolor("white")
             axes.draw_artist(lines)
             axes.draw_artist(marks)

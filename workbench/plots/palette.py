@@ -42,11 +42,18 @@ SPARE = (
 )
 # matplotlib's names for the same shapes; Bokeh uses ours.
 MATPLOTLIB_MARKERS: dict[Shape, str] = {
-    "circle": "o", "square": "s", "triangle": "^", "diamond": "D", "inverted_triangle": "v", "hex": "h", "star": "*", "plus": "P",
+    "circle": "o",
+    "square": "s",
+    "triangle": "^",
+    "diamond": "D",
+    "inverted_triangle": "v",
+    "hex": "h",
+    "star": "*",
+    "plus": "P",
 }  # fmt: skip
 
-# Value from low to high. Both ramps are monotone in lightness, so they survive colour blindness and a grey printer, and
-# neither uses a rule's hue.
+# Value from low to high. Both ramps are monotone in lightness, so they survive colour blindness and a grey printer,
+# and neither uses a rule's hue.
 VALUE_RAMP: dict[Theme, tuple[str, ...]] = {
     "light": ("#fbfcfd", "#edf2f4", "#d6e4e6", "#b4d2d3", "#86b9b7", "#569c98"),
     "dark": ("#10151d", "#14232f", "#173a45", "#1d5657", "#347a68", "#6aa57b"),

@@ -40,12 +40,18 @@ def landscape(
     return image
 
 
-def particles(axes: Axes, trace: Trace, tick: int = -1, state: int | None = None, theme: Theme = "light") -> PathCollection:
+def particles(
+    axes: Axes, trace: Trace, tick: int = -1, state: int | None = None, theme: Theme = "light"
+) -> PathCollection:
     """Draw the particles after ``tick``; the picked ones are larger."""
     positions, picked = positions_of(trace, state)
     style = look(trace.rule)
     return axes.scatter(
-        positions[tick, :, 0], positions[tick, :, 1], s=np.where(picked, 26.0, 9.0), color=style.colour(theme), label=trace.rule,
+        positions[tick, :, 0],
+        positions[tick, :, 1],
+        s=np.where(picked, 26.0, 9.0),
+        color=style.colour(theme),
+        label=trace.rule,
         marker=MATPLOTLIB_MARKERS[style.shape], edgecolors="white", linewidths=0.5, zorder=3,
     )  # fmt: skip
 
@@ -53,7 +59,9 @@ def particles(axes: Axes, trace: Trace, tick: int = -1, state: int | None = None
 def paths(axes: Axes, trace: Trace, state: int | None = None, theme: Theme = "light") -> LineCollection:
     """Draw every particle's path from noise to its end."""
     positions, _ = positions_of(trace, state)
-    lines = LineCollection(list(positions.transpose(1, 0, 2)), colors=look(trace.rule).colour(theme), alpha=0.3, linewidths=0.8, zorder=2)
+    lines = LineCollection(
+        list(positions.transpose(1, 0, 2)), colors=look(trace.rule).colour(theme), alpha=0.3, linewidths=0.8, zorder=2
+    )
     axes.add_collection(lines)
     return lines
 
@@ -63,7 +71,10 @@ def one_dimension(axes: Axes, trace: Trace, state: int | None = None, theme: The
     positions, _ = positions_of(trace, state)
     ticks = np.broadcast_to(np.arange(len(positions))[:, None], positions.shape[:2])
     lines = LineCollection(
-        list(np.stack((ticks, positions[..., 0]), -1).transpose(1, 0, 2)), colors=look(trace.rule).colour(theme), alpha=0.3, linewidths=0.8
+        list(np.stack((ticks, positions[..., 0]), -1).transpose(1, 0, 2)),
+        colors=look(trace.rule).colour(theme),
+        alpha=0.3,
+        linewidths=0.8,
     )
     axes.add_collection(lines)
     axes.autoscale_view()
@@ -81,7 +92,9 @@ def stages(
     if not traces:
         raise ValueError("stages needs at least one trace: stages([steer(...)])")
     figure = Figure(figsize=(3.3 * len(traces), 3.4), layout="constrained")
-    for axes, trace in zip(np.atleast_1d(figure.subplots(1, len(traces), sharex=True, sharey=True)), traces, strict=True):
+    for axes, trace in zip(
+        np.atleast_1d(figure.subplots(1, len(traces), sharex=True, sharey=True)), traces, strict=True
+    ):
         if values is not None:
             landscape(axes, values, extent, theme)
         axes.plot([-BOX, BOX, BOX, -BOX, -BOX], [-BOX, -BOX, BOX, BOX, -BOX], color="black", lw=0.8, ls=":", zorder=1)
@@ -94,7 +107,7 @@ def stages(
 
 @lru_cache(maxsize=256)
 def equation_svg(latex: str) -> str | None:
-    """Typeset ``latex`` as inline SVG in the current text colour; None where matplotlib's mathtext does not know a command.
+    """Typeset ``latex`` as inline SVG in the current text colour; None where mathtext does not know a command.
 
     No script and no font travels to the reader: the glyphs are outlines.
     """
@@ -114,4 +127,4 @@ def equation_svg(latex: str) -> str | None:
     return svg.replace("<svg ", '<svg fill="currentColor" ', 1)
 
 
-__all__ = ["equation_svg", "landscape", "one_dimension", "particles", "paths", "stages", "value_map"]
+__all__ = ["Figure", "equation_svg", "landscape", "one_dimension", "particles", "paths", "stages", "value_map"]

@@ -7,7 +7,7 @@ export function render({model, el}) {
   let tick = null
 
   function ticksOf(low, high) {
-    const raw = (high - low) / 3, power = 10 ** Math.floor(Math.log10(raw))
+    const raw = (high - low) / 4, power = 10 ** Math.floor(Math.log10(raw))
     const step = [1, 2, 5, 10].map((k) => k * power).find((k) => k >= raw), out = []
     for (let v = Math.ceil(low / step) * step; v <= high + 1e-9 * step; v += step) out.push(Math.abs(v) < 1e-9 * step ? 0 : v)
     return [out, Math.max(0, -Math.floor(Math.log10(step)))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,16 @@ class StopSlider(pn.viewable.Viewer):
         self.field, self._stops = field, field.with_stop(value)
         words = [field.show(stop) for stop in self._stops]
         self.slider = QuickSlider(
-            label=title_of(field), start=0, end=len(words) - 1, value=self._stops.index(value), stylesheets=[STYLE],
+            label=title_of(field),
+            start=0,
+            end=len(words) - 1,
+            value=self._stops.index(value),
+            stylesheets=[STYLE],
             format=CustomJSTickFormatter(args={"words": words}, code="return words[Math.round(tick)]"),
-            sizing_mode="stretch_width", css_classes=["wb-slider", f"wb-{field.name}"], margin=0,
-        )  # fmt: skip
+            sizing_mode="stretch_width",
+            css_classes=["wb-slider", f"wb-{field.name}"],
+            margin=0,
+        )
         self.slider.param.watch(self._moved, "value")
 
     def _moved(self, event: param.parameterized.Event) -> None:
@@ -66,13 +72,25 @@ def title_of(field: Field) -> str:
 def meaning_of(field: Field) -> pn.pane.HTML:
     """The one-line meaning below a control."""
     text = escape(field.meaning[:1].upper() + field.meaning[1:])
-    return pn.pane.HTML(f'<div class="wb-meaning" title="{text}">{text}</div>', stylesheets=[STYLE], margin=0, sizing_mode="stretch_width")
+    return pn.pane.HTML(
+        f'<div class="wb-meaning" title="{text}">{text}</div>',
+        stylesheets=[STYLE],
+        margin=0,
+        sizing_mode="stretch_width",
+    )
 
 
-def choice(label: str, options: dict[str, str] | list[str], value: str, **more: Any) -> pn.widgets.Select:
+def choice(label: str, options: Mapping[str, Any], value: Any, **more: Any) -> pn.widgets.Select:
     """A styled drop-down list."""
     return pn.widgets.Select(
-        label=label, options=options, value=value, stylesheets=[STYLE], margin=0, min_width=60, sizing_mode="stretch_width", **more
+        label=label,
+        options=dict(options),
+        value=value,
+        stylesheets=[STYLE],
+        margin=0,
+        min_width=60,
+        sizing_mode="stretch_width",
+        **more,
     )
 
 
@@ -103,16 +121,22 @@ class RuleControls(pn.viewable.Viewer):
             if field.kind in ("choice", "flag"):
                 pair.append(widget)
                 continue
-            self._rows[field.name] = pn.Column(widget, meaning_of(field), margin=(0, 0, 8, 0), sizing_mode="stretch_width")
+            self._rows[field.name] = pn.Column(
+                widget, meaning_of(field), margin=(0, 0, 8, 0), sizing_mode="stretch_width"
+            )
             rows.append(self._rows[field.name])
         for left in range(0, len(pair), 2):
-            rows.append(pn.Row(*pair[left : left + 2], margin=(0, 0, 8, 0), styles={"gap": "10px"}, sizing_mode="stretch_width"))
+            rows.append(
+                pn.Row(*pair[left : left + 2], margin=(0, 0, 8, 0), styles={"gap": "10px"}, sizing_mode="stretch_width")
+            )
         self._column = pn.Column(*rows, margin=0, sizing_mode="stretch_width")
         self._grey()
 
     def _widget(self, field: Field, value: Any) -> Any:
         if field.kind == "flag":
-            return pn.widgets.Checkbox(label=field.title, value=value, stylesheets=[STYLE], margin=(22, 0, 0, 0), sizing_mode="stretch_width")
+            return pn.widgets.Checkbox(
+                label=field.title, value=value, stylesheets=[STYLE], margin=(22, 0, 0, 0), sizing_mode="stretch_width"
+            )
         if field.kind == "choice":
             words = {str(stop).replace("_", " "): stop for stop in field.stops}
             meaning = field.meaning[:1].upper() + field.meaning[1:]

@@ -76,14 +76,15 @@ class Field:
             value = int(text) if self.kind == "whole" else float(text)
         except ValueError:
             raise ValueError(f"{self.name} is a {self.kind}, got {text!r}") from None
-        assert self.low is not None and self.high is not None
+        assert self.low is not None
+        assert self.high is not None
         if not self.low <= value <= self.high:  # refuses NaN too
             raise ValueError(f"{self.name} goes from {self.low:g} to {self.show(self.high)}, got {text!r}")
         return value
 
 
 def log_stops(low: float, high: float, default: float) -> tuple[float, ...]:
-    """Stops of a logarithmic slider: ten a decade. A lower bound of 0 is kept exactly, below two decades under the default."""
+    """Stops of a logarithmic slider, ten a decade; a lower bound of 0 is kept, two decades under the default."""
     bottom = low if low > 0 else 10.0 ** (math.floor(math.log10(default if default > 0 else high)) - 2)
     decades = range(math.floor(math.log10(bottom)), math.ceil(math.log10(high)) + 1)
     stops = {float(f"{lead}e{decade}") for decade in decades for lead in DECADE}
@@ -120,9 +121,16 @@ def fields_of(rule: type[Rule]) -> list[Field]:
             kind = "whole" if schema["type"] == "integer" else "number"
         fields.append(
             Field(
-                name, name.replace("_", " ").capitalize(), kind, schema["default"], schema.get("unit", ""),
-                schema.get("description", ""), _stops(schema, kind), schema.get("minimum"), schema.get("maximum"),
-            )  # fmt: skip
+                name,
+                name.replace("_", " ").capitalize(),
+                kind,
+                schema["default"],
+                schema.get("unit", ""),
+                schema.get("description", ""),
+                _stops(schema, kind),
+                schema.get("minimum"),
+                schema.get("maximum"),
+            )
         )
     shared = list(Rule.model_fields)
     order = {name: place for place, name in enumerate(("flow_steps", "particles", "temperature"))}

@@ -16,8 +16,8 @@ import numpy as np
 def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
     """Join ``header`` and ``arrays`` (as little-endian float32).
 
-    Layout: uint32 length of the header, the header as UTF-8 JSON padded with spaces to a multiple of four bytes, then the
-    arrays one after another; ``header["arrays"]`` gives each one's first element and its shape.
+    Layout: uint32 length of the header, the header as UTF-8 JSON padded with spaces to a multiple of four bytes, then
+    the arrays one after another; ``header["arrays"]`` gives each one's first element and its shape.
     """
     table, place, blocks = {}, 0, []
     for name, array in arrays.items():
@@ -35,7 +35,10 @@ def unpack(block: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     size = int.from_bytes(block[:4], "little")
     header = json.loads(block[4 : 4 + size])
     values = np.frombuffer(block, dtype="<f4", offset=4 + size)
-    arrays = {name: values[first : first + math.prod(shape)].reshape(shape) for name, (first, shape) in header.pop("arrays").items()}
+    arrays = {
+        name: values[first : first + math.prod(shape)].reshape(shape)
+        for name, (first, shape) in header.pop("arrays").items()
+    }
     return header, arrays
 
 

@@ -20,7 +20,7 @@ FIRST = Question("bandit2d", "qgf", shown=256)
 
 
 def read_link(arguments: Mapping[str, str]) -> tuple[Question, list[str]]:
-    """Turn a link's arguments into a question; what cannot be read is left at its default and named in the second result."""
+    """Turn a link's arguments into a question; what cannot be read keeps its default and is named beside it."""
     problems: list[str] = []
 
     def one_of(name: str, known: Mapping[str, Any], default: str) -> str:
@@ -66,7 +66,12 @@ def read_link(arguments: Mapping[str, str]) -> tuple[Question, list[str]]:
 def write_link(question: Question) -> str:
     """The query string of a question; settings at their defaults are left out."""
     defaults = {field.name: field.default for field in fields_of(RULES[question.rule])}
-    words: dict[str, Any] = {"task": question.task, "rule": question.rule, "seed": question.seed, "shown": question.shown}
+    words: dict[str, Any] = {
+        "task": question.task,
+        "rule": question.rule,
+        "seed": question.seed,
+        "shown": question.shown,
+    }
     words |= {name: value for name, value in question.settings.items() if value != defaults[name]}
     if question.task == "three_exits":
         words |= {axis: f"{value:.3f}" for axis, value in zip(AXES, question.state, strict=True)}

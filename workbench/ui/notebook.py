@@ -10,10 +10,13 @@ import ipywidgets as widgets
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
+from workbench.engine.steering.trace import Trace
 from workbench.plots.live import LivePicture
+from workbench.plots.still import Figure, stages
 from workbench.ui.fields import Field, fields_of
 from workbench.ui.frames import figure
 from workbench.ui.scene import EXTENT, Question, answer, landscape
+from workbench.ui.session import parts_for
 
 WIDE = widgets.Layout(width="440px")
 STYLE = {"description_width": "110px"}
@@ -25,8 +28,12 @@ def control(field: Field, value: Any) -> widgets.Widget:
     if field.kind == "flag":
         return widgets.Checkbox(value=value, **words)
     if field.kind == "choice":
-        return widgets.Dropdown(options=[(str(stop).replace("_", " "), stop) for stop in field.stops], value=value, **words)
-    return widgets.SelectionSlider(options=[(field.show(stop), stop) for stop in field.with_stop(value)], value=value, **words)
+        return widgets.Dropdown(
+            options=[(str(stop).replace("_", " "), stop) for stop in field.stops], value=value, **words
+        )
+    return widgets.SelectionSlider(
+        options=[(field.show(stop), stop) for stop in field.with_stop(value)], value=value, **words
+    )
 
 
 def rule_controls(rule: str, names: list[str] | None = None, **settings: Any) -> dict[str, widgets.Widget]:
@@ -45,6 +52,23 @@ def rule_controls(rule: str, names: list[str] | None = None, **settings: Any) ->
     if unknown:
         raise ValueError(f"rule '{rule}' has no setting '{unknown[0]}'. It has: {', '.join(fields)}")
     return {name: control(fields[name], settings.get(name, fields[name].default)) for name in names or fields}
+
+
+def picture(*traces: Trace, parts: Parts) -> Figure:
+    """Draw traces of one state side by side over the value landscape of that state.
+
+    Parameters
+    ----------
+    *traces : Trace
+        At the same observation; the first one's is taken.
+    parts : Parts
+        Whose critic makes the landscape; without one the ground stays empty.
+    """
+    if not traces:
+        raise ValueError("picture needs at least one trace: picture(steer(...), parts=parts)")
+    state = tuple(traces[0].observations[0].tolist())
+    ground = None if parts.critic is None else landscape(parts, state)
+    return stages(list(traces), ground, (-EXTENT, -EXTENT, EXTENT, EXTENT))
 
 
 class Explorer(widgets.VBox):
@@ -85,11 +109,18 @@ class Explorer(widgets.VBox):
         self._task, self._parts, self._rule, self._fixed = task, parts, rule, settings
         self._state = tuple(state) if state is not None else (0.0,) * parts.observation_dim
         self._shown, self._seed = shown, seed
-        self.controls = rule_controls(rule, names or [RULES[rule].strength], **{n: v for n, v in settings.items() if n in (names or [RULES[rule].strength])})
+        self.controls = rule_controls(
+            rule,
+            names or [RULES[rule].strength],
+            **{n: v for n, v in settings.items() if n in (names or [RULES[rule].strength])},
+        )
         first = RULES[rule](**settings)
         ground = landscape(parts, self._state, first.critic, first.pick_aggregate)
         self._picture = LivePicture([RULES["bc"].title, RULES[rule].title], ground, (-EXTENT, -EXTENT, EXTENT, EXTENT))
-        self._image, self.numbers = widgets.Image(format="png", layout=widgets.Layout(max_width="720px")), widgets.HTML()
+        self._image, self.numbers = (
+            widgets.Image(format="png", layout=widgets.Layout(max_width="720px")),
+            widgets.HTML(),
+        )
         for widget in self.controls.values():
             widget.observe(lambda _: self.update(), "value")
         super().__init__([*self.controls.values(), self._image, self.numbers])
@@ -99,7 +130,9 @@ class Explorer(widgets.VBox):
         """Steer with what the controls say and show it; what goes wrong is shown as words."""
         settings = self._fixed | {name: widget.value for name, widget in self.controls.items()}
         try:
-            found = answer(Question("", self._rule, settings, self._seed, self._shown, self._state), self._parts, self._task)
+            found = answer(
+                Question("", self._rule, settings, self._seed, self._shown, self._state), self._parts, self._task
+            )
         except ValueError as error:
             self.numbers.value = f"<b>{escape(str(error))}</b>"
             return
@@ -110,15 +143,22 @@ class Explorer(widgets.VBox):
 
 def _table(found: Any) -> str:
     columns: list[tuple[str, Callable[[Any], float | None]]] = [
-        ("true reward", lambda n: n.true_reward), ("Q estimate", lambda n: n.q), ("shift", lambda n: n.shift), ("W2", lambda n: n.w2), ("budget", lambda n: n.budget),
-    ]  # fmt: skip
+        ("true reward", lambda n: n.true_reward),
+        ("Q estimate", lambda n: n.q),
+        ("shift", lambda n: n.shift),
+        ("W2", lambda n: n.w2),
+        ("budget", lambda n: n.budget),
+    ]
     columns = [column for column in columns if column[1](found.numbers[0]) is not None]
     head = "".join(f'<th style="padding:0 14px;text-align:right">{name}</th>' for name, _ in columns)
     rows = ""
     for trace, numbers in zip(found.traces, found.numbers, strict=True):
-        cells = "".join(f'<td style="padding:0 14px;text-align:right">{figure(float(value(numbers) or 0.0), 3)}</td>' for _, value in columns)
+        cells = "".join(
+            f'<td style="padding:0 14px;text-align:right">{figure(float(value(numbers) or 0.0), 3)}</td>'
+            for _, value in columns
+        )
         rows += f"<tr><td>{RULES[trace.rule].title}</td>{cells}</tr>"
     return f'<table class="workbench-numbers"><tr><th></th>{head}</tr>{rows}</table>'
 
 
-__all__ = ["Explorer", "control", "rule_controls"]
+__all__ = ["Explorer", "control", "parts_for", "picture", "rule_controls"]

@@ -59,6 +59,7 @@ class ParticlesPage:
         self.plays: list[Play] | None = None
         self._version = 0
         self._made: tuple[tuple[Any, ...], np.ndarray] | None = None
+        self._before: Answer | None = None
         self._shown_landscape: np.ndarray | None = None
         self._truth: dict[str, np.ndarray] = {}
         self._document: Document | None = pn.state.curdoc
@@ -70,24 +71,42 @@ class ParticlesPage:
         self._make_controls()
         half = dict(sizing_mode="stretch_both", margin=0)
         self.stages = Stages(agent=list(STATES["three_exits"]), sizing_mode="stretch_width", margin=0)
-        self.shift = TimeChart(heading="Shift from the behaviour flow", note="mean distance at the same flow time, action units", **half)
+        self.shift = TimeChart(
+            heading="Shift from the behaviour flow", note="mean distance at the same flow time, action units", **half
+        )
         self.climb = TimeChart(heading="Q of the particles", note="before t = 1 the critic extrapolates", **half)
-        self.about = pn.pane.HTML("", stylesheets=[(HERE / "about.css").read_text(encoding="utf-8")], margin=0, sizing_mode="stretch_width")
+        self.about = pn.pane.HTML(
+            "", stylesheets=[(HERE / "about.css").read_text(encoding="utf-8")], margin=0, sizing_mode="stretch_width"
+        )
         if self.question.task == "three_exits":
             self.stages.agent = list(self.question.state)
         self.stages.param.watch(self._moved_agent, "agent")
         self._describe()
+        self.cache.retry(self.question.task)
         self.ask()
 
     def _make_controls(self) -> None:
         q = self.question
         self.task = choice("Task", {title: name for name, title in TASKS.items()}, q.task, css_classes=["wb-task"])
-        self.rule = choice("Rule", {rule.title: name for name, rule in RULES.items() if name != "bc"} | {RULES["bc"].title: "bc"}, q.rule, css_classes=["wb-rule"])
-        self.shown = choice("Particles drawn", {str(count): count for count in SHOWN}, q.shown, css_classes=["wb-shown"])
+        self.rule = choice(
+            "Rule",
+            {rule.title: name for name, rule in RULES.items() if name != "bc"} | {RULES["bc"].title: "bc"},
+            q.rule,
+            css_classes=["wb-rule"],
+        )
+        self.shown = choice(
+            "Particles drawn", {str(count): count for count in SHOWN}, q.shown, css_classes=["wb-shown"]
+        )
         self.seed = QuickSlider(
-            label="Noise seed", start=0, end=SEEDS, value=q.seed, stylesheets=[STYLE], margin=0, sizing_mode="stretch_width",
+            label="Noise seed",
+            start=0,
+            end=SEEDS,
+            value=q.seed,
+            stylesheets=[STYLE],
+            margin=0,
+            sizing_mode="stretch_width",
             css_classes=["wb-slider", "wb-seed"],
-        )  # fmt: skip
+        )
         self.settings = RuleControls(RULES[q.rule], q.settings)
         self._settings_place = pn.Column(self.settings, margin=0, sizing_mode="stretch_width")
         self.settings.param.watch(self._changed, "values")
@@ -108,7 +127,14 @@ class ParticlesPage:
                 if self.task.value == "three_exits":
                     state = tuple(self.stages.agent)
             self.hint = ""
-            self.question = Question(self.task.value, self.rule.value, dict(self.settings.values), self.seed.value, self.shown.value, state)
+            self.question = Question(
+                self.task.value,
+                self.rule.value,
+                dict(self.settings.values),
+                self.seed.value or 0,
+                self.shown.value,
+                state,
+            )
             if event.obj is self.rule:
                 self._describe()
             self.ask()
@@ -134,7 +160,9 @@ class ParticlesPage:
             return
         self._pictures.drop()
         if status.error:
-            self.say("error", f"The built-in task could not be made ready. {status.error}")
+            self.say(
+                "error", f"The built-in task could not be made ready; reload the page to try again. {status.error}"
+            )
             return
         self.say("loading", f"Training the built-in task… {status.progress:.0%}", status.progress)
         if self._poll is None and self._document is not None:
@@ -152,7 +180,7 @@ class ParticlesPage:
     def _later(self, show: Any) -> Any:
         """Bring a worker's result back to the page's own thread, and not before the browser is ready for it.
 
-        Panel 1.9 drops changes made under `pn.io.hold` after the browser has read the document and before it has said so.
+        Panel 1.9 drops changes made under `pn.io.hold` after the browser read the document and before it said so.
         """
 
         def receive(*result: Any) -> None:
@@ -181,7 +209,8 @@ class ParticlesPage:
     def _work(self, question: Question) -> Picture:
         """In a worker thread: the answer and its landscape."""
         parts, task = self.cache.wait(question.task), self.cache.task(question.task)
-        found = answer(question, parts, task)
+        found = answer(question, parts, task, self._before)
+        self._before = found
         settings = found.traces[1].settings
         key = (question.task, question.state, settings["critic"], settings["pick_aggregate"])
         if self._made is None or self._made[0] != key:
@@ -239,10 +268,14 @@ class ParticlesPage:
     def _describe(self) -> None:
         """The rule's own words: its equation, what it costs, where it comes from."""
         rule = RULES[self.question.rule]
-        lines = "".join(f'<div class="line">{_equation(part)}</div>' for part in rule.equation.split(r"\quad") if part.strip(" ,"))
+        lines = "".join(
+            f'<div class="line">{_equation(part)}</div>' for part in rule.equation.split(r"\quad") if part.strip(" ,")
+        )
         summary, *more = _paragraphs(rule.__doc__ or "")
         text = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in more)
-        self.about.object = f'<h3>{escape(rule.title)}</h3><p>{escape(summary)}</p><div class="equation">{lines}</div>{text}'
+        self.about.object = (
+            f'<h3>{escape(rule.title)}</h3><p>{escape(summary)}</p><div class="equation">{lines}</div>{text}'
+        )
 
     def close(self) -> None:
         """The user left."""
@@ -252,7 +285,7 @@ class ParticlesPage:
 
 
 def _paragraphs(docstring: str) -> list[str]:
-    """A rule's docstring in plain words: its formula is shown as ``equation``, the manual's section numbers are left out."""
+    """A rule's docstring in plain words: its formula is shown as ``equation``, section numbers are left out."""
     blocks = [" ".join(block.split()) for block in docstring.split("\n\n") if not block.strip().startswith(".. math::")]
     return [re.sub(r" \(methods\.md[^)]*\)|; methods\.md[^.]*|``", "", block) for block in blocks] or [""]
 

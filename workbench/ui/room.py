@@ -53,7 +53,12 @@ class Play:
 
 def plan() -> dict[str, Any]:
     """The map, for the browser."""
-    return {"wall": task_file.WALL, "pillar": task_file.PILLAR, "exits": task_file.EXITS, "radius": task_file.EXIT_RADIUS}
+    return {
+        "wall": task_file.WALL,
+        "pillar": task_file.PILLAR,
+        "exits": task_file.EXITS,
+        "radius": task_file.EXIT_RADIUS,
+    }
 
 
 def stand(state: tuple[float, ...]) -> tuple[float, ...]:
@@ -72,7 +77,12 @@ class OvertakenError(Exception):
 
 
 def play(
-    rule: Rule, parts: Parts, state: tuple[float, ...], seed: int, episodes: int = EPISODES, overtaken: Callable[[], bool] = lambda: False
+    rule: Rule,
+    parts: Parts,
+    state: tuple[float, ...],
+    seed: int,
+    episodes: int = EPISODES,
+    overtaken: Callable[[], bool] = lambda: False,
 ) -> Play:
     """Play episodes from ``state``; the same seed gives two rules with the same number of particles the same noise.
 
@@ -89,7 +99,9 @@ def play(
         noise = draw_noise(episodes, rule.particles, parts.action_dim, generator)
         rows = torch.from_numpy(np.flatnonzero(active))
         actions = np.zeros((episodes, parts.action_dim), dtype=np.float32)
-        actions[active] = act(rule, parts, torch.from_numpy(seen[active]), Noise(noise.start[rows], noise.choice[rows])).numpy()
+        actions[active] = act(
+            rule, parts, torch.from_numpy(seen[active]), Noise(noise.start[rows], noise.choice[rows])
+        ).numpy()
         result = room.step(actions, active)
         returns += result.rewards
         crashed |= result.terminated & (result.rewards == 0.0)
@@ -100,6 +112,9 @@ def play(
 
 
 def episodes(question: Question, parts: Parts, overtaken: Callable[[], bool]) -> list[Play]:
-    """Play the behaviour flow and the question's rule from its state; fewer episodes where a rule draws many particles."""
+    """Play the behaviour flow and the question's rule from its state; fewer episodes where it draws many particles."""
     count = min(EPISODES, max(4, ROWS // question.make().particles))
-    return [play(rule, parts, question.state, question.seed, count, overtaken) for rule in (question.behaviour(), question.make())]
+    return [
+        play(rule, parts, question.state, question.seed, count, overtaken)
+        for rule in (question.behaviour(), question.make())
+    ]

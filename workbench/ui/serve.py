@@ -52,7 +52,10 @@ def check_free(address: str, port: int) -> None:
             probe.bind((address, port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise OSError(errno.EADDRINUSE, f"port {port} is in use: stop what uses it, or choose another: workbench serve --port {port + 1}") from None
+                raise OSError(
+                    errno.EADDRINUSE,
+                    f"port {port} is in use: stop what uses it, or choose another: workbench serve --port {port + 1}",
+                ) from None
             if error.errno == errno.EACCES:
                 raise OSError(errno.EACCES, f"port {port} needs administrator rights: choose one above 1023") from None
             raise OSError(error.errno, f"cannot listen on {address!r}: {error.strerror}") from None
@@ -80,7 +83,14 @@ def serve(port: int = PORT, address: str = ADDRESS, show: bool = True, origins: 
     torch.set_num_threads(1)  # two threads a session kept most of 30 sessions from opening (design.md)
     allowed = [*origins_of(address, port), *origins]
     server = pn.serve(
-        dict(PAGES), port=port, address=address, websocket_origin=allowed, show=False, start=False, title=TITLE, verbose=False
+        dict(PAGES),
+        port=port,
+        address=address,
+        websocket_origin=allowed,
+        show=False,
+        start=False,
+        title=TITLE,
+        verbose=False,
     )
     host = "127.0.0.1" if address in ("0.0.0.0", "::", "") else address
     url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

@@ -22,7 +22,7 @@ A = TypeVar("A")
 
 @dataclass
 class Status:
-    """How far the parts of a task are: ``parts`` when ready, ``error`` in words when that failed, else ``progress`` in [0, 1]."""
+    """How far the parts of a task are: ``parts`` when ready, ``error`` in words when that failed, else ``progress``."""
 
     progress: float = 0.0
     parts: Parts | None = None

@@ -53,8 +53,8 @@ function drawParticles(g, stage, arrays, k, to, ratio, ink) {
   g.lineWidth = 0.9 * ratio
   g.globalAlpha = n > 300 ? 0.16 : 0.26
   g.stroke(flow)
-  g.lineWidth = 1.1 * ratio
-  g.globalAlpha = 0.5
+  g.lineWidth = ratio // above one pixel a canvas without a GPU strokes ten times slower
+  g.globalAlpha = 0.55
   g.stroke(after)
   g.globalAlpha = 1
   const rest = new Path2D(), r = (n > 300 ? 2.7 : 3.3) * ratio, chosen = []
@@ -137,11 +137,8 @@ export function render({model, el}) {
       if (!fit(stage.canvas)) return
       glyph(stage.mark, spec.look)
       const g = stage.canvas.getContext("2d"), to = lens(stage.canvas, state.view)
-      g.fillStyle = edge
-      g.fillRect(0, 0, stage.canvas.width, stage.canvas.height)
       const ground = state.grid && paintedGrid("grid", state.grid)
-      if (ground) drawGrid(g, ground, state.grid.header.extent, to, ink, ratio)
-      drawBox(g, stage.canvas, to, ratio, ink)
+      g.drawImage(backdrop(stage.canvas, ground, to, ink, edge, ratio), 0, 0)
       drawParticles(g, spec, frame.arrays, now(), to, ratio, edge)
       if (ground) drawKey(g, stage.canvas, ground, ramps(), "Q", ratio, ink, edge)
       if (state.pointer) drawPointer(g, stage, to, ratio, ink)
@@ -150,6 +147,21 @@ export function render({model, el}) {
     if (world) world.draw(now(), frame, ratio)
     tellTime()
   })
+
+  // What lies behind the particles, kept until the landscape, the view, the size or the theme changes.
+  function backdrop(canvas, ground, to, ink, edge, ratio) {
+    const key = [canvas.width, canvas.height, state.view.x, state.view.y, state.view.half, ink].join()
+    if (state.back?.key === key && state.back.ground === ground) return state.back.image
+    const image = document.createElement("canvas"), g = image.getContext("2d")
+    image.width = canvas.width
+    image.height = canvas.height
+    g.fillStyle = edge
+    g.fillRect(0, 0, image.width, image.height)
+    if (ground) drawGrid(g, ground, state.grid.header.extent, to, ink, ratio)
+    drawBox(g, image, to, ratio, ink)
+    state.back = {key, ground, image}
+    return image
+  }
 
   const ramps = () => model.ramps[isDark() ? "dark" : "light"]
 

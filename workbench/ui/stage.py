@@ -1,13 +1,12 @@
-"""The scene in the browser: stages with the value landscape, particles and paths, a third picture, and charts over flow time.
+"""The scene in the browser: stages with landscape, particles and paths, a third picture, and charts over flow time.
 
-Canvas components: 512 particles over 20 steps are painted about 23 ms after a slider's key (design.md), and play, scrub,
-pan and zoom need no server. What they draw arrives as blocks of `frames.pack`.
+Canvas components: 512 particles over 20 steps are painted about 23 ms after a slider's key (design.md), and play,
+scrub, pan and zoom need no server. What they draw arrives as blocks of `frames.pack`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import param
@@ -61,14 +60,22 @@ def look_of(rule: str) -> dict[str, str]:
 
 
 def number_rows(numbers: Numbers, extra: tuple[str, str, str] | None = None) -> list[list[str]]:
-    """Name, value and meaning of each number under a stage; ``extra`` replaces the true reward where the task has none."""
+    """Name, value and meaning of each number under a stage; ``extra`` stands in for a true reward that is not known."""
     first = extra
     if numbers.true_reward is not None:
         first = ("True reward", figure(numbers.true_reward), "mean reward that the chosen actions really earn")
     rows = [
         ("Q estimate", figure(numbers.q), "mean value that the critic gives to the chosen actions, task units"),
-        ("Shift", figure(numbers.shift), "mean distance of the particles, before the pick, from where the behaviour flow takes the same noise, action units"),
-        ("W2", figure(numbers.w2), "sliced Wasserstein-2 distance of the chosen actions from the behaviour flow's, action units"),
+        (
+            "Shift",
+            figure(numbers.shift),
+            "mean distance of all particles from where the behaviour flow takes the same noise, action units",
+        ),
+        (
+            "W2",
+            figure(numbers.w2),
+            "sliced Wasserstein-2 distance of the chosen actions from the behaviour flow's, action units",
+        ),
         ("Budget", figure(numbers.budget), "mean length of the critic's pushes along a particle's way, action units"),
     ]
     return [list(row) for row in ((first,) if first else ()) + tuple(rows)]
@@ -109,11 +116,20 @@ def frame_of(answer: Answer, returns: list[Play] | None, version: int, link: str
         if numbers.true_reward is None:
             value = "…" if returns is None else f"{figure(returns[index].mean)} ± {figure(returns[index].error)}"
             extra = ("Return", value, "mean return of episodes from where the agent stands, with its 95% interval")
-        specs.append({
-            "index": index, "name": trace.rule, "title": RULES[trace.rule].title, "subtitle": subtitle_of(trace),
-            "look": look_of(trace.rule), "ticks": len(positions) - 1, "flow": trace.settings["flow_steps"],
-            "count": positions.shape[1], "single": trace.positions.shape[2] == 1, "numbers": number_rows(numbers, extra),
-        })  # fmt: skip
+        specs.append(
+            {
+                "index": index,
+                "name": trace.rule,
+                "title": RULES[trace.rule].title,
+                "subtitle": subtitle_of(trace),
+                "look": look_of(trace.rule),
+                "ticks": len(positions) - 1,
+                "flow": trace.settings["flow_steps"],
+                "count": positions.shape[1],
+                "single": trace.positions.shape[2] == 1,
+                "numbers": number_rows(numbers, extra),
+            }
+        )
     return pack({"version": version, "link": link, "stages": specs}, arrays)
 
 
@@ -127,8 +143,20 @@ def truth_of(values: np.ndarray, answer: Answer) -> bytes:
     rows = []
     for trace, numbers in zip(answer.traces, answer.numbers, strict=True):
         assert numbers.true_reward is not None
-        rows.append([f"Q − truth, {RULES[trace.rule].title}", figure(numbers.q - numbers.true_reward), "above zero, the critic promises too much"])
-    header = {"kind": "truth", "title": "What the actions earn", "subtitle": "the true reward, which no rule sees", "extent": EXTENT, "numbers": rows}
+        rows.append(
+            [
+                f"Q − truth, {RULES[trace.rule].title}",
+                figure(numbers.q - numbers.true_reward),
+                "above zero, the critic promises too much",
+            ]
+        )
+    header = {
+        "kind": "truth",
+        "title": "What the actions earn",
+        "subtitle": "the true reward, which no rule sees",
+        "extent": EXTENT,
+        "numbers": rows,
+    }
     return pack(header, {"values": values})
 
 
@@ -146,8 +174,13 @@ def room_of(plays: list[Play] | None, rule: str, state: tuple[float, ...]) -> by
         [f"Into lava, {RULES[rule].title}", crash[1], "share of the episodes that end in lava"],
     ]
     header = {
-        "kind": "room", "title": "The room", "subtitle": "drag the agent or its velocity's knob; exits pay what they say", "plan": plan(), "plays": looks, "numbers": where,
-    }  # fmt: skip
+        "kind": "room",
+        "title": "The room",
+        "subtitle": "drag the agent or its velocity's knob; exits pay what they say",
+        "plan": plan(),
+        "plays": looks,
+        "numbers": where,
+    }
     return pack(header, arrays)
 
 
@@ -155,4 +188,6 @@ def series_of(answer: Answer, values: list[np.ndarray], zero: bool) -> bytes:
     """Pack one line per trace over its ticks; ``zero`` keeps 0 on the axis."""
     lines = [{"look": look_of(trace.rule), "ticks": len(trace.positions) - 1} for trace in answer.traces]
     flow = answer.traces[0].settings["flow_steps"]
-    return pack({"lines": lines, "flow": flow, "zero": zero}, {f"y{index}": value for index, value in enumerate(values)})
+    return pack(
+        {"lines": lines, "flow": flow, "zero": zero}, {f"y{index}": value for index, value in enumerate(values)}
+    )

@@ -132,7 +132,7 @@ function makeRoom(parent, model, redraw) {
         else path.moveTo(to.x(data[at]), to.y(data[at + 1]))
       }
       g.strokeStyle = colourOf(look)
-      g.lineWidth = (i ? 1.3 : 1) * ratio
+      g.lineWidth = ratio
       g.globalAlpha = i ? 0.4 : 0.3
       g.stroke(path)
     })
@@ -149,7 +149,7 @@ function makeRoom(parent, model, redraw) {
     }
     g.strokeStyle = colourOf(spec.look)
     g.globalAlpha = 0.45
-    g.lineWidth = 1.2 * ratio
+    g.lineWidth = ratio
     g.stroke(path)
     g.globalAlpha = 1
   }

@@ -58,7 +58,7 @@ def remove_leftovers(folder: Path, of: str = "*") -> None:
 
 @contextmanager
 def made_folder(path: Path) -> Iterator[None]:
-    """Make ``path`` with its parents as far as they are missing; when the block fails, those that stayed empty go again.
+    """Make ``path`` and its parents as far as they are missing; when the block fails, those that are empty go again.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def made_folder(path: Path) -> Iterator[None]:
 
 @contextmanager
 def folder_at_once(path: Path) -> Iterator[Path]:
-    """Give a draft folder that becomes ``path`` when the block ends well: the folder is there complete, or not at all."""
+    """Give a draft that becomes the folder ``path`` when the block ends well: it is there complete, or not at all."""
     with made_folder(path.parent):
         draft = path.with_name(f".{path.name}.draft")
         shutil.rmtree(draft, ignore_errors=True)  # a killed process may have left one

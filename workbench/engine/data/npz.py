@@ -142,7 +142,7 @@ def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
             if array.dtype.hasobject:
                 raise DataFileError(f"{path}: '{name}' holds Python objects; only arrays of numbers are saved")
             with archive.open(zipfile.ZipInfo(f"{name}.npy", EPOCH), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+                np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
     write_atomic(path, content.getvalue())
 
 

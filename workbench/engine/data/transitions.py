@@ -146,7 +146,8 @@ def make_transitions(
     outside = np.abs(checked["actions"]).max(1) > 1.0 + SLACK
     if outside.any() and out_of_bounds == "refuse":
         raise ValueError(
-            f"{source}: {int(outside.sum())} of {rows} rows have actions outside [-1, 1], first row {int(outside.argmax())} "
+            f"{source}: {int(outside.sum())} of {rows} rows have actions outside [-1, 1], "
+            f"first row {int(outside.argmax())} "
             "(rescale them, or clip them: out_of_bounds='clip', on the command line --clip-actions)"
         )
     checked["actions"] = np.clip(checked["actions"], -1.0, 1.0)

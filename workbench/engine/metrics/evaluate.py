@@ -79,7 +79,13 @@ class Evaluation:
 
 
 def evaluate(
-    rule: Rule, parts: Parts, task: Task, episodes: int, seed: int, probes: Tensor | None = None, tick: Tick | None = None
+    rule: Rule,
+    parts: Parts,
+    task: Task,
+    episodes: int,
+    seed: int,
+    probes: Tensor | None = None,
+    tick: Tick | None = None,
 ) -> Evaluation:
     """Play episodes and measure shift.
 

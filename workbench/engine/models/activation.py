@@ -39,19 +39,29 @@ def _relu_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
 def _gelu(x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
     if x.numel() <= FEW and not torch.compiler.is_compiling():
         return torch.nn.functional.gelu(x, approximate="tanh"), (x,)
-    square = x * x
-    gate = torch.addcmul(x * LINEAR, square, x, value=CUBIC).sigmoid_()
+    gate = torch.addcmul(_linear(x), x, x, value=CUBIC).mul_(x).sigmoid_()
     y = x * gate
-    return y, (y, square, gate)
+    return y, (x, y, gate)
 
 
 def _gelu_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
     if len(saved) == 1:
         result: Tensor = torch.ops.aten.gelu_backward(grad, saved[0], approximate="tanh")
         return result
-    y, square, gate = saved  # y' = gate + y (1 - gate) (LINEAR + 3 CUBIC x²)
-    slope = square.mul(3.0 * CUBIC).add_(LINEAR)
-    return torch.addcmul(gate, torch.rsub(gate, 1.0).mul_(y), slope).mul_(grad)
+    x, y, gate = saved  # y' = gate + y (1 - gate) (LINEAR + 3 CUBIC x²)
+    slope = torch.addcmul(_linear(x), x, x, value=3.0 * CUBIC)
+    return torch.addcmul(gate, torch.addcmul(y, y, gate, value=-1.0), slope).mul_(grad)
 
 
+def _linear(like: Tensor) -> Tensor:
+    """LINEAR as a remembered tensor (): a Python number would be wrapped and cast anew at every call."""
+    if torch.compiler.is_compiling():
+        return torch.full((), LINEAR, dtype=like.dtype, device=like.device)
+    key = (like.dtype, like.device)
+    if key not in _CONSTANTS:
+        _CONSTANTS[key] = torch.full((), LINEAR, dtype=like.dtype, device=like.device)
+    return _CONSTANTS[key]
+
+
+_CONSTANTS: dict[tuple[torch.dtype, torch.device], Tensor] = {}
 ACTIVATIONS = {"relu": Activation(_relu, _relu_backward), "gelu": Activation(_gelu, _gelu_backward)}

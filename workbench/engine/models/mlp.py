@@ -10,6 +10,7 @@ Shapes: K members, M rows, I inputs, O outputs.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -52,7 +53,7 @@ class MlpShape:
     def widths(self) -> list[tuple[int, int]]:
         """Return (in, out) of every Dense layer, first to last."""
         sizes = (self.inputs, *self.hidden, self.outputs)
-        return list(zip(sizes[:-1], sizes[1:], strict=True))
+        return list(itertools.pairwise(sizes))
 
     def normed(self, layer: int) -> bool:
         """Say whether hidden layer ``layer`` has LayerNorm."""
@@ -193,7 +194,8 @@ def _norm_backward(
     grad: Tensor, normed: tuple[Tensor, Tensor, Tensor, Tensor | None], layer: Layer, into: Layer | None
 ) -> Tensor:
     pre, mean, rstd, hat = normed
-    assert layer.scale is not None and layer.shift is not None
+    assert layer.scale is not None
+    assert layer.shift is not None
     width = [grad.shape[-1]]
     if hat is None:
         weights = into is not None
@@ -228,9 +230,7 @@ class _Pass(torch.autograd.Function):
         mlp: Mlp = ctx.mlp
         d_theta = torch.empty_like(mlp.theta) if ctx.needs_input_grad[1] else None
         into = None if d_theta is None else split_layers(d_theta, mlp.shape)
-        d_x = backward(
-            grad, ctx.saved, mlp.layers(), mlp.shape.activation, into, need_input=ctx.needs_input_grad[0]
-        )
+        d_x = backward(grad, ctx.saved, mlp.layers(), mlp.shape.activation, into, need_input=ctx.needs_input_grad[0])
         return d_x, d_theta, None
 
 

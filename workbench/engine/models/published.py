@@ -81,17 +81,30 @@ def _layers(arrays: Arrays, net: str) -> list[dict[str, np.ndarray]]:
     layers: list[dict[str, np.ndarray]] = []
     while f"{net}.Dense_{len(layers)}.kernel" in arrays:
         i = len(layers)
-        names = {"kernel": f"Dense_{i}.kernel", "bias": f"Dense_{i}.bias", "scale": f"LayerNorm_{i}.scale", "shift": f"LayerNorm_{i}.bias"}
-        layers.append({key: np.asarray(arrays[f"{net}.{name}"]) for key, name in names.items() if f"{net}.{name}" in arrays})
+        names = {
+            "kernel": f"Dense_{i}.kernel",
+            "bias": f"Dense_{i}.bias",
+            "scale": f"LayerNorm_{i}.scale",
+            "shift": f"LayerNorm_{i}.bias",
+        }
+        layers.append(
+            {key: np.asarray(arrays[f"{net}.{name}"]) for key, name in names.items() if f"{net}.{name}" in arrays}
+        )
     if not layers:
-        raise ValueError(f"no array named '{net}.Dense_0.kernel'; are these weights of the other family, or under another prefix?")
+        raise ValueError(
+            f"no array named '{net}.Dense_0.kernel'; are these weights of the other family, or under another prefix?"
+        )
     return layers
 
 
 def _flow_layers(arrays: Arrays, prefix: str, family: Family) -> list[dict[str, np.ndarray]]:
     if family == "vgf":
         return _layers(arrays, f"{prefix}actor_bc.mlp")
-    last = {key: np.asarray(arrays[f"{prefix}policy.Dense_0.{key}"]) for key in ("kernel", "bias") if f"{prefix}policy.Dense_0.{key}" in arrays}
+    last = {
+        key: np.asarray(arrays[f"{prefix}policy.Dense_0.{key}"])
+        for key in ("kernel", "bias")
+        if f"{prefix}policy.Dense_0.{key}" in arrays
+    }
     if len(last) < 2:
         raise ValueError(f"no array named '{prefix}policy.Dense_0.kernel'; QGF's flow ends in it")
     return [*_layers(arrays, f"{prefix}policy.MLP_0"), last]

@@ -80,10 +80,7 @@ class VelocityField(nn.Module):
 
     def forward(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> Tensor:
         """Return velocities (M, D) at ``observations`` (M, S), ``actions`` (M, D), time ``t`` in [0, 1]: (M,) or one number."""
-        if isinstance(t, float | int):
-            embedding = self._embed_number(float(t), actions)
-        else:
-            embedding = self.embed(t)
+        embedding = self._embed_number(float(t), actions) if isinstance(t, float | int) else self.embed(t)
         embedding = embedding.expand(actions.shape[0], -1)
         return self.net(torch.cat((observations, actions, embedding), 1))
 
@@ -111,4 +108,3 @@ def sample(reference: Reference, observations: Tensor, noise: Tensor, flow_steps
     for i in range(flow_steps):
         actions = actions + reference(observations, actions, i / flow_steps) / flow_steps
     return actions.clamp(-1.0, 1.0)
-

@@ -99,7 +99,7 @@ def repulsion(k: Kernel, how: Repulsion) -> Tensor:
     b, n, _, d = k.differences.shape
     # F = Σ exp(-γ d_ij), γ = 1/(2σ² + 1e-6), σ² = median / (2 ln(N+1)):  ∂F/∂median = Σ d k · 2 γ² / (2 ln(N+1))
     slope = (k.distances * k.values).sum((1, 2)) * 2.0 * k.gamma[:, 0, 0].square() / (2.0 * math.log(n + 1.0))
-    above_floor = 1.0 / (2.0 * VARIANCE_FLOOR + PUBLISHED_EPS) * (1.0 - 1e-6) > k.gamma[:, 0, 0]
+    above_floor = k.gamma[:, 0, 0] < 1.0 / (2.0 * VARIANCE_FLOOR + PUBLISHED_EPS) * (1.0 - 1e-6)
     slope = torch.where(above_floor, slope, torch.zeros_like(slope))
     pairs = k.middle[..., None].expand(b, 2, d)
     of_pair = k.differences.reshape(b, n * n, d).gather(1, pairs)  # ∂(mean of two)/∂x_i = 0.5 · 2 (x_i - x_j)

@@ -1,8 +1,8 @@
 """What a steering rule is.
 
-A rule is a frozen, validated set of settings with three pure methods: ``init`` places the particles, ``step`` moves them
-one tick, ``ticks`` says how often. Two shapes cover the family of this page: `DuringFlow` adds a push to the velocity at
-each denoising step, `AfterFlow` lets the flow finish and then moves the clean particles.
+A rule is a frozen, validated set of settings with three pure methods: ``init`` places the particles, ``step`` moves
+them one tick, ``ticks`` says how often. Two shapes cover the family of this page: `DuringFlow` adds a push to the
+velocity at each denoising step, `AfterFlow` lets the flow finish and then moves the clean particles.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from workbench.engine.steering.ascent import Moments
 from workbench.engine.steering.pick import Pick
 
 
-def setting(default: Any, meaning: str, *, unit: str = "", low: float | None = None, high: float | None = None, log: bool = False) -> Any:
+def setting(
+    default: Any,
+    meaning: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    log: bool = False,
+) -> Any:
     """Declare one setting of a rule: its default, bounds, unit, meaning, and whether a slider for it is logarithmic."""
     return Field(default, ge=low, le=high, description=meaning, json_schema_extra={"unit": unit, "log": log})
 
@@ -73,8 +81,9 @@ class Info(NamedTuple):
 class Rule(BaseModel, ABC):
     """A steering rule with its settings.
 
-    Class attributes that every concrete rule states: ``name``, ``title``, ``paper``, ``equation`` (LaTeX), ``needs`` (parts),
-    ``strength`` (the setting that says how far to go), ``bc_at`` (settings at which the rule equals ``bc`` exactly).
+    Class attributes that every concrete rule states: ``name``, ``title``, ``paper``, ``equation`` (LaTeX), ``needs``
+    (parts), ``strength`` (the setting that says how far to go), ``bc_at`` (settings at which the rule equals ``bc``
+    exactly).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,17 +98,24 @@ class Rule(BaseModel, ABC):
     flow_steps: int = setting(10, "Euler steps T of the behaviour flow", unit="steps", low=1, high=100)
     particles: int = setting(1, "candidate actions N drawn per state", unit="particles", low=1, high=1024, log=True)
     pick: Pick = setting("greedy", "which particle becomes the action: arg max Q, softmax of Q, or any")
-    temperature: float = setting(1.0, "softmax pick: Q differences below this count as ties", unit="Q", low=1e-4, high=1e4, log=True)
+    temperature: float = setting(
+        1.0, "softmax pick: Q differences below this count as ties", unit="Q", low=1e-4, high=1e4, log=True
+    )
     critic: Literal["target", "online"] = setting("target", "the EMA target critic or the online one")
     aggregate: Aggregate = setting("min", "how the ensemble's members are combined for the gradient")
     pick_aggregate: Aggregate = setting("min", "how the ensemble's members are combined for the pick")
 
     @classmethod
     def describe(cls) -> dict[str, Any]:
-        """Everything that a list of rules shows, as plain types: names, equation, needs, and settings with their bounds."""
+        """Everything that a list of rules shows, as plain types: names, equation, needs, settings with their bounds."""
         settings = []
         for name, schema in cls.model_json_schema()["properties"].items():
-            item = {"name": name, "default": schema["default"], "unit": schema.get("unit", ""), "meaning": schema["description"]}
+            item = {
+                "name": name,
+                "default": schema["default"],
+                "unit": schema.get("unit", ""),
+                "meaning": schema["description"],
+            }
             if "minimum" in schema:
                 item |= {"low": schema["minimum"], "high": schema["maximum"], "log": schema["log"]}
             if "enum" in schema:
@@ -140,14 +156,26 @@ class Rule(BaseModel, ABC):
 
 
 class DuringFlow(Rule):
-    """Rules that push while the action is being denoised: a ← a + δ (v + w g), clipped at the end (methods.md, section 5)."""
+    """Rules that push while the action is being denoised: a ← a + δ (v + w g), clipped at the end.
+
+    Source: methods.md, section 5.
+    """
 
     strength: ClassVar[str] = "weight"
     bc_at: ClassVar[dict[str, Any]] = {"weight": 0.0, "particles": 1}
-    weight: float = setting(0.3, "guidance weight w = 1/β: how hard the critic's gradient pushes", unit="action² / Q", low=0.0, high=1e4, log=True)
+    weight: float = setting(
+        0.3,
+        "guidance weight w = 1/β: how hard the critic's gradient pushes",
+        unit="action² / Q",
+        low=0.0,
+        high=1e4,
+        log=True,
+    )
 
     @abstractmethod
-    def guidance(self, parts: Parts, rows: Tensor, actions: Tensor, velocity: Tensor, t: float) -> tuple[Tensor, Tensor, Tensor]:
+    def guidance(
+        self, parts: Parts, rows: Tensor, actions: Tensor, velocity: Tensor, t: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return g (B, N, D), Q (B, N) where it was asked, and that place (B, N, D)."""
 
     def ticks(self) -> int:
@@ -194,7 +222,7 @@ class AfterFlow(Rule):
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """End a sentence about an unknown ``word``: ``; did you mean 'x'?`` when something known is close, else a full stop."""
+    """End a sentence about an unknown ``word``: ``; did you mean 'x'?`` when one is close, else a full stop."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else "."
 
@@ -206,7 +234,9 @@ def explain(error: ValidationError, rule: type[Rule]) -> str:
         where = str(item["loc"][0]) if item["loc"] else "settings"
         if item["type"] == "extra_forbidden":
             known = list(rule.model_fields)
-            lines.append(f"rule '{rule.name}' has no setting '{where}'{nearest(where, known)} It has: {', '.join(known)}")
+            lines.append(
+                f"rule '{rule.name}' has no setting '{where}'{nearest(where, known)} It has: {', '.join(known)}"
+            )
             continue
         bounds = describe_bounds(rule, where)
         lines.append(f"setting '{where}' of rule '{rule.name}': {in_words(item['msg'])}, got {item['input']!r}{bounds}")

@@ -65,8 +65,15 @@ class Trace:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return NumPy arrays by name, ready for ``numpy.savez``."""
-        out = {name: getattr(self, name).cpu().numpy() for name in ("positions", "times", "pushes", "queries", "q_along", "picked")}
-        out |= {"observations": self.observations.cpu().numpy(), "actions": self.actions.cpu().numpy(), "budget": self.budget.cpu().numpy()}
+        out = {
+            name: getattr(self, name).cpu().numpy()
+            for name in ("positions", "times", "pushes", "queries", "q_along", "picked")
+        }
+        out |= {
+            "observations": self.observations.cpu().numpy(),
+            "actions": self.actions.cpu().numpy(),
+            "budget": self.budget.cpu().numpy(),
+        }
         if self.q is not None:
             out["q"] = self.q.cpu().numpy()
         return out | {f"term.{name}": array.cpu().numpy() for name, array in self.terms.items()}

@@ -111,8 +111,13 @@ def load_saved(task: Task, folder: str | Path, *, out_of_bounds: OutOfBounds = "
     if isinstance(task, StoredTask):
         return task.load(folder, out_of_bounds=out_of_bounds)
     data = load_dataset(path, out_of_bounds=out_of_bounds)
-    sizes = {"observations": (data.observation_dim, task.info.observation_dim), "actions": (data.action_dim, task.info.action_dim)}
+    sizes = {
+        "observations": (data.observation_dim, task.info.observation_dim),
+        "actions": (data.action_dim, task.info.action_dim),
+    }
     for name, (found, needed) in sizes.items():
         if found != needed:
-            raise DataFileError(f"{path}: '{name}' has {found} column(s), task '{task.info.name}' needs {needed}; these are other data")
+            raise DataFileError(
+                f"{path}: '{name}' has {found} column(s), task '{task.info.name}' needs {needed}; these are other data"
+            )
     return data

@@ -42,7 +42,9 @@ def sweep(start: np.ndarray, move: np.ndarray) -> Outcome:
     never = np.full(len(start), np.inf)
     with np.errstate(divide="ignore", invalid="ignore"):
         to_wall = np.where(np.abs(start + move) > WALL, (np.sign(move) * WALL - start) / move, np.inf).min(1)
-        slabs = (np.array([PILLAR[0::2], PILLAR[1::2]])[:, None] - start) / move  # (2, E, 2): entry and exit of each slab
+        slabs = (
+            np.array([PILLAR[0::2], PILLAR[1::2]])[:, None] - start
+        ) / move  # (2, E, 2): entry and exit of each slab
         enter, leave = np.fmin(slabs[0], slabs[1]), np.fmax(slabs[0], slabs[1])
     still = move == 0.0  # a coordinate that does not move is inside its slab always or never
     inside = (start > PILLAR[0::2]) & (start < PILLAR[1::2])

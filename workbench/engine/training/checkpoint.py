@@ -1,8 +1,8 @@
 """Checkpoints: safetensors for the arrays, JSON for everything else; atomic, hashed, resumable bit for bit.
 
 A run folder holds ``run.json`` and the one state file it names. A save writes the new state file first, then swaps
-``run.json``, then removes the old state file, so that a process killed at any moment leaves a complete checkpoint. A state
-file's name ends in its hash, so that no save writes over the file that ``run.json`` names.
+``run.json``, then removes the old state file, so that a process killed at any moment leaves a complete checkpoint. A
+state file's name ends in its hash, so that no save writes over the file that ``run.json`` names.
 """
 
 from __future__ import annotations
@@ -92,7 +92,11 @@ def save_checkpoint(trainer: Trainer, folder: Path, task: str) -> None:
     OSError
         Disk full and the like; the checkpoint that was there stays.
     """
-    arrays = {"normalizer.mean": trainer.networks.mean, "normalizer.std": trainer.networks.std, "rng": trainer.generator.get_state()}
+    arrays = {
+        "normalizer.mean": trainer.networks.mean,
+        "normalizer.std": trainer.networks.std,
+        "rng": trainer.generator.get_state(),
+    }
     for name in NETWORKS:
         arrays |= {f"{name}.{key}": array for key, array in trainer.networks.net(name).arrays().items()}
     arrays |= {f"adam.{name}": array for name, array in trainer.adam.arrays().items()}
@@ -111,7 +115,8 @@ def save_checkpoint(trainer: Trainer, folder: Path, task: str) -> None:
         "config": trainer.config.model_dump(mode="json"),
         "data": {"fingerprint": trainer.data.fingerprint(), "rows": len(trainer.data)},
         "device": trainer.device.type,
-        "versions": {name: version(name) for name in ("torch", "numpy", "safetensors")} | {"python": platform.python_version()},
+        "versions": {name: version(name) for name in ("torch", "numpy", "safetensors")}
+        | {"python": platform.python_version()},
         "state": {"file": state, "sha256": digest},
     }
     write_atomic(folder / state, content)
@@ -141,7 +146,10 @@ def load_run(folder: str | Path, task: str | None = None) -> Run:
         raise CheckpointError(f"{folder} holds no run (no {RUN_FILE} there); make one: workbench fit TASK --out FOLDER")
     record = _unseal(folder / RUN_FILE)
     if task is not None and record.get("task") != task:
-        raise CheckpointError(f"{folder} was trained on task '{record.get('task')}', not on '{task}'; name its own task, or another folder")
+        raise CheckpointError(
+            f"{folder} was trained on task '{record.get('task')}', not on '{task}'; "
+            "name its own task, or another folder"
+        )
     try:
         return Run(
             folder=folder,
@@ -173,7 +181,9 @@ def resume(run: Run, data: Transitions, device: torch.device | str = "cpu") -> T
             "give it the data it began with, or begin a new run"
         )
     if kind != run.device:
-        raise CheckpointError(f"{run.folder} was trained on {run.device} and goes on only there, not on {kind}; its random numbers differ")
+        raise CheckpointError(
+            f"{run.folder} was trained on {run.device} and goes on only there, not on {kind}; its random numbers differ"
+        )
     trainer = Trainer(data, run.config, device)
     networks = _networks(run)
     with torch.no_grad():
@@ -196,7 +206,9 @@ def _networks(run: Run) -> Networks:
                 view.copy_(run.arrays[f"{name}.{key}"])
         networks.mean, networks.std = mean.clone(), run.arrays["normalizer.std"].clone()
     except KeyError as error:
-        raise CheckpointError(f"the state file in {run.folder} lacks the array {error}; train again or restore a copy") from None
+        raise CheckpointError(
+            f"the state file in {run.folder} lacks the array {error}; train again or restore a copy"
+        ) from None
     return networks
 
 
@@ -218,13 +230,20 @@ def _unseal(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
-        raise CheckpointError(f"{path} is not valid JSON: it is truncated or was edited; train again or restore a copy") from None
+        raise CheckpointError(
+            f"{path} is not valid JSON: it is truncated or was edited; train again or restore a copy"
+        ) from None
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         found = record.get("format") if isinstance(record, dict) else None
-        raise CheckpointError(f"{path} has format version {found}, this workbench reads {FORMAT}; use the version that wrote it, or train again")
+        raise CheckpointError(
+            f"{path} has format version {found}, this workbench reads {FORMAT}; "
+            "use the version that wrote it, or train again"
+        )
     seal = record.pop("seal", None)
     if seal != _digest(record):
-        raise CheckpointError(f"{path} was edited after it was written (its seal does not match); train again or restore a copy")
+        raise CheckpointError(
+            f"{path} was edited after it was written (its seal does not match); train again or restore a copy"
+        )
     return record
 
 
@@ -234,7 +253,10 @@ def _read_state(folder: Path, name: str, digest: str) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is missing; restore it or train again")
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != digest:
-        raise CheckpointError(f"{path} is truncated or was edited (its SHA-256 is not the one in {RUN_FILE}); restore a copy or train again")
+        raise CheckpointError(
+            f"{path} is truncated or was edited (its SHA-256 is not the one in {RUN_FILE}); "
+            "restore a copy or train again"
+        )
     try:
         return load_arrays(content)
     except SafetensorError as error:

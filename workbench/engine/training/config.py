@@ -19,11 +19,16 @@ class FitConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    critic: CriticName = Field("iql", description="how the critic is trained: IQL, or TD through the value gradient flow")
-    family: Literal["qgf", "vgf"] = Field(
-        "qgf", description="network style: qgf (GELU, sinusoidal time, LayerNorm) or vgf (ReLU, raw time, LayerNorm in critics only)"
+    critic: CriticName = Field(
+        "iql", description="how the critic is trained: IQL, or TD through the value gradient flow"
     )
-    hidden: tuple[Annotated[int, Field(ge=1, le=16_384)], ...] = Field((512, 512, 512, 512), min_length=1, description="widths of the hidden layers")
+    family: Literal["qgf", "vgf"] = Field(
+        "qgf",
+        description="networks: qgf (GELU, sinusoidal time, LayerNorm) or vgf (ReLU, raw time, LayerNorm in critics)",
+    )
+    hidden: tuple[Annotated[int, Field(ge=1, le=16_384)], ...] = Field(
+        (512, 512, 512, 512), min_length=1, description="widths of the hidden layers"
+    )
     members: int = Field(2, ge=1, le=16, description="critics K in the ensemble")
     steps: int = Field(100_000, ge=1, description="updates")
     batch_size: int = Field(256, ge=1, description="rows per update")
@@ -33,15 +38,22 @@ class FitConfig(BaseModel):
     n_step: int = Field(1, ge=1, le=100, description="steps of the n-step return")
     tau: float = Field(0.005, gt=0.0, le=1.0, description="EMA rate of the target critic")
     reward_scale: float = Field(1.0, gt=0.0, description="rewards are multiplied by this")
-    normalize_observations: bool = Field(True, description="subtract the data's mean and divide by its standard deviation")
+    normalize_observations: bool = Field(
+        True, description="subtract the data's mean and divide by its standard deviation"
+    )
     expectile: float = Field(0.9, gt=0.0, lt=1.0, description="IQL: expectile τ_e of the state value")
-    value_loss: Literal["expectile", "sql"] = Field("expectile", description="IQL: expectile regression, or sparse Q-learning's weighting")
+    value_loss: Literal["expectile", "sql"] = Field(
+        "expectile", description="IQL: expectile regression, or sparse Q-learning's weighting"
+    )
     sql_alpha: float = Field(0.9, gt=0.0, description="IQL with value_loss sql: its temperature")
     value_aggregate: Aggregate = Field("min", description="IQL: how target critics are combined for the state value")
     reference: Literal["frozen", "joint"] = Field(
-        "frozen", description="td_vgf: train the flow first and cache its samples (paper's text), or together (published code)"
+        "frozen",
+        description="td_vgf: train the flow first and cache its samples (paper's text), or together (published code)",
     )
-    reference_steps: int = Field(0, ge=0, description="td_vgf, frozen: updates of the flow before the critic; 0 means as many as steps")
+    reference_steps: int = Field(
+        0, ge=0, description="td_vgf, frozen: updates of the flow before the critic; 0 means as many as steps"
+    )
     flow_steps: int = Field(10, ge=1, le=100, description="td_vgf: Euler steps T when sampling next-state particles")
     particles: int = Field(10, ge=1, le=1024, description="td_vgf: next-state particles N")
     transport_steps: int = Field(3, ge=0, le=100, description="td_vgf: L_train")
@@ -51,7 +63,9 @@ class FitConfig(BaseModel):
     repulsion: Repulsion = Field("published", description="td_vgf: the force between particles")
     target_select: Literal["mean", "max"] = Field("mean", description="td_vgf: which particle's value is the target")
     target_aggregate: Aggregate = Field("min", description="td_vgf: how target critics are combined")
-    compile: bool = Field(False, description="compile the update (needs a C++ compiler; pays on long runs of small networks)")
+    compile: bool = Field(
+        False, description="compile the update (needs a C++ compiler; pays on long runs of small networks)"
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="fixes weights, minibatches and noise")
 
 
@@ -70,7 +84,9 @@ def make_config(**settings: Any) -> FitConfig:
                 known = list(FitConfig.model_fields)
                 lines.append(f"training has no setting '{where}'{nearest(where, known)} It has: {', '.join(known)}")
             else:
-                lines.append(f"training setting '{where}': {in_words(item['msg'])}, got {item['input']!r}{_bounds(where)}")
+                lines.append(
+                    f"training setting '{where}': {in_words(item['msg'])}, got {item['input']!r}{_bounds(where)}"
+                )
         raise ValueError("\n".join(lines)) from None
 
 

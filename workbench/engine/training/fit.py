@@ -71,15 +71,18 @@ def fit(
     if save_every < 1 or report_every < 1:
         raise ValueError(f"save_every and report_every must be at least 1, got {save_every} and {report_every}")
     speed, since, started, first = 0.0, time.perf_counter(), time.perf_counter(), trainer.step_number
-    phase_now, losses, reported = trainer.phase()[0], {}, first
+    phase_now, reported = trainer.phase()[0], first
+    losses: dict[str, torch.Tensor] = {}
     while not trainer.finished:
         if should_stop is not None and should_stop():
             if save is not None:
                 _check(trainer, _read(losses))
                 save(trainer)
-            yield Progress(trainer.step_number, trainer.total_steps, phase_now.name, _read(losses), speed, math.inf, True)
+            yield Progress(
+                trainer.step_number, trainer.total_steps, phase_now.name, _read(losses), speed, math.inf, True
+            )
             return
-        phase, done = trainer.phase()
+        phase, _ = trainer.phase()
         if phase is not phase_now:
             phase_now, started, first = phase, time.perf_counter(), trainer.step_number
         losses = trainer.step()
@@ -95,7 +98,9 @@ def fit(
             now = time.perf_counter()
             speed, since, reported = (number - reported) / max(now - since, 1e-9), now, number
             pace = (now - started) / max(number - first, 1)
-            yield Progress(number, trainer.total_steps, phase.name, values, speed, pace * (trainer.total_steps - number))
+            yield Progress(
+                number, trainer.total_steps, phase.name, values, speed, pace * (trainer.total_steps - number)
+            )
 
 
 def _read(losses: dict[str, torch.Tensor]) -> dict[str, float]:

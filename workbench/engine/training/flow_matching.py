@@ -7,7 +7,6 @@ from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.parts import Reference
-from workbench.engine.training.config import FitConfig
 from workbench.engine.training.loss import Loss, Losses, Scene
 
 
@@ -43,13 +42,14 @@ class FlowMatching(Loss):
 
     trains = ("reference",)
 
-    def draw(self, batch: Batch, config: FitConfig, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
         """x_0 (M, D) and t (M,)."""
         m, device = batch.actions.shape[0], batch.actions.device
         start = torch.randn(batch.actions.shape, generator=generator, device=device)
-        if config.family == "qgf":
-            tick = torch.randint(0, config.flow_steps + 1, (m,), generator=generator, device=device)
-            return start, tick / config.flow_steps
+        if self.config.family == "qgf":
+            steps = self.config.flow_steps
+            tick = torch.randint(0, steps + 1, (m,), generator=generator, device=device)
+            return start, tick / steps
         return start, torch.rand(m, generator=generator, device=device)
 
     def __call__(self, scene: Scene, batch: Batch, noise: tuple[Tensor, ...]) -> Losses:

@@ -54,18 +54,18 @@ class IQL(Loss):
     trains = ("critic", "value")
     targets = ("critic",)
 
-    def draw(self, batch: Batch, config: FitConfig, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
         """No noise."""
         return ()
 
     def __call__(self, scene: Scene, batch: Batch, noise: tuple[Tensor, ...]) -> Losses:
         """Two scalars, ``critic`` and ``value``."""
-        nets, config = scene.networks, scene.config
+        nets = scene.networks
         with torch.no_grad():
             q_target = nets.target_critic(batch.observations, batch.actions)
             target = td_target(batch, nets.value(batch.next_observations))
         q, v = nets.critic(batch.observations, batch.actions), nets.value(batch.observations)
         return {
             "critic": critic_loss(q, target, batch.valid),
-            "value": value_loss(q_target, v, config, batch.valid),
+            "value": value_loss(q_target, v, self.config, batch.valid),
         }

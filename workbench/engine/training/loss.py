@@ -17,18 +17,16 @@ Losses = dict[str, Tensor]
 
 @dataclass
 class Scene:
-    """What a loss may read: the networks, the settings, and cached samples of the frozen reference flow.
+    """What a loss may read: the networks, and cached samples of the frozen reference flow.
 
     Attributes
     ----------
     networks : Networks
-    config : FitConfig
     cache : Tensor or None
         (R, N, D), reference samples at every row's next observation.
     """
 
     networks: Networks
-    config: FitConfig
     cache: Tensor | None = None
 
 
@@ -36,13 +34,20 @@ class Loss(ABC):
     """One loss file holds one of these; `workbench.engine.training.plan.LOSSES` lists them.
 
     ``trains`` names the networks that get gradients, ``targets`` those that have an EMA target.
+
+    Parameters
+    ----------
+    config : FitConfig
     """
 
     trains: tuple[str, ...]
     targets: tuple[str, ...] = ()
 
+    def __init__(self, config: FitConfig) -> None:
+        self.config = config
+
     @abstractmethod
-    def draw(self, batch: Batch, config: FitConfig, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Draw the noise of one update."""
 
     @abstractmethod

@@ -54,7 +54,11 @@ class Networks:
 
     def parts(self, config: FitConfig, trained: tuple[str, ...]) -> Parts:
         """Copies of the ``trained`` networks as `Parts`: a later update does not change them."""
-        frozen = {name: copy.deepcopy(module).requires_grad_(False) for name, module in self.modules().items() if name in trained}
+        frozen = {
+            name: copy.deepcopy(module).requires_grad_(False)
+            for name, module in self.modules().items()
+            if name in trained
+        }
         return Parts(
             observation_dim=self.reference.observation_dim,
             action_dim=self.reference.action_dim,

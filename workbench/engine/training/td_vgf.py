@@ -75,23 +75,27 @@ class TDVGF(Loss):
     trains = ("critic",)
     targets = ("critic",)
 
-    def draw(self, batch: Batch, config: FitConfig, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def __init__(self, config: FitConfig) -> None:
+        super().__init__(config)
+        self._rule = transport_rule(config)
+
+    def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Particle noise (M, N, D), unless samples are cached."""
-        if config.reference == "frozen":
+        if self.config.reference == "frozen":
             return ()
-        size = (batch.actions.shape[0], config.particles, batch.actions.shape[1])
+        size = (batch.actions.shape[0], self.config.particles, batch.actions.shape[1])
         return (torch.randn(size, generator=generator, device=batch.actions.device),)
 
     def __call__(self, scene: Scene, batch: Batch, noise: tuple[Tensor, ...]) -> Losses:
         """One scalar, ``critic``."""
-        nets, config, following = scene.networks, scene.config, batch.next_observations
+        nets, config, following = scene.networks, self.config, batch.next_observations
         with torch.no_grad():
             if noise:
                 particles = reference_samples(nets.reference, following, noise[0], config.flow_steps)
             else:
                 assert scene.cache is not None
                 particles = scene.cache[batch.rows]
-            moved = transport(transport_rule(config), nets.critic, following, particles)
+            moved = transport(self._rule, nets.critic, following, particles)
             rows = following.repeat_interleave(config.particles, 0)
             q_next = nets.target_critic(rows, moved.flatten(0, 1)).view(-1, *moved.shape[:2])
             value = next_value(q_next, config.target_aggregate, config.target_select)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from workbench.engine.allocator import keep_large_blocks
 from workbench.engine.data.transitions import Batch, Replay, Transitions
 from workbench.engine.models.parts import Parts
-from workbench.engine.precision import fast_matmul
+from workbench.engine.precision import fast_matmul, few_threads
 from workbench.engine.training.adam import Adam
 from workbench.engine.training.compiled import CompiledUpdate, require_compiler
 from workbench.engine.training.config import FitConfig
@@ -43,8 +44,10 @@ class Trainer:
         self.step_number = 0
         self.networks = build_networks(config, data.observation_dim, data.action_dim)
         if config.normalize_observations:
-            self.networks.mean = torch.from_numpy(data.observations.mean(0))
-            self.networks.std = torch.from_numpy(data.observations.std(0)).clamp_min(STD_FLOOR)
+            # in double precision: a float32 sum over half a million rows is off in the fourth digit
+            mean, std = (getattr(data.observations, name)(0, dtype=np.float64) for name in ("mean", "std"))
+            self.networks.mean = torch.from_numpy(mean).float()
+            self.networks.std = torch.from_numpy(std).float().clamp_min(STD_FLOOR)
         self.networks.to(self.device)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
         self.trained = trained_parts(config)
@@ -60,9 +63,9 @@ class Trainer:
             reward_scale=config.reward_scale,
             device=self.device,
         )
-        self._scene = Scene(self.networks, config)
+        self._scene = Scene(self.networks)
         self._compilations: dict[tuple[str, ...], CompiledUpdate] = {}
-        self._losses: dict[str, Loss] = {key: LOSSES[key]() for phase in self.phases for key in phase.losses}
+        self._losses: dict[str, Loss] = {key: LOSSES[key](config) for phase in self.phases for key in phase.losses}
 
     @property
     def finished(self) -> bool:
@@ -93,7 +96,7 @@ class Trainer:
         size = (self.config.batch_size,)
         index = torch.randint(0, len(self._replay), size, generator=self.generator, device=self.device)
         batch = self._replay.batch(index)
-        noise = {key: self._losses[key].draw(batch, self.config, self.generator) for key in phase.losses}
+        noise = {key: self._losses[key].draw(batch, self.generator) for key in phase.losses}
         losses = self.update(batch, noise)
         self.step_number += 1
         return losses
@@ -105,6 +108,10 @@ class Trainer:
         """
         if self.config.compile:
             return self._compiled(tuple(noise))(batch, noise, self.learning_rate())
+        with few_threads(self.config.batch_size, max(self.config.hidden), self.device):
+            return self._eager(batch, noise)
+
+    def _eager(self, batch: Batch, noise: dict[str, tuple[Tensor, ...]]) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = {}
         with fast_matmul(self.config.batch_size, max(self.config.hidden), self.device):
             for key, drawn in noise.items():

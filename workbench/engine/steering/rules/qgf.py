@@ -20,7 +20,9 @@ class QGF(DuringFlow):
     name: ClassVar[str] = "qgf"
     title: ClassVar[str] = "QGF"
     paper: ClassVar[str] = "QGF, arXiv 2606.11087"
-    equation: ClassVar[str] = r"a \leftarrow a + \delta\,(v + w\, \nabla_{\hat a} Q(s, \hat a)), \quad \hat a = \mathrm{clip}(a + (1-t)\, v)"
+    equation: ClassVar[str] = (
+        r"a \leftarrow a + \delta\,(v + w\, \nabla_{\hat a} Q(s, \hat a)), \quad \hat a = \mathrm{clip}(a + (1-t)\, v)"
+    )
 
     def guidance(
         self, parts: Parts, rows: Tensor, actions: Tensor, velocity: Tensor, t: float

@@ -21,7 +21,9 @@ class QGFJacobian(DuringFlow):
     name: ClassVar[str] = "qgf_jacobian"
     title: ClassVar[str] = "QGF-Jacobian"
     paper: ClassVar[str] = "QGF ablation, arXiv 2606.11087"
-    equation: ClassVar[str] = r"a \leftarrow a + \delta\,(v + w\, J^\top \nabla_{\hat a} Q(s, \hat a)), \quad J = \partial \hat a / \partial a"
+    equation: ClassVar[str] = (
+        r"a \leftarrow a + \delta\,(v + w\, J^\top \nabla_{\hat a} Q(s, \hat a)), \quad J = \partial \hat a / \partial a"
+    )
 
     def guidance(
         self, parts: Parts, rows: Tensor, actions: Tensor, velocity: Tensor, t: float

@@ -31,8 +31,17 @@ class VGF(AfterFlow):
     )
 
     particles: int = setting(10, "particles N transported together", unit="particles", low=1, high=1024, log=True)
-    step_size: float = setting(0.1, "step size ε (Adam's learning rate, or the plain factor)", unit="action", low=0.0, high=1.0, log=True)
-    alpha: float = setting(1.0, "temperature α: larger weakens the value gradient against the repulsion", unit="Q", low=1e-4, high=1e3, log=True)
+    step_size: float = setting(
+        0.1, "step size ε (Adam's learning rate, or the plain factor)", unit="action", low=0.0, high=1.0, log=True
+    )
+    alpha: float = setting(
+        1.0,
+        "temperature α: larger weakens the value gradient against repulsion",
+        unit="Q",
+        low=1e-4,
+        high=1e3,
+        log=True,
+    )
     ascent: Ascent = setting("adam", "how a direction becomes a step: Adam (published code) or plain (paper's text)")
     repulsion: Repulsion = setting("published", "the force that keeps particles apart")
     critic: Literal["target", "online"] = setting("online", "the EMA target critic or the online one")
@@ -46,4 +55,5 @@ class VGF(AfterFlow):
         attraction = (kernel.values @ score) / (self.alpha * n)
         apart = repulsion(kernel, self.repulsion) / n
         step, moments = ascend(attraction + apart, state.moments or fresh_moments(x), self.step_size, self.ascent)
-        return step, state._replace(moments=moments), Info(1.0, None, {"attraction": attraction, "repulsion": apart}, q, x)
+        info = Info(1.0, None, {"attraction": attraction, "repulsion": apart}, q, x)
+        return step, state._replace(moments=moments), info

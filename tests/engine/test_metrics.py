@@ -1,0 +1,148 @@
+"""Metrics against known answers."""
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.engine.metrics.cost import network_evaluations
+from workbench.engine.metrics.evaluate import evaluate
+from workbench.engine.metrics.intervals import bootstrap_mean
+from workbench.engine.metrics.shift import measure_shift, sliced_wasserstein2, wasserstein2
+from workbench.engine.models.parts import Parts
+from workbench.engine.steering.rules import RULES, make_rule
+from workbench.engine.tasks.registry import make_task
+from workbench.engine.tasks.rollout import rollout
+
+
+def test_bootstrap_of_a_known_case() -> None:
+    values = np.random.default_rng(0).normal(2.0, 1.0, 400)
+    found = bootstrap_mean(values)
+    half = 1.96 * values.std() / np.sqrt(400)
+    assert found.mean == pytest.approx(values.mean())
+    assert found.low == pytest.approx(values.mean() - half, abs=0.2 * half)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.2 * half)
+    assert bootstrap_mean(values) == found
+
+
+def test_bootstrap_covers() -> None:
+    """Of 300 intervals over 60 values each, 95% hold the true mean; three standard errors are 4 points, bias 2 more."""
+    rng = np.random.default_rng(1)
+    hits = 0
+    for seed in range(300):
+        found = bootstrap_mean(rng.exponential(1.0, 60), seed)
+        hits += found.low <= 1.0 <= found.high
+    assert 0.89 <= hits / 300 <= 0.99
+
+
+def test_bootstrap_edges() -> None:
+    assert bootstrap_mean(np.full(9, 0.5)).low == 0.5
+    assert bootstrap_mean(np.array([3.0])).high == 3.0
+    with pytest.raises(ValueError, match="at least one episode"):
+        bootstrap_mean(np.array([]))
+
+
+@pytest.mark.parametrize("d", [1, 2, 5])
+def test_wasserstein_of_a_shifted_cloud(d: int) -> None:
+    """A translation by c is at exact distance ‖c‖, at sliced distance ‖c‖ / √d on average over directions."""
+    rng = np.random.default_rng(d)
+    x, c = rng.normal(size=(40, d)), rng.normal(size=d)
+    assert wasserstein2(x, x + c) == pytest.approx(np.linalg.norm(c), rel=1e-6)
+    assert wasserstein2(x, x[::-1]) == pytest.approx(0.0, abs=1e-7)
+    assert sliced_wasserstein2(x, x + c) == pytest.approx(np.linalg.norm(c) / np.sqrt(d), rel=0.35)
+    assert sliced_wasserstein2(x, x[::-1]) == pytest.approx(0.0, abs=1e-7)
+
+
+def test_wasserstein_is_the_best_assignment() -> None:
+    x, y = np.array([[0.0], [1.0], [5.0]]), np.array([[5.5], [0.5], [1.5]])
+    assert wasserstein2(x, y) == pytest.approx(0.5)
+    assert sliced_wasserstein2(x, y) == pytest.approx(0.5)
+
+
+def linear_parts(slope: float = 1.0) -> Parts:
+    """A flow that stands still and a critic Q = slope · a₁, so that every push is known."""
+    return Parts(
+        observation_dim=1,
+        action_dim=2,
+        reference=lambda s, a, t: torch.zeros_like(a),
+        critic=lambda s, a: slope * a[:, 0],
+    )
+
+
+def test_shift_of_known_pushes() -> None:
+    """QGF adds w · slope in all; GradStep adds L · ε · slope, where the clip does not bite (noise small)."""
+    parts, states = linear_parts(0.5), torch.zeros(3, 1)
+    shift = measure_shift(make_rule("bc"), parts, states, 16, seed=0)
+    assert (shift.displacement, shift.w2, shift.sliced_w2, shift.budget) == (0.0, 0.0, 0.0, 0.0)
+    guided = measure_shift(make_rule("qgf", weight=0.1), parts, states, 16, seed=0)
+    assert guided.budget == pytest.approx(0.05, rel=1e-5)
+    assert 0.0 < guided.displacement <= 0.05 + 1e-6  # clipped particles move less
+    assert guided.w2 <= 0.05 + 1e-6
+    steps = measure_shift(make_rule("grad_step", steps=4, step_size=0.01), parts, states, 16, seed=0)
+    assert steps.displacement <= 0.02 + 1e-6
+    assert steps.budget == pytest.approx(steps.displacement, rel=1e-4)  # straight pushes: the path is the displacement
+
+
+def test_best_of_n_shifts_without_displacement() -> None:
+    shift = measure_shift(make_rule("best_of_n", particles=16), linear_parts(), torch.zeros(2, 1), 32, seed=0)
+    assert shift.displacement == 0.0
+    assert shift.w2 > 0.3
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "count"),
+    [
+        ("bc", {"flow_steps": 7}, 7),
+        ("best_of_n", {"particles": 4}, 44),
+        ("grad_step", {"steps": 3}, 13),
+        ("noisy", {}, 20),
+        ("qgf", {}, 20),
+        ("qgf", {"weight": 0.0}, 10),
+        ("qgf_jacobian", {}, 30),
+        ("vgf", {"particles": 5, "steps": 2}, 65),
+    ],
+)
+def test_network_evaluations(name: str, settings: dict, count: int) -> None:
+    """T velocities, plus the gradients; plus one critic row per particle for a pick."""
+    assert network_evaluations(make_rule(name, **settings), linear_parts(), torch.zeros(1)) == count
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_evaluate_on_a_bandit(name: str) -> None:
+    task = make_task("bandit1d")
+    parts = task.parts()
+    first = evaluate(make_rule(name), parts, task, episodes=40, seed=5).as_dict()
+    second = evaluate(make_rule(name), parts, task, episodes=40, seed=5).as_dict()
+    first.pop("ms_per_action"), second.pop("ms_per_action")
+    assert first == second
+    assert first["return"]["low"] <= first["return"]["mean"] <= first["return"]["high"]
+    assert first["q_gap"] == pytest.approx(
+        first["q_estimate"] - first["return"]["mean"], abs=1e-5
+    )  # one step: return is value
+
+
+def test_rollout_pairs_rules_by_seed() -> None:
+    task = make_task("three_exits")
+    parts = Parts(4, 2, reference=lambda s, a, t: -a, critic=lambda s, a: a.sum(1))
+    bc = rollout(make_rule("bc"), parts, task, 12, seed=3)
+    still = rollout(make_rule("qgf", weight=0.0), parts, task, 12, seed=3)
+    assert np.array_equal(bc.starts, still.starts)
+    assert np.array_equal(bc.returns, still.returns)
+    assert np.array_equal(bc.lengths, still.lengths)
+    assert not np.array_equal(bc.starts, rollout(make_rule("bc"), parts, task, 12, seed=4).starts)
+
+
+def test_discounted_return_and_q_units() -> None:
+    """Q is reported in task units: divided by the reward scale of the training."""
+    task = make_task("three_exits")
+    parts = Parts(
+        4, 2, lambda s, a, t: -a, critic=lambda s, a: torch.full((len(a),), 5.0), reward_scale=10.0, discount=0.9
+    )
+    played = rollout(make_rule("bc"), parts, task, 6, seed=0)
+    assert np.allclose(played.q_first, 0.5)
+    assert (np.abs(played.discounted) <= np.abs(played.returns) + 1e-9).all()
+
+
+def test_evaluate_refuses_no_episodes() -> None:
+    task = make_task("bandit1d")
+    with pytest.raises(ValueError, match="at least 1"):
+        evaluate(make_rule("bc"), task.parts(), task, episodes=0, seed=0)
