@@ -25,16 +25,22 @@ def errors_in_words() -> Iterator[None]:
     ):  # `workbench rules | head`: the reader has gone, and what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
-    except (ValueError, OSError, ImportError, FloatingPointError, MemoryError) as error:
-        if os.environ.get("WORKBENCH_DEBUG"):
+    except (ValueError, OSError, ImportError, FloatingPointError, MemoryError, RuntimeError) as error:
+        unexpected = isinstance(error, RuntimeError) and not _out_of_memory(error)
+        if unexpected or os.environ.get("WORKBENCH_DEBUG"):
             raise
         for line in [*_words(error).splitlines(), *getattr(error, "__notes__", ())]:
             print(f"error: {line}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
+def _out_of_memory(error: Exception) -> bool:
+    """torch reports a failed allocation as a RuntimeError, on CPU and CUDA in different words."""
+    return isinstance(error, MemoryError) or "tried to allocate" in str(error).lower()
+
+
 def _words(error: Exception) -> str:
-    if isinstance(error, MemoryError):
+    if _out_of_memory(error):
         return (
             f"not enough memory ({error}); ask for less at a time"
             if str(error)

@@ -34,7 +34,7 @@ def examine() -> dict[str, Any]:
     return found
 
 
-def matmul_gflops(size: int = 1024, repeats: int = 5) -> float:
+def matmul_gflops(size: int = 1024, repeats: int = 40) -> float:
     """Best of some products of (size, size) matrices on the CPU by the path training uses, in GFLOP/s."""
     a, b = torch.randn(size, size), torch.randn(size, size)
     best = float("inf")

@@ -7,6 +7,7 @@ import pytest
 import torch
 from cli.running import Command, check, everything, run_script
 
+from workbench.console import errors_in_words
 from workbench.engine.training.config import FitConfig
 
 # Commands that are refused before anything is read; ``@run`` stands for a trained run, ``@data`` for its data.
@@ -165,6 +166,16 @@ def test_a_port_in_use(command: Command) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         check(command("serve", "--port", port), f"port {port} is in use", f"--port {port + 1}")
+
+
+def test_too_little_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    """torch's own error for it is a RuntimeError; other ones are bugs, and keep their traceback."""
+    with pytest.raises(SystemExit) as end, errors_in_words():
+        torch.empty(2**50)
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith("error: not enough memory")
+    with pytest.raises(RuntimeError, match="a bug"), errors_in_words():
+        raise RuntimeError("a bug")
 
 
 WITHOUT_OGBENCH = "import sys; sys.modules['ogbench'] = None; from workbench.cli import main; main(sys.argv[1:])"

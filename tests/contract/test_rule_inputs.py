@@ -58,9 +58,8 @@ class TheirFlow(nn.Module):
         super().__init__()
         self.net = nn.Sequential(nn.Linear(s + d + 1, 16), nn.Tanh(), nn.Linear(16, d))
 
-    def forward(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> Tensor:
-        time = torch.as_tensor(t).expand(len(actions))[:, None]
-        return self.net(torch.cat((observations, actions, time), 1))
+    def forward(self, observations: Tensor, actions: Tensor, t: Tensor) -> Tensor:
+        return self.net(torch.cat((observations, actions, t[:, None]), 1))
 
 
 class TheirCritic(nn.Module):
@@ -74,8 +73,8 @@ class TheirCritic(nn.Module):
         return q[:, 0] if self.members is None else q.T
 
 
-def plain_velocity(observations: Tensor, actions: Tensor, t: Tensor | float) -> Tensor:
-    return 0.5 * observations[:, :2] - t * actions
+def plain_velocity(observations: Tensor, actions: Tensor, t: Tensor) -> Tensor:
+    return 0.5 * observations[:, :2] - t[:, None] * actions
 
 
 def plain_critic(observations: Tensor, actions: Tensor) -> Tensor:
@@ -105,6 +104,43 @@ def test_a_users_own_parts(name: str, flow: Any, critic: Any) -> None:
     assert not trace.actions.requires_grad
     if isinstance(critic, nn.Module):
         assert all(weight.grad is None for weight in critic.parameters())
+
+
+@pytest.mark.parametrize(
+    ("flow", "critic", "message"),
+    [
+        (lambda s, a, t: a[:, 0], plain_critic, r"velocity field must return \(M, D\) = \(15, 2\), got \(15,\)"),
+        (lambda s, a, t: a.T, plain_critic, r"velocity field must return .* got \(2, 15\)"),
+        (plain_velocity, lambda s, a: a, r"critic must return \(M,\) or \(K, M\) with M = 15 rows, got \(15, 2\)"),
+        (plain_velocity, lambda s, a: a.sum(), r"critic must return .* got \(\)"),
+        (plain_velocity, lambda s, a: s.sum(1), "critic has no gradient in the action"),
+        (plain_velocity, lambda s, a: a.detach().sum(1), "critic has no gradient in the action"),
+    ],
+)
+def test_parts_that_return_something_else(flow: Any, critic: Any, message: str) -> None:
+    parts, noise = Parts(4, 2, flow, critic), draw_noise(3, 5, 2, torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match=message):
+        act(make_rule("qgf"), parts, torch.randn(3, 4), noise)
+
+
+def test_a_critic_with_one_column_is_taken() -> None:
+    noise, observations = draw_noise(3, 5, 2, torch.Generator().manual_seed(0)), torch.randn(3, 4)
+    column, flat = (
+        act(make_rule("qgf"), Parts(4, 2, plain_velocity, critic), observations, noise)
+        for critic in (lambda s, a: plain_critic(s, a)[:, None], plain_critic)
+    )
+    assert torch.equal(column, flat)
+
+
+@each_rule
+@pytest.mark.parametrize("dtype", [torch.float64, torch.int64, torch.float16])
+def test_observations_of_any_dtype(name: str, dtype: torch.dtype) -> None:
+    """NumPy's arrays are float64 unless told otherwise."""
+    parts, _, noise = scene((3, 5, 2, 4))
+    observations, rule = torch.tensor([[1, 0, -2, 3]] * 3), make_rule(name)
+    expected = act(rule, parts, observations.float(), noise)
+    assert torch.allclose(act(rule, parts, observations.to(dtype), noise), expected, atol=1e-2)
+    assert steer(rule, parts, observations.to(dtype), noise).actions.dtype is torch.float32
 
 
 @each_rule

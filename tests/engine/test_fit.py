@@ -10,6 +10,7 @@ import pytest
 import torch
 from engine.small_runs import TASK, WAYS, contents, small_config, small_data, small_trainer
 
+from workbench.engine.steering.compiled import compile_whole
 from workbench.engine.training.checkpoint import load_run, resume, save_checkpoint
 from workbench.engine.training.compiled import CompiledUpdate
 from workbench.engine.training.fit import fit
@@ -216,6 +217,16 @@ def test_the_compiled_update_equals_the_eager_one(name: str) -> None:
     assert all(isinstance(update, CompiledUpdate) for update in compiled._compilations.values())
     for key, theta in weights(eager).items():
         torch.testing.assert_close(weights(compiled)[key], theta, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_one_process_compiles_for_many_runs() -> None:
+    """torch keeps few compilations of the same code, and ends the next one with an error."""
+    with torch._dynamo.config.patch(recompile_limit=1):
+        for number in range(3):
+            plus = compile_whole(lambda x, n=number: x + n, on_cpu=False)
+            assert plus(torch.zeros(2)).tolist() == [number] * 2
 
 
 def test_compiling_without_a_compiler_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """Metrics against known answers."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
@@ -118,6 +120,16 @@ def test_evaluate_on_a_bandit(name: str) -> None:
     assert first["q_gap"] == pytest.approx(
         first["q_estimate"] - first["return"]["mean"], abs=1e-5
     )  # one step: return is value
+
+
+@pytest.mark.parametrize("name", ["best_of_n", "vgf"])
+def test_shift_in_pieces_is_the_shift(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory grows with particles² under a kernel: many are measured a few states at a time."""
+    rule, parts, states = make_rule(name, particles=6), make_task("bandit2d").parts(), torch.zeros(7, 1)
+    whole = measure_shift(rule, parts, states, 4, seed=1)
+    for pairs in (1, 4 * 36 * 2):  # one state at a time; two, with one left over
+        monkeypatch.setattr("workbench.engine.metrics.shift.PAIRS", pairs)
+        assert asdict(measure_shift(rule, parts, states, 4, seed=1)) == pytest.approx(asdict(whole), rel=1e-4)
 
 
 def test_rollout_pairs_rules_by_seed() -> None:

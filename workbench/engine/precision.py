@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,11 +12,18 @@ import torch
 SMALL = 8_000_000  # multiply-adds of one layer below which a second thread hardly helps
 WORTH_IT = 4_000_000  # multiply-adds of one layer below which the default path has less overhead
 FP32_ERROR = 1e-5
+_SETTING = threading.Lock()  # the precision belongs to the process: threads must not restore each other's change
+_inside = 0  # blocks of `fast_matmul` that are running, in any thread
+
+
+def medium_is_fp32() -> bool:
+    """Say whether "medium" still computes in fp32 on this processor (elsewhere it may mean bfloat16); measured once."""
+    with _SETTING:
+        return _measure()
 
 
 @functools.cache
-def medium_is_fp32() -> bool:
-    """Measure, once, whether "medium" still computes in fp32 on this processor (elsewhere it may mean bfloat16)."""
+def _measure() -> bool:
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(256, 256, generator=generator) for _ in range(2))
     exact = a.double() @ b.double()
@@ -41,16 +49,22 @@ def fast_matmul(rows: int, width: int, device: torch.device) -> Iterator[None]:
         Size of the typical product, (rows, width) × (width, width): small ones stay on the default path.
     device : torch.device
     """
-    before = torch.get_float32_matmul_precision()
-    use = device.type == "cpu" and before == "highest" and rows * width * width >= WORTH_IT and medium_is_fp32()
-    if not use:
+    global _inside
+    if device.type != "cpu" or rows * width * width < WORTH_IT:
         yield
         return
-    torch.set_float32_matmul_precision("medium")
+    with _SETTING:
+        use = _inside > 0 or (torch.get_float32_matmul_precision() == "highest" and _measure())
+        if use and _inside == 0:
+            torch.set_float32_matmul_precision("medium")
+        _inside += use
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        with _SETTING:
+            _inside -= use
+            if use and _inside == 0:
+                torch.set_float32_matmul_precision("highest")
 
 
 @contextmanager

@@ -23,7 +23,7 @@ class _CountedReference:
     def __init__(self, inner: Reference, counter: _Counter) -> None:
         self._inner, self._counter = inner, counter
 
-    def __call__(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> Tensor:
+    def __call__(self, observations: Tensor, actions: Tensor, t: Tensor) -> Tensor:
         self._counter.rows += actions.shape[0]
         return self._inner(observations, actions, t)
 

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.noise import draw_noise
+from workbench.engine.steering.noise import Noise, draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules.bc import BC
 from workbench.engine.steering.run import steer
 
 PROJECTIONS = 64
+PAIRS = 2**24  # pairs of particles held at a time: a rule with a kernel needs some 100 bytes for each
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ class Shift:
     displacement : float
         Mean distance between a steered particle and the behaviour particle of the same noise, before the pick.
     w2, sliced_w2 : float
-        Exact and sliced Wasserstein-2 distance between the chosen actions and as many behaviour actions, mean over states.
+        Exact and sliced Wasserstein-2 distance between the chosen actions and as many behaviour actions, mean over
+        states. With one particle the two are pairs of the same noise; with more the behaviour action is the first
+        particle's, so that even a uniform pick reads above 0, by the sampling noise of two finite clouds.
     budget : float
         Mean length of the pushes along a particle's way (transport budget, measured).
     """
@@ -68,20 +71,21 @@ def measure_shift(rule: Rule, parts: Parts, observations: Tensor, draws: int, se
     seed : int
         Fixes the noise.
     """
-    b = observations.shape[0]
     generator = torch.Generator(observations.device).manual_seed(seed)
-    noise = draw_noise(b * draws, rule.particles, parts.action_dim, generator)
-    rows = observations.repeat_interleave(draws, 0)
-    trace = steer(rule, parts, rows, noise)
-    behaviour = steer(BC(flow_steps=rule.flow_steps), parts, rows, noise)
-    displacement = (trace.positions[-1] - behaviour.positions[-1]).norm(dim=-1).mean()
-    chosen = trace.actions.view(b, draws, -1).double().cpu().numpy()
-    # the first particle is a plain sample of the behaviour policy; for N = 1 it is the chosen action's own twin
-    plain = behaviour.positions[-1][:, 0].view(b, draws, -1).double().cpu().numpy()
-    pairs = list(zip(chosen, plain, strict=True))
-    return Shift(
-        displacement=float(displacement),
-        w2=float(np.mean([wasserstein2(x, y) for x, y in pairs])),
-        sliced_w2=float(np.mean([sliced_wasserstein2(x, y, seed) for x, y in pairs])),
-        budget=float(trace.budget.mean()),
-    )
+    noise = draw_noise(len(observations) * draws, rule.particles, parts.action_dim, generator)
+    at_once = draws * max(1, PAIRS // (draws * rule.particles**2))
+    far, budgets, distances = [], [], []
+    for rows, *pieces in zip(
+        *(x.split(at_once) for x in (observations.repeat_interleave(draws, 0), *noise)), strict=True
+    ):
+        piece = Noise(*pieces)
+        trace = steer(rule, parts, rows, piece)
+        behaviour = steer(BC(flow_steps=rule.flow_steps), parts, rows, piece).positions[-1]
+        far.append((trace.positions[-1] - behaviour).norm(dim=-1))
+        budgets.append(trace.budget)
+        # the first particle is a plain sample of the behaviour policy; for N = 1 it is the chosen action's own twin
+        for pair in zip(trace.actions.split(draws), behaviour[:, 0].split(draws), strict=True):
+            x, y = (cloud.double().cpu().numpy() for cloud in pair)
+            distances.append((wasserstein2(x, y), sliced_wasserstein2(x, y, seed)))
+    w2, sliced_w2 = np.mean(distances, 0)
+    return Shift(float(torch.cat(far).mean()), float(w2), float(sliced_w2), float(torch.cat(budgets).mean()))

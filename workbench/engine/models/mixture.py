@@ -37,6 +37,7 @@ class MixtureFlow(nn.Module):
     means: Tensor
     scales: Tensor
     weights: Tensor
+    takes_number = True  # see `velocity_at`
 
     def __init__(self, means: Tensor, scales: Tensor, weights: Tensor) -> None:
         super().__init__()

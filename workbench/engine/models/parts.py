@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,9 +13,9 @@ from workbench.engine.models.critic import Aggregate, aggregate
 
 @runtime_checkable
 class Reference(Protocol):
-    """A velocity field: any callable v(observations (M, S), actions (M, D), t) -> (M, D), t in [0, 1]."""
+    """A velocity field: any callable v(observations (M, S), actions (M, D), t (M,)) -> (M, D), t in [0, 1]."""
 
-    def __call__(self, observations: Tensor, actions: Tensor, t: Tensor | float, /) -> Tensor: ...
+    def __call__(self, observations: Tensor, actions: Tensor, t: Tensor, /) -> Tensor: ...
 
 
 @runtime_checkable
@@ -40,6 +40,8 @@ class Normalizer:
 @dataclass(frozen=True)
 class Parts:
     """The trained (or user-made) parts of a policy.
+
+    Modules are called as they are: put those with dropout or batch normalisation in ``eval()`` mode first.
 
     Parameters
     ----------
@@ -75,6 +77,14 @@ class Parts:
         """Return the observations (B, S) as the networks expect them."""
         return observations if self.normalizer is None else self.normalizer(observations)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the behaviour flow lives (the CPU when it is a plain function)."""
+        if isinstance(self.reference, torch.nn.Module):
+            for tensor in (*self.reference.parameters(), *self.reference.buffers()):
+                return tensor.device
+        return torch.device("cpu")
+
     def available(self) -> tuple[str, ...]:
         """Names of the parts that are present."""
         names = ("reference", "critic", "target_critic", "value")
@@ -91,10 +101,39 @@ class Parts:
         return critic
 
 
+def velocity_at(reference: Reference, observations: Tensor, actions: Tensor, t: float) -> Tensor:
+    """Velocity (M, D) of any field at (M, S) and (M, D), all rows at the same time ``t``.
+
+    A field with ``takes_number`` set (ours, which remember the embedding of a number) gets ``t`` itself, others (M,).
+
+    Raises
+    ------
+    ValueError
+        The field returned another shape.
+    """
+    m = actions.shape[0]
+    number = getattr(reference, "takes_number", False)
+    time: Any = t if number else torch.full((m,), t, dtype=actions.dtype, device=actions.device)
+    v = reference(observations, actions, time)
+    if v.shape != actions.shape:
+        raise ValueError(f"the velocity field must return (M, D) = {tuple(actions.shape)}, got {tuple(v.shape)}")
+    return v
+
+
 def q_values(critic: Critic, observations: Tensor, actions: Tensor, how: Aggregate) -> Tensor:
-    """Aggregated Q, (M,), of any critic at (M, S) and (M, D)."""
-    q = critic(observations, actions)
-    return aggregate(q.reshape(-1, actions.shape[0]), how)
+    """Aggregated Q, (M,), of any critic at (M, S) and (M, D); one column (M, 1) counts as (M,).
+
+    Raises
+    ------
+    ValueError
+        The critic returned another shape.
+    """
+    q, m = critic(observations, actions), actions.shape[0]
+    if q.shape not in ((m,), (m, 1)) and (q.dim() != 2 or q.shape[1] != m):
+        raise ValueError(
+            f"the critic must return (M,) or (K, M) with M = {m} rows, got {tuple(q.shape)}; transpose (M, K)"
+        )
+    return aggregate(q.reshape(-1, m), how)
 
 
 def q_gradient(critic: Critic, observations: Tensor, actions: Tensor, how: Aggregate) -> tuple[Tensor, Tensor]:
@@ -109,5 +148,7 @@ def q_gradient(critic: Critic, observations: Tensor, actions: Tensor, how: Aggre
     with torch.enable_grad():
         leaf = actions.detach().requires_grad_()
         q = q_values(critic, observations, leaf, how)
-        (grad,) = torch.autograd.grad(q.sum(), leaf)
+        grad = torch.autograd.grad(q.sum(), leaf, allow_unused=True)[0] if q.requires_grad else None
+    if grad is None:
+        raise ValueError("the critic has no gradient in the action: it ignores it, detaches it, or turns autograd off")
     return q.detach(), grad

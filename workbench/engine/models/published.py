@@ -6,9 +6,10 @@ ensemble); see the docstring of `load_published`. Nothing is unpickled.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -40,8 +41,12 @@ def load_published(source: str | Path | Arrays, family: Family, prefix: str = "p
     Raises
     ------
     ValueError
-        A named array is missing or has the wrong shape.
+        Unknown family, a damaged archive, or a named array that is missing or has the wrong shape.
+    FileNotFoundError
+        No such file.
     """
+    if family not in get_args(Family):
+        raise ValueError(f"family must be one of {', '.join(get_args(Family))}, got '{family}'")
     arrays = _read(source)
     activation: Activation = "relu" if family == "vgf" else "gelu"
     flow_layers = _flow_layers(arrays, prefix, family)
@@ -72,8 +77,11 @@ def load_published(source: str | Path | Arrays, family: Family, prefix: str = "p
 def _read(source: str | Path | Arrays) -> Arrays:
     if isinstance(source, Mapping):
         return source
-    with np.load(source, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    try:
+        with Path(source).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{source} is no complete npz archive ({error}); write it with numpy.savez") from None
 
 
 def _layers(arrays: Arrays, net: str) -> list[dict[str, np.ndarray]]:
@@ -90,6 +98,10 @@ def _layers(arrays: Arrays, net: str) -> list[dict[str, np.ndarray]]:
         layers.append(
             {key: np.asarray(arrays[f"{net}.{name}"]) for key, name in names.items() if f"{net}.{name}" in arrays}
         )
+        if layers[i]["kernel"].ndim not in (2, 3):
+            raise ValueError(
+                f"'{net}.{names['kernel']}' must be (in, out) or (K, in, out), got {layers[i]['kernel'].shape}"
+            )
     if not layers:
         raise ValueError(
             f"no array named '{net}.Dense_0.kernel'; are these weights of the other family, or under another prefix?"
@@ -122,5 +134,9 @@ def _fill(net: Mlp, layers: list[dict[str, np.ndarray]]) -> None:
         index, key = name.split(".")
         array = layers[int(index)].get("kernel" if key == "weight" else key)
         if array is None:
-            raise ValueError(f"layer {index} has no array for '{key}'; the LayerNorm of this family is missing")
+            raise ValueError(f"layer {index} has no array for '{key}', which this family needs")
+        if array.size != view.numel():
+            raise ValueError(
+                f"layer {index} has '{key}' of shape {array.shape}, its kernel asks for {tuple(view.shape)}"
+            )
         view.copy_(torch.from_numpy(np.array(array, dtype=np.float32)).reshape(view.shape))

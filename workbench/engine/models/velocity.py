@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.mlp import Mlp, MlpShape
-from workbench.engine.models.parts import Reference
+from workbench.engine.models.parts import Reference, velocity_at
 
 TimeInput = Literal["raw", "sinusoidal"]
 FREQUENCIES = 8
@@ -41,6 +41,7 @@ class VelocityField(nn.Module):
     """
 
     frequencies: Tensor
+    takes_number = True  # see `velocity_at`
 
     def __init__(
         self,
@@ -72,11 +73,12 @@ class VelocityField(nn.Module):
     def _embed_number(self, t: float, like: Tensor) -> Tensor:
         """Embedding (1, …) of one time, remembered: a flow asks for the same T of them at every action."""
         key = (t, like.dtype, like.device)
-        if key not in self._numbers:
+        embedding = self._numbers.get(key)  # not looked up twice: another thread may clear in between
+        if embedding is None:
             if len(self._numbers) > 256:
                 self._numbers.clear()
-            self._numbers[key] = self.embed(torch.tensor([t], dtype=like.dtype, device=like.device))
-        return self._numbers[key]
+            embedding = self._numbers[key] = self.embed(torch.tensor([t], dtype=like.dtype, device=like.device))
+        return embedding
 
     def forward(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> Tensor:
         """Return velocities (M, D) at ``observations`` (M, S), ``actions`` (M, D), time ``t`` in [0, 1]: (M,) or one number."""
@@ -91,7 +93,7 @@ def sample(reference: Reference, observations: Tensor, noise: Tensor, flow_steps
     Parameters
     ----------
     reference : callable
-        v(observations (M, S), actions (M, D), t) -> (M, D).
+        v(observations (M, S), actions (M, D), t (M,)) -> (M, D).
     observations : Tensor
         (M, S).
     noise : Tensor
@@ -106,5 +108,5 @@ def sample(reference: Reference, observations: Tensor, noise: Tensor, flow_steps
     """
     actions = noise
     for i in range(flow_steps):
-        actions = actions + reference(observations, actions, i / flow_steps) / flow_steps
+        actions = actions + velocity_at(reference, observations, actions, i / flow_steps) / flow_steps
     return actions.clamp(-1.0, 1.0)

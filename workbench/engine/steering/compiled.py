@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +12,18 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.noise import Noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act, check_inputs, decide
+
+KEPT = 256  # compilations of one piece of code that a process keeps
+
+
+def compile_whole(function: Callable[..., Any], on_cpu: bool) -> Callable[..., Any]:
+    """Compile ``function`` without graph breaks, anew for each shape; on the CPU also the calls between the kernels.
+
+    All runs and batch sizes of a process are compilations of the same code, of which torch keeps 8 and refuses the ninth.
+    """
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, KEPT)
+    options: dict[str, Any] | None = {"cpp_wrapper": True} if on_cpu else None
+    return torch.compile(function, fullgraph=True, dynamic=False, options=options)
 
 
 def compile_act(rule: Rule, parts: Parts) -> Callable[[Tensor, Noise], Tensor]:
@@ -30,12 +43,9 @@ def compile_act(rule: Rule, parts: Parts) -> Callable[[Tensor, Noise], Tensor]:
     callable
         ``(observations (B, S), noise) -> actions (B, D)``.
     """
-    on_cpu = not torch.cuda.is_available()
-    inner = torch.compile(
+    inner = compile_whole(
         torch.no_grad()(lambda observations, noise: decide(rule, parts, observations, noise)),
-        fullgraph=True,
-        dynamic=False,
-        options={"cpp_wrapper": True} if on_cpu else None,
+        on_cpu=parts.device.type == "cpu",
     )
 
     def compiled(observations: Tensor, noise: Noise) -> Tensor:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from workbench.engine.models.critic import Aggregate
-from workbench.engine.models.parts import Parts, q_gradient
+from workbench.engine.models.parts import Parts, q_gradient, velocity_at
 from workbench.engine.steering.ascent import Moments
 from workbench.engine.steering.pick import Pick
 
@@ -143,7 +143,7 @@ class Rule(BaseModel, ABC):
 
     def velocity(self, parts: Parts, rows: Tensor, actions: Tensor, t: float) -> Tensor:
         """The behaviour flow's velocity (B, N, D) at ``actions`` (B, N, D) and time ``t``."""
-        return parts.reference(rows, actions.flatten(0, 1), t).view(actions.shape)
+        return velocity_at(parts.reference, rows, actions.flatten(0, 1), t).reshape(actions.shape)
 
     def denoise(self, parts: Parts, state: State) -> tuple[State, Info]:
         """One unguided Euler step; the last one clips to [-1, 1]."""

@@ -56,7 +56,7 @@ def act(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> Tensor:
     rule : Rule
     parts : Parts
     observations : Tensor
-        (B, S), not normalised.
+        (B, S), not normalised; any real dtype, the networks see that of the noise.
     noise : Noise
         ``start`` (B, N, D) and ``choice`` (B, N).
 
@@ -71,7 +71,7 @@ def act(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> Tensor:
 
 def decide(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> Tensor:
     """`act` without its checks: tensors in, tensors out, so that it can be compiled."""
-    observations = parts.normalize(observations)
+    observations = parts.normalize(observations).to(noise.start.dtype)
     state = rule.init(parts, observations, noise.start)
     for _ in range(rule.ticks()):
         state, _ = rule.step(parts, observations, state)
@@ -93,7 +93,7 @@ def steer(rule: Rule, parts: Parts, observations: Tensor, noise: Noise, seed: in
     Trace
     """
     check_inputs(rule, parts, observations, noise)
-    normalized = parts.normalize(observations)
+    normalized = parts.normalize(observations).to(noise.start.dtype)
     state = rule.init(parts, normalized, noise.start)
     positions, infos = [state.actions], []
     for _ in range(rule.ticks()):

@@ -51,7 +51,7 @@ class Episodes:
 
     def starts_tensor(self, parts: Parts) -> Tensor:
         """The first observations (E, S) on the device of ``parts``."""
-        return torch.from_numpy(self.starts).to(device_of(parts))
+        return torch.from_numpy(self.starts).to(parts.device)
 
 
 def rollout(rule: Rule, parts: Parts, task: Task, episodes: int, seed: int, tick: Tick | None = None) -> Episodes:
@@ -71,7 +71,7 @@ def rollout(rule: Rule, parts: Parts, task: Task, episodes: int, seed: int, tick
         Called as ``tick(finished, episodes)`` after each step.
     """
     env = task.environments(episodes, seed)
-    device = device_of(parts)
+    device = parts.device
     generator = torch.Generator(device).manual_seed(seed)
     try:
         observations = starts = env.reset()
@@ -104,15 +104,6 @@ def rollout(rule: Rule, parts: Parts, task: Task, episodes: int, seed: int, tick
     finally:
         env.close()
     return Episodes(returns, discounted, q_first, success, lengths, starts, spent / chosen)
-
-
-def device_of(parts: Parts) -> torch.device:
-    """The device on which the behaviour flow lives (the CPU when it is a plain function)."""
-    module = parts.reference
-    if isinstance(module, torch.nn.Module):
-        for parameter in module.parameters():
-            return parameter.device
-    return torch.device("cpu")
 
 
 @torch.no_grad()

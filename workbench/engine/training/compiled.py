@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
+from workbench.engine.steering.compiled import compile_whole
 from workbench.engine.training.adam import BETA_1, BETA_2, EPS, Adam
 from workbench.engine.training.loss import Loss, Scene
 
@@ -72,13 +73,8 @@ class CompiledUpdate:
         self._names = sorted({name for loss in losses.values() for name in loss.trains})
         self._targets = sorted({name for loss in losses.values() for name in loss.targets})
         self._weights = {f"networks.{name}.net.theta": adam.weights[name] for name in self._names}
-        self._step = torch.compile(self._update, fullgraph=True, dynamic=False, options=self._options())
+        self._step = compile_whole(self._update, on_cpu=next(iter(adam.weights.values())).device.type == "cpu")
         self._networks = scene.networks
-
-    def _options(self) -> dict[str, Any] | None:
-        """On the CPU also the calls between the kernels are compiled."""
-        first = next(iter(self._adam.weights.values()))
-        return {"cpp_wrapper": True} if first.device.type == "cpu" else None
 
     def __call__(self, batch: Batch, noise: Noise, learning_rate: float) -> dict[str, Tensor]:
         """One update; returns the losses."""

@@ -41,7 +41,7 @@ def transport(rule: VGF, critic: CriticEnsemble, observations: Tensor, particles
     return state.actions
 
 
-def _never(observations: Tensor, actions: Tensor, t: Tensor | float, /) -> Tensor:
+def _never(observations: Tensor, actions: Tensor, t: Tensor, /) -> Tensor:
     raise AssertionError("a transport starts after the flow")
 
 
