@@ -281,8 +281,7 @@ def steer(
     parts = loaded.parts()
     noise = draw_noise(states, particles, parts.action_dim, torch.Generator().manual_seed(seed))
     trace = trace_of(steering, parts, loaded.probes[:states], noise, seed)
-    settled = trace.settings | {"particles": particles}  # as many as were drawn here
-    about = {"task": loaded.task, "rule": trace.rule, "settings": settled, "seed": seed}
+    about = {"task": loaded.task, "rule": trace.rule, "settings": trace.settings, "seed": seed, "drawn": particles}
     write_arrays(out, trace.arrays() | {"about": np.array(json.dumps(about))})
     size = {"ticks": len(trace.times) - 1, "states": states, "particles": particles}
     result = about | {"out": str(out)} | size | {"budget": float(trace.budget.mean())}

@@ -183,7 +183,8 @@ def test_steer(command: Command, trained: Path, tmp_path: Path, rule: str) -> No
     assert {name: arrays[name].shape for name in shapes} == shapes
     assert set(arrays) - set(shapes) == {"about", *(name for name in arrays if name.startswith("term."))}
     about = json.loads(str(arrays["about"]))
-    assert about == {"task": "three_exits", "rule": rule, "settings": RULES[rule]().model_dump(), "seed": 7}
+    settings = RULES[rule]().model_dump()
+    assert about == {"task": "three_exits", "rule": rule, "settings": settings, "seed": 7, "drawn": 5}
     np.testing.assert_array_equal(arrays["actions"], arrays["positions"][-1][np.arange(3), arrays["picked"]])
     np.testing.assert_array_equal(arrays["times"][[0, -1]], [0.0, 1.0])
     assert (

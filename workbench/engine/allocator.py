@@ -11,7 +11,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names of glibc's mallopt(3)
 
 @functools.cache
 def keep_large_blocks() -> bool:
-    """Tell glibc to serve blocks up to 512 MiB from its heap and not to trim it; True where that was possible.
+    """Tell glibc to serve blocks up to 32 MiB from its heap and not to trim it; True where that was possible.
 
     A 256×512 batch makes tensors of half a megabyte and more, just the size that glibc maps and unmaps by default: 10 to
     25% of an update, measured by ``make bench``.
@@ -19,4 +19,4 @@ def keep_large_blocks() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(M_MMAP_THRESHOLD, 512 << 20) and mallopt(M_TRIM_THRESHOLD, 1 << 30))
+    return bool(mallopt(M_MMAP_THRESHOLD, 32 << 20) and mallopt(M_TRIM_THRESHOLD, 1 << 30))
