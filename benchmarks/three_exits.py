@@ -27,9 +27,9 @@ def train(seed: int, critic: str) -> tuple[float, Parts]:
     return time.perf_counter() - start, trainer.parts()
 
 
-def score(parts: Parts, seed: int, name: str, **settings: object) -> float:
+def score(parts: Parts, seed: int, name: str, episodes: int = EPISODES, **settings: object) -> float:
     """Mean return on evaluation seeds that no budget is chosen on: chosen on 1000 + seed, reported on 2000 + seed."""
-    return float(rollout(make_rule(name, **settings), parts, ThreeExits(), EPISODES, seed).returns.mean())
+    return float(rollout(make_rule(name, **settings), parts, ThreeExits(), episodes, seed).returns.mean())
 
 
 def run() -> None:
