@@ -304,7 +304,7 @@ def test_no_paths_of_one_machine():
     assert found == []
 
 
-@pytest.mark.parametrize("text", ['"/home/ann/data"', "x = '/opt/wb/bin'", "file:///work/main", r'"C:\\data"'])
+@pytest.mark.parametrize("text", ['"/home/ann/data"', "x = '/opt/tool/bin'", "file:///work/project", r'"C:\\data"'])
 def test_the_path_check_catches(text):
     assert MACHINE_PATH.search(text)
 
