@@ -212,7 +212,7 @@ def test_import_law():
         ("workbench.plots.lines", "import panel as pn"),
         ("workbench.ui.stage", "def late():\n    import matplotlib.pyplot"),
         ("workbench.ui.stage", "from dask.distributed import Client"),
-        ("workbench.cli", "import ipywidgets"),
+        ("workbench.commands.serve", "import ipywidgets"),
         ("workbench.engine.steering.run", "from .trace import Trace"),
         ("apps.transport", "from workbench.engine.steering.run import act"),
         ("apps.transport", "from workbench import engine"),
@@ -230,7 +230,7 @@ def test_the_import_law_catches(module, line):
         ("workbench.engine.tasks.three_exits", "from workbench.engine.training.config import FitConfig"),
         ("workbench.engine.metrics.shift", "import ot"),
         ("workbench.ui.stage", "import panel as pn\nfrom workbench.plots import lines"),
-        ("workbench.cli", "from workbench.experiments.sweep import sweep"),
+        ("workbench.commands.sweep", "from workbench.experiments.sweep import sweep"),
         ("apps.transport", "from workbench import VGF\nfrom workbench.ui.stage import Stage"),
     ],
 )

@@ -1,0 +1,23 @@
+"""The registry of commands: one line each; their flags come from their signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from workbench.commands.about import doctor, rules, tasks
+from workbench.commands.fit import fit
+from workbench.commands.generate import generate
+from workbench.commands.serve import serve
+from workbench.commands.steer import evaluate, steer
+
+# In the order of --help. A group of commands is a dict of its own, under the group's name.
+COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
+    "doctor": doctor,
+    "tasks": tasks,
+    "rules": rules,
+    "generate": generate,
+    "fit": fit,
+    "evaluate": evaluate,
+    "steer": steer,
+    "serve": serve,
+}

@@ -1,0 +1,54 @@
+"""What is installed, and what there is: ``workbench doctor | tasks | rules``."""
+
+from __future__ import annotations
+
+from workbench.commands.flags import Json
+from workbench.console import print_json, print_table
+
+
+def doctor(as_json: Json = False) -> None:
+    """Check this installation: versions, optional extras, processor and GPU."""
+    from workbench.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print_json(findings)
+    else:
+        print_table(("what", "found"), [(name, str(value)) for name, value in findings.items()])
+
+
+def tasks(as_json: Json = False) -> None:
+    """List the tasks."""
+    from workbench.engine.tasks.registry import TASKS, make_task
+
+    found = [vars(make_task(name).info) for name in TASKS]
+    ogbench = {
+        "name": "ogbench/<id>",
+        "title": "OGBench",
+        "summary": "any OGBench single-task environment",
+        "extra": "ogbench",
+    }
+    if as_json:
+        print_json([*found, ogbench])
+        return
+    rows = [(i["name"], f"{i['observation_dim']} → {i['action_dim']}", str(i["horizon"]), i["summary"]) for i in found]
+    print_table(
+        ("task", "obs → action", "steps", "what"),
+        [*rows, (ogbench["name"], "", "", f"{ogbench['summary']} (extra: ogbench)")],
+    )
+
+
+def rules(as_json: Json = False) -> None:
+    """List the steering rules with their equations and settings."""
+    from workbench.engine.steering.rules import RULES
+
+    if as_json:
+        print_json([rule.describe() for rule in RULES.values()])
+        return
+    for rule in RULES.values():
+        print(f"{rule.name}: {rule.title} ({rule.paper}); needs {', '.join(rule.needs)}\n  {rule.equation}")
+        for item in rule.describe()["settings"]:
+            bounds = f", {item['low']:g} to {item['high']:g}" if "low" in item else ""
+            choices = f", one of {', '.join(item['choices'])}" if "choices" in item else ""
+            unit = f" {item['unit']}" if item["unit"] else ""
+            print(f"    {item['name']} = {item['default']}{unit}{bounds}{choices}: {item['meaning']}")

@@ -1,0 +1,97 @@
+"""``workbench fit``: train the parts of a policy."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from workbench.commands.flags import Device, Json, Settings, TaskName, Whole, check_range, parse_settings, quoted
+from workbench.commands.stop import StopOnSignal
+from workbench.console import Bar, print_json
+
+
+def fit(
+    task: TaskName,
+    out: Path,
+    critic: Annotated[Literal["iql", "td_vgf"] | None, tyro.conf.arg(metavar="{iql,td_vgf}")] = None,
+    steps: Whole = None,
+    seed: Whole = None,
+    data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+    device: Device = "auto",
+    resume: bool = False,
+    clip_actions: bool = False,
+    save_every: int = 1000,
+    settings: Settings = (),
+    as_json: Json = False,
+) -> None:
+    """Train a behaviour flow and a critic. Ctrl-C saves and says how to go on.
+
+    Args:
+        task: Name of the task (workbench tasks).
+        out: Folder of the run; it must not exist, unless --resume.
+        critic: How the critic is trained: IQL (default), or TD through the value gradient flow.
+        steps: Updates; without it the task's own number.
+        seed: Fixes data, weights, minibatches and noise (default 0).
+        data: Folder made by workbench generate; built-in tasks make their data without it.
+        device: auto takes CUDA when there is one.
+        resume: Go on with the run in --out.
+        clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.
+        save_every: Updates between two checkpoints.
+    """
+    from workbench.training_run import TrainingRun
+
+    check_range("--save-every", save_every, 1, None)
+    flags = {
+        name: value for name, value in {"critic": critic, "steps": steps, "seed": seed}.items() if value is not None
+    }
+    others = parse_settings(settings)
+    for name in flags.keys() & others.keys():
+        raise ValueError(
+            f"{name} is given twice: --{name} {flags[name]} and --set {name}={others[name]}; leave one out"
+        )
+    run = TrainingRun.open(
+        task, out, flags | others, data=data, device=device, resume=resume, clip_actions=clip_actions
+    )
+    again = f"go on with: workbench fit {task} --out {quoted(out)} --resume"
+    stop, started, last = StopOnSignal(), time.perf_counter(), None
+    try:
+        with closing(Bar(run.trainer.total_steps, "fit", "steps", run.trainer.step_number)) as bar, stop:
+            for last in run.progress(should_stop=stop.asked, save_every=save_every):
+                pace = f"{last.steps_per_second:.0f} steps/s; {last.eta_seconds:.0f} s left"
+                bar.at(last.step, f"({last.phase}; {pace}; {_losses(last.losses)})")
+    except OSError as error:
+        error.add_note(f"the last checkpoint is intact; {again}")
+        raise
+    except KeyboardInterrupt:
+        print(f"interrupted; the last checkpoint is intact; {again}", file=sys.stderr)
+        raise SystemExit(130) from None
+    stopped = last is not None and last.stopped
+    result = {
+        "task": run.task.info.name,
+        "out": str(out),
+        "step": run.trainer.step_number,
+        "total_steps": run.trainer.total_steps,
+        "stopped": stopped,
+        "seconds": time.perf_counter() - started,
+        "losses": last.losses if last is not None else {},
+        "device": run.trainer.device.type,
+    }
+    if as_json:
+        print_json(result)
+    elif not stopped:
+        print(
+            f"trained {result['step']:,} steps in {result['seconds']:.1f} s; "
+            f"steer it: workbench evaluate {quoted(out)} --rule qgf"
+        )
+    if stopped:
+        print(f"stopped at step {result['step']:,}, saved; {again}", file=sys.stderr)
+        raise SystemExit(130)
+
+
+def _losses(losses: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:.4g}" for name, value in losses.items())

@@ -1,0 +1,114 @@
+"""``workbench evaluate | steer``: run a rule on trained parts."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+from workbench.commands.flags import SEEDS, Device, Folder, Json, Settings, check_range, parse_settings
+from workbench.console import Bar, print_json
+
+MOST_PARTICLES = 65_536
+
+
+def evaluate(
+    run: Folder,
+    rule: str,
+    settings: Settings = (),
+    episodes: int = 200,
+    seed: int = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Play episodes with a steering rule and measure return, shift, budget and the critic's error.
+
+    Args:
+        run: Folder of a run (workbench fit).
+        rule: Name of the rule (workbench rules).
+        episodes: Episodes to play.
+        seed: Fixes starts and noise. Choose a budget on one seed and report it on another.
+        device: auto takes CUDA when there is one.
+    """
+    from workbench.engine.metrics.evaluate import evaluate as measure
+    from workbench.engine.steering.rules import make_rule
+    from workbench.engine.tasks.registry import make_task
+    from workbench.engine.training.checkpoint import load_run
+    from workbench.training_run import choose_device
+
+    check_range("--episodes", episodes, 1, None)
+    check_range("--seed", seed, 0, SEEDS - 1)
+    steering = make_rule(rule, **parse_settings(settings))
+    where, loaded = choose_device(device), load_run(run)
+    played = make_task(loaded.task)
+    with closing(Bar(episodes, "evaluate", "episodes")) as bar:
+        result = measure(
+            steering, loaded.parts(where), played, episodes, seed, loaded.probes.to(where), bar.tick()
+        ).as_dict()
+    if as_json:
+        print_json(result)
+        return
+    for name, value in result.items():
+        if isinstance(value, dict) and "low" in value:
+            value = f"{value['mean']:.3f}  [{value['low']:.3f}, {value['high']:.3f}]"
+        elif isinstance(value, dict):
+            value = "  ".join(
+                f"{key}={item:.4g}" if isinstance(item, float) else f"{key}={item}" for key, item in value.items()
+            )
+        elif isinstance(value, float):
+            value = f"{value:.4g}"
+        print(f"{name:20} {value}")
+
+
+def steer(
+    run: Folder,
+    rule: str,
+    out: Path,
+    settings: Settings = (),
+    states: int = 16,
+    particles: int = 64,
+    seed: int = 0,
+    as_json: Json = False,
+) -> None:
+    """Run a rule at some states and store every particle position as NumPy arrays.
+
+    Args:
+        run: Folder of a run (workbench fit).
+        rule: Name of the rule (workbench rules).
+        out: File to write (.npz); it must not exist.
+        states: Dataset states to steer at, up to 256.
+        particles: Particles per state.
+        seed: Fixes the noise.
+    """
+    import numpy as np
+    import torch
+
+    from workbench.engine.data.npz import write_arrays
+    from workbench.engine.steering.noise import draw_noise
+    from workbench.engine.steering.rules import make_rule
+    from workbench.engine.steering.run import steer as trace_of
+    from workbench.engine.training.checkpoint import load_run
+
+    if out.exists():
+        raise ValueError(f"{out} exists; choose another name")
+    if out.suffix != ".npz":
+        raise ValueError(f"--out must end in .npz, got {out.name}")
+    if not out.parent.is_dir():
+        raise ValueError(f"the folder {out.parent} does not exist; make it first, or choose another --out")
+    check_range("--seed", seed, 0, SEEDS - 1)
+    steering, loaded = make_rule(rule, **parse_settings(settings)), load_run(run)
+    check_range("--states", states, 1, len(loaded.probes))
+    check_range("--particles", particles, 1, MOST_PARTICLES)
+    parts = loaded.parts()
+    noise = draw_noise(states, particles, parts.action_dim, torch.Generator().manual_seed(seed))
+    trace = trace_of(steering, parts, loaded.probes[:states], noise, seed)
+    about = {"task": loaded.task, "rule": trace.rule, "settings": trace.settings, "seed": seed, "drawn": particles}
+    write_arrays(out, trace.arrays() | {"about": np.array(json.dumps(about))})
+    size = {"ticks": len(trace.times) - 1, "states": states, "particles": particles}
+    result = about | {"out": str(out)} | size | {"budget": float(trace.budget.mean())}
+    if as_json:
+        print_json(result)
+    else:
+        print(
+            f"{out}: {result['ticks']} ticks × {states} states × {particles} particles, budget {result['budget']:.4g}"
+        )
