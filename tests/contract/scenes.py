@@ -10,6 +10,8 @@ from workbench.engine.models.mlp import MlpShape
 from workbench.engine.models.parts import Normalizer, Parts
 from workbench.engine.models.velocity import VelocityField
 from workbench.engine.steering.noise import Noise, draw_noise
+from workbench.engine.training.config import make_config
+from workbench.engine.training.plan import EXTRA
 
 SIZES = [(1, 1, 1, 1), (5, 1, 3, 7), (4, 10, 2, 4), (3, 7, 6, 17)]  # B, N, D, S
 
@@ -19,6 +21,7 @@ def make_parts(s: int, d: int, seed: int = 0, members: int = 2) -> Parts:
     generator = torch.Generator().manual_seed(seed)
     flow = MlpShape(VelocityField.inputs(s, d, "sinusoidal"), d, (16, 16), "gelu", "all")
     q = MlpShape(s + d, 1, (16, 16), "gelu", "all", members)
+    config = make_config(hidden=(16, 16))
     return Parts(
         observation_dim=s,
         action_dim=d,
@@ -26,6 +29,7 @@ def make_parts(s: int, d: int, seed: int = 0, members: int = 2) -> Parts:
         critic=CriticEnsemble(s, d, q, generator),
         target_critic=CriticEnsemble(s, d, q, generator),
         normalizer=Normalizer(torch.full((s,), 0.1), torch.full((s,), 2.0)),
+        extra={name: net for loss in EXTRA.values() for name, net in loss.build(config, s, d, generator).items()},
     )
 
 

@@ -252,3 +252,16 @@ def test_velocity_takes_one_time_or_one_per_row(time: str) -> None:
         assert torch.equal(one, field(s, a, torch.tensor(0.3)))
         assert torch.equal(one, field(s, a, torch.full((5,), 0.3)))
         assert not torch.equal(one, field(s, a, 0.4))
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_frozen_pass_trains_nothing_and_has_the_same_input_gradient(members: int) -> None:
+    mlp = Mlp(MlpShape(3, 2, (8, 8), members=members), torch.Generator().manual_seed(0))
+    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    y = mlp.frozen(x)
+    (through,) = torch.autograd.grad(y.square().sum(), x, retain_graph=False)
+    assert torch.equal(y, mlp(x))
+    (usual,) = torch.autograd.grad(mlp(x).square().sum(), x)
+    assert torch.equal(through, usual)
+    mlp.frozen(x).sum().backward()
+    assert mlp.theta.grad is None

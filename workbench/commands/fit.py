@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -19,6 +19,7 @@ def fit(
     task: TaskName,
     out: Path,
     critic: Annotated[Literal["iql", "td_vgf"] | None, tyro.conf.arg(metavar="{iql,td_vgf}")] = None,
+    rule: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RULE ...")] = (),
     steps: Whole = None,
     seed: Whole = None,
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
@@ -34,6 +35,7 @@ def fit(
     Args:
         task: Name of the task (workbench tasks).
         out: Folder of the run; it must not exist, unless --resume.
+        rule: Train also the parts that these steering rules need beyond flow and critic (workbench rules).
         critic: How the critic is trained: IQL (default), or TD through the value gradient flow.
         steps: Updates; without it the task's own number.
         seed: Fixes data, weights, minibatches and noise (default 0).
@@ -43,13 +45,18 @@ def fit(
         clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.
         save_every: Updates between two checkpoints.
     """
+    from workbench.engine.steering.rules import find_rule
+    from workbench.engine.training.plan import extra_parts
     from workbench.training_run import TrainingRun
 
     check_range("--save-every", save_every, 1, None)
-    flags = {
+    flags: dict[str, Any] = {
         name: value for name, value in {"critic": critic, "steps": steps, "seed": seed}.items() if value is not None
     }
     others = parse_settings(settings)
+    parts = [part for name in rule for part in extra_parts(find_rule(name).needs)]
+    if parts:
+        flags["parts"] = list(dict.fromkeys(parts))
     for name in flags.keys() & others.keys():
         raise ValueError(
             f"{name} is given twice: --{name} {flags[name]} and --set {name}={others[name]}; leave one out"

@@ -43,6 +43,11 @@ class CriticEnsemble(nn.Module):
         q = self.net(torch.cat((observations, actions), 1))
         return q.reshape(self.net.shape.members, -1)
 
+    def frozen(self, observations: Tensor, actions: Tensor) -> Tensor:
+        """As `forward`, but gradients flow to the inputs alone, not to the critic's weights."""
+        q = self.net.frozen(torch.cat((observations, actions), 1))
+        return q.reshape(self.net.shape.members, -1)
+
     @torch.no_grad()
     def value_and_grad(self, observations: Tensor, actions: Tensor, how: Aggregate) -> tuple[Tensor, Tensor]:
         """Return the aggregated value (M,) and its gradient with respect to the action (M, D), without a graph.

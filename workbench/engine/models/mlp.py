@@ -285,6 +285,15 @@ class Mlp(nn.Module):
             return result
         return forward(x, self.layers(), self.shape.activation, keep=False)[0]
 
+    def frozen(self, x: Tensor) -> Tensor:
+        """As `forward`, but gradients flow to ``x`` alone: for losses that look through a network without training it."""
+        if self.shape.members > 1 and x.dim() == 2:
+            x = x.expand(self.shape.members, *x.shape)
+        if torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling():
+            result: Tensor = _Pass.apply(x, self.theta.detach(), self)
+            return result
+        return forward(x, self.layers(), self.shape.activation, keep=False)[0]
+
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_cut": None}  # views into this process's memory mean nothing in another
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -61,6 +62,9 @@ class Parts:
         Rewards were multiplied by this in training; Q divided by it is in the task's own units.
     discount : float
         γ of the critic, per environment step.
+    extra : mapping of str to callable
+        Further learned parts by the names that rules ask for (``needs``): "robust_critic", "one_step", …; on the command
+        line ``workbench fit --rule NAME`` trains those of a rule.
     """
 
     observation_dim: int
@@ -72,6 +76,7 @@ class Parts:
     normalizer: Normalizer | None = None
     reward_scale: float = 1.0
     discount: float = 0.99
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def normalize(self, observations: Tensor) -> Tensor:
         """Return the observations (B, S) as the networks expect them."""
@@ -88,7 +93,22 @@ class Parts:
     def available(self) -> tuple[str, ...]:
         """Names of the parts that are present."""
         names = ("reference", "critic", "target_critic", "value")
-        return tuple(name for name in names if getattr(self, name) is not None)
+        return tuple(name for name in names if getattr(self, name) is not None) + tuple(self.extra)
+
+    def part(self, name: str) -> Any:
+        """The part ``name``, one of those that every policy has or one of ``extra``.
+
+        Raises
+        ------
+        ValueError
+            It is missing; the message says how to get it.
+        """
+        if name not in self.available():
+            raise ValueError(
+                f"part '{name}' is missing; these parts have {', '.join(self.available())}. "
+                f"Train it: workbench fit TASK --out RUN --rule RULE, with a rule that needs '{name}' (workbench rules)"
+            )
+        return self.extra[name] if name in self.extra else getattr(self, name)
 
     def pick_critic(self, which: str) -> Critic:
         """Return the online or the target critic (the online one where there is no target)."""

@@ -1,8 +1,9 @@
 """What a steering rule is.
 
 A rule is a frozen, validated set of settings with three pure methods: ``init`` places the particles, ``step`` moves
-them one tick, ``ticks`` says how often. Two shapes cover the family of this page: `DuringFlow` adds a push to the
-velocity at each denoising step, `AfterFlow` lets the flow finish and then moves the clean particles.
+them one tick, ``ticks`` says how often. Three shapes cover the family: `DuringFlow` adds a push to the velocity at each
+denoising step, `AfterFlow` lets the flow finish and then moves the clean particles, `OneJump` maps noise to an action by a
+policy that was trained for it.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Rule(BaseModel, ABC):
 
     Class attributes that every concrete rule states: ``name``, ``title``, ``paper``, ``equation`` (LaTeX), ``needs``
     (parts), ``strength`` (the setting that says how far to go), ``bc_at`` (settings at which the rule equals ``bc``
-    exactly).
+    exactly; None for methods whose strength is set in training, where ``trained_strength`` names the training setting).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,7 +94,8 @@ class Rule(BaseModel, ABC):
     equation: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ("reference", "critic")
     strength: ClassVar[str]
-    bc_at: ClassVar[dict[str, Any]]
+    bc_at: ClassVar[dict[str, Any] | None]
+    trained_strength: ClassVar[str | None] = None
 
     flow_steps: int = setting(10, "Euler steps T of the behaviour flow", unit="steps", low=1, high=100)
     particles: int = setting(1, "candidate actions N drawn per state", unit="particles", low=1, high=1024, log=True)
@@ -162,7 +164,7 @@ class DuringFlow(Rule):
     """
 
     strength: ClassVar[str] = "weight"
-    bc_at: ClassVar[dict[str, Any]] = {"weight": 0.0, "particles": 1}
+    bc_at: ClassVar[dict[str, Any] | None] = {"weight": 0.0, "particles": 1}
     weight: float = setting(
         0.3,
         "guidance weight w = 1/β: how hard the critic's gradient pushes",
@@ -201,7 +203,7 @@ class AfterFlow(Rule):
     """Rules that let the flow finish (T ticks) and then move the clean particles (``steps`` more)."""
 
     strength: ClassVar[str] = "steps"
-    bc_at: ClassVar[dict[str, Any]] = {"steps": 0, "particles": 1}
+    bc_at: ClassVar[dict[str, Any] | None] = {"steps": 0, "particles": 1}
     steps: int = setting(3, "transport steps L after the flow", unit="steps", low=0, high=200)
 
     @abstractmethod
@@ -219,6 +221,29 @@ class AfterFlow(Rule):
         step, after, info = self.move(parts, state)
         moved = (state.actions + step).clamp(-1.0, 1.0)
         return after._replace(actions=moved, tick=state.tick + 1), info._replace(push=moved - state.actions)
+
+
+class OneJump(Rule):
+    """Policies that were steered in training: one evaluation takes noise to an action, clipped to [-1, 1].
+
+    At test time the number of particles is all that is left to choose; how far training went is ``trained_strength``.
+    """
+
+    strength: ClassVar[str] = "particles"
+    bc_at: ClassVar[dict[str, Any] | None] = None
+
+    @abstractmethod
+    def jump(self, parts: Parts, rows: Tensor, start: Tensor) -> Tensor:
+        """Return actions (M, D), before clipping, at ``rows`` (M, S) from the noise ``start`` (M, D)."""
+
+    def ticks(self) -> int:
+        """One."""
+        return 1
+
+    def step(self, parts: Parts, observations: Tensor, state: State) -> tuple[State, Info]:
+        """The jump. What of it the critic caused is not known, so no push is recorded."""
+        moved = self.jump(parts, state.rows, state.actions.flatten(0, 1)).view(state.actions.shape).clamp(-1.0, 1.0)
+        return state._replace(actions=moved, tick=1), Info(1.0, None, {"jump": moved - state.actions})
 
 
 def nearest(word: str, known: list[str]) -> str:

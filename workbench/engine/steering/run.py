@@ -14,12 +14,12 @@ from workbench.engine.steering.trace import Trace
 
 def check_inputs(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> None:
     """Raise ValueError, saying what is wrong and the cure, unless parts, observations and noise fit together."""
-    missing = [name for name in rule.needs if getattr(parts, name, None) is None]
+    missing = [name for name in rule.needs if name not in parts.available()]
     if missing:
         have = ", ".join(parts.available())
         raise ValueError(
             f"rule '{rule.name}' needs part '{missing[0]}'; these parts have {have}. "
-            f"Train it (workbench fit TASK --out RUN) or pass {missing[0]}=... to Parts."
+            f"Train it: workbench fit TASK --out RUN --rule {rule.name}; or pass your own to Parts."
         )
     if observations.dim() != 2 or observations.shape[1] != parts.observation_dim:
         raise ValueError(

@@ -25,14 +25,14 @@ from torch import Tensor
 from workbench.engine.data.atomic import remove_leftovers, write_atomic
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.models.parts import Parts
+from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import FitConfig, make_config
-from workbench.engine.training.networks import Networks, build_networks
+from workbench.engine.training.networks import Networks
 from workbench.engine.training.trainer import Trainer
 
 FORMAT = 1
 RUN_FILE = "run.json"
 PROBES = 256  # observations kept with the run, at which distribution shift is measured
-NETWORKS = ("reference", "critic", "target_critic", "value")
 
 
 class CheckpointError(ValueError):
@@ -97,7 +97,7 @@ def save_checkpoint(trainer: Trainer, folder: Path, task: str) -> None:
         "normalizer.std": trainer.networks.std,
         "rng": trainer.generator.get_state(),
     }
-    for name in NETWORKS:
+    for name in trainer.networks.modules():
         arrays |= {f"{name}.{key}": array for key, array in trainer.networks.net(name).arrays().items()}
     arrays |= {f"adam.{name}": array for name, array in trainer.adam.arrays().items()}
     arrays["probes"] = _probes(trainer.data, trainer.config.seed)
@@ -187,7 +187,7 @@ def resume(run: Run, data: Transitions, device: torch.device | str = "cpu") -> T
     trainer = Trainer(data, run.config, device)
     networks = _networks(run)
     with torch.no_grad():
-        for name in NETWORKS:
+        for name in networks.modules():
             trainer.networks.net(name).theta.copy_(networks.net(name).theta)
     trainer.generator.set_state(run.arrays["rng"])
     trainer.step_number = run.step
@@ -201,7 +201,7 @@ def _networks(run: Run) -> Networks:
         mean = run.arrays["normalizer.mean"]
         action_dim = run.arrays[f"reference.{len(run.config.hidden)}.bias"].shape[-1]
         networks = build_networks(run.config, mean.shape[0], action_dim)
-        for name in NETWORKS:
+        for name in networks.modules():
             for key, view in networks.net(name).arrays().items():
                 view.copy_(run.arrays[f"{name}.{key}"])
         networks.mean, networks.std = mean.clone(), run.arrays["normalizer.std"].clone()

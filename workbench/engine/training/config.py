@@ -22,6 +22,7 @@ class FitConfig(BaseModel):
     critic: CriticName = Field(
         "iql", description="how the critic is trained: IQL, or TD through the value gradient flow"
     )
+    parts: tuple[str, ...] = Field((), description="learned parts beyond flow and critic that a rule needs")
     family: Literal["qgf", "vgf"] = Field(
         "qgf",
         description="networks: qgf (GELU, sinusoidal time, LayerNorm) or vgf (ReLU, raw time, LayerNorm in critics)",

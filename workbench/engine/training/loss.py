@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.training.config import FitConfig
@@ -33,7 +33,9 @@ class Scene:
 class Loss(ABC):
     """One loss file holds one of these; `workbench.engine.training.plan.LOSSES` lists them.
 
-    ``trains`` names the networks that get gradients, ``targets`` those that have an EMA target.
+    ``trains`` names the networks that get gradients, ``targets`` those that have an EMA target, ``reads`` those that others
+    must train for this one to make sense. Networks beyond the behaviour flow, the critic and the state value are made by
+    ``build``. A loss must not send gradients into networks that it does not name in ``trains``.
 
     Parameters
     ----------
@@ -42,9 +44,17 @@ class Loss(ABC):
 
     trains: tuple[str, ...]
     targets: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
 
     def __init__(self, config: FitConfig) -> None:
         self.config = config
+
+    @classmethod
+    def build(
+        cls, config: FitConfig, observation_dim: int, action_dim: int, generator: torch.Generator
+    ) -> dict[str, nn.Module]:
+        """The networks that this loss brings along, by name; each holds its weights in an `Mlp` called ``net``."""
+        return {}
 
     @abstractmethod
     def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:

@@ -1,15 +1,17 @@
-"""The networks of a run, built from its settings and handed to steering as `Parts`."""
+"""The networks of a run, and how they are handed to steering as `Parts`."""
 
 from __future__ import annotations
 
 import copy
+import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.critic import CriticEnsemble, StateValue
-from workbench.engine.models.mlp import Activation, Mlp, MlpShape
+from workbench.engine.models.mlp import Mlp, MlpShape
 from workbench.engine.models.parts import Normalizer, Parts
 from workbench.engine.models.velocity import TimeInput, VelocityField
 from workbench.engine.training.config import FitConfig
@@ -26,6 +28,8 @@ class Networks:
     value : StateValue
     mean, std : Tensor
         (S,), the observation normalisation.
+    extra : dict of str to Module
+        Further learned parts, and their EMA targets ("target_…").
     """
 
     reference: VelocityField
@@ -34,14 +38,15 @@ class Networks:
     value: StateValue
     mean: Tensor
     std: Tensor
+    extra: dict[str, nn.Module]
 
     def modules(self) -> dict[str, nn.Module]:
         """All networks by name."""
-        return {name: getattr(self, name) for name in ("reference", "critic", "target_critic", "value")}
+        return {name: getattr(self, name) for name in ("reference", "critic", "target_critic", "value")} | self.extra
 
     def net(self, name: str) -> Mlp:
         """The MLP inside the network ``name``."""
-        net = getattr(self, name).net
+        net = self.modules()[name].net
         assert isinstance(net, Mlp)
         return net
 
@@ -54,33 +59,40 @@ class Networks:
 
     def parts(self, config: FitConfig, trained: tuple[str, ...]) -> Parts:
         """Copies of the ``trained`` networks as `Parts`: a later update does not change them."""
-        frozen = {
+        frozen: dict[str, Any] = {
             name: copy.deepcopy(module).requires_grad_(False)
             for name, module in self.modules().items()
             if name in trained
         }
+        extra = {name: frozen.pop(name) for name in self.extra if name in frozen}
         return Parts(
             observation_dim=self.reference.observation_dim,
             action_dim=self.reference.action_dim,
             normalizer=Normalizer(self.mean.clone(), self.std.clone()),
             reward_scale=config.reward_scale,
             discount=config.discount,
+            extra=extra,
             **frozen,
         )
 
 
-def build_networks(config: FitConfig, observation_dim: int, action_dim: int) -> Networks:
-    """Make fresh networks, their weights fixed by ``config.seed``; the target starts as a copy of the critic."""
-    generator = torch.Generator().manual_seed(config.seed)
+def shape_of(config: FitConfig, inputs: int, outputs: int, members: int = 1) -> MlpShape:
+    """The run's hidden layers with LayerNorm and its activation between ``inputs`` and ``outputs``: all but the flows."""
+    return MlpShape(inputs, outputs, config.hidden, "gelu" if config.family == "qgf" else "relu", "all", members)
+
+
+def velocity_field(
+    config: FitConfig, observation_dim: int, action_dim: int, generator: torch.Generator
+) -> VelocityField:
+    """A fresh velocity field of the run's family: the behaviour flow's network, and that of every other flow."""
     gelu = config.family == "qgf"
-    activation: Activation = "gelu" if gelu else "relu"
     time: TimeInput = "sinusoidal" if gelu else "raw"
     width = VelocityField.inputs(observation_dim, action_dim, time)
-    flow = MlpShape(width, action_dim, config.hidden, activation, "all" if gelu else "none")
-    q = MlpShape(observation_dim + action_dim, 1, config.hidden, activation, "all", config.members)
-    v = MlpShape(observation_dim, 1, config.hidden, activation, "all")
-    reference = VelocityField(observation_dim, action_dim, flow, time, generator)
-    critic = CriticEnsemble(observation_dim, action_dim, q, generator)
-    target = copy.deepcopy(critic).requires_grad_(False)
-    value = StateValue(observation_dim, v, generator)
-    return Networks(reference, critic, target, value, torch.zeros(observation_dim), torch.ones(observation_dim))
+    shape = MlpShape(width, action_dim, config.hidden, "gelu" if gelu else "relu", "all" if gelu else "none")
+    return VelocityField(observation_dim, action_dim, shape, time, generator)
+
+
+def seed_of(seed: int, *names: str | int) -> int:
+    """A seed of its own for what ``names`` say, below 2^63; the same on every machine."""
+    text = ":".join(map(str, (seed, *names)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1

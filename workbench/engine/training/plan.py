@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.engine.steering.protocol import nearest
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.flow_matching import FlowMatching
 from workbench.engine.training.iql import IQL
 from workbench.engine.training.loss import Loss
 from workbench.engine.training.td_vgf import TDVGF
 
-LOSSES: dict[str, type[Loss]] = {"flow_matching": FlowMatching, "iql": IQL, "td_vgf": TDVGF}
+CRITICS: dict[str, type[Loss]] = {"iql": IQL, "td_vgf": TDVGF}
+# Learned parts beyond flow and critic, by the names under which rules need them; trained when asked for.
+EXTRA: dict[str, type[Loss]] = {}
+LOSSES: dict[str, type[Loss]] = {"flow_matching": FlowMatching} | CRITICS | EXTRA
 
 
 @dataclass(frozen=True)
@@ -35,14 +39,36 @@ class Phase:
 
 
 def plan(config: FitConfig) -> tuple[Phase, ...]:
-    """Return the phases of a run: flow and critic together, or for a frozen reference one after the other."""
+    """Return the phases of a run: flow and critic together, or for a frozen reference one after the other.
+
+    Parts beyond these are trained beside the critic.
+
+    Raises
+    ------
+    ValueError
+        A part is unknown, or reads a network that this run does not train.
+    """
+    extra = tuple(dict.fromkeys(config.parts))
+    for name in extra:
+        if name not in EXTRA:
+            raise ValueError(f"no learned part named '{name}'{nearest(name, list(EXTRA))} Known: {', '.join(EXTRA)}")
     if config.critic == "td_vgf" and config.reference == "frozen":
         first = config.reference_steps or config.steps
-        return (
+        phases: tuple[Phase, ...] = (
             Phase("behaviour flow", first, ("flow_matching",)),
-            Phase("critic", config.steps, ("td_vgf",), cached=True),
+            Phase("critic", config.steps, ("td_vgf", *extra), cached=True),
         )
-    return (Phase("behaviour flow and critic", config.steps, ("flow_matching", config.critic)),)
+    else:
+        phases = (Phase("behaviour flow and critic", config.steps, ("flow_matching", config.critic, *extra)),)
+    keys = [key for phase in phases for key in phase.losses]
+    trained = {name for key in keys for name in LOSSES[key].trains}
+    for key in keys:
+        for name in LOSSES[key].reads:
+            if name not in trained:
+                raise ValueError(
+                    f"part '{key}' needs the part '{name}', which critic={config.critic} does not train; use critic=iql"
+                )
+    return phases
 
 
 def trained_parts(config: FitConfig) -> tuple[str, ...]:
@@ -50,3 +76,8 @@ def trained_parts(config: FitConfig) -> tuple[str, ...]:
     names = [name for phase in plan(config) for key in phase.losses for name in LOSSES[key].trains]
     targets = [f"target_{name}" for phase in plan(config) for key in phase.losses for name in LOSSES[key].targets]
     return tuple(dict.fromkeys(names + targets))
+
+
+def extra_parts(needs: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of a rule's ``needs`` that are trained only when asked for."""
+    return tuple(name for name in needs if name in EXTRA)

@@ -13,11 +13,12 @@ from workbench.engine.data.transitions import Batch, Replay, Transitions
 from workbench.engine.models.parts import Parts
 from workbench.engine.precision import fast_matmul, few_threads
 from workbench.engine.training.adam import Adam
+from workbench.engine.training.build import build_networks
 from workbench.engine.training.compiled import CompiledUpdate, require_compiler
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.loss import Loss, Scene
-from workbench.engine.training.networks import build_networks
-from workbench.engine.training.plan import LOSSES, Phase, plan, trained_parts
+from workbench.engine.training.networks import seed_of
+from workbench.engine.training.plan import EXTRA, LOSSES, Phase, plan, trained_parts
 from workbench.engine.training.td_vgf import reference_samples
 
 STD_FLOOR = 1e-3  # a coordinate that hardly varies is not blown up
@@ -96,10 +97,16 @@ class Trainer:
         size = (self.config.batch_size,)
         index = torch.randint(0, len(self._replay), size, generator=self.generator, device=self.device)
         batch = self._replay.batch(index)
-        noise = {key: self._losses[key].draw(batch, self.generator) for key in phase.losses}
+        noise = {key: self._losses[key].draw(batch, self._source(key)) for key in phase.losses}
         losses = self.update(batch, noise)
         self.step_number += 1
         return losses
+
+    def _source(self, key: str) -> torch.Generator:
+        """The run's generator; for an extra part one of its own, so that training it changes no other network."""
+        if key not in EXTRA:
+            return self.generator
+        return torch.Generator(self.device).manual_seed(seed_of(self.config.seed, key, self.step_number))
 
     def update(self, batch: Batch, noise: dict[str, tuple[Tensor, ...]]) -> dict[str, Tensor]:
         """Follow the gradient of the losses named in ``noise`` on ``batch``; the published order of things.

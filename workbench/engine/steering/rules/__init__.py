@@ -18,12 +18,18 @@ RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (BC, BestOfN, GradSt
 
 def make_rule(name: str, **settings: Any) -> Rule:
     """Build a rule by name; ValueError names the nearest rule or setting, and the bounds, when something is wrong."""
+    rule = find_rule(name)
+    try:
+        return rule(**settings)
+    except ValidationError as error:
+        raise ValueError(explain(error, rule)) from None
+
+
+def find_rule(name: str) -> type[Rule]:
+    """The class of a rule by name; ValueError names the nearest one when there is none."""
     if name not in RULES:
         raise ValueError(f"no rule named '{name}'{nearest(name, list(RULES))} Known rules: {', '.join(RULES)}")
-    try:
-        return RULES[name](**settings)
-    except ValidationError as error:
-        raise ValueError(explain(error, RULES[name])) from None
+    return RULES[name]
 
 
-__all__ = ["RULES", "make_rule"]
+__all__ = ["RULES", "find_rule", "make_rule"]

@@ -24,7 +24,7 @@ class BC(Rule):
     equation: ClassVar[str] = r"a \leftarrow a + \delta\, v(s, a, t)"
     needs: ClassVar[tuple[str, ...]] = ("reference",)
     strength: ClassVar[str] = "flow_steps"
-    bc_at: ClassVar[dict[str, Any]] = {}
+    bc_at: ClassVar[dict[str, Any] | None] = {}
 
     pick: Pick = setting("uniform", "which particle becomes the action: arg max Q, softmax of Q, or any")
 

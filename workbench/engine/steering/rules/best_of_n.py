@@ -22,7 +22,7 @@ class BestOfN(Rule):
     paper: ClassVar[str] = "IDQL, arXiv 2304.10573"
     equation: ClassVar[str] = r"a = \arg\max_{i \leq N} Q(s, a_i), \quad a_i \sim \mu(\cdot \mid s)"
     strength: ClassVar[str] = "particles"
-    bc_at: ClassVar[dict[str, Any]] = {"particles": 1}
+    bc_at: ClassVar[dict[str, Any] | None] = {"particles": 1}
 
     particles: int = setting(4, "candidate actions N drawn per state", unit="particles", low=1, high=1024, log=True)
 
