@@ -19,6 +19,7 @@ from workbench.engine.training.checkpoint import load_run, save_checkpoint
 from workbench.engine.training.checkpoint import resume as resume_trainer
 from workbench.engine.training.config import make_config
 from workbench.engine.training.fit import Progress, fit
+from workbench.engine.training.snapshots import save_snapshot, snapshot_steps
 from workbench.engine.training.trainer import Trainer
 
 LOG = "progress.jsonl"
@@ -149,12 +150,22 @@ class TrainingRun:
         """Store a checkpoint."""
         save_checkpoint(trainer, self.folder, self.task.info.name)
 
-    def progress(self, *, should_stop: Callable[[], bool] | None = None, save_every: int = 1000) -> Iterator[Progress]:
-        """Train, yielding what is also written to ``progress.jsonl``, one line a report."""
+    def progress(
+        self, *, should_stop: Callable[[], bool] | None = None, save_every: int = 1000, snapshots: int = 0
+    ) -> Iterator[Progress]:
+        """Train, yielding what is also written to ``progress.jsonl``, one line a report; ``snapshots`` along the way."""
         log = self.folder / LOG
         if log.exists():  # a killed run may have reported steps that it did not save
             write_atomic(log, "".join(f"{line}\n" for line in _lines(log, self.trainer.step_number)).encode())
-        for report in fit(self.trainer, save=self.save, save_every=save_every, should_stop=should_stop):
+        reports = fit(
+            self.trainer,
+            save=self.save,
+            save_every=save_every,
+            should_stop=should_stop,
+            snapshot=lambda trainer: save_snapshot(trainer, self.folder),
+            snapshot_steps=snapshot_steps(self.trainer.total_steps, snapshots),
+        )
+        for report in reports:
             if not report.stopped:
                 line = json.dumps(asdict(report)) + "\n"
                 with explained(log, len(line)), log.open("a", encoding="utf-8") as file:

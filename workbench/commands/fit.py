@@ -27,6 +27,7 @@ def fit(
     resume: bool = False,
     clip_actions: bool = False,
     save_every: int = 1000,
+    snapshots: int = 0,
     settings: Settings = (),
     as_json: Json = False,
 ) -> None:
@@ -44,12 +45,14 @@ def fit(
         resume: Go on with the run in --out.
         clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.
         save_every: Updates between two checkpoints.
+        snapshots: Keep the weights at so many moments of the run, to look at its course afterwards.
     """
     from workbench.engine.steering.rules import find_rule
     from workbench.engine.training.plan import extra_parts
     from workbench.training_run import TrainingRun
 
     check_range("--save-every", save_every, 1, None)
+    check_range("--snapshots", snapshots, 0, 10_000)
     flags: dict[str, Any] = {
         name: value for name, value in {"critic": critic, "steps": steps, "seed": seed}.items() if value is not None
     }
@@ -68,7 +71,7 @@ def fit(
     stop, started, last = StopOnSignal(), time.perf_counter(), None
     try:
         with closing(Bar(run.trainer.total_steps, "fit", "steps", run.trainer.step_number)) as bar, stop:
-            for last in run.progress(should_stop=stop.asked, save_every=save_every):
+            for last in run.progress(should_stop=stop.asked, save_every=save_every, snapshots=snapshots):
                 pace = f"{last.steps_per_second:.0f} steps/s; {last.eta_seconds:.0f} s left"
                 bar.at(last.step, f"({last.phase}; {pace}; {_losses(last.losses)})")
     except OSError as error:

@@ -92,13 +92,7 @@ def save_checkpoint(trainer: Trainer, folder: Path, task: str) -> None:
     OSError
         Disk full and the like; the checkpoint that was there stays.
     """
-    arrays = {
-        "normalizer.mean": trainer.networks.mean,
-        "normalizer.std": trainer.networks.std,
-        "rng": trainer.generator.get_state(),
-    }
-    for name in trainer.networks.modules():
-        arrays |= {f"{name}.{key}": array for key, array in trainer.networks.net(name).arrays().items()}
+    arrays = weights_of(trainer) | {"rng": trainer.generator.get_state()}
     arrays |= {f"adam.{name}": array for name, array in trainer.adam.arrays().items()}
     arrays["probes"] = _probes(trainer.data, trainer.config.seed)
     content = save_arrays({name: array.detach().cpu().contiguous() for name, array in arrays.items()})
@@ -125,6 +119,15 @@ def save_checkpoint(trainer: Trainer, folder: Path, task: str) -> None:
         if old.name != state:
             old.unlink(missing_ok=True)
     remove_leftovers(folder)
+
+
+def weights_of(trainer: Trainer) -> dict[str, Tensor]:
+    """All weights and the observation normalisation by name: what steering needs of a run."""
+    networks = trainer.networks
+    arrays = {"normalizer.mean": networks.mean, "normalizer.std": networks.std}
+    for name in networks.modules():
+        arrays |= {f"{name}.{key}": array for key, array in networks.net(name).arrays().items()}
+    return arrays
 
 
 def load_run(folder: str | Path, task: str | None = None) -> Run:

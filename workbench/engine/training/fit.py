@@ -47,6 +47,8 @@ def fit(
     save_every: int = 1000,
     report_every: int = 100,
     should_stop: Callable[[], bool] | None = None,
+    snapshot: Callable[[Trainer], None] | None = None,
+    snapshot_steps: frozenset[int] = frozenset(),
 ) -> Iterator[Progress]:
     """Train until done, yielding progress.
 
@@ -60,6 +62,8 @@ def fit(
         Updates between two reports.
     should_stop : callable, optional
         Asked before every update; the place for a Cancel button or Ctrl-C.
+    snapshot : callable, optional
+        Called with the trainer when it has done a number of updates that is in ``snapshot_steps`` (0 among them).
 
     Raises
     ------
@@ -73,6 +77,8 @@ def fit(
     speed, since, started, first = 0.0, time.perf_counter(), time.perf_counter(), trainer.step_number
     phase_now, reported = trainer.phase()[0], first
     losses: dict[str, torch.Tensor] = {}
+    if snapshot is not None and first in snapshot_steps:
+        snapshot(trainer)
     while not trainer.finished:
         if should_stop is not None and should_stop():
             if save is not None:
@@ -94,6 +100,8 @@ def fit(
             _check(trainer, values)
         if save is not None and keep:
             save(trainer)
+        if snapshot is not None and number in snapshot_steps:
+            snapshot(trainer)
         if report:
             now = time.perf_counter()
             speed, since, reported = (number - reported) / max(now - since, 1e-9), now, number
