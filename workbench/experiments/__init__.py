@@ -1,0 +1,1 @@
+"""Runs, sweeps and trainings: what is stored, and the processes that make it. Only this room knows Dask."""
