@@ -17,6 +17,7 @@ from workbench.engine.steering.run import act
 from workbench.engine.tasks.protocol import Task
 
 Tick = Callable[[int, int], None]
+Watch = Callable[[np.ndarray, np.ndarray], None]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Episodes:
         (E,) Q of the first action by the rule's own critic, task units (NaN without a critic).
     success : ndarray
         (E,) bool.
+    terminated : ndarray
+        (E,) bool: the episode ended by itself, in success or not, before the time limit.
     lengths : ndarray
         (E,) int.
     starts : ndarray
@@ -45,6 +48,7 @@ class Episodes:
     discounted: np.ndarray
     q_first: np.ndarray
     success: np.ndarray
+    terminated: np.ndarray
     lengths: np.ndarray
     starts: np.ndarray
     seconds_per_action: float
@@ -54,7 +58,15 @@ class Episodes:
         return torch.from_numpy(self.starts).to(parts.device)
 
 
-def rollout(rule: Rule, parts: Parts, task: Task, episodes: int, seed: int, tick: Tick | None = None) -> Episodes:
+def rollout(
+    rule: Rule,
+    parts: Parts,
+    task: Task,
+    episodes: int,
+    seed: int,
+    tick: Tick | None = None,
+    watch: Watch | None = None,
+) -> Episodes:
     """Play ``episodes`` episodes with ``rule``.
 
     The noise is drawn for every environment at every step, active or not, so that two rules with the same seed and
@@ -69,6 +81,9 @@ def rollout(rule: Rule, parts: Parts, task: Task, episodes: int, seed: int, tick
         Fixes starts and noise.
     tick : callable, optional
         Called as ``tick(finished, episodes)`` after each step.
+    watch : callable, optional
+        Called as ``watch(observations, moved)`` with (E, S) and (E,) bool at the start, where all count as moved, and after
+        each step: the way to record whole episodes.
     """
     env = task.environments(episodes, seed)
     device = parts.device
@@ -77,8 +92,11 @@ def rollout(rule: Rule, parts: Parts, task: Task, episodes: int, seed: int, tick
         observations = starts = env.reset()
         active = np.ones(episodes, dtype=bool)
         returns, discounted = np.zeros(episodes), np.zeros(episodes)
+        terminated = np.zeros(episodes, dtype=bool)
         success, lengths = np.zeros(episodes, dtype=bool), np.zeros(episodes, dtype=np.int64)
         q_first, spent, chosen, step = np.full(episodes, np.nan), 0.0, 0, 0
+        if watch is not None:
+            watch(observations, active)
         while active.any():
             noise = draw_noise(episodes, rule.particles, parts.action_dim, generator)
             rows = torch.from_numpy(np.flatnonzero(active)).to(device)
@@ -96,6 +114,9 @@ def rollout(rule: Rule, parts: Parts, task: Task, episodes: int, seed: int, tick
             discounted[active] += parts.discount**step * result.rewards[active]
             lengths[active] += 1
             success |= active & result.success
+            terminated |= active & result.terminated
+            if watch is not None:
+                watch(result.observations, active)
             step += 1
             observations = result.observations
             active = active & ~(result.terminated | result.truncated)
@@ -103,7 +124,7 @@ def rollout(rule: Rule, parts: Parts, task: Task, episodes: int, seed: int, tick
                 tick(int(episodes - active.sum()), episodes)
     finally:
         env.close()
-    return Episodes(returns, discounted, q_first, success, lengths, starts, spent / chosen)
+    return Episodes(returns, discounted, q_first, success, terminated, lengths, starts, spent / chosen)
 
 
 @torch.no_grad()
