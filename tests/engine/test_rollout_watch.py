@@ -16,7 +16,9 @@ class Drifting:
         self.velocity = (x, y)
 
     def __call__(self, observations, actions, t):
-        return actions.new_tensor(self.velocity).expand_as(actions) - actions
+        return (actions.new_tensor(self.velocity) - actions) / (
+            1.0 - t[:, None]
+        )  # straight to the target, there at t = 1
 
 
 def watched(x: float, y: float, episodes: int = 6):
