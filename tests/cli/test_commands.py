@@ -21,6 +21,8 @@ RESULT = {
     "network_evaluations", "ms_per_action",
 }  # fmt: skip
 
+SHIFT = {"displacement", "w2", "w2_floor", "sliced_w2", "mmd2", "nll", "nll_behaviour"}
+
 
 def workbench(root: Path, *args: object) -> subprocess.CompletedProcess[str]:
     """The command as a process of its own."""
@@ -140,7 +142,7 @@ def test_evaluate(command: Command, trained: Path, rule: str) -> None:
     for name in ("return", "success"):
         assert set(result[name]) == {"mean", "low", "high"}
         assert result[name]["low"] <= result[name]["mean"] <= result[name]["high"]
-    assert set(result["shift"]) == {"displacement", "w2", "sliced_w2"}
+    assert set(result["shift"]) == SHIFT
     assert result["settings"] == RULES[rule]().model_dump()
     again = command("evaluate", trained, "--rule", rule, "--episodes", 3, "--seed", 5, "--json").json
     assert again | {"ms_per_action": 0} == result | {"ms_per_action": 0}

@@ -1,7 +1,5 @@
 """Metrics against known answers."""
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,6 @@ import torch
 from workbench.engine.metrics.cost import network_evaluations
 from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.metrics.intervals import bootstrap_mean
-from workbench.engine.metrics.shift import measure_shift, sliced_wasserstein2, wasserstein2
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.tasks.registry import make_task
@@ -43,23 +40,6 @@ def test_bootstrap_edges() -> None:
         bootstrap_mean(np.array([]))
 
 
-@pytest.mark.parametrize("d", [1, 2, 5])
-def test_wasserstein_of_a_shifted_cloud(d: int) -> None:
-    """A translation by c is at exact distance ‖c‖, at sliced distance ‖c‖ / √d on average over directions."""
-    rng = np.random.default_rng(d)
-    x, c = rng.normal(size=(40, d)), rng.normal(size=d)
-    assert wasserstein2(x, x + c) == pytest.approx(np.linalg.norm(c), rel=1e-6)
-    assert wasserstein2(x, x[::-1]) == pytest.approx(0.0, abs=1e-7)
-    assert sliced_wasserstein2(x, x + c) == pytest.approx(np.linalg.norm(c) / np.sqrt(d), rel=0.35)
-    assert sliced_wasserstein2(x, x[::-1]) == pytest.approx(0.0, abs=1e-7)
-
-
-def test_wasserstein_is_the_best_assignment() -> None:
-    x, y = np.array([[0.0], [1.0], [5.0]]), np.array([[5.5], [0.5], [1.5]])
-    assert wasserstein2(x, y) == pytest.approx(0.5)
-    assert sliced_wasserstein2(x, y) == pytest.approx(0.5)
-
-
 def linear_parts(slope: float = 1.0) -> Parts:
     """A flow that stands still and a critic Q = slope · a₁, so that every push is known."""
     return Parts(
@@ -68,26 +48,6 @@ def linear_parts(slope: float = 1.0) -> Parts:
         reference=lambda s, a, t: torch.zeros_like(a),
         critic=lambda s, a: slope * a[:, 0],
     )
-
-
-def test_shift_of_known_pushes() -> None:
-    """QGF adds w · slope in all; GradStep adds L · ε · slope, where the clip does not bite (noise small)."""
-    parts, states = linear_parts(0.5), torch.zeros(3, 1)
-    shift = measure_shift(make_rule("bc"), parts, states, 16, seed=0)
-    assert (shift.displacement, shift.w2, shift.sliced_w2, shift.budget) == (0.0, 0.0, 0.0, 0.0)
-    guided = measure_shift(make_rule("qgf", weight=0.1), parts, states, 16, seed=0)
-    assert guided.budget == pytest.approx(0.05, rel=1e-5)
-    assert 0.0 < guided.displacement <= 0.05 + 1e-6  # clipped particles move less
-    assert guided.w2 <= 0.05 + 1e-6
-    steps = measure_shift(make_rule("grad_step", steps=4, step_size=0.01), parts, states, 16, seed=0)
-    assert steps.displacement <= 0.02 + 1e-6
-    assert steps.budget == pytest.approx(steps.displacement, rel=1e-4)  # straight pushes: the path is the displacement
-
-
-def test_best_of_n_shifts_without_displacement() -> None:
-    shift = measure_shift(make_rule("best_of_n", particles=16), linear_parts(), torch.zeros(2, 1), 32, seed=0)
-    assert shift.displacement == 0.0
-    assert shift.w2 > 0.3
 
 
 @pytest.mark.parametrize(
@@ -120,16 +80,6 @@ def test_evaluate_on_a_bandit(name: str) -> None:
     assert first["q_gap"] == pytest.approx(
         first["q_estimate"] - first["return"]["mean"], abs=1e-5
     )  # one step: return is value
-
-
-@pytest.mark.parametrize("name", ["best_of_n", "vgf"])
-def test_shift_in_pieces_is_the_shift(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory grows with particles² under a kernel: many are measured a few states at a time."""
-    rule, parts, states = make_rule(name, particles=6), make_task("bandit2d").parts(), torch.zeros(7, 1)
-    whole = measure_shift(rule, parts, states, 4, seed=1)
-    for pairs in (1, 4 * 36 * 2):  # one state at a time; two, with one left over
-        monkeypatch.setattr("workbench.engine.metrics.shift.PAIRS", pairs)
-        assert asdict(measure_shift(rule, parts, states, 4, seed=1)) == pytest.approx(asdict(whole), rel=1e-4)
 
 
 def test_rollout_pairs_rules_by_seed() -> None:

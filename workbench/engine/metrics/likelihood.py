@@ -29,6 +29,10 @@ ITERATIONS, HALVINGS = 20, 6
 TOLERANCE = 1e-4  # an action that F does not reach to this distance has no likelihood
 
 
+class HiddenDerivative(ValueError):
+    """The velocity depends on the action, and autograd cannot see how."""
+
+
 class Likelihood(NamedTuple):
     """Answer of `log_likelihood`.
 
@@ -82,7 +86,7 @@ def log_likelihood(
     Raises
     ------
     ValueError
-        ``ode`` with D > 8 and no probes, probes of another shape, or a velocity whose derivative autograd cannot see.
+        ``ode`` with D > 8 and no probes, probes of another shape, or a velocity whose derivative is hidden (`HiddenDerivative`).
     """
     shape = tuple(actions.shape)
     if probes is not None and (flow != "ode" or tuple(probes.shape[1:]) != shape):
@@ -199,7 +203,7 @@ def _differentiable(reference: Reference, observations: Tensor, actions: Tensor,
     if not velocity.requires_grad:  # a field that ignores the action is fine, one that hides its derivative is not
         with torch.no_grad():
             if not torch.equal(velocity_at(reference, observations, actions + 0.1, t), velocity):
-                raise ValueError(
+                raise HiddenDerivative(
                     "the velocity field hides its derivative in the action: it detaches it or turns autograd off "
                     "(torch.no_grad, .detach(), .numpy()); the likelihood needs it"
                 )
