@@ -115,18 +115,7 @@ def grad_step(p: Published, steps: str, size: str, sign: str | None) -> Tensor:
 
 
 def bptt(p: Published, w: str) -> Tensor:
-    """Restated with autograd through all remaining Euler steps and the clip, using our networks."""
-    steps, a = int(p.z["cfg.denoise_steps"]), p.z["in.sample_noise"]
-    for i in range(steps):
-        leaf = a.detach().requires_grad_()
-        end = leaf
-        for j in range(i, steps):
-            end = end + p.parts.reference(p.observations, end, j / steps) / steps
-        q = p.parts.target_critic(p.observations, end.clamp(-1.0, 1.0)).amin(0)
-        (g,) = torch.autograd.grad(q.sum(), leaf)
-        with torch.no_grad():
-            a = a + (p.parts.reference(p.observations, a, i / steps) + float(w) * g) / steps
-    return a.clamp(-1.0, 1.0)
+    return act(rule_of(p, "bptt", weight=float(w)), p.parts, p.observations, noise_of(p.z["in.sample_noise"][:, None]))
 
 
 # --- VGF ----------------------------------------------------------------------------------------------------------

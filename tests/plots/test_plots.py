@@ -1,6 +1,7 @@
 """Pictures are tested by what they hold, without a browser."""
 
 import io
+import itertools
 
 import holoviews as hv
 import numpy as np
@@ -41,9 +42,23 @@ def lightness(colour: str) -> float:
 
 def test_every_registered_rule_has_its_own_colour_and_shape() -> None:
     looks = [look(name) for name in RULES]
-    assert len({known.shape for known in LOOKS.values()}) == len(LOOKS)
+    assert set(RULES) == set(LOOKS), "give each registered rule a look in plots/palette.py"
     assert len({(known.light, known.shape) for known in looks}) == len(RULES)
     assert {known.shape for known in (*LOOKS.values(), *SPARE)} <= set(MATPLOTLIB_MARKERS)
+
+
+def as_deuteranopes_see(colour: str) -> np.ndarray:
+    """Linear RGB of a colour for an eye without green cones (Machado, Oliveira and Fernandes, 2009, severity 1)."""
+    linear = np.array([(int(colour[i : i + 2], 16) / 255) ** 2.2 for i in (1, 3, 5)])
+    return np.array([[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]) @ linear
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_rules_of_one_shape_differ_in_colour_for_every_eye(theme: str) -> None:
+    for (name, one), (other, two) in itertools.combinations(LOOKS.items(), 2):
+        if one.shape == two.shape:
+            seen = [np.clip(as_deuteranopes_see(each.colour(theme)), 0, 1) ** (1 / 2.2) for each in (one, two)]
+            assert np.linalg.norm(seen[0] - seen[1]) > 0.2, (name, other)
 
 
 def test_an_unknown_rule_always_looks_the_same() -> None:

@@ -1,5 +1,7 @@
 """Colours and markers: Okabe and Ito's colour-blind-safe set, and a shape per rule, so that colour never speaks alone.
 
+There are more rules than shapes: those that share one have colours that every eye tells apart (a test looks).
+
 Source of the colours: M. Okabe and K. Ito, Color Universal Design, 2008. The dark variants are lightened for contrast.
 """
 
@@ -32,6 +34,8 @@ LOOKS: dict[str, Look] = {
     "grad_step": Look("#a8417f", "#e59bc4", "inverted_triangle"),
     "noisy": Look("#a86f00", "#f0b429", "plus"),
     "qgf_jacobian": Look("#2b86c5", "#8fd0ff", "hex"),
+    "qgf_chain": Look("#2b86c5", "#8fd0ff", "diamond"),
+    "bptt": Look("#0072b2", "#56b4e9", "inverted_triangle"),
 }
 SPARE = (
     Look("#0072b2", "#56b4e9", "star"),

@@ -180,6 +180,12 @@ class DuringFlow(Rule):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return g (B, N, D), Q (B, N) where it was asked, and that place (B, N, D)."""
 
+    def finish(self, parts: Parts, rows: Tensor, actions: Tensor, t: float) -> Tensor:
+        """Take the remaining unguided Euler steps from ``actions`` (B, N, D) at time ``t``, and clip: (B, N, D)."""
+        for i in range(round(t * self.flow_steps), self.flow_steps):
+            actions = actions + self.velocity(parts, rows, actions, i / self.flow_steps) / self.flow_steps
+        return actions.clamp(-1.0, 1.0)
+
     def ticks(self) -> int:
         """T."""
         return self.flow_steps

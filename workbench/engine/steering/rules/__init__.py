@@ -7,13 +7,28 @@ from pydantic import ValidationError
 from workbench.engine.steering.protocol import Rule, explain, nearest
 from workbench.engine.steering.rules.bc import BC
 from workbench.engine.steering.rules.best_of_n import BestOfN
+from workbench.engine.steering.rules.bptt import BPTT
 from workbench.engine.steering.rules.grad_step import GradStep
 from workbench.engine.steering.rules.noisy import Noisy
 from workbench.engine.steering.rules.qgf import QGF
+from workbench.engine.steering.rules.qgf_chain import QGFChain
 from workbench.engine.steering.rules.qgf_jacobian import QGFJacobian
 from workbench.engine.steering.rules.vgf import VGF
 
-RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (BC, BestOfN, GradStep, Noisy, QGF, QGFJacobian, VGF)}
+RULES: dict[str, type[Rule]] = {
+    rule.name: rule
+    for rule in (
+        BC,
+        BestOfN,
+        GradStep,
+        Noisy,
+        QGF,
+        QGFJacobian,
+        QGFChain,
+        BPTT,
+        VGF,
+    )
+}
 
 
 def make_rule(name: str, **settings: Any) -> Rule:
