@@ -1,5 +1,5 @@
 """The page of particles on its own: ``panel serve apps/particles.py``."""
 
-from workbench.ui.page import TITLE, particles_page
+from workbench.ui.shell.template import serve_page
 
-particles_page().servable(title=TITLE)
+serve_page("particles")

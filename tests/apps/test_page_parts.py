@@ -19,11 +19,12 @@ from workbench.ui.fields import fields_of, log_stops
 from workbench.ui.frames import figure, pack, unpack
 from workbench.ui.links import read_link, write_link
 from workbench.ui.notebook import Explorer, rule_controls
-from workbench.ui.page import ParticlesPage
+from workbench.ui.particles.page import ParticlesPage
 from workbench.ui.room import OvertakenError, play, stand
 from workbench.ui.scene import Question, answer, landscape, shared_noise
 from workbench.ui.serve import check_free, origins_of
 from workbench.ui.session import Cache, Latest
+from workbench.ui.shell.page import read_arguments, write_arguments
 from workbench.ui.stage import frame_of, truth_of
 
 ALL = [(rule, field) for rule in RULES.values() for field in fields_of(rule)]
@@ -69,8 +70,8 @@ def test_links_round_trip() -> None:
     question = Question(
         "three_exits", "vgf", {"steps": 7, "ascent": "plain", "alpha": 0.07}, 3, 512, (0.5, -0.25, 0.1, -0.2)
     )
-    pairs = dict(pair.split("=") for pair in write_link(question).split("&"))
-    assert read_link(pairs) == (question, [])
+    link = write_arguments(write_link(question))
+    assert read_link(read_arguments(link)) == (question, [])
 
 
 @given(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 from workbench.engine.steering.rules import RULES
 from workbench.ui.fields import fields_of
@@ -63,8 +62,8 @@ def read_link(arguments: Mapping[str, str]) -> tuple[Question, list[str]]:
     return question, problems
 
 
-def write_link(question: Question) -> str:
-    """The query string of a question; settings at their defaults are left out."""
+def write_link(question: Question) -> dict[str, Any]:
+    """A question as a link's arguments; settings at their defaults are left out."""
     defaults = {field.name: field.default for field in fields_of(RULES[question.rule])}
     words: dict[str, Any] = {
         "task": question.task,
@@ -75,4 +74,4 @@ def write_link(question: Question) -> str:
     words |= {name: value for name, value in question.settings.items() if value != defaults[name]}
     if question.task == "three_exits":
         words |= {axis: f"{value:.3f}" for axis, value in zip(AXES, question.state, strict=True)}
-    return urlencode({name: str(value).lower() if isinstance(value, bool) else value for name, value in words.items()})
+    return words

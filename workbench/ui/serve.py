@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import panel as pn
 import torch
 
-from workbench.ui.page import TITLE, particles_page
+from workbench.ui.pages import PAGES
+from workbench.ui.shell.template import opener, title_of
 
 PORT, ADDRESS = 5006, "127.0.0.1"
-PAGES = {"particles": particles_page}
 
 
 def origins_of(address: str, port: int) -> list[str]:
@@ -83,13 +83,13 @@ def serve(port: int = PORT, address: str = ADDRESS, show: bool = True, origins: 
     torch.set_num_threads(1)  # two threads a session kept most of 30 sessions from opening (design.md)
     allowed = [*origins_of(address, port), *origins]
     server = pn.serve(
-        dict(PAGES),
+        {"/": opener("index")} | {name: opener(name) for name in PAGES},
         port=port,
         address=address,
         websocket_origin=allowed,
         show=False,
         start=False,
-        title=TITLE,
+        title={"/": title_of("index")} | {name: title_of(name) for name in PAGES},
         verbose=False,
     )
     host = "127.0.0.1" if address in ("0.0.0.0", "::", "") else address

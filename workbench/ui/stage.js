@@ -215,18 +215,12 @@ export function render({model, el}) {
     })
     root.dataset.version = frame.header.version
     draw()
-    keepLink()
   }
 
-  // Only the last of many quick changes goes into the address bar, without adding to the history.
-  let linkTimer = 0
+  // Flow time stands in the address bar too; the header writes it (toolbar.js).
   function keepLink() {
-    if (!frame?.header.link) return
-    clearTimeout(linkTimer)
-    linkTimer = setTimeout(() => {
-      const tick = state.tick === null ? "" : `&tick=${number(state.tick, 1)}`
-      history.replaceState(null, "", `?${frame.header.link}${tick}`)
-    }, 300)
+    const tick = state.tick === null ? null : state.tick.toFixed(1)
+    window.dispatchEvent(new CustomEvent("wb-local", {detail: {tick}}))
   }
 
   function showNotice() {
@@ -335,6 +329,6 @@ export function render({model, el}) {
   watch.observe(root)
   window.addEventListener("wb-theme", draw)
   model.on("remove", () => { watch.disconnect(); window.removeEventListener("wb-theme", draw); state.playing = false })
-  showGrid(); showWorld(); showFrame(); showNotice()
+  showGrid(); showWorld(); showFrame(); showNotice(); keepLink()
   return root
 }

@@ -94,7 +94,7 @@ def subtitle_of(trace: Trace) -> str:
     return f"{strength}: {groups} {plural} of {size}, solid is picked"
 
 
-def frame_of(answer: Answer, returns: list[Play] | None, version: int, link: str = "") -> bytes:
+def frame_of(answer: Answer, returns: list[Play] | None, version: int) -> bytes:
     """Pack what the stages show.
 
     Parameters
@@ -104,8 +104,6 @@ def frame_of(answer: Answer, returns: list[Play] | None, version: int, link: str
         Episodes of each trace's rule, where the task has them.
     version : int
         Grows with every frame.
-    link : str
-        Query string for the address bar; "" leaves it alone.
     """
     arrays: dict[str, np.ndarray] = {}
     specs = []
@@ -130,7 +128,7 @@ def frame_of(answer: Answer, returns: list[Play] | None, version: int, link: str
                 "numbers": number_rows(numbers, extra),
             }
         )
-    return pack({"version": version, "link": link, "stages": specs}, arrays)
+    return pack({"version": version, "stages": specs}, arrays)
 
 
 def landscape_of(values: np.ndarray) -> bytes:

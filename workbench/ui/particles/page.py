@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import panel as pn
 import torch
-from bokeh.document import Document
-from bokeh.models import CustomJS
 
 from workbench.engine.steering.rules import RULES
-from workbench.plots.still import equation_svg
 from workbench.ui.controls import STYLE, QuickSlider, RuleControls, choice
+from workbench.ui.equations import equations_of, paragraphs_of
 from workbench.ui.links import SEEDS, SHOWN, STATES, TASKS, read_link, write_link
 from workbench.ui.room import OvertakenError, Play, episodes, stand
 from workbench.ui.scene import GRID, Answer, Question, answer, landscape, plane
 from workbench.ui.session import CACHE, Cache, Latest
+from workbench.ui.shell.layout import sidebar
+from workbench.ui.shell.page import Page
+from workbench.ui.shell.toolbar import Stop
 from workbench.ui.stage import Stages, TimeChart, frame_of, landscape_of, room_of, series_of, truth_of
 
 log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
-TITLE = "Workbench – Particles"
-WAIT_MS = 150
+WAIT_SECONDS = 0.15
 
 
 @dataclass(frozen=True)
@@ -40,19 +39,18 @@ class Picture:
     truth: np.ndarray | None
 
 
-class ParticlesPage:
-    """One user's page.
+class ParticlesPage(Page):
+    """Stages side by side on linked axes, with what the actions earn, or the room, beside them."""
 
-    Parameters
-    ----------
-    arguments : mapping of str to str
-        The link's arguments.
-    cache : Cache
-        Shared by all users.
-    """
+    name: ClassVar[str] = "particles"
+    title: ClassVar[str] = "Particles"
+    layout: ClassVar[str] = sidebar({"about": "The rule", "shift": "Shift", "climb": "Q of the particles"})
+    tour: ClassVar[tuple[Stop, ...]] = (
+        Stop(".wb-task", "Task and rule", "A task brings the data, the behaviour flow and the critic."),
+    )
 
     def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
-        self.cache = cache
+        super().__init__(arguments, cache)
         self.question, problems = read_link(arguments)
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.answer: Answer | None = None
@@ -62,12 +60,9 @@ class ParticlesPage:
         self._before: Answer | None = None
         self._shown_landscape: np.ndarray | None = None
         self._truth: dict[str, np.ndarray] = {}
-        self._document: Document | None = pn.state.curdoc
-        self._poll: Any = None
-        self._closed = self._loaded = False
-        self._early: list[Callable[[], None]] = []
-        self._pictures: Latest[Question, Picture] = Latest(self._work, self._later(self._show))
-        self._episodes: Latest[Question, list[Play]] = Latest(self._play, self._later(self._show_plays))
+        self._polling = self._restoring = False
+        self._pictures: Latest[Question, Picture] = Latest(self._work, self.later(self._show))
+        self._episodes: Latest[Question, list[Play]] = Latest(self._play, self.later(self._show_plays))
         self._make_controls()
         half = dict(sizing_mode="stretch_both", margin=0)
         self.stages = Stages(agent=list(STATES["three_exits"]), sizing_mode="stretch_width", margin=0)
@@ -83,6 +78,33 @@ class ParticlesPage:
         self.stages.param.watch(self._moved_agent, "agent")
         self._describe()
         self.cache.retry(self.question.task)
+        self.ask()
+
+    def panels(self) -> Mapping[str, Any]:
+        """Controls, stages, and three cards."""
+        gap = {"gap": "10px"}
+        scene = pn.Row(self.task, self.rule, styles=gap, sizing_mode="stretch_width", margin=(0, 0, 10, 0))
+        noise = pn.Row(self.shown, self.seed, styles=gap, sizing_mode="stretch_width", margin=0)
+        controls = pn.Column(scene, self._settings_place, noise, sizing_mode="stretch_width", margin=0)
+        cards = {"about": self.about, "shift": self.shift, "climb": self.climb}
+        return {"controls": controls, "main": self.stages, **cards}
+
+    def state(self) -> dict[str, Any]:
+        """The question."""
+        return write_link(self.question)
+
+    def restore(self, arguments: Mapping[str, str]) -> None:
+        """Set every control."""
+        self.question, _ = read_link(arguments)
+        q, self._restoring = self.question, True
+        try:
+            self.task.value, self.rule.value, self.shown.value, self.seed.value = q.task, q.rule, q.shown, q.seed
+            self._new_settings(q.settings)
+            if q.task == "three_exits":
+                self.stages.agent = list(q.state)
+        finally:
+            self._restoring = False
+        self._describe()
         self.ask()
 
     def _make_controls(self) -> None:
@@ -115,12 +137,12 @@ class ParticlesPage:
 
     def _changed(self, event: Any) -> None:
         """Any control: read them all, and ask."""
+        if self._restoring:
+            return
         with pn.io.hold():
             if event.obj is self.rule:
                 # What both rules have keeps its value only if the user moved it; defaults differ between rules.
-                self.settings = RuleControls(RULES[self.rule.value], {})
-                self.settings.param.watch(self._changed, "values")
-                self._settings_place.objects = [self.settings]
+                self._new_settings({})
             state = self.question.state
             if event.obj is self.task:
                 state = STATES[self.task.value]
@@ -137,9 +159,17 @@ class ParticlesPage:
             )
             if event.obj is self.rule:
                 self._describe()
+            self.changed()
             self.ask()
 
+    def _new_settings(self, settings: dict[str, Any]) -> None:
+        self.settings = RuleControls(RULES[self.rule.value], settings)
+        self.settings.param.watch(self._changed, "values")
+        self._settings_place.objects = [self.settings]
+
     def _moved_agent(self, event: Any) -> None:
+        if self._restoring:
+            return
         try:
             state = tuple(float(value) for value in event.new)
             if len(state) != 4 or not np.isfinite(state).all():
@@ -150,6 +180,7 @@ class ParticlesPage:
         state = stand(state)
         if self.question.task == "three_exits" and state != self.question.state:
             self.question = replace(self.question, state=state)
+            self.changed()
             self.ask()
 
     def ask(self) -> None:
@@ -165,46 +196,17 @@ class ParticlesPage:
             )
             return
         self.say("loading", f"Training the built-in task… {status.progress:.0%}", status.progress)
-        if self._poll is None and self._document is not None:
-            self._poll = self._document.add_timeout_callback(self._ask_again, WAIT_MS)
+        if not self._polling:
+            self._polling = True
+            self.every(WAIT_SECONDS, self._ask_again)
 
     def _ask_again(self) -> None:
-        self._poll = None
-        if not self._closed:
-            self.ask()
+        self._polling = False
+        self.ask()
 
     def say(self, kind: str, text: str, progress: float | None = None) -> None:
         """Put words over the stages; "" takes them away."""
         self.stages.notice = {"kind": kind, "text": text, "progress": progress}
-
-    def _later(self, show: Any) -> Any:
-        """Bring a worker's result back to the page's own thread, and not before the browser is ready for it.
-
-        Panel 1.9 drops changes made under `pn.io.hold` after the browser read the document and before it said so.
-        """
-
-        def receive(*result: Any) -> None:
-            if self._closed:
-                return
-            if self._loaded:
-                show(*result)
-            else:
-                self._early.append(lambda: show(*result))
-
-        def deliver(*result: Any) -> None:
-            if self._document is None:
-                show(*result)
-            elif not self._closed:
-                self._document.add_next_tick_callback(lambda: receive(*result))
-
-        return deliver
-
-    def loaded(self) -> None:
-        """The browser is ready: show what came before."""
-        self._loaded = True
-        early, self._early = self._early, []
-        for show in early:
-            show()
 
     def _work(self, question: Question) -> Picture:
         """In a worker thread: the answer and its landscape."""
@@ -220,7 +222,7 @@ class ParticlesPage:
         return Picture(found, self._made[1], self._truth.get(question.task))
 
     def _play(self, question: Question) -> list[Play]:
-        return episodes(question, self.cache.wait(question.task), lambda: self._closed or question != self.question)
+        return episodes(question, self.cache.wait(question.task), lambda: self.closed or question != self.question)
 
     def _show(self, question: Question, picture: Picture | None, error: Exception | None) -> None:
         if question.task != self.question.task:
@@ -263,60 +265,19 @@ class ParticlesPage:
         question = self.answer.question
         if question.task == "three_exits":
             self.stages.world = room_of(self.plays, question.rule, question.state)
-        self.stages.frame = frame_of(self.answer, self.plays, self._version, write_link(question))
+        self.stages.frame = frame_of(self.answer, self.plays, self._version)
 
     def _describe(self) -> None:
         """The rule's own words: its equation, what it costs, where it comes from."""
         rule = RULES[self.question.rule]
-        lines = "".join(
-            f'<div class="line">{_equation(part)}</div>' for part in rule.equation.split(r"\quad") if part.strip(" ,")
-        )
-        summary, *more = _paragraphs(rule.__doc__ or "")
+        lines = "".join(f'<div class="line">{line}</div>' for line in equations_of(rule))
+        summary, *more = paragraphs_of(rule)
         text = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in more)
         self.about.object = (
             f'<h3>{escape(rule.title)}</h3><p>{escape(summary)}</p><div class="equation">{lines}</div>{text}'
         )
 
     def close(self) -> None:
-        """The user left."""
-        self._closed = True
+        """Forget what waits."""
         self._pictures.drop()
         self._episodes.drop()
-
-
-def _paragraphs(docstring: str) -> list[str]:
-    """A rule's docstring in plain words: its formula is shown as ``equation``, section numbers are left out."""
-    blocks = [" ".join(block.split()) for block in docstring.split("\n\n") if not block.strip().startswith(".. math::")]
-    return [re.sub(r" \(methods\.md[^)]*\)|; methods\.md[^.]*|``", "", block) for block in blocks] or [""]
-
-
-def _equation(latex: str) -> str:
-    latex = latex.strip().rstrip(",").strip()
-    svg = equation_svg(latex)
-    body = svg if svg is not None else f"<code>{escape(latex)}</code>"
-    return f'<span role="img" aria-label="{escape(latex)}">{body}</span>'
-
-
-def particles_page() -> pn.Template:
-    """Make one user's page, from the link that was opened."""
-    torch.set_num_threads(1)  # two threads a session kept most of 30 sessions from opening (design.md)
-    arguments = {name: values[-1].decode("utf-8", "replace") for name, values in pn.state.session_args.items()}
-    page = ParticlesPage(arguments)
-    pn.state.onload(page.loaded)
-    pn.state.on_session_destroyed(lambda _: page.close())
-    if pn.state.curdoc is not None:
-        lost = "document.documentElement.dataset.connection = "
-        pn.state.curdoc.js_on_event("connection_lost", CustomJS(code=f'{lost}"lost"'))
-    template = pn.Template((HERE / "page.html").read_text(encoding="utf-8"))
-    template.add_variable("css", (HERE / "page.css").read_text(encoding="utf-8"))
-    template.add_variable("title", TITLE)
-    # Not `title`: Panel would overwrite the variable with its own.
-    gap = {"gap": "10px"}
-    scene = pn.Row(page.task, page.rule, styles=gap, sizing_mode="stretch_width", margin=(0, 0, 10, 0))
-    noise = pn.Row(page.shown, page.seed, styles=gap, sizing_mode="stretch_width", margin=0)
-    template.add_panel("controls", pn.Column(scene, page._settings_place, noise, sizing_mode="stretch_width", margin=0))
-    template.add_panel("stages", page.stages)
-    template.add_panel("shift", page.shift)
-    template.add_panel("climb", page.climb)
-    template.add_panel("about", page.about)
-    return template

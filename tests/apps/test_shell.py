@@ -1,0 +1,128 @@
+"""The shell: history, links, the registry of pages, and what a minimal page gets for nothing."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import panel as pn
+import pytest
+
+from workbench.ui.pages import PAGES, page_class
+from workbench.ui.session import Cache
+from workbench.ui.shell.history import History
+from workbench.ui.shell.layout import sidebar
+from workbench.ui.shell.page import Page, read_arguments, write_arguments
+from workbench.ui.shell.template import framed
+from workbench.ui.shell.toolbar import Export
+
+
+class Counter(Page):
+    """The smallest page: one slider."""
+
+    name: ClassVar[str] = "counter"
+    title: ClassVar[str] = "Counter"
+    layout: ClassVar[str] = sidebar({"note": "A note"})
+
+    def __init__(self, arguments: Mapping[str, str], cache: Cache) -> None:
+        super().__init__(arguments, cache)
+        self.slider = pn.widgets.IntSlider(value=int(arguments.get("count", 0)), end=10)
+        self.slider.param.watch(lambda _: self.changed(), "value")
+
+    def panels(self) -> Mapping[str, Any]:
+        return {"controls": self.slider, "main": pn.pane.HTML("main"), "note": pn.pane.HTML("note")}
+
+    def state(self) -> dict[str, Any]:
+        return {"count": self.slider.value}
+
+    def restore(self, arguments: Mapping[str, str]) -> None:
+        self.slider.value = int(arguments["count"])
+
+    def code(self) -> str:
+        return f"print({self.slider.value})"
+
+    def exports(self) -> tuple[Export, ...]:
+        return (Export("CSV", "counter.csv", "text/csv", lambda: str(self.slider.value).encode()),)
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> Counter:
+    made = Counter({"count": "3"}, Cache())
+    made.changed()
+    made.said = []  # what went to the browser
+    monkeypatch.setattr(made.toolbar, "_send_msg", made.said.append)
+    return made
+
+
+def test_quick_changes_are_one_step_of_undo() -> None:
+    history = History("a")
+    for link, seconds in (("b", 0.0), ("c", 0.3), ("d", 0.6), ("e", 3.0)):
+        history.record(link, seconds)
+    assert [history.undo(), history.undo(), history.undo()] == ["d", "a", None]
+    assert history.can == {"undo": False, "redo": True}
+    assert [history.redo(), history.redo(), history.redo()] == ["d", "e", None]
+
+
+def test_a_change_after_undo_forgets_the_future_and_is_a_step_of_its_own() -> None:
+    history = History("a")
+    history.record("b", 0.0)
+    history.undo()
+    history.record("c", 0.1)
+    assert history.can == {"undo": True, "redo": False}
+    assert history.undo() == "a"
+
+
+def test_what_has_not_changed_is_no_step() -> None:
+    history = History("a")
+    history.record("a", 0.0)
+    assert history.can == {"undo": False, "redo": False}
+
+
+def test_arguments_round_trip() -> None:
+    state = {"rule": "qgf", "weight": 0.3, "sign": True, "note": "a&b=c δ"}
+    assert read_arguments(write_arguments(state)) == {
+        "rule": "qgf",
+        "weight": "0.3",
+        "sign": "true",
+        "note": "a&b=c δ",
+    }
+
+
+def test_a_small_page_gets_link_and_undo(page: Counter) -> None:
+    assert page.toolbar.address == "count=3"
+    page.slider.value = 7
+    assert page.toolbar.address == "count=7"
+    assert page.toolbar.can == {"undo": True, "redo": False}
+    page.toolbar._handle_msg({"press": "undo"})
+    assert page.slider.value == 3
+    assert page.toolbar.can == {"undo": False, "redo": True}
+    page.toolbar._handle_msg({"press": "redo"})
+    assert page.slider.value == 7
+
+
+def test_a_small_page_gets_code_and_exports(page: Counter) -> None:
+    page.toolbar._handle_msg({"press": "code"})
+    assert page.said[0] == {"kind": "code", "code": "print(3)"}
+    assert page.toolbar.exports == ["CSV"]
+    page.toolbar._handle_msg({"press": "export", "index": 0})
+    while len(page.said) < 2:
+        pass
+    assert page.said[1] == {"kind": "file", "name": "counter.csv", "mime": "text/csv", "data": "Mw=="}
+
+
+@pytest.mark.parametrize("message", [None, 3, "x", {}, {"press": 1}, {"press": "export", "index": 9}, {"press": "x"}])
+def test_nonsense_from_a_browser_changes_nothing(page: Counter, message: object) -> None:
+    page.toolbar._handle_msg(message)
+    assert page.said == []
+    assert page.slider.value == 3
+
+
+def test_a_small_page_stands_in_the_template(page: Counter) -> None:
+    assert set(framed(page)._render_items) >= {"toolbar", "controls", "main", "note"}
+
+
+@pytest.mark.parametrize("name", [*PAGES, "index"])
+def test_every_registered_page_is_a_page(name: str) -> None:
+    cls = page_class(name)
+    assert issubclass(cls, Page)
+    assert cls.name == name
+    if name in PAGES:
+        assert cls.title == PAGES[name].title

@@ -1,0 +1,41 @@
+"""The registry of pages: one line each. A page's module is imported when the page is first opened."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, NamedTuple
+
+
+class Entry(NamedTuple):
+    """A page in the navigation.
+
+    Attributes
+    ----------
+    title : str
+    summary : str
+        One sentence for the index page.
+    module, cls : str
+        Where its `Page` is.
+    """
+
+    title: str
+    summary: str
+    module: str
+    cls: str
+
+
+PAGES: dict[str, Entry] = {
+    "particles": Entry(
+        "Particles",
+        "Behaviour flow and steering rules side by side on the same noise: every particle, every push.",
+        "workbench.ui.particles.page",
+        "ParticlesPage",
+    ),
+}
+INDEX = Entry("All pages", "What there is.", "workbench.ui.index", "IndexPage")
+
+
+def page_class(name: str) -> Any:
+    """The `Page` subclass of a registered page, or of the index."""
+    entry = INDEX if name == "index" else PAGES[name]
+    return getattr(importlib.import_module(entry.module), entry.cls)

@@ -1,0 +1,185 @@
+"""What a page is. Subclass `Page`, list it in `workbench.ui.pages`, and it has everything that all pages share."""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlencode
+
+import panel as pn
+from bokeh.document import Document
+
+from workbench.ui.session import CACHE, Cache, Latest
+from workbench.ui.shell.history import History
+from workbench.ui.shell.toolbar import Export, Stop, Toolbar
+
+log = logging.getLogger(__name__)
+
+
+class Page(ABC):
+    """One user's view of one page; everything that differs between pages is one of the methods below.
+
+    A subclass makes its controls and panes in ``__init__`` (which calls this one's first), and calls `changed` whenever
+    the user changed something. All methods run in the page's own thread; work goes to a worker through `Latest`, and
+    comes back through `later`.
+
+    Parameters
+    ----------
+    arguments : mapping of str to str
+        The link's arguments.
+    cache : Cache
+        Tasks and parts shared by all users.
+
+    Attributes
+    ----------
+    name : str
+        The address of the page, its key in `pages.PAGES`.
+    title : str
+    layout : str
+        HTML of the body, made by `layout.sidebar` or by hand: ``{{ embed(roots.SLOT) }}`` is where a pane stands.
+    style : str
+        CSS of this page's own.
+    tour : tuple of Stop
+        The guided tour; a stop whose target is not to be seen is skipped.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    layout: ClassVar[str]
+    style: ClassVar[str] = ""
+    tour: ClassVar[tuple[Stop, ...]] = ()
+
+    def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
+        self.cache = cache
+        self.document: Document | None = pn.state.curdoc
+        self.closed = self._ready = False
+        self._early: list[Callable[[], None]] = []
+        self._history: History | None = None
+        self._exports = self.exports()
+        self.toolbar = Toolbar(
+            self._pressed,
+            exports=[export.label for export in self._exports],
+            tour=[list(stop) for stop in self.tour],
+            codes=type(self).code is not Page.code,
+        )
+
+    # What a page says about itself
+
+    @abstractmethod
+    def panels(self) -> Mapping[str, Any]:
+        """The pane of every slot of ``layout``."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Everything that a link must say to reproduce what is shown; defaults may be left out."""
+
+    @abstractmethod
+    def restore(self, arguments: Mapping[str, str]) -> None:
+        """Show what ``arguments`` (a link's, as `state` wrote them) say: undo and redo call this."""
+
+    def code(self) -> str:
+        """A snippet that runs in a notebook and draws the same thing."""
+        raise NotImplementedError
+
+    def exports(self) -> tuple[Export, ...]:
+        """The lines of the export menu; asked once, before the controls are made."""
+        return ()
+
+    def close(self) -> None:  # noqa: B027 -- most pages hold nothing
+        """The user left: stop what runs for this page alone."""
+
+    # What a page can use
+
+    def changed(self) -> None:
+        """The user changed something: the address bar and the history follow."""
+        link = write_arguments(self.state())
+        if self._history is None:
+            self._history = History(link)
+        self._history.record(link, time.monotonic())
+        with pn.io.hold():
+            self.toolbar.address = link
+            self.toolbar.can = self._history.can
+
+    def later(self, show: Callable[..., None]) -> Callable[..., None]:
+        """Wrap ``show`` so that it may be called from any thread: it runs in the page's own, while the user is there.
+
+        Not before the browser is ready either: Panel 1.9 drops changes made under `pn.io.hold` after the browser read
+        the document and before it said so.
+        """
+
+        def receive(*result: Any) -> None:
+            if self.closed:
+                return
+            if self._ready:
+                show(*result)
+            else:
+                self._early.append(lambda: show(*result))
+
+        def deliver(*result: Any) -> None:
+            if self.document is None:
+                show(*result)
+            elif not self.closed:
+                self.document.add_next_tick_callback(lambda: receive(*result))
+
+        return deliver
+
+    def every(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call ``call`` in ``seconds``, once, unless the user left before (and never outside a server)."""
+        if self.document is None:
+            return
+        milliseconds = max(1, round(1000 * seconds))
+        self.document.add_timeout_callback(lambda: None if self.closed else call(), milliseconds)
+
+    # What the shell calls
+
+    def opened(self) -> None:
+        """The browser is ready: show what came before."""
+        self._ready = True
+        early, self._early = self._early, []
+        for show in early:
+            show()
+
+    def left(self) -> None:
+        """The user left."""
+        self.closed = True
+        self.close()
+
+    def _pressed(self, message: dict[str, Any]) -> None:
+        what = message["press"]
+        if what in ("undo", "redo") and self._history is not None:
+            link = self._history.undo() if what == "undo" else self._history.redo()
+            if link is not None:
+                with pn.io.hold():
+                    self.restore(read_arguments(link))
+                    self.toolbar.address = link
+                    self.toolbar.can = self._history.can
+        elif what == "code":
+            try:
+                self.toolbar.show_code(self.code())
+            except ValueError as error:
+                self.toolbar.tell(str(error))
+        elif what == "export" and message.get("index") in range(len(self._exports)):
+            self._export(self._exports[message["index"]])
+
+    def _export(self, export: Export) -> None:
+        def show(_: Export, content: bytes | None, error: Exception | None) -> None:
+            if content is not None:
+                self.toolbar.hand_over(export, content)
+                return
+            log.warning("export %s failed: %s", export.label, error, exc_info=not isinstance(error, ValueError))
+            self.toolbar.tell(f"{export.label} could not be made. {error}")
+
+        Latest(lambda wanted: wanted.make(), self.later(show)).ask(export)
+
+
+def write_arguments(state: Mapping[str, Any]) -> str:
+    """A page's state as a query string."""
+    return urlencode({name: str(value).lower() if isinstance(value, bool) else value for name, value in state.items()})
+
+
+def read_arguments(link: str) -> dict[str, str]:
+    """Invert `write_arguments`; of a name that stands twice the last counts."""
+    return dict(parse_qsl(link, keep_blank_values=True))

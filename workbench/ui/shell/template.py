@@ -1,0 +1,64 @@
+"""A page in its shell: the template with header and navigation, and the words where a page could not be made."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import panel as pn
+import torch
+from bokeh.models import CustomJS
+
+from workbench.ui.pages import PAGES, page_class
+from workbench.ui.shell.page import Page
+
+log = logging.getLogger(__name__)
+HERE = Path(__file__).parent
+SHELL = (HERE / "shell.html").read_text(encoding="utf-8")
+STYLE = (HERE / "shell.css").read_text(encoding="utf-8")
+
+
+def framed(page: Page) -> pn.Template:
+    """Put a page into the shell."""
+    template = pn.Template(SHELL.replace("<!-- body -->", page.layout))
+    template.add_variable("css", STYLE + page.style)
+    template.add_variable("page", page.name)
+    template.add_variable("pages", PAGES)
+    template.add_panel("toolbar", page.toolbar)
+    for slot, pane in page.panels().items():
+        template.add_panel(slot, pane)
+    return template
+
+
+def open_page(name: str) -> pn.Template:
+    """Make one user's page from the link that was opened; called once for every browser tab."""
+    torch.set_num_threads(1)  # two threads a session kept most of 30 sessions from opening (design.md)
+    arguments = {key: values[-1].decode("utf-8", "replace") for key, values in pn.state.session_args.items()}
+    page: Page = page_class(name)(arguments)
+    page.changed()
+    pn.state.onload(page.opened)
+    pn.state.on_session_destroyed(lambda _: page.left())
+    if pn.state.curdoc is not None:
+        lost = "document.documentElement.dataset.connection = "
+        pn.state.curdoc.js_on_event("connection_lost", CustomJS(code=f'{lost}"lost"'))
+    return framed(page)
+
+
+def opener(name: str) -> Callable[[], pn.Template]:
+    """`open_page` of one page, as the plain function that Panel's server wants."""
+
+    def open_it() -> pn.Template:
+        return open_page(name)
+
+    return open_it
+
+
+def serve_page(name: str) -> None:
+    """What a file in apps/ calls: make the page servable under its title."""
+    open_page(name).servable(title=title_of(name))
+
+
+def title_of(name: str) -> str:
+    """The title of the browser tab."""
+    return f"Workbench – {PAGES[name].title}" if name in PAGES else "Workbench"
