@@ -9,7 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.engine.data.transitions import Replay, Transitions, make_transitions, n_step
+from workbench.engine.data.replay import Replay
+from workbench.engine.data.transitions import Transitions, make_transitions, n_step
 
 
 def arrays(rows: int = 6, **changes: Any) -> dict[str, Any]:

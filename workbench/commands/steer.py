@@ -103,6 +103,7 @@ def steer(
     noise = draw_noise(states, particles, parts.action_dim, torch.Generator().manual_seed(seed))
     trace = trace_of(steering, parts, loaded.probes[:states], noise, seed)
     about = {"task": loaded.task, "rule": trace.rule, "settings": trace.settings, "seed": seed, "drawn": particles}
+    about["chunk"] = parts.chunk  # positions hold chunk · D numbers, the first step's action first
     write_arrays(out, trace.arrays() | {"about": np.array(json.dumps(about))})
     size = {"ticks": len(trace.times) - 1, "states": states, "particles": particles}
     result = about | {"out": str(out)} | size | {"budget": float(trace.budget.mean())}

@@ -1,4 +1,4 @@
-"""Transitions: an offline dataset, validated once at the door, and its n-step view that the losses read."""
+"""Transitions: an offline dataset, validated once at the door, and the minibatch that the losses read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from typing import Literal, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 OutOfBounds = Literal["refuse", "clip"]
@@ -22,7 +21,7 @@ class Batch(NamedTuple):
     observations, next_observations : Tensor
         (M, S), normalised.
     actions : Tensor
-        (M, D), in [-1, 1].
+        (M, D), in [-1, 1]; with action chunks (M, h·D), the first step's action first.
     rewards : Tensor
         (M,), scaled n-step sums Σ_h γ^h r_h.
     discounts : Tensor
@@ -213,50 +212,3 @@ def n_step(data: Transitions, steps: int, discount: float) -> tuple[np.ndarray, 
         power[grow] *= discount
         open_rows[grow] = ~data.ends[last[grow]]
     return rewards.astype(np.float32), (power * data.masks[last]).astype(np.float32), last
-
-
-class Replay:
-    """The dataset on a device, as one matrix, so that a minibatch is one gather.
-
-    Parameters
-    ----------
-    data : Transitions
-    mean, std : Tensor
-        (S,), the observation normalisation.
-    steps : int
-        n of the n-step returns.
-    discount, reward_scale : float
-    device : torch.device
-    """
-
-    def __init__(
-        self,
-        data: Transitions,
-        mean: Tensor,
-        std: Tensor,
-        *,
-        steps: int,
-        discount: float,
-        reward_scale: float,
-        device: torch.device,
-    ) -> None:
-        rewards, discounts, last = n_step(data, steps, discount)
-        observations = (torch.from_numpy(data.observations) - mean.cpu()) / std.cpu()
-        following = (torch.from_numpy(data.next_observations[last]) - mean.cpu()) / std.cpu()
-        scalars = torch.from_numpy(np.stack((rewards * reward_scale, discounts), 1))
-        self._matrix = torch.cat((observations, torch.from_numpy(data.actions), scalars, following), 1).to(device)
-        self._s, self._d = data.observation_dim, data.action_dim
-
-    def __len__(self) -> int:
-        return int(self._matrix.shape[0])
-
-    @property
-    def next_observations(self) -> Tensor:
-        """All next observations, (R, S), normalised."""
-        return self._matrix[:, self._s + self._d + 2 :]
-
-    def batch(self, index: Tensor) -> Batch:
-        """Gather the rows ``index`` (M,)."""
-        s, d = self._s, self._d
-        rows = self._matrix.index_select(0, index)
-        return Batch(rows[:, :s], rows[:, s : s + d], rows[:, s + d], rows[:, s + d + 1], rows[:, s + d + 2 :], index)

@@ -1,4 +1,4 @@
-"""Cost: network evaluations per action, counted by running the rule once."""
+"""Cost: network evaluations per decision, counted by running the rule once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ class _CountedCritic:
 
 
 def network_evaluations(rule: Rule, parts: Parts, observation: Tensor) -> int:
-    """Rows that go through the velocity field or the critic for one action at ``observation`` (S,).
+    """Rows that go through the velocity field or the critic for one decision at ``observation`` (S,).
+
+    A decision is one action, or a chunk of ``parts.chunk`` of them.
 
     A critic gradient counts once (its backward pass costs about one more), an ensemble counts once.
     """

@@ -35,10 +35,12 @@ class Evaluation:
         The critic's own value of the first actions, task units; None without a critic.
     q_gap : float or None
         ``q_estimate`` minus their discounted Monte-Carlo return: above 0 the critic is over-optimistic.
+    chunk : int
+        h, environment actions per decision.
     network_evaluations : int
-        Per action.
-    ms_per_action : float
-        Wall time per action as it was in this evaluation (many states at a time).
+        Per decision; over ``chunk`` it is the cost of one environment action.
+    ms_per_action, ms_per_decision : float
+        Wall time per environment action and per decision as it was in this evaluation (many states at a time).
     record : Episodes
         The episodes themselves.
     """
@@ -53,8 +55,10 @@ class Evaluation:
     shift: Shift
     q_estimate: float | None
     q_gap: float | None
+    chunk: int
     network_evaluations: int
     ms_per_action: float
+    ms_per_decision: float
     record: Episodes
 
     def as_dict(self) -> dict[str, Any]:
@@ -73,8 +77,11 @@ class Evaluation:
             "budget": budget,
             "q_estimate": self.q_estimate,
             "q_gap": self.q_gap,
+            "chunk": self.chunk,
             "network_evaluations": self.network_evaluations,
+            "network_evaluations_per_action": self.network_evaluations / self.chunk,
             "ms_per_action": self.ms_per_action,
+            "ms_per_decision": self.ms_per_decision,
         }
 
 
@@ -125,7 +132,9 @@ def evaluate(
         shift=shift,
         q_estimate=q,
         q_gap=float((played.q_first - played.discounted).mean()) if known else None,
+        chunk=parts.chunk,
         network_evaluations=network_evaluations(rule, parts, probes[0]),
         ms_per_action=1e3 * played.seconds_per_action,
+        ms_per_decision=1e3 * played.seconds_per_decision,
         record=played,
     )

@@ -47,7 +47,7 @@ class Parts:
     Parameters
     ----------
     observation_dim, action_dim : int
-        S and D.
+        S and D; with action chunks D is that of the whole chunk, ``chunk`` times the environment's.
     reference : Reference
         The behaviour flow's velocity field.
     critic : Critic, optional
@@ -62,6 +62,8 @@ class Parts:
         Rewards were multiplied by this in training; Q divided by it is in the task's own units.
     discount : float
         γ of the critic, per environment step.
+    chunk : int
+        h, environment steps of one action: it is h of the environment's actions in a row, played open loop.
     extra : mapping of str to callable
         Further learned parts by the names that rules ask for (``needs``): "robust_critic", "one_step", …; on the command
         line ``workbench fit --rule NAME`` trains those of a rule.
@@ -77,6 +79,19 @@ class Parts:
     reward_scale: float = 1.0
     discount: float = 0.99
     extra: Mapping[str, Any] = field(default_factory=dict)
+    chunk: int = 1
+
+    def __post_init__(self) -> None:
+        if self.chunk < 1 or self.action_dim % self.chunk:
+            raise ValueError(
+                f"action_dim = {self.action_dim} is not a chunk of {self.chunk} actions; it must be chunk times the "
+                "environment's own number of action dimensions"
+            )
+
+    @property
+    def step_dim(self) -> int:
+        """Action dimensions of one environment step: D of the chunk over h."""
+        return self.action_dim // self.chunk
 
     def normalize(self, observations: Tensor) -> Tensor:
         """Return the observations (B, S) as the networks expect them."""

@@ -28,9 +28,10 @@ def check_inputs(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -
         )
     start = noise.start
     if start.dim() != 3 or start.shape[0] != observations.shape[0] or start.shape[2] != parts.action_dim:
+        chunk = f" (chunks of h = {parts.chunk} actions of {parts.step_dim})" if parts.chunk > 1 else ""
         raise ValueError(
-            f"noise.start must be (B, N, D) = ({observations.shape[0]}, N, {parts.action_dim}), got {tuple(start.shape)}; "
-            "draw it with draw_noise(states, particles, action_dim, generator)"
+            f"noise.start must be (B, N, D) = ({observations.shape[0]}, N, {parts.action_dim}){chunk}, "
+            f"got {tuple(start.shape)}; draw it with draw_noise(states, particles, parts.action_dim, generator)"
         )
     if noise.choice.shape != start.shape[:2]:
         raise ValueError(f"noise.choice must be (B, N) = {tuple(start.shape[:2])}, got {tuple(noise.choice.shape)}")

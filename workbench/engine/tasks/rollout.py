@@ -1,4 +1,4 @@
-"""Episodes of a steered policy, all environments at once."""
+"""Episodes of a steered policy, all environments at once; chunks of actions are played open loop."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Episodes:
     returns : ndarray
         (E,) undiscounted returns, task units.
     discounted : ndarray
-        (E,) returns discounted with the critic's γ: the Monte-Carlo value of the first action.
+        (E,) returns discounted with the critic's γ per environment step: the Monte-Carlo value of the first action.
     q_first : ndarray
-        (E,) Q of the first action by the rule's own critic, task units (NaN without a critic).
+        (E,) Q of the first action (the whole first chunk) by the rule's own critic, task units (NaN without a critic).
     success : ndarray
         (E,) bool.
     terminated : ndarray
@@ -40,8 +40,9 @@ class Episodes:
         (E,) int.
     starts : ndarray
         (E, S) first observations.
-    seconds_per_action : float
-        Wall time inside `act`, per action chosen.
+    seconds_per_action, seconds_per_decision : float
+        Wall time inside `act`, per environment action played and per decision, which is a chunk of them. Actions that an
+        episode's end left unplayed do not count.
     """
 
     returns: np.ndarray
@@ -52,6 +53,7 @@ class Episodes:
     lengths: np.ndarray
     starts: np.ndarray
     seconds_per_action: float
+    seconds_per_decision: float
 
     def starts_tensor(self, parts: Parts) -> Tensor:
         """The first observations (E, S) on the device of ``parts``."""
@@ -69,8 +71,9 @@ def rollout(
 ) -> Episodes:
     """Play ``episodes`` episodes with ``rule``.
 
-    The noise is drawn for every environment at every step, active or not, so that two rules with the same seed and
-    number of particles meet the same starts and the same noise.
+    The noise is drawn for every environment at every decision, active or not, so that two rules with the same seed and
+    number of particles meet the same starts and the same noise. With action chunks a decision is h environment steps, which
+    are played without looking; an episode may end among them.
 
     Parameters
     ----------
@@ -84,7 +87,17 @@ def rollout(
     watch : callable, optional
         Called as ``watch(observations, moved)`` with (E, S) and (E,) bool at the start, where all count as moved, and after
         each step: the way to record whole episodes.
+
+    Raises
+    ------
+    ValueError
+        The parts act with another number of dimensions than the task takes.
     """
+    if parts.step_dim != task.info.action_dim:
+        raise ValueError(
+            f"these parts act with {parts.action_dim} numbers, {parts.chunk} step(s) of {parts.step_dim}; task "
+            f"'{task.info.name}' takes {task.info.action_dim} a step: these are the parts of another task"
+        )
     env = task.environments(episodes, seed)
     device = parts.device
     generator = torch.Generator(device).manual_seed(seed)
@@ -107,24 +120,28 @@ def rollout(
             chosen += len(rows)
             if step == 0 and parts.critic is not None:
                 q_first[:] = _q_of(rule, parts, seen, picked)
-            actions = np.zeros((episodes, parts.action_dim), dtype=np.float32)
-            actions[active] = picked.cpu().numpy()
-            result = env.step(actions, active)
-            returns[active] += result.rewards[active]
-            discounted[active] += parts.discount**step * result.rewards[active]
-            lengths[active] += 1
-            success |= active & result.success
-            terminated |= active & result.terminated
-            if watch is not None:
-                watch(result.observations, active)
-            step += 1
-            observations = result.observations
-            active = active & ~(result.terminated | result.truncated)
-            if tick is not None:
-                tick(int(episodes - active.sum()), episodes)
+            plan = np.zeros((episodes, parts.chunk, parts.step_dim), dtype=np.float32)
+            plan[active] = picked.view(-1, parts.chunk, parts.step_dim).cpu().numpy()
+            for actions in plan.swapaxes(0, 1):
+                result = env.step(actions, active)
+                returns[active] += result.rewards[active]
+                discounted[active] += parts.discount**step * result.rewards[active]
+                lengths[active] += 1
+                success |= active & result.success
+                terminated |= active & result.terminated
+                if watch is not None:
+                    watch(result.observations, active)
+                step += 1
+                observations = result.observations
+                active = active & ~(result.terminated | result.truncated)
+                if tick is not None:
+                    tick(int(episodes - active.sum()), episodes)
+                if not active.any():
+                    break
     finally:
         env.close()
-    return Episodes(returns, discounted, q_first, success, terminated, lengths, starts, spent / chosen)
+    per_action, per_decision = spent / int(lengths.sum()), spent / chosen
+    return Episodes(returns, discounted, q_first, success, terminated, lengths, starts, per_action, per_decision)
 
 
 @torch.no_grad()

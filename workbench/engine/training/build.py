@@ -16,6 +16,8 @@ from workbench.engine.training.plan import LOSSES, plan
 def build_networks(config: FitConfig, observation_dim: int, action_dim: int) -> Networks:
     """Make fresh networks, their weights fixed by ``config.seed``; targets start as copies.
 
+    ``action_dim`` is that of the whole action: h·D with action chunks.
+
     A part beyond the flow, the critic and the state value draws its weights from a generator of its own, so that training
     it too leaves the other networks as they would be without it.
     """

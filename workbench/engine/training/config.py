@@ -36,7 +36,12 @@ class FitConfig(BaseModel):
     learning_rate: float = Field(3e-4, gt=0.0, le=1.0, description="Adam's learning rate")
     schedule: Literal["constant", "cosine"] = Field("constant", description="learning rate over the run")
     discount: float = Field(0.99, ge=0.0, le=1.0, description="γ per environment step")
-    n_step: int = Field(1, ge=1, le=100, description="steps of the n-step return")
+    n_step: int = Field(
+        1, ge=1, le=100, description="environment steps of the n-step return; with chunks at least the chunk's own"
+    )
+    chunk: int = Field(
+        1, ge=1, le=100, description="environment steps h of one action: h actions are decided at once, as h·D numbers"
+    )
     tau: float = Field(0.005, gt=0.0, le=1.0, description="EMA rate of the target critic")
     reward_scale: float = Field(1.0, gt=0.0, description="rewards are multiplied by this")
     normalize_observations: bool = Field(

@@ -71,6 +71,7 @@ class Networks:
             normalizer=Normalizer(self.mean.clone(), self.std.clone()),
             reward_scale=config.reward_scale,
             discount=config.discount,
+            chunk=config.chunk,
             extra=extra,
             **frozen,
         )

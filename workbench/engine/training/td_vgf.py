@@ -14,7 +14,7 @@ from workbench.engine.models.velocity import sample
 from workbench.engine.steering.protocol import State
 from workbench.engine.steering.rules.vgf import VGF
 from workbench.engine.training.config import FitConfig
-from workbench.engine.training.loss import Loss, Losses, Scene
+from workbench.engine.training.loss import Loss, Losses, Scene, weighted_mean
 
 
 def transport_rule(config: FitConfig) -> VGF:
@@ -51,9 +51,9 @@ def next_value(q: Tensor, how: Aggregate, select: Literal["mean", "max"]) -> Ten
     return per_particle.mean(1) if select == "mean" else per_particle.amax(1)
 
 
-def critic_loss(q: Tensor, target: Tensor) -> Tensor:
+def critic_loss(q: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
     """Squared TD error of ``q`` (K, M) against ``target`` (M,): mean over the batch of the sum over the critics."""
-    return (q - target).square().sum(0).mean()
+    return weighted_mean((q - target).square().sum(0), valid)
 
 
 def reference_samples(reference: Reference, observations: Tensor, noise: Tensor, flow_steps: int) -> Tensor:
@@ -100,4 +100,4 @@ class TDVGF(Loss):
             q_next = nets.target_critic(rows, moved.flatten(0, 1)).view(-1, *moved.shape[:2])
             value = next_value(q_next, config.target_aggregate, config.target_select)
             target = torch.addcmul(batch.rewards, batch.discounts, value)
-        return {"critic": critic_loss(nets.critic(batch.observations, batch.actions), target)}
+        return {"critic": critic_loss(nets.critic(batch.observations, batch.actions), target, batch.valid)}

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from workbench.engine.allocator import keep_large_blocks
-from workbench.engine.data.transitions import Batch, Replay, Transitions
+from workbench.engine.data.replay import Replay
+from workbench.engine.data.transitions import Batch, Transitions
 from workbench.engine.models.parts import Parts
 from workbench.engine.precision import fast_matmul, few_threads
 from workbench.engine.training.adam import Adam
@@ -43,7 +44,7 @@ class Trainer:
         self.phases = plan(config)
         self.total_steps = sum(phase.steps for phase in self.phases)
         self.step_number = 0
-        self.networks = build_networks(config, data.observation_dim, data.action_dim)
+        self.networks = build_networks(config, data.observation_dim, data.action_dim * config.chunk)
         if config.normalize_observations:
             # in double precision: a float32 sum over half a million rows is off in the fourth digit
             mean, std = (getattr(data.observations, name)(0, dtype=np.float64) for name in ("mean", "std"))
@@ -60,6 +61,7 @@ class Trainer:
             self.networks.mean,
             self.networks.std,
             steps=config.n_step,
+            chunk=config.chunk,
             discount=config.discount,
             reward_scale=config.reward_scale,
             device=self.device,
