@@ -105,6 +105,13 @@ def stages(
     return figure
 
 
+def png(figure: Figure, dpi: int = 100) -> bytes:
+    """The figure as the bytes of a PNG; compressed lightly, since most are looked at once."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
+    return buffer.getvalue()
+
+
 @lru_cache(maxsize=256)
 def equation_svg(latex: str) -> str | None:
     """Typeset ``latex`` as inline SVG in the current text colour; None where mathtext does not know a command.
@@ -127,4 +134,4 @@ def equation_svg(latex: str) -> str | None:
     return svg.replace("<svg ", '<svg fill="currentColor" ', 1)
 
 
-__all__ = ["Figure", "equation_svg", "landscape", "one_dimension", "particles", "paths", "stages", "value_map"]
+__all__ = ["Figure", "equation_svg", "landscape", "one_dimension", "particles", "paths", "png", "stages", "value_map"]
