@@ -22,11 +22,14 @@ _HOMES = {
     "load_run": "workbench.engine.training.checkpoint",
     "quick_parts": "workbench.engine.training.quick",
 }
-__all__ = sorted(_HOMES)
+_ROOMS = ("course",)  # whole rooms: wb.course.check(...)
+__all__ = sorted((*_HOMES, *_ROOMS))
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"workbench.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'workbench' has no attribute '{name}'; it has {', '.join(__all__)}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -44,9 +44,16 @@ LAW: dict[str, tuple[str, ...]] = {
     "workbench.experiments": ("workbench.engine", "workbench.experiments"),
     "workbench.plots": ("workbench.engine", "workbench.plots"),
     "workbench.ui": ("workbench.plots", "workbench.experiments", "workbench.engine", "workbench.ui"),
+    "workbench.course": (
+        "workbench.plots",
+        "workbench.experiments",
+        "workbench.engine",
+        "workbench.ui",
+        "workbench.course",
+    ),
     "workbench": ("workbench",),  # the public names and the command line see the whole house
     "apps": ("workbench.ui",),
-    "notebooks": ("workbench.ui",),
+    "notebooks": ("workbench.ui", "workbench.course"),
 }
 # Third parties that belong to one room.
 OWNERS = {

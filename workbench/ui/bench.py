@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import panel as pn
 import torch
 
@@ -94,11 +95,17 @@ class Bench(pn.viewable.Viewer):
         self._state = tuple(state) if state is not None else (0.0,) * self.parts.observation_dim
         self.controls = rule_panel(rule, names or [RULES[rule].strength], **settings)
         self.answer: Answer | None = None
-        self._version, self._ground, self._truth = 0, (), None
+        self._version, self._truth = 0, self._true_reward()
+        self._ground: tuple[Any, ...] = ()
         self.stages = Stages(sizing_mode="stretch_width", margin=0, stylesheets=[COLOURS], min_width=640)
         for control in self.controls.values():
             control.param.watch(lambda _: self.update(), "value")
         self.update()
+
+    def _true_reward(self) -> np.ndarray | None:
+        """The true reward (G, G) over the plane of actions, where the task knows it."""
+        known = getattr(self.task, "true_reward", None)
+        return None if known is None else torch.as_tensor(known(plane())).view(GRID, GRID).numpy()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -121,9 +128,7 @@ class Bench(pn.viewable.Viewer):
             if ground != self._ground:
                 self._ground, self._values = ground, landscape(self.parts, self._state, *ground)
                 self.stages.landscape = landscape_of(self._values)
-            if hasattr(self.task, "true_reward"):
-                if self._truth is None:
-                    self._truth = torch.as_tensor(self.task.true_reward(plane())).view(GRID, GRID).numpy()
+            if self._truth is not None:
                 self.stages.world = truth_of(self._truth, self.answer)
             self.stages.frame = frame_of(self.answer, None, self._version)
 
@@ -131,7 +136,9 @@ class Bench(pn.viewable.Viewer):
         sliders = [c for c in self.controls.values() if isinstance(c, StopSlider)]
         others = [c for c in self.controls.values() if not isinstance(c, StopSlider)]
         gap = {"gap": "16px"}
-        row = pn.Row(*sliders, *others, styles=gap, sizing_mode="stretch_width", stylesheets=[COLOURS], margin=(0, 0, 8, 0))
+        row = pn.Row(
+            *sliders, *others, styles=gap, sizing_mode="stretch_width", stylesheets=[COLOURS], margin=(0, 0, 8, 0)
+        )
         return pn.Column(row, self.stages, sizing_mode="stretch_width", max_width=1100, stylesheets=[COLOURS])
 
     def still(self) -> bytes:
@@ -174,9 +181,11 @@ class Live(pn.viewable.Viewer):
         if not stops:
             raise ValueError("Live needs at least one slider: Live(draw, weight=[0, 0.3, 1])")
         self._draw = draw
-        first = {name: tuple(values)[0] for name, values in stops.items()} | dict(start or {})
+        first = {name: next(iter(values)) for name, values in stops.items()} | dict(start or {})
         self.controls = {
-            name: StopSlider(Field(name, name.replace("_", " "), "number", first[name], "", "", tuple(values)), first[name])
+            name: StopSlider(
+                Field(name, name.replace("_", " "), "number", first[name], "", "", tuple(values)), first[name]
+            )
             for name, values in stops.items()
         }
         self.picture = pn.pane.PNG(self._png(), sizing_mode="scale_width", max_width=900, margin=0)

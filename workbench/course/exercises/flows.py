@@ -1,0 +1,129 @@
+"""Lesson 2, flows: what the network regresses on, and how the flow is followed."""
+
+from __future__ import annotations
+
+import torch
+
+from workbench.course.answers import function
+from workbench.course.exercise import Compared, Mistake
+
+_generator = torch.Generator().manual_seed(1)
+NOISE, DATA = torch.randn(5, 2, generator=_generator), torch.randn(5, 2, generator=_generator)
+START = torch.tensor([[0.5, -0.4], [-1.0, 0.2]])
+
+
+def field(a: torch.Tensor, t: float) -> torch.Tensor:
+    """A velocity that depends on place and time, so that mistakes show."""
+    return 0.7 - 0.4 * a + 0.9 * t * t
+
+
+def euler(v, a, steps):
+    """Follow v from t = 0 to t = 1 in equal steps."""
+    for i in range(steps):
+        a = a + v(a, i / steps) / steps
+    return a
+
+
+def _late(v, a, steps):
+    for i in range(steps):
+        a = a + v(a, (i + 1) / steps) / steps
+    return a
+
+
+def _whole(v, a, steps):
+    for i in range(steps):
+        a = a + v(a, i / steps)
+    return a
+
+
+def _short(v, a, steps):
+    for i in range(steps - 1):
+        a = a + v(a, i / steps) / steps
+    return a
+
+
+def _count(v, a, steps):
+    for i in range(steps):
+        a = a + v(a, i) / steps
+    return a
+
+
+def _back(v, a, steps):
+    for i in range(steps):
+        a = a - v(a, i / steps) / steps
+    return a
+
+
+def _frozen(v, a, steps):
+    start = a
+    for i in range(steps):
+        a = a + v(start, i / steps) / steps
+    return a
+
+
+EXERCISES = (
+    Compared(
+        name="flows.target",
+        ask="Write `target(x0, x1)`: the velocity that carries noise `x0` to the data point `x1` in one unit of time, along a "
+        "straight line. It is what the network learns to predict.",
+        hints=(
+            "Velocity is distance covered, divided by the time it took. The time is 1.",
+            "At t = 0 you are at x0, at t = 1 at x1. Differentiate x_t = (1 - t) x0 + t x1 by t.",
+        ),
+        well="Where you want to be minus where you are. The network sees x_t and t, and must guess this difference.",
+        read=function("target(x0, x1)", (NOISE, DATA)),
+        right=lambda x0, x1: x1 - x0,
+        mistakes=(
+            Mistake(
+                lambda x0, x1: x0 - x1, "The sign is turned round: this velocity leads from the data to the noise."
+            ),
+            Mistake(lambda x0, x1: x1, "This is the goal, not the velocity: it forgets where the journey begins."),
+            Mistake(
+                lambda x0, x1: x0, "This is where the journey begins. The velocity is the difference of its two ends."
+            ),
+            Mistake(
+                lambda x0, x1: (x0 + x1) / 2,
+                "This is the point half way, a place. A velocity is a difference of places.",
+            ),
+            Mistake(
+                lambda x0, x1: (x1 - x0) / 2,
+                "Half of it would get you half way: the journey takes one unit of time, not two.",
+            ),
+            Mistake(
+                lambda x0, x1: (x1 - x0).norm(dim=1),
+                "This is the speed alone. A velocity has a direction: keep the (M, 2) rows.",
+            ),
+            Mistake(
+                lambda x0, x1: (x1 - x0) / (x1 - x0).norm(dim=1, keepdim=True),
+                "You made every velocity one unit long; far goals would not be reached in time. Leave the length as it is.",
+            ),
+        ),
+        otherwise="Think of a car that must be at x1 after one hour and starts at x0. What does it drive?",
+    ),
+    Compared(
+        name="flows.euler",
+        ask="Write `sample(v, a, T)`: follow the velocity `v(a, t)` from noise `a` in T equal Euler steps, from t = 0 to t = 1.",
+        hints=(
+            "A loop over i = 0 … T - 1. In each turn the time is i / T, and the step covers 1 / T of the journey.",
+            "`for i in range(T): a = a + v(a, i / T) / T`, then `return a`.",
+        ),
+        well="This loop is the behaviour policy. All steering rules of the next lessons are small changes of it.",
+        read=function("sample(v, a, T)", (field, START, 4)),
+        right=euler,
+        mistakes=(
+            Mistake(_whole, "Each step has the full velocity: T steps go T times too far. Divide by T."),
+            Mistake(_late, "Your time runs from 1/T to 1. Euler's step uses the velocity at its beginning: t = i / T."),
+            Mistake(_short, "The last step is missing: `range(T)` has T turns, the last one with i = T - 1."),
+            Mistake(
+                _count, "You passed the number of the step as the time. The time is i / T, from 0 to just under 1."
+            ),
+            Mistake(_back, "You walk against the velocity. Add it."),
+            Mistake(_frozen, "The velocity is always asked at the start. Ask it where the particle is now."),
+            Mistake(
+                lambda v, a, steps: a + v(a, 0.0),
+                "That is a single step of length 1. The velocity changes on the way: take T short ones.",
+            ),
+        ),
+        otherwise="Look at the loop: which time does the field get, where is it asked, and how long is a step?",
+    ),
+)

@@ -1,0 +1,88 @@
+"""Predict, try, reveal: a guess is stored before the experiment and compared with what was measured after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench.course.answers import choice, number
+from workbench.course.check import Note
+from workbench.course.questions import QUESTIONS, Question
+from workbench.course.record import read, write
+from workbench.engine.steering.protocol import nearest
+from workbench.ui.prediction import PredictionForm
+
+
+def find(name: str) -> Question:
+    """The question; ValueError names the nearest one."""
+    if name not in QUESTIONS:
+        raise ValueError(
+            f"no prediction named '{name}'{nearest(name, list(QUESTIONS))} There are: {', '.join(QUESTIONS)}"
+        )
+    return QUESTIONS[name]
+
+
+def canonical(question: Question, guess: Any) -> Any:
+    """A guess as it is stored: an option's key, or a number; ValueError says what was expected."""
+    return choice(question.options)(guess) if question.options else float(number(question.unit)(guess))
+
+
+def agree(question: Question, guess: Any, measured: Any) -> bool:
+    """Whether guess and measurement count as the same: equal keys, or numbers within the question's factor."""
+    if question.options:
+        return bool(guess == measured)
+    if guess * measured <= 0.0:
+        return bool(guess == measured)
+    return bool(max(guess / measured, measured / guess) <= question.factor)
+
+
+def predict(name: str, guess: Any = None) -> Any:
+    """Ask for a prediction, with a form to fill in; or store ``guess`` at once.
+
+    A stored prediction can be changed until its experiment is revealed.
+
+    Raises
+    ------
+    ValueError
+        There is no such question, or the guess is none of its answers.
+    """
+    question = find(name)
+    if guess is not None:
+        return store(name, guess)
+    entry = read()["predictions"].get(name, {})
+    return PredictionForm(
+        question.ask, question.options, question.unit, entry.get("guess"), lambda new: repr(store(name, new))
+    )
+
+
+def store(name: str, guess: Any) -> Note:
+    """Keep a guess in ``course.json``."""
+    question, record = find(name), read()
+    entry = record["predictions"].get(name, {})
+    if "measured" in entry:
+        return Note("open", "This one is revealed already; the first guess stays.", "Stored.")
+    record["predictions"][name] = {"guess": canonical(question, guess)}
+    write(record)
+    return Note("open", f"You predict: {_words(question, canonical(question, guess))}. Now try.", "Stored.")
+
+
+def reveal(name: str, measured: Any) -> Note:
+    """Compare the stored prediction with what was ``measured``, and say why it came out like that."""
+    question, record = find(name), read()
+    found = canonical(question, measured)
+    entry = record["predictions"].get(name)
+    head = f"Measured: {_words(question, found)}."
+    if entry is None:
+        return Note(
+            "open",
+            f"You have not predicted yet; guess first next time, it is what makes this stick. {question.why}",
+            head,
+        )
+    first = entry.get("measured", found)
+    entry |= {"measured": first, "right": agree(question, entry["guess"], first)}
+    write(record)
+    said = f"You predicted {_words(question, entry['guess'])}. {question.why}"
+    return Note("right" if agree(question, entry["guess"], found) else "wrong", said, head)
+
+
+def _words(question: Question, value: Any) -> str:
+    return question.options[value].rstrip(".") if question.options else f"{value:.3g} {question.unit}".strip()

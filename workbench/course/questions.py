@@ -1,0 +1,125 @@
+"""The predictions that the lessons ask for: the question, its answers, and why it comes out as it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Question:
+    """One prediction.
+
+    Attributes
+    ----------
+    name : str
+        ``lesson.word``.
+    ask : str
+    why : str
+        Told when it is revealed.
+    options : mapping of str to str
+        Key to text; empty for a question about a number.
+    unit : str
+    factor : float
+        A number within this factor of the measured one counts as right.
+    """
+
+    name: str
+    ask: str
+    why: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    unit: str = ""
+    factor: float = 2.0
+
+
+_ALL = (
+    Question(
+        "first.push",
+        "You push the actions harder and harder towards what the critic likes. What happens to the reward they really earn?",
+        "Near the data the critic is right and a push helps. Past the data it only believes, and a hard push finds exactly the "
+        "places where it believes too much.",
+        {
+            "rises": "It keeps rising",
+            "hill": "It rises, then falls",
+            "falls": "It falls from the start",
+            "flat": "It rises, then stays where it is",
+        },
+    ),
+    Question(
+        "flows.steps",
+        "A trained flow needs how many Euler steps until its samples look like the data (their mean distance to the data's "
+        "own clusters within 10% of the best)?",
+        "The learned velocity bends mostly where the two lobes part. A few steps follow that bend well enough; this is why "
+        "ten are plenty in practice.",
+        unit="steps",
+        factor=2.0,
+    ),
+    Question(
+        "critics.far",
+        "A critic learned from data in two lobes. Where is its mean error largest?",
+        "Nothing holds the network where there is no data: it goes on as its last slope tells it, with full confidence.",
+        {
+            "middle": "In the middle of the lobes",
+            "edge": "At their edge",
+            "off": "Away from both",
+            "same": "About the same everywhere",
+        },
+    ),
+    Question(
+        "critics.expectile",
+        "V is fitted to the rewards of many actions by expectile regression. From 0.5 to 0.99, what does V do?",
+        "At 0.5 it is the mean reward; towards 1 errors from below weigh ever more, and V climbs to the best reward in the data.",
+        {
+            "mean": "It stays at the mean",
+            "best": "It climbs towards the best reward",
+            "worst": "It falls to the worst reward",
+        },
+    ),
+    Question(
+        "qgf.noise",
+        "Early in the flow (t = 0.1), you shake the particle a little. Whose gradient turns more?",
+        "At t = 0.1 the particle itself is far outside the data, where the critic was never trained. The one-step guess lies "
+        "near the data, and shaking moves it less.",
+        {
+            "noisy": "The noisy gradient, asked at the particle itself",
+            "qgf": "QGF's gradient, asked at the one-step guess",
+            "same": "Both about the same",
+        },
+    ),
+    Question(
+        "vgf.alpha",
+        "Adam, step size 0.1, a single transport step (L = 1). You lower α from 1 to 0.01, which makes the value's pull a hundred "
+        "times stronger. How many times further do the particles move?",
+        "Adam divides every coordinate by its own size, so the first step is as long as the step size, whatever α is. Read budgets "
+        "from the particles, never from ε, L and α.",
+        unit="times",
+        factor=1.5,
+    ),
+    Question(
+        "shift.best",
+        "On three exits, which guidance weight earns the most: 0.03, 0.3, 3 or 30?",
+        "The top of the hill lies at a small push: enough to prefer the main exit, not enough to leave the roads that people drove.",
+        unit="",
+        factor=2.0,
+    ),
+    Question(
+        "shift.luck",
+        "You try eight weights on 50 episodes each and report the best return. New episodes with that weight give on average…",
+        "The best of several noisy numbers is partly luck, and luck does not come again.",
+        {"same": "…the same", "less": "…less", "more": "…more"},
+    ),
+    Question(
+        "real.clone",
+        "Data: a point that wanders through a maze to random goals. Cloning it, and asking for one particular goal: which success?",
+        "The clone wanders as its data did. It has no reason to go to this goal rather than another; that is the critic's job.",
+        unit="%",
+        factor=1.5,
+    ),
+    Question(
+        "own.rule",
+        "A rule that follows the sign of the gradient instead of the gradient: compared with QGF at the same weight it moves…",
+        "Where the landscape is steep the sign is smaller than the gradient, where it is flat it is larger: the same push everywhere.",
+        {"more": "…further", "less": "…less far", "same": "…as far"},
+    ),
+)
+QUESTIONS: dict[str, Question] = {question.name: question for question in _ALL}

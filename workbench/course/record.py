@@ -1,0 +1,45 @@
+"""What a participant did: ``course.json`` beside the notebooks, plain JSON, written atomically."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from workbench.engine.data.atomic import write_atomic
+
+FILE = "course.json"
+PARTS: dict[str, type] = {"exercises": dict, "predictions": dict, "scores": list}
+
+
+def empty(participant: str = "") -> dict[str, Any]:
+    """The record of somebody who has done nothing yet."""
+    return {"format": 1, "participant": participant} | {name: kind() for name, kind in PARTS.items()}
+
+
+def read(folder: str | Path = ".") -> dict[str, Any]:
+    """Read the record in ``folder``; an empty one where there is none.
+
+    Raises
+    ------
+    ValueError
+        The file is not a record of the course.
+    """
+    path = Path(folder) / FILE
+    if not path.exists():
+        return empty()
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not readable JSON ({error}); move it away, and a new one is begun") from None
+    if not isinstance(found, dict) or any(
+        not isinstance(found.get(name, kind()), kind) for name, kind in PARTS.items()
+    ):
+        raise ValueError(f"{path} is not a record of this course; move it away, and a new one is begun")
+    return empty() | found
+
+
+def write(record: dict[str, Any], folder: str | Path = ".") -> None:
+    """Replace the record in ``folder``."""
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomic(Path(folder) / FILE, (text + "\n").encode())
