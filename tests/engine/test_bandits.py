@@ -206,3 +206,24 @@ def test_rollout(kind: type[Bandit]) -> None:
     assert np.array_equal(played.returns, played.discounted)
     assert np.isfinite(played.q_first).all()
     assert played.success.mean() > rollout(make_rule("bc"), parts, bandit, 50, seed=0).success.mean()
+
+
+@pytest.mark.parametrize("peak", [(0.2, 0.1), (-0.5, -0.3), (0.6, -0.3), (0.75, 0.2)])
+def test_a_moved_peak_is_learned_as_well_as_from_the_start(peak):
+    task = Bandit2D()
+    moved, parts = task.move_peak(peak, task.parts())
+    actions = moved.behaviour.draw(2000, torch.Generator().manual_seed(9)).clamp(-1.0, 1.0)
+
+    def error(critic):
+        return float((critic(torch.zeros(2000, 1), actions).mean(0) - moved.true_reward(actions)).square().mean().sqrt())
+
+    assert error(parts.critic) < max(1.5 * error(Bandit2D(peak).parts().critic), 0.05)
+    assert error(task.parts().critic) > 0.1  # the critic of the old peak would not do
+
+
+def test_the_analytic_critic_moves_with_the_peak():
+    task = Bandit1D()
+    moved, parts = task.move_peak((-0.2,), task.parts())
+    actions = torch.linspace(-1, 1, 50)[:, None]
+    torch.testing.assert_close(parts.critic(actions, actions), Bandit1D((-0.2,)).parts().critic(actions, actions))
+    assert moved.reward.peak.item() == pytest.approx(-0.2)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -20,12 +21,14 @@ from torch import Tensor
 from workbench.engine.data.transitions import Transitions, make_transitions
 from workbench.engine.models.critic import CriticEnsemble
 from workbench.engine.models.landscapes import Bumps
+from workbench.engine.models.last_layer import refit
 from workbench.engine.models.mixture import MixtureFlow
 from workbench.engine.models.mlp import MlpShape
 from workbench.engine.models.parts import Parts
 from workbench.engine.tasks.protocol import StepResult, TaskInfo
 
 ROWS = 4096
+LEARNED_FROM = 1024  # rows from which the reward model of `Bandit2D` is learned
 REWARD_NOISE = 0.1  # standard deviation of the rewards in the data
 SUPPORT = 2.0  # an action is on the support within this many standard deviations of a mode
 SUCCESS = 0.8  # of the best true reward on the support
@@ -95,6 +98,28 @@ class Bandit(ABC):
     @abstractmethod
     def parts(self, seed: int = 0) -> Parts:
         """The closed-form behaviour flow and the critic, ready to steer with. ``seed`` fixes a learned critic."""
+
+    @abstractmethod
+    def critic_after(self, critic: Any, seed: int) -> Any:
+        """The critic of this task, quickly, from the ``critic`` of the same task with another peak."""
+
+    def move_peak(self, peak: Sequence[float], parts: Parts, seed: int = 0) -> tuple[Bandit, Parts]:
+        """Return the task with its peak elsewhere, and parts for it, in milliseconds.
+
+        A critic that is a formula moves with the peak. A learned one keeps its features and has its last layer fitted
+        to the new rewards of the same 1024 actions; on the support it errs as little as one trained from the start
+        (`tests/engine/test_bandits.py`), off the support it extrapolates in its own way.
+
+        Parameters
+        ----------
+        peak : sequence of float
+            D numbers in [-1, 1].
+        parts : Parts
+            Of this task, made with ``seed``.
+        seed : int
+        """
+        moved = type(self)(peak)
+        return moved, replace(parts, critic=moved.critic_after(parts.critic, seed))
 
     @cached_property
     def best_on_support(self) -> float:
@@ -190,9 +215,13 @@ class Bandit1D(Bandit):
 
     def parts(self, seed: int = 0) -> Parts:
         """The closed-form flow and the analytic critic; nothing is random, so ``seed`` changes nothing."""
+        return Parts(1, 1, self.behaviour, self.critic_after(None, seed))
+
+    def critic_after(self, critic: Any, seed: int) -> Bumps:
+        """The true reward with a bump instead of the pit: a formula of the peak."""
         heights = self.reward.heights.clone()
         heights[:, -1] = self.spurious
-        return Parts(1, 1, self.behaviour, Bumps(self.reward.centers, self.reward.widths, heights))
+        return Bumps(self.reward.centers, self.reward.widths, heights)
 
 
 class Bandit2D(Bandit):
@@ -229,8 +258,13 @@ class Bandit2D(Bandit):
     def parts(self, seed: int = 0) -> Parts:
         """The closed-form flow and a critic learned in half a second from data and weights drawn with ``seed``."""
         generator = torch.Generator().manual_seed(seed)
-        actions, rewards = self._draw(1024, generator)
+        actions, rewards = self._draw(LEARNED_FROM, generator)
         return Parts(1, 2, self.behaviour, learn_reward(actions, rewards, generator))
+
+    def critic_after(self, critic: CriticEnsemble, seed: int) -> CriticEnsemble:
+        """The last layer of ``critic`` fitted to this task's rewards of the actions it learned from."""
+        actions, rewards = self._draw(LEARNED_FROM, torch.Generator().manual_seed(seed))
+        return refit(critic, torch.zeros(len(actions), 1), actions, rewards).requires_grad_(False)
 
 
 def learn_reward(actions: Tensor, rewards: Tensor, generator: torch.Generator) -> CriticEnsemble:
