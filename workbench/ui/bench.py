@@ -23,7 +23,7 @@ from workbench.ui.stage import Stages, frame_of, landscape_of, truth_of
 
 PAPER = "WORKBENCH_HANDOUT"  # set while handouts are made: components show a still picture instead
 # The colours that the page gives its parts; a notebook has no such page around them.
-COLOURS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8").split(":root[data-theme")[0]
+COLOURS = (Path(__file__).parent / "shell" / "shell.css").read_text(encoding="utf-8").split(":root[data-theme")[0]
 COLOURS = COLOURS.replace(":root", ":host")
 
 
