@@ -215,7 +215,9 @@ def test_a_moved_peak_is_learned_as_well_as_from_the_start(peak):
     actions = moved.behaviour.draw(2000, torch.Generator().manual_seed(9)).clamp(-1.0, 1.0)
 
     def error(critic):
-        return float((critic(torch.zeros(2000, 1), actions).mean(0) - moved.true_reward(actions)).square().mean().sqrt())
+        return float(
+            (critic(torch.zeros(2000, 1), actions).mean(0) - moved.true_reward(actions)).square().mean().sqrt()
+        )
 
     assert error(parts.critic) < max(1.5 * error(Bandit2D(peak).parts().critic), 0.05)
     assert error(task.parts().critic) > 0.1  # the critic of the old peak would not do
