@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import ipywidgets as widgets
 import numpy as np
 import panel as pn
 import torch
@@ -17,10 +18,12 @@ from workbench.engine.tasks.registry import make_task
 from workbench.plots.still import png, stages
 from workbench.ui.controls import STYLE, StopSlider, choice
 from workbench.ui.fields import Field, fields_of
+from workbench.ui.room import EPISODES, Play, episodes, stand
 from workbench.ui.scene import EXTENT, GRID, Answer, Question, answer, landscape, plane
 from workbench.ui.session import parts_for
-from workbench.ui.stage import Stages, frame_of, landscape_of, truth_of
+from workbench.ui.stage import Stages, frame_of, landscape_of, room_of, truth_of
 
+GAP = {"gap": "16px"}
 PAPER = "WORKBENCH_HANDOUT"  # set while handouts are made: components show a still picture instead
 # The colours that the page gives its parts; a notebook has no such page around them.
 COLOURS = (Path(__file__).parent / "shell" / "shell.css").read_text(encoding="utf-8").split(":root[data-theme")[0]
@@ -54,11 +57,11 @@ class Bench(pn.viewable.Viewer):
     Parameters
     ----------
     task : str or object
-        A task, or its name.
-    rule : str
-        Its name in ``RULES``.
+        A task, or its name. In ``three_exits`` the agent can be dragged through its room, and a button plays episodes.
+    rule : str or list of str
+        A name in ``RULES``; of several, a list lets the reader choose.
     names : list of str, optional
-        Which settings get a control; the rule's strength by default.
+        Which settings get a control; the rule's strength by default. Of several rules, all must have them.
     parts : Parts, optional
         With actions of two dimensions; the task's own without it.
     state : tuple of float, optional
@@ -71,13 +74,13 @@ class Bench(pn.viewable.Viewer):
     Raises
     ------
     ValueError
-        An unknown setting, or actions that are not two-dimensional.
+        An unknown rule or setting, or actions that are not two-dimensional.
     """
 
     def __init__(
         self,
         task: Any,
-        rule: str = "qgf",
+        rule: str | list[str] = "qgf",
         names: list[str] | None = None,
         *,
         parts: Parts | None = None,
@@ -87,20 +90,33 @@ class Bench(pn.viewable.Viewer):
         **settings: Any,
     ) -> None:
         super().__init__()
+        rules = [rule] if isinstance(rule, str) else list(rule)
         self.task = make_task(task) if isinstance(task, str) else task
+        self.controls = rule_panel(rules[0], names, **settings)
+        for name in rules[1:]:
+            rule_panel(name, list(self.controls))
         self.parts = parts if parts is not None else parts_for(self.task.info.name)
         if self.parts.action_dim != 2:
             raise ValueError(f"Bench draws actions of two dimensions, these parts have {self.parts.action_dim}")
-        self.rule, self._fixed, self._shown, self._seed = rule, settings, shown, seed
+        self._fixed, self._shown, self._seed = settings, shown, seed
         self._state = tuple(state) if state is not None else (0.0,) * self.parts.observation_dim
-        self.controls = rule_panel(rule, names or [RULES[rule].strength], **settings)
         self.answer: Answer | None = None
         self._version, self._truth = 0, self._true_reward()
         self._ground: tuple[Any, ...] = ()
+        self.chosen = choice("Rule", {RULES[name].title: name for name in rules}, rules[0])
         self.stages = Stages(sizing_mode="stretch_width", margin=0, stylesheets=[COLOURS], min_width=640)
-        for control in self.controls.values():
+        self.button = pn.widgets.Button(label=f"Play {EPISODES} episodes", margin=(14, 0, 0, 0), width=160)
+        if self._in_a_room:
+            self.stages.agent = list(self._state)
+            self.stages.param.watch(self._moved_agent, "agent")
+            self.button.on_click(lambda _: self.play())
+        for control in (self.chosen, *self.controls.values()):
             control.param.watch(lambda _: self.update(), "value")
         self.update()
+
+    @property
+    def _in_a_room(self) -> bool:
+        return bool(self.task.info.name == "three_exits")
 
     def _true_reward(self) -> np.ndarray | None:
         """The true reward (G, G) over the plane of actions, where the task knows it."""
@@ -108,9 +124,20 @@ class Bench(pn.viewable.Viewer):
         return None if known is None else torch.as_tensor(known(plane())).view(GRID, GRID).numpy()
 
     @property
+    def rule(self) -> str:
+        """Name of the rule that is shown."""
+        return str(self.chosen.value)
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The rule's settings as the controls say."""
         return self._fixed | {name: control.value for name, control in self.controls.items()}
+
+    def _moved_agent(self, event: Any) -> None:
+        state = stand(tuple(float(value) for value in event.new))
+        if state != self._state:
+            self._state = state
+            self.update()
 
     def update(self) -> None:
         """Steer with what the controls say and show it; what goes wrong is shown as words."""
@@ -120,25 +147,33 @@ class Bench(pn.viewable.Viewer):
         except ValueError as error:
             self.stages.notice = {"kind": "error", "text": str(error), "progress": None}
             return
-        self._version += 1
         settings = self.answer.traces[1].settings
-        ground = (settings["critic"], settings["pick_aggregate"])
+        ground = (self._state, settings["critic"], settings["pick_aggregate"])
         with pn.io.hold():
             self.stages.notice = {}
             if ground != self._ground:
-                self._ground, self._values = ground, landscape(self.parts, self._state, *ground)
+                self._ground, self._values = ground, landscape(self.parts, *ground)
                 self.stages.landscape = landscape_of(self._values)
             if self._truth is not None:
                 self.stages.world = truth_of(self._truth, self.answer)
-            self.stages.frame = frame_of(self.answer, None, self._version)
+            self._show(None)
+
+    def play(self) -> None:
+        """Play episodes from where the agent stands, and draw their ways into the room."""
+        assert self.answer is not None
+        self._show(episodes(self.answer.question, self.parts, lambda: False))
+
+    def _show(self, plays: list[Play] | None) -> None:
+        assert self.answer is not None
+        self._version += 1
+        if self._in_a_room:
+            self.stages.world = room_of(plays, self.rule, self._state)
+        self.stages.frame = frame_of(self.answer, plays, self._version)
 
     def __panel__(self) -> pn.viewable.Viewable:
-        sliders = [c for c in self.controls.values() if isinstance(c, StopSlider)]
-        others = [c for c in self.controls.values() if not isinstance(c, StopSlider)]
-        gap = {"gap": "16px"}
-        row = pn.Row(
-            *sliders, *others, styles=gap, sizing_mode="stretch_width", stylesheets=[COLOURS], margin=(0, 0, 8, 0)
-        )
+        controls = ([self.chosen] if len(self.chosen.options) > 1 else []) + list(self.controls.values())
+        controls += [self.button] if self._in_a_room else []
+        row = pn.Row(*controls, styles=GAP, sizing_mode="stretch_width", stylesheets=[COLOURS], margin=(0, 0, 8, 0))
         return pn.Column(row, self.stages, sizing_mode="stretch_width", max_width=1100, stylesheets=[COLOURS])
 
     def still(self) -> bytes:
@@ -152,11 +187,12 @@ class Bench(pn.viewable.Viewer):
         return super()._repr_mimebundle_(include, exclude)
 
 
-def rule_panel(rule: str, names: list[str], **settings: Any) -> dict[str, Any]:
-    """The Panel controls of some of a rule's settings, by name; ValueError for a setting that it does not have."""
+def rule_panel(rule: str, names: list[str] | None = None, **settings: Any) -> dict[str, Any]:
+    """The Panel controls of some of a rule's settings (its strength), by name; ValueError for one that it does not have."""
     if rule not in RULES:
         raise ValueError(f"no rule named '{rule}'; there are {', '.join(RULES)}")
     fields = {field.name: field for field in fields_of(RULES[rule])}
+    names = names or [RULES[rule].strength]
     unknown = [name for name in (*names, *settings) if name not in fields]
     if unknown:
         raise ValueError(f"rule '{rule}' has no setting '{unknown[0]}'. It has: {', '.join(fields)}")
@@ -200,11 +236,29 @@ class Live(pn.viewable.Viewer):
         self.picture.object = self._png()
 
     def __panel__(self) -> pn.viewable.Viewable:
-        gap = {"gap": "16px"}
-        row = pn.Row(*self.controls.values(), styles=gap, sizing_mode="stretch_width", margin=(0, 0, 8, 0))
+        row = pn.Row(*self.controls.values(), styles=GAP, sizing_mode="stretch_width", margin=(0, 0, 8, 0))
         return pn.Column(row, self.picture, sizing_mode="stretch_width", max_width=900, stylesheets=[COLOURS])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         if on_paper():
             return {"image/png": self._png(), "text/plain": "Live"}, {}
         return super()._repr_mimebundle_(include, exclude)
+
+
+class Watch(widgets.Image):
+    """A picture that changes while a later cell runs: display it, then call ``show`` from the loop."""
+
+    def __init__(self, width: int = 640) -> None:
+        super().__init__(format="png", layout=widgets.Layout(width=f"{width}px"))
+
+    def show(self, figure: Any) -> None:
+        """Show a matplotlib figure; on paper nothing moves, and nothing is drawn."""
+        if not on_paper():
+            self.value = png(figure)
+
+    def _repr_mimebundle_(self, **more: Any) -> Any:
+        return (
+            {"text/plain": "(a picture that changes while the next cell runs)"}
+            if on_paper()
+            else super()._repr_mimebundle_(**more)
+        )

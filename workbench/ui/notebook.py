@@ -13,6 +13,7 @@ from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
 from workbench.plots.live import LivePicture
 from workbench.plots.still import Figure, stages
+from workbench.ui.bench import Bench, Live, Watch, ready
 from workbench.ui.fields import Field, fields_of
 from workbench.ui.frames import figure
 from workbench.ui.scene import EXTENT, Question, answer, landscape
@@ -161,4 +162,4 @@ def _table(found: Any) -> str:
     return f'<table class="workbench-numbers"><tr><th></th>{head}</tr>{rows}</table>'
 
 
-__all__ = ["Explorer", "control", "parts_for", "picture", "rule_controls"]
+__all__ = ["Bench", "Explorer", "Live", "Watch", "control", "parts_for", "picture", "ready", "rule_controls"]

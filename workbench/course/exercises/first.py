@@ -17,7 +17,7 @@ from workbench.engine.tasks.bandits import Bandit2D
 ROWS = 512
 _generator = torch.Generator().manual_seed(0)
 BEFORE = torch.randn(6, 2, generator=_generator)
-AFTER = BEFORE + 0.3 * torch.randn(6, 2, generator=_generator)
+AFTER = BEFORE + 0.45 * torch.randn(6, 2, generator=_generator)
 
 
 @cache
