@@ -7,8 +7,10 @@ from collections.abc import Callable
 from workbench.commands.about import doctor, rules, tasks
 from workbench.commands.fit import fit
 from workbench.commands.generate import generate
+from workbench.commands.runs import RUNS
 from workbench.commands.serve import serve
 from workbench.commands.steer import evaluate, steer
+from workbench.commands.sweep import sweep
 
 # In the order of --help. A group of commands is a dict of its own, under the group's name.
 COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
@@ -19,5 +21,7 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "fit": fit,
     "evaluate": evaluate,
     "steer": steer,
+    "sweep": sweep,
+    "runs": RUNS,
     "serve": serve,
 }

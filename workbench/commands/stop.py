@@ -10,8 +10,8 @@ from types import FrameType
 class StopOnSignal:
     """Within this block the first Ctrl-C (or SIGTERM) asks the loop to stop after its update, a second interrupts."""
 
-    def __init__(self) -> None:
-        self._asked = False
+    def __init__(self, saying: str = "stopping after this update, then saving …") -> None:
+        self._asked, self._saying = False, saying
 
     def asked(self) -> bool:
         return self._asked
@@ -27,4 +27,4 @@ class StopOnSignal:
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
-        print("\nstopping after this update, then saving …", file=sys.stderr, flush=True)
+        print(f"\n{self._saying}", file=sys.stderr, flush=True)

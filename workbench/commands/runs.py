@@ -1,0 +1,212 @@
+"""``workbench runs list | show | compare | rm``: what a store holds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from workbench.commands.flags import Json
+from workbench.console import print_json, print_table
+
+if TYPE_CHECKING:
+    from workbench.experiments.row import Row
+    from workbench.experiments.store import Store
+
+Place = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="STORE")]
+Keys = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="KEY ...")]
+SHORT = 8  # letters of a key that a table shows
+
+
+def list_runs(
+    store: Place,
+    status: Literal["all", "done", "failed", "running", "stopped", "planned"] = "all",
+    task: str | None = None,
+    rule: str | None = None,
+    sort: Literal["time", "return", "shift", "key"] = "time",
+    as_json: Json = False,
+) -> None:
+    """List the runs of a store.
+
+    Args:
+        store: Folder or URL of the store.
+        status: Only runs in this state.
+        task: Only runs of this task.
+        rule: Only runs of this rule.
+        sort: Order of the list.
+    """
+    rows = [
+        row
+        for row in _open(store).rows()
+        if status in ("all", row.status) and task in (None, row.task) and rule in (None, row.rule)
+    ]
+    orders: dict[str, Callable[[Row], Any]] = {
+        "time": lambda row: row.finished or "~",
+        "return": lambda row: -row.returns["mean"] if row.returns else float("inf"),
+        "shift": lambda row: row.w2 if row.w2 is not None else float("inf"),
+        "key": lambda row: row.key,
+    }
+    rows.sort(key=orders[sort])
+    if as_json:
+        print_json([row.as_dict() for row in rows])
+        return
+    if not rows:
+        what = "no run is like that" if status != "all" or task or rule else "no runs yet"
+        print(f"{store}: {what}", file=sys.stderr)
+        return
+    print_table(
+        ("run", "status", "task", "rule and settings", "seed", "return", "95%", "shift W2", "finished"),
+        [_cells(row) for row in rows],
+    )
+    failed = [row for row in rows if row.error]
+    for row in failed[:10]:
+        print(f"{row.key[:SHORT]} failed: {str(row.error).splitlines()[0]}", file=sys.stderr)
+    if len(failed) > 10:
+        print(f"… and {len(failed) - 10} more failed; --status failed --json has all", file=sys.stderr)
+
+
+def show(store: Place, key: Annotated[str, tyro.conf.Positional], as_json: Json = False) -> None:
+    """Show everything about one run: settings, versions, what happened, results.
+
+    Args:
+        store: Folder or URL of the store.
+        key: The run's key, or its beginning.
+    """
+    kept = _open(store)
+    whole = kept.find(key)
+    found: dict[str, Any] = {
+        "job": kept.job(whole),
+        "events": kept.events(whole),
+        "result": kept.result(whole),
+        "failure": kept.failure(whole),
+    }
+    if as_json:
+        print_json(found)
+        return
+    (row,) = [row for row in kept.rows() if row.key == whole]
+    print(f"{row.key}  {row.status}: {row.label} on {row.task}, seed {row.seed}, {row.episodes} episodes")
+    if found["job"] is None:
+        print("planned; nothing has happened yet")
+        return
+    if (result := found["result"]) is not None:
+        print(f"trained in {kept.where}/{result['training']['folder']} (workbench evaluate reads it)")
+        for name in ("choose", "report"):
+            print(f"\nto {name}, on evaluation seed {result['evaluation_seeds'][name]}")
+            _print_flat(result[name], skip=("task", "rule", "settings", "episodes", "seed"))
+    if found["failure"] is not None and found["result"] is None:
+        print(
+            f"\nfailed {found['failure']['attempts']} time(s)\n{found['failure']['traceback'] or found['failure']['error']}"
+        )
+    print("\nsettings")
+    _print_flat(found["job"]["job"]["settings"])
+    print("\ntraining")
+    _print_flat(found["job"]["job"]["training"])
+    print("\nwhat happened")
+    for event in found["events"]:
+        facts = {name: value for name, value in event.items() if name not in ("time", "event", "by")}
+        print(f"  {event['time']}  {event['event']:10} {_flat(facts)}")
+        if "by" in event:
+            by = event["by"]
+            packages = " ".join(f"{name} {version}" for name, version in by["packages"].items())
+            print(f"  {'':24}  {by['host']}, pid {by['pid']}, python {by['python']}; {packages}")
+            if by["code"]:
+                print(
+                    f"  {'':24}  commit {by['code']['commit'][:12]}{' with changes' if by['code']['changed'] else ''}"
+                )
+
+
+def compare(store: Place, keys: Keys, as_json: Json = False) -> None:
+    """Compare runs: what they were told differently, and what they measured on the reporting episodes.
+
+    Runs of the same task, seed and number of episodes met the same starts and noise; the difference of their returns to
+    the first run is then taken pair by pair.
+
+    Args:
+        store: Folder or URL of the store.
+        keys: Two runs or more, by the beginning of their keys.
+    """
+    from workbench.experiments.compare import compare as compared
+
+    if len(keys) < 2:
+        raise ValueError(f"compare takes two runs or more, got {len(keys)}; see workbench runs list {store}")
+    kept = _open(store)
+    found = compared(kept, [kept.find(key) for key in keys])
+    if as_json:
+        print_json(found)
+        return
+    names = [entry["key"][:SHORT] for entry in found]
+    lines: list[list[str]] = [["rule", *(entry["rule"] for entry in found)]]
+    for name in dict.fromkeys(name for entry in found for name in entry["told"]):
+        lines.append([name, *(_cell(entry["told"].get(name)) for entry in found)])
+    for name in dict.fromkeys(name for entry in found for name in entry["measured"]):
+        lines.append([name, *(_cell(entry["measured"].get(name)) for entry in found)])
+    lines.append(["return − first, paired", *(_cell(entry["difference"]) for entry in found)])
+    print_table(("", *names), lines)
+
+
+def rm(store: Place, keys: Keys = (), failed: bool = False, yes: bool = False) -> None:
+    """Remove runs for good; the next sweep that asks for them does them again. Trained networks stay.
+
+    Args:
+        store: Folder or URL of the store.
+        keys: Runs, by the beginning of their keys.
+        failed: All that failed.
+        yes: Do not ask.
+    """
+    kept = _open(store)
+    rows = {row.key: row for row in kept.rows()}
+    chosen = [kept.find(key) for key in keys] + [row.key for row in rows.values() if failed and row.status == "failed"]
+    chosen = [key for key in dict.fromkeys(chosen) if rows[key].status != "planned"]
+    if not chosen:
+        raise ValueError(f"nothing to remove: name runs by their keys (workbench runs list {store}), or --failed")
+    for key in chosen:
+        print(f"{key[:SHORT]}  {rows[key].status}: {rows[key].label}, seed {rows[key].seed}", file=sys.stderr)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ValueError(f"this removes {len(chosen)} run(s) for good; add --yes")
+        if input(f"remove {len(chosen)} run(s) for good? [y/N] ").strip().lower() not in ("y", "yes"):
+            print("nothing removed", file=sys.stderr)
+            return
+    kept.remove(chosen)
+    print(f"removed {len(chosen)} run(s)")
+
+
+def _open(where: str) -> Store:
+    from workbench.experiments.store import Store
+
+    return Store(where)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    mean, span = "", ""
+    if row.returns is not None:
+        mean = f"{row.returns['mean']:.3f}"
+        span = f"{row.returns['low']:.3f} to {row.returns['high']:.3f}"
+    shift = "" if row.w2 is None else f"{row.w2:.3f}"
+    when = "" if row.finished is None else row.finished[:19].replace("T", " ")
+    return row.key[:SHORT], row.status, row.task, row.label, str(row.seed), mean, span, shift, when
+
+
+def _flat(values: dict[str, Any]) -> str:
+    return "  ".join(f"{name}={_cell(value)}" for name, value in values.items())
+
+
+def _print_flat(values: dict[str, Any], skip: tuple[str, ...] = ()) -> None:
+    for name, value in values.items():
+        if name not in skip:
+            print(f"  {name:24} {_cell(value)}")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, dict) and {"mean", "low", "high"} <= value.keys():
+        return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+    if isinstance(value, dict):
+        return "  ".join(f"{name}={_cell(item)}" for name, item in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+RUNS: dict[str, Callable[..., None]] = {"list": list_runs, "show": show, "compare": compare, "rm": rm}

@@ -1,0 +1,122 @@
+"""``workbench sweep``: a grid of jobs into a store."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from workbench.commands.flags import Device, Json, check_range
+from workbench.commands.stop import StopOnSignal
+from workbench.console import Bar, print_json
+
+if TYPE_CHECKING:
+    from workbench.experiments.sweep import SweepProgress
+
+Axes = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE,… ...")]
+Names = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
+
+
+def sweep(
+    task: Annotated[Names, tyro.conf.arg(metavar="TASK")],
+    rule: Annotated[Names, tyro.conf.arg(metavar="RULE")],
+    store: Annotated[str, tyro.conf.arg(metavar="DIR|URL")],
+    grid: Axes = (),
+    fit_grid: Axes = (),
+    seeds: Annotated[str, tyro.conf.arg(metavar="0..4")] = "0",
+    episodes: int = 500,
+    workers: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
+    data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+    clip_actions: bool = False,
+    device: Device = "cpu",
+    retry_failed: bool = True,
+    as_json: Json = False,
+) -> None:
+    """Train and evaluate a grid of jobs; what is done is never done again. Ctrl-C stops, the same command goes on.
+
+    Args:
+        task: Name of a task (workbench tasks); may be given several times.
+        rule: Name of a rule (workbench rules); may be given several times.
+        store: Folder (or URL) that keeps every result.
+        grid: Values of settings: weight=0,0.3,1 of every rule that has it, qgf.weight=… of one rule, fit.tau=… of training.
+        fit_grid: Values of training settings, the same as --grid fit.NAME=….
+        seeds: Seeds of data, training and evaluation: 0..4 or 0,1,5.
+        episodes: Episodes to choose a budget on, and as many others to report it on.
+        workers: Processes; without it as many as there are cores.
+        data: Folder made by workbench generate; built-in tasks make their data without it.
+        clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.
+        device: Where to train and evaluate.
+        retry_failed: Try jobs again that failed before.
+    """
+    from workbench.experiments.grid import Grid, parse_axes, parse_seeds
+    from workbench.experiments.job import Data
+    from workbench.experiments.processes import Processes
+    from workbench.experiments.store import Store
+    from workbench.experiments.sweep import check_data
+    from workbench.experiments.sweep import sweep as run_sweep
+
+    check_range("--episodes", episodes, 1, None)
+    if workers is not None:
+        check_range("--workers", workers, 1, 4096)
+    axes = parse_axes(grid)
+    for name, values in parse_axes(fit_grid, "--fit-grid", "fit.").items():
+        if name in axes:
+            raise ValueError(f"{name} is given in --grid and in --fit-grid; leave one out")
+        axes[name] = values
+    wanted = Grid(tasks=task, rules=rule, axes=axes, seeds=parse_seeds(seeds), episodes=episodes)
+    wanted.jobs()  # everything that can be wrong is said before a file is read or written
+    if data is not None and len(set(task)) > 1:
+        raise ValueError(f"--data is a dataset of one task, and there are {len(set(task))}; run a sweep for each")
+    for name in task:
+        found = check_data(Data(folder=None if data is None else str(data), clip_actions=clip_actions), name)
+    wanted = wanted.model_copy(update={"data": found})
+    hands = Processes(workers)
+    kept = Store(store, create=True)
+    again = f"go on with the same command; see what is there: workbench runs list {store}"
+    stop, started, last, told = StopOnSignal("stopping; what is being trained is saved …"), time.perf_counter(), None, 0
+    try:
+        with stop, closing(Bar(len(wanted.jobs()), "sweep", "jobs")) as bar:
+            progress = run_sweep(wanted, kept, hands, should_stop=stop.asked, retry_failed=retry_failed, device=device)
+            for last in progress:
+                bar.at(last.done, _note(last))
+                for error in list(last.errors.values())[told:]:
+                    told += 1
+                    print(f"\nfailed: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"interrupted; every finished result is kept; {again}", file=sys.stderr)
+        raise SystemExit(130) from None
+    assert last is not None
+    result = {
+        "store": store,
+        "done": last.done,
+        "total": last.total,
+        "failed": len(last.errors),
+        "stopped": last.stopped,
+        "seconds": time.perf_counter() - started,
+    }
+    if as_json:
+        print_json(result)
+    else:
+        print(f"{last.done} of {last.total} jobs have results, {result['seconds']:.1f} s")
+        print(f"look at them: workbench runs list {store}; workbench report {store} --out report.html", file=sys.stderr)
+    if last.stopped:
+        print(f"stopped; every finished result is kept; {again}", file=sys.stderr)
+        raise SystemExit(130)
+    if last.errors:
+        print(f"{len(last.errors)} failed; why: workbench runs list {store} --status failed", file=sys.stderr)
+        raise SystemExit(1)
+
+
+def _note(progress: SweepProgress) -> str:
+    words = []
+    if progress.training < progress.trainings:
+        words.append(f"trained {progress.training} of {progress.trainings}")
+    if progress.failed:
+        words.append(f"{progress.failed} failed")
+    if progress.eta_seconds is not None and progress.done < progress.total:
+        words.append(f"{progress.eta_seconds:.0f} s left")
+    return f"({'; '.join(words)})" if words else ""

@@ -1,0 +1,155 @@
+"""A job: task × rule and its settings × training × evaluation × seed. Its key is the hash of its canonical JSON."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from workbench.engine.steering.protocol import Rule, in_words
+from workbench.engine.steering.rules import find_rule, make_rule
+from workbench.engine.tasks.registry import make_task
+from workbench.engine.training.config import make_config
+from workbench.engine.training.plan import extra_parts
+from workbench.experiments.canonical import key_of
+
+# Evaluation seeds of the two disjoint sets. A budget is chosen on the first and reported on the second, always.
+SETS = {"choose": 1_000_000_000, "report": 1_500_000_000}
+SEEDS = 500_000_000  # of training; fewer than what lies between the two sets
+
+
+class Data(BaseModel):
+    """What a job trains on: the task's own data made from the job's seed, or a dataset in a folder.
+
+    The fingerprint says which data, the folder where they lie; only the fingerprint is part of the key.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fingerprint: str | None = Field(default=None, description="SHA-256 of the arrays; None: made by the task")
+    folder: str | None = Field(default=None, description="where to find them")
+    clip_actions: bool = Field(default=False, description="clip actions to [-1, 1] instead of refusing them")
+
+
+class Job(BaseModel):
+    """One training, one rule with its settings, evaluated on two sets of episodes.
+
+    Settings that are left out are filled in with their defaults, so that a job spelled in another way is the same job.
+
+    Attributes
+    ----------
+    task, rule : str
+    settings : dict
+        All settings of the rule.
+    training : dict
+        All training settings but the seed.
+    data : Data
+    episodes : int
+        In each of the two sets.
+    seed : int
+        Of data, training and, through fixed offsets, the two sets of episodes: jobs with the same seed meet the same
+        starts and the same noise.
+
+    Raises
+    ------
+    ValueError
+        Unknown task, rule or setting, or a value out of bounds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str
+    rule: str
+    settings: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    data: Data = Data()
+    episodes: int = Field(default=500, ge=1)
+    seed: int = Field(default=0, ge=0, lt=SEEDS)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, given: Any) -> Any:
+        """Replace settings by all settings, in the types that the rule and the training declare."""
+        if not isinstance(given, dict) or not {"task", "rule"} <= given.keys():
+            return given
+        task, rule = make_task(given["task"]), make_rule(given["rule"], **given.get("settings", {}))
+        training = given.get("training", {})
+        if "seed" in training:
+            raise ValueError("training setting 'seed' cannot be given here: the seed is the job's own")
+        defaults = task.training_defaults(str(training.get("critic", "iql")))
+        parts = {"parts": list(extra_parts(rule.needs))}
+        filled = make_config(**(defaults | training | parts)).model_dump(mode="json")
+        filled.pop("seed")
+        return given | {"settings": rule.model_dump(mode="json"), "training": filled}
+
+    @cached_property
+    def key(self) -> str:
+        """Name of the job: the hash of what it is, wherever its data lie."""
+        return key_of(self.model_dump(mode="json", exclude={"data": {"folder"}}))
+
+    @cached_property
+    def training_key(self) -> str:
+        """Name of the training that the job needs, shared by all jobs of the same task, data, settings and seed.
+
+        Parts beyond flow and critic are left out: training them changes nothing of the others.
+        """
+        training = {name: value for name, value in self.training.items() if name != "parts"}
+        data = self.data.model_dump(exclude={"folder"})
+        return key_of({"task": self.task, "training": training, "data": data, "seed": self.seed})
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Trained parts that the rule needs beyond flow and critic."""
+        return tuple(self.training["parts"])
+
+    def make_rule(self) -> Rule:
+        """The rule, ready to steer."""
+        return make_rule(self.rule, **self.settings)
+
+    def evaluation_seeds(self) -> dict[str, int]:
+        """The seeds of the two disjoint sets of episodes, by name."""
+        return {name: base + self.seed for name, base in SETS.items()}
+
+    def changed(self) -> dict[str, dict[str, Any]]:
+        """Settings that differ from the rule's and the task's defaults, and the strength: what a list of runs shows."""
+        kind = find_rule(self.rule)
+        critic = {} if self.training["critic"] == "iql" else {"critic": self.training["critic"]}
+        usual = Job(task=self.task, rule=self.rule, training=critic)
+        rule = {
+            name: value
+            for name, value in self.settings.items()
+            if value != usual.settings[name] or (name == kind.strength and kind.bc_at != {})
+        }
+        training = {name: value for name, value in self.training.items() if value != usual.training[name]}
+        return {"settings": rule, "training": critic | training}
+
+
+def make_job(**given: Any) -> Job:
+    """Build a `Job`; ValueError says in one sentence what is wrong, with the bounds or the nearest name."""
+    try:
+        return Job(**given)
+    except ValidationError as error:
+        lines = []
+        for item in error.errors():
+            cause = item.get("ctx", {}).get("error")
+            where = ".".join(map(str, item["loc"]))
+            lines.append(str(cause) if cause else f"'{where}' of a job {in_words(item['msg'])}, got {item['input']!r}")
+        raise ValueError("\n".join(lines)) from None
+
+
+def job_of(record: dict[str, Any]) -> Job:
+    """The job that a store wrote down.
+
+    Raises
+    ------
+    ValueError
+        It was written by a version whose settings this one does not know.
+    """
+    job = make_job(**record["job"])
+    if job.key != record["key"]:
+        raise ValueError(
+            f"job {record['key']} means something else in this version of the workbench (it would be {job.key}): "
+            "run the sweep's command again, which makes new jobs"
+        )
+    return job

@@ -1,0 +1,165 @@
+"""The local executor: spawned processes with one torch thread each. One that dies is replaced and its item done again."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from workbench.experiments.items import Event, Item
+from workbench.experiments.store import Store
+from workbench.experiments.waiting import Queue
+
+QUIET = 0.2  # seconds without news after which the caller gets a turn
+PATIENCE = 10.0  # seconds that a worker has to stop
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Processes:
+    """Work through items in processes of this machine.
+
+    Parameters
+    ----------
+    workers : int, optional
+        As many as there are cores without it.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        if workers is not None and workers < 1:
+            raise ValueError(f"workers must be at least 1, got {workers}")
+        self._workers = workers or usable_cores()
+
+    @property
+    def workers(self) -> int:
+        """Number of processes."""
+        return self._workers
+
+    def run(self, store: Store, items: list[Item], should_stop: Callable[[], bool]) -> Iterator[Event | None]:
+        """As `Executor.run`.
+
+        Raises
+        ------
+        OSError
+            The store cannot be written.
+        """
+        context = multiprocessing.get_context("spawn")
+        stop = context.Event()
+        queue = Queue(store, items)
+        team = [_Worker(context, store.where, stop) for _ in range(min(self._workers, len(items)))]
+        try:
+            while not queue.finished:
+                if should_stop() and not stop.is_set():
+                    stop.set()
+                    yield from queue.stop_waiting()
+                for worker in team:
+                    if worker.item is None and not stop.is_set():
+                        item = queue.next(worker.last)
+                        if item is not None:
+                            worker.give(item)
+                yield from self._news(queue, team, stop.is_set())
+        finally:
+            stop.set()
+            for worker in team:
+                worker.close()
+
+    def _news(self, queue: Queue, team: list[_Worker], stopping: bool) -> Iterator[Event | None]:
+        ready = wait([worker.pipe for worker in team], timeout=QUIET)
+        if not ready:
+            yield None
+        for worker in team:
+            if worker.pipe not in ready:
+                continue
+            try:
+                message = worker.pipe.recv()
+            except (EOFError, OSError):
+                item, how = worker.item, worker.bury()
+                if item is not None:
+                    yield from queue.died(item, how) if not stopping else queue.ended(Event(item.name, "stopped"))
+                continue
+            if "broken" in message:
+                raise OSError(message["broken"])
+            event = Event(**message)
+            if event.happened in ("begun", "progress"):
+                yield event
+            else:
+                worker.item = None
+                yield from queue.ended(event)
+
+
+class _Worker:
+    """A process, and the pipe to it."""
+
+    def __init__(self, context: Any, where: str, stop: Any) -> None:
+        self._context, self._where, self._stop = context, where, stop
+        self.item: Item | None = None
+        self.last: str | None = None
+        self._start()
+
+    def _start(self) -> None:
+        self.pipe, theirs = self._context.Pipe()
+        self._process = self._context.Process(target=serve, args=(theirs, self._where, self._stop), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def give(self, item: Item) -> None:
+        self.item, self.last = item, item.after or item.name
+        with suppress(OSError):  # it died: the next reading of the pipe says so
+            self.pipe.send(item.as_dict())
+
+    def bury(self) -> str:
+        """Replace a process that died; returns how."""
+        self._process.join()
+        code = self._process.exitcode or 0
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        self.pipe.close()
+        self.item, self.last = None, None
+        if not self._stop.is_set():
+            self._start()
+        return how
+
+    def close(self) -> None:
+        self.pipe.close()
+        self._process.join(PATIENCE)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+def serve(pipe: Connection, where: str, stop: Any) -> None:
+    """What a worker process does until its pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    import torch
+
+    from workbench.experiments.work import Bench, work
+
+    torch.set_num_threads(1)
+    store, bench, parent = Store(where), Bench(), os.getppid()
+
+    def should_stop() -> bool:
+        return bool(stop.is_set()) or os.getppid() != parent  # nobody is left to hear of it
+
+    def tell(event: Event) -> None:
+        pipe.send(asdict(event))
+
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            item = Item(**pipe.recv())
+            try:
+                event = work(store, item, bench, should_stop, tell)
+            except (BrokenPipeError, ConnectionResetError):
+                return
+            except OSError as error:
+                pipe.send({"broken": f"the store cannot be written: {error}"})
+                return
+            tell(event)

@@ -1,0 +1,101 @@
+"""A row of the list of runs: what is known of a job without opening its results."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Status = Literal["planned", "running", "done", "failed", "stopped"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One job of a store.
+
+    Attributes
+    ----------
+    key : str
+    status : {"planned", "running", "done", "failed", "stopped"}
+        ``stopped``: it was begun and nobody works on it now; the next sweep does it again.
+    task, rule : str
+    settings, training : dict
+        Those that differ from the defaults.
+    seed, episodes : int
+    returns, success : dict or None
+        ``mean``, ``low``, ``high`` on the reporting episodes.
+    w2, budget, q_gap : float or None
+        Distribution shift, measured transport budget, and over-optimisation gap, on the reporting episodes.
+    seconds : float or None
+        Wall time of the job, without shared training.
+    finished : str or None
+        UTC, ISO 8601.
+    error : str or None
+        Of the last attempt, for failed jobs.
+    """
+
+    key: str
+    status: Status
+    task: str = ""
+    rule: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    episodes: int = 0
+    returns: dict[str, float] | None = None
+    success: dict[str, float] | None = None
+    w2: float | None = None
+    budget: float | None = None
+    q_gap: float | None = None
+    seconds: float | None = None
+    finished: str | None = None
+    error: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types, ready for JSON."""
+        return asdict(self)
+
+    @property
+    def label(self) -> str:
+        """Rule and changed settings, as a person would say it."""
+        changed = {**self.settings, **{f"fit.{name}": value for name, value in self.training.items()}}
+        return " ".join([self.rule, *(f"{name}={spell(value)}" for name, value in changed.items())])
+
+
+def described(record: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a `Row` that the record of a job gives (job.json)."""
+    job, changed = record["job"], record["changed"]
+    return {
+        "key": record["key"],
+        "task": job["task"],
+        "rule": job["rule"],
+        "settings": changed["settings"],
+        "training": changed["training"],
+        "seed": job["seed"],
+        "episodes": job["episodes"],
+    }
+
+
+def row_of_result(result: dict[str, Any]) -> Row:
+    """The row of a finished job, from its result.json."""
+    report = result["report"]
+    return Row(
+        **described(result),
+        status="done",
+        returns=report["return"],
+        success=report["success"],
+        w2=_number(report["shift"].get("w2")),
+        budget=_number(report["budget"]),
+        q_gap=_number(report["q_gap"]),
+        seconds=result["seconds"],
+        finished=result["finished"],
+    )
+
+
+def spell(value: Any) -> str:
+    """A value as short as it can be read back."""
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None

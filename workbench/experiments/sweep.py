@@ -1,0 +1,200 @@
+"""A sweep: the jobs of a grid that have no result yet, through an executor, with progress; it can be stopped at any moment."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from workbench.experiments.grid import Grid
+from workbench.experiments.items import Event, Executor, Item
+from workbench.experiments.job import Data, Job
+from workbench.experiments.place import never
+from workbench.experiments.row import Row, row_of_result
+from workbench.experiments.store import Store
+
+
+@dataclass(frozen=True)
+class SweepProgress:
+    """What a progress bar shows.
+
+    Attributes
+    ----------
+    done, total : int
+        Jobs with a result, those found in the store among them; and in all.
+    failed : int
+        Jobs and trainings that failed in this sweep.
+    training, trainings : int
+        Trainings that are done, and in all, in this sweep.
+    running : dict of str to float
+        What is worked on now, by name, and its share done.
+    eta_seconds : float or None
+        None until something has been done.
+    row : Row or None
+        The result that just came.
+    errors : dict of str to str
+        By name, of what failed.
+    stopped : bool
+        Somebody asked to stop; the sweep's command goes on.
+    """
+
+    done: int
+    total: int
+    failed: int = 0
+    training: int = 0
+    trainings: int = 0
+    running: dict[str, float] = field(default_factory=dict)
+    eta_seconds: float | None = None
+    row: Row | None = None
+    errors: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
+
+
+def record_of(job: Job) -> dict:
+    """What a store keeps of a job: its key, itself, and what differs from the defaults."""
+    return {"key": job.key, "job": job.model_dump(mode="json"), "changed": job.changed()}
+
+
+def sweep(
+    grid: Grid,
+    store: Store,
+    executor: Executor,
+    *,
+    should_stop: Callable[[], bool] = never,
+    retry_failed: bool = True,
+    device: str = "cpu",
+) -> Iterator[SweepProgress]:
+    """Run the jobs of ``grid`` that have no result in ``store``; starting again loses nothing and repeats nothing.
+
+    Parameters
+    ----------
+    grid : Grid
+    store : Store
+    executor : Executor
+    should_stop : callable
+        Asked all the time; what is being trained is saved, what is being evaluated is begun again another time.
+    retry_failed : bool
+        Try jobs again that failed in an earlier sweep.
+    device : str
+        As for ``workbench fit``.
+
+    Yields
+    ------
+    SweepProgress
+
+    Raises
+    ------
+    ValueError
+        A grid with unknown names or values out of bounds: raised before anything is run.
+    """
+    jobs = grid.jobs()
+    records = {job.key: record_of(job) for job in jobs}
+    store.note_sweep(grid.model_dump(mode="json"), grid.command(store.where), records.values())
+    missing = set(store.unfinished(records))
+    if not retry_failed:
+        missing -= {key for key in missing if store.failure(key) is not None}
+    items = items_of([job for job in jobs if job.key in missing], records, device)
+    yield from _follow(store, executor, items, len(records) - len(missing), len(records), should_stop)
+
+
+def items_of(jobs: list[Job], records: dict[str, dict], device: str = "cpu") -> list[Item]:
+    """Trainings first, each once and with all the parts that its jobs need, then the jobs."""
+    parts: dict[str, dict[str, None]] = {}
+    first: dict[str, Job] = {}
+    for job in jobs:
+        first.setdefault(job.training_key, job)
+        parts.setdefault(job.training_key, {}).update(dict.fromkeys(job.parts))
+    trainings = [Item("train", key, records[job.key], tuple(parts[key]), device=device) for key, job in first.items()]
+    return trainings + [
+        Item("job", job.key, records[job.key], tuple(parts[job.training_key]), job.training_key, device) for job in jobs
+    ]
+
+
+def check_data(data: Data, task: str) -> Data:
+    """Read the dataset in ``data.folder`` once and note its fingerprint, so that jobs are named after the data.
+
+    Raises
+    ------
+    ValueError
+        As `load_saved`, or the task needs a folder and none is named.
+    """
+    from pathlib import Path
+
+    from workbench.engine.tasks.registry import make_task
+    from workbench.training_run import Source
+
+    made = make_task(task)
+    if data.folder is None:
+        if made.info.extra:
+            raise ValueError(f"task '{task}' needs a dataset: workbench generate {task} --out DIR, then add --data DIR")
+        return data
+    source = Source.of(Path(data.folder), 0, data.clip_actions)
+    return Data(fingerprint=source.load(made).fingerprint(), folder=source.folder, clip_actions=data.clip_actions)
+
+
+def _follow(
+    store: Store, executor: Executor, items: list[Item], done: int, total: int, should_stop: Callable[[], bool]
+) -> Iterator[SweepProgress]:
+    names: dict[str, str] = {item.name: item.kind for item in items}
+    trainings = sum(item.kind == "train" for item in items)
+    trained = 0
+    running: dict[str, float] = {}
+    errors: dict[str, str] = {}
+    pace = _Pace(executor.workers)
+    left = {"train": trainings, "job": len(items) - trainings}
+    stopped = False
+
+    def state(row: Row | None = None) -> SweepProgress:
+        eta = pace.eta(left, running, names)
+        return SweepProgress(
+            done, total, len(errors), trained, trainings, dict(running), eta, row, dict(errors), stopped
+        )
+
+    yield state()
+    for event in executor.run(store, items, should_stop) if items else ():
+        row = None
+        if event is not None:
+            kind = names[event.name]
+            if event.happened in ("begun", "progress"):
+                running[event.name] = event.share
+            else:
+                running.pop(event.name, None)
+                left[kind] -= 1
+                stopped |= event.happened == "stopped"
+                if event.happened == "failed":
+                    errors[event.name] = event.error
+                if event.happened == "done":
+                    pace.note(kind, event)
+                    trained += kind == "train"
+                    if kind == "job":
+                        done += 1
+                        result = store.result(event.name)
+                        row = None if result is None else row_of_result(result)
+        yield state(row)
+    yield state()
+
+
+class _Pace:
+    """How long things take, and so how long the rest will."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = max(workers, 1)
+        self._recent: dict[str, deque[float]] = {"train": deque(maxlen=50), "job": deque(maxlen=50)}
+        self._begun = time.monotonic()
+
+    def note(self, kind: str, event: Event) -> None:
+        if event.seconds > 0.01:  # what was found in the store says nothing about the rest
+            self._recent[kind].append(event.seconds)
+
+    def eta(self, left: dict[str, int], running: dict[str, float], names: dict[str, str]) -> float | None:
+        whole = 0.0
+        for kind, count in left.items():
+            if count == 0:
+                continue
+            recent = self._recent[kind]
+            if not recent:
+                return None
+            begun = sum(share for name, share in running.items() if names[name] == kind)
+            whole += (count - begun) * sum(recent) / len(recent)
+        return whole / min(self._workers, max(sum(left.values()), 1))

@@ -1,0 +1,157 @@
+"""Trained parts in the store: every training is done once, whichever worker and sweep asks first."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.engine.training.checkpoint import RUN_FILE, CheckpointError, Run, load_run
+from workbench.engine.training.fit import Progress
+from workbench.experiments.job import Job
+from workbench.experiments.place import Stopped, never
+from workbench.experiments.store import TRAINED, Store
+from workbench.training_run import TrainingRun
+
+SAVE_EVERY = 2000  # updates between two checkpoints, from which a killed training goes on
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training of the store.
+
+    Attributes
+    ----------
+    name : str
+        Its folder below the store.
+    run : Run
+    seconds : float or None
+        Wall time of training here and now; None when it was found.
+    """
+
+    name: str
+    run: Run
+    seconds: float | None
+
+
+def folder_of(job: Job, parts: tuple[str, ...]) -> str:
+    """The folder of the training of ``job`` with these further ``parts``, relative to the store."""
+    return "-".join((f"{TRAINED}/{job.training_key}", *sorted(parts)))
+
+
+def find_trained(store: Store, job: Job) -> Trained | None:
+    """A finished training that serves ``job``, with the parts its rule needs or more; None when there is none.
+
+    Raises
+    ------
+    CheckpointError
+        It is damaged.
+    """
+    names = store.place.listing(TRAINED)
+    for name in sorted(names, key=len):
+        key, *parts = name.split("-")
+        if key == job.training_key and set(job.parts) <= set(parts) and RUN_FILE in names[name]:
+            found = _finished(store, f"{TRAINED}/{name}")
+            if found is not None:
+                return Trained(f"{TRAINED}/{name}", found, None)
+    return None
+
+
+def ensure_trained(
+    store: Store,
+    job: Job,
+    parts: tuple[str, ...] = (),
+    *,
+    device: str = "cpu",
+    should_stop: Callable[[], bool] = never,
+    tell: Callable[[Progress], None] | None = None,
+) -> Trained:
+    """Find the training that ``job`` needs, or do it, or wait for the worker that does.
+
+    Parameters
+    ----------
+    store, job
+    parts : tuple of str
+        Parts that other jobs of the sweep need of the same training; those of the job's own rule are added.
+    device : str
+        As for ``workbench fit``.
+    should_stop : callable
+        Asked before every update; the training is saved and goes on another time.
+    tell : callable, optional
+        Hears the progress.
+
+    Raises
+    ------
+    Stopped
+        ``should_stop`` said so.
+    ValueError, FloatingPointError, OSError
+        As `workbench.training_run.TrainingRun`.
+    """
+    found = find_trained(store, job)
+    if found is not None:
+        return found
+    wanted = tuple(dict.fromkeys((*parts, *job.parts)))
+    name = folder_of(job, wanted)
+    with store.lock_training(name, should_stop):
+        found = find_trained(store, job)
+        if found is not None:
+            return found
+        seconds = _train(store.place.working_folder(name), job, wanted, device, should_stop, tell)
+        store.place.publish(name, RUN_FILE)
+        run = _finished(store, name)
+        assert run is not None
+        return Trained(name, run, seconds)
+
+
+def _train(
+    folder: Path,
+    job: Job,
+    parts: tuple[str, ...],
+    device: str,
+    should_stop: Callable[[], bool],
+    tell: Callable[[Progress], None] | None,
+) -> float:
+    settings: dict[str, Any] = job.training | {"seed": job.seed, "parts": list(parts)}
+    run = TrainingRun.open(
+        job.task,
+        folder,
+        settings,
+        data=None if job.data.folder is None else Path(job.data.folder),
+        device=device,
+        resume=folder.exists(),
+        clip_actions=job.data.clip_actions,
+    )
+    check_data(run.trainer.data.fingerprint(), job)
+    started = time.perf_counter()
+    for report in run.progress(should_stop=should_stop, save_every=SAVE_EVERY):
+        if report.stopped:
+            raise Stopped
+        if tell is not None:
+            tell(report)
+    return time.perf_counter() - started
+
+
+def check_data(found: str, job: Job) -> None:
+    """Raise ValueError when a folder no longer holds the data that the job names."""
+    if job.data.fingerprint not in (None, found):
+        raise ValueError(
+            f"{job.data.folder} holds other data now than when the sweep was planned "
+            f"(fingerprint {found[:12]}…, was {str(job.data.fingerprint)[:12]}…); run the sweep's command again"
+        )
+
+
+def _finished(store: Store, name: str) -> Run | None:
+    if not store.place.fetch(name, RUN_FILE):
+        return None
+    folder = store.place.working_folder(name)
+    try:
+        record = json.loads((folder / RUN_FILE).read_bytes())
+        if record["step"] < record["total_steps"]:
+            return None  # somebody trains it, or was stopped
+        return load_run(folder)
+    except (CheckpointError, KeyError, TypeError, ValueError) as error:
+        error.add_note(f"remove {store.where}/{name} and start the sweep again: it trains anew")
+        raise

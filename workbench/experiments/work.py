@@ -1,0 +1,163 @@
+"""One item of work, as every executor does it: train parts, or evaluate a job on the two sets of episodes."""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from workbench.engine.metrics.evaluate import Evaluation, evaluate
+from workbench.engine.models.parts import Parts
+from workbench.engine.tasks.registry import make_task
+from workbench.experiments.items import Event, Item, Tell
+from workbench.experiments.job import Job, job_of
+from workbench.experiments.place import Stopped
+from workbench.experiments.store import Store
+from workbench.experiments.trained import Trained, ensure_trained
+from workbench.training_run import choose_device
+
+EVERY = 0.25  # seconds between two reports of progress
+SIGN = 15.0  # seconds between two signs of life in a run's metrics.jsonl
+KEPT = ("returns", "discounted", "q_first", "success", "lengths")  # of each episode
+
+
+class Bench:
+    """A worker's bench: it holds the parts of the latest training, so that jobs that share them load them once."""
+
+    def __init__(self) -> None:
+        self._name, self._parts = "", None  # type: tuple[str, Parts | None]
+
+    def parts(self, found: Trained, device: str) -> Parts:
+        """The parts of a training on ``device``."""
+        name = f"{found.run.folder} {device}"
+        if self._parts is None or self._name != name:
+            self._name, self._parts = name, found.run.parts(choose_device(device))
+        return self._parts
+
+
+def work(store: Store, item: Item, bench: Bench, should_stop: Callable[[], bool], tell: Tell) -> Event:
+    """Do ``item`` and say how it ended; an error of a job or training is an answer here, not an exception.
+
+    Raises
+    ------
+    OSError
+        The store itself cannot be written (a full disk): nothing more can be kept.
+    """
+    tell(Event(item.name, "begun"))
+    started = time.perf_counter()
+    try:
+        job = job_of(item.record)
+    except ValueError as error:
+        return _failed(store, item, error)
+    try:
+        if item.kind == "train":
+            found = ensure_trained(
+                store, job, item.parts, device=item.device, should_stop=should_stop,
+                tell=_steps(item.name, tell),
+            )  # fmt: skip
+            facts = {"seconds": found.seconds, "folder": found.name}
+        else:
+            facts = {"new": _do_job(store, job, item, bench, should_stop, tell)}
+    except Stopped:
+        if item.kind == "job" and store.job(item.name) is not None:
+            store.note(item.name, "stopped")
+        return Event(item.name, "stopped")
+    except Exception as error:
+        return _failed(store, item, error)
+    return Event(item.name, "done", 1.0, time.perf_counter() - started, facts=facts)
+
+
+def _do_job(store: Store, job: Job, item: Item, bench: Bench, should_stop: Callable[[], bool], tell: Tell) -> bool:
+    """Evaluate; False when the result was there already."""
+    if store.result(job.key) is not None:
+        return False
+    store.describe(item.record)
+    with store.lock_job(job.key, should_stop):
+        if store.result(job.key) is not None:  # another worker was quicker
+            return False
+        store.begin(job.key)
+        started = time.perf_counter()
+        found = ensure_trained(store, job, item.parts, device=item.device, should_stop=should_stop)
+        store.note(job.key, "trained", folder=found.name, seconds=found.seconds)
+        parts, task, rule = bench.parts(found, item.device), make_task(job.task), job.make_rule()
+        probes = found.run.probes.to(parts.device)
+        results: dict[str, Any] = {}
+        episodes: dict[str, np.ndarray] = {}
+        seeds = job.evaluation_seeds()
+        for number, (name, seed) in enumerate(seeds.items()):
+            tick = _ticks(store, job.key, number / len(seeds), 1.0 / len(seeds), should_stop, tell)
+            measured = evaluate(rule, parts, task, job.episodes, seed, probes, tick)
+            results[name] = finite(measured.as_dict())
+            episodes |= {f"{name}.{item}": array for item, array in kept(measured).items()}
+            store.note(job.key, "evaluated", set=name, **{"return": results[name]["return"]})
+        spent = time.perf_counter() - started - (found.seconds or 0.0)
+        training = {
+            "folder": found.name,
+            "fingerprint": found.run.fingerprint,
+            "device": found.run.device,
+            "steps": found.run.total_steps,
+        }
+        seen = {"training": training, "device": parts.device.type, "evaluation_seeds": seeds, "seconds": spent}
+        return store.finish(item.record, results | seen, episodes)
+
+
+def kept(measured: Evaluation) -> dict[str, np.ndarray]:
+    """What is kept of each episode, (E,) each."""
+    found = {name: getattr(measured.record, name) for name in KEPT}
+    return {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in found.items()}
+
+
+def finite(value: Any) -> Any:
+    """``value`` with null where a number is NaN or infinite: JSON has no word for these."""
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _failed(store: Store, item: Item, error: Exception) -> Event:
+    words = "\n".join([f"{error}" or type(error).__name__, *getattr(error, "__notes__", ())])
+    if not isinstance(error, (ValueError, OSError, FloatingPointError)):
+        words = f"{type(error).__name__}: {words}"
+    if item.kind == "job":
+        store.fail(item.record, words, "".join(traceback.format_exception(error)))
+    return Event(item.name, "failed", error=words)
+
+
+def _steps(name: str, tell: Tell) -> Callable[[Any], None]:
+    last = 0.0
+
+    def heard(report: Any) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= EVERY:
+            last = now
+            tell(Event(name, "progress", report.step / report.total, facts=asdict(report)))
+
+    return heard
+
+
+def _ticks(
+    store: Store, key: str, start: float, span: float, should_stop: Callable[[], bool], tell: Tell
+) -> Callable[[int, int], None]:
+    told, signed = 0.0, time.monotonic()
+
+    def tick(done: int, total: int) -> None:
+        nonlocal told, signed
+        if should_stop():
+            raise Stopped
+        now = time.monotonic()
+        if now - told >= EVERY:
+            told = now
+            tell(Event(key, "progress", start + span * done / total))
+        if now - signed >= SIGN:
+            signed = now
+            store.note(key, "evaluating", share=start + span * done / total)
+
+    return tick
