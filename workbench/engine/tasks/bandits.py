@@ -133,6 +133,16 @@ class Bandit(ABC):
         """Say, (M,) bool, which ``actions`` (M, D) lie within 2 standard deviations of a data mode."""
         return self.behaviour.nearest_component(actions)[1] <= SUPPORT
 
+    @property
+    def mode_names(self) -> tuple[str, ...]:
+        """The data's modes, by where they stand."""
+        return tuple("mode at " + ", ".join(f"{x:g}" for x in mean) for mean in self.behaviour.means.tolist())
+
+    def modes(self, path: np.ndarray, first_actions: np.ndarray, returns: np.ndarray) -> np.ndarray:
+        """Nearest data mode of each action (E,); -1 farther than 2 standard deviations from all."""
+        component, far = self.behaviour.nearest_component(torch.from_numpy(first_actions))
+        return torch.where(far <= SUPPORT, component, -1).numpy()
+
     def true_reward(self, actions: Tensor) -> Tensor:
         """Expected reward (M,) of ``actions`` (M, D)."""
         return self.reward(actions, actions)[0]

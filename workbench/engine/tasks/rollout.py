@@ -40,6 +40,8 @@ class Episodes:
         (E,) int.
     starts : ndarray
         (E, S) first observations.
+    first_actions : ndarray
+        (E, d) what was played there, d numbers as the environment takes them.
     seconds_per_action, seconds_per_decision : float
         Wall time inside `act`, per environment action played and per decision, which is a chunk of them. Actions that an
         episode's end left unplayed do not count.
@@ -52,6 +54,7 @@ class Episodes:
     terminated: np.ndarray
     lengths: np.ndarray
     starts: np.ndarray
+    first_actions: np.ndarray
     seconds_per_action: float
     seconds_per_decision: float
 
@@ -122,6 +125,8 @@ def rollout(
                 q_first[:] = _q_of(rule, parts, seen, picked)
             plan = np.zeros((episodes, parts.chunk, parts.step_dim), dtype=np.float32)
             plan[active] = picked.view(-1, parts.chunk, parts.step_dim).cpu().numpy()
+            if step == 0:
+                first_actions = plan[:, 0].copy()
             for actions in plan.swapaxes(0, 1):
                 result = env.step(actions, active)
                 returns[active] += result.rewards[active]
@@ -141,7 +146,9 @@ def rollout(
     finally:
         env.close()
     per_action, per_decision = spent / int(lengths.sum()), spent / chosen
-    return Episodes(returns, discounted, q_first, success, terminated, lengths, starts, per_action, per_decision)
+    return Episodes(
+        returns, discounted, q_first, success, terminated, lengths, starts, first_actions, per_action, per_decision
+    )
 
 
 @torch.no_grad()

@@ -169,6 +169,16 @@ class ThreeExits:
         summary="a point mass in a room with lava: one exit pays 1, two pay 0.25",
     )
 
+    mode_names = ("main exit by the left", "main exit by the right", "left exit", "right exit")
+
+    def modes(self, path: np.ndarray, first_actions: np.ndarray, returns: np.ndarray) -> np.ndarray:
+        """Exit reached, and for the main one on which side of the pillar (E,); -1 for lava and for lost time."""
+        x, y = path[..., 0], path[..., 1]
+        beside = (y > (PILLAR[2] + PILLAR[3]) / 2).argmax(0)  # first tick past the pillar's middle
+        right = np.take_along_axis(x, beside[None], 0)[0] > (PILLAR[0] + PILLAR[1]) / 2
+        side = np.where(x[-1] < 0.0, 2, 3)
+        return np.where(returns >= EXITS[0][2], right.astype(np.int64), np.where(returns > 0.0, side, -1))
+
     def training_defaults(self, critic: str = "iql") -> dict[str, Any]:
         """64×2 networks, expectile 0.9, τ 0.02, lr 1e-3 cosine, γ 0.97, rewards ×10; 4000 steps with IQL.
 

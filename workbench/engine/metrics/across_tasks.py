@@ -1,0 +1,108 @@
+"""Comparing methods over many tasks: the aggregates of rliable, with its stratified bootstrap.
+
+Source: Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice", arXiv 2108.13264. Scores are
+(runs, tasks), one number per training seed and task, on a scale that makes tasks comparable (success rates, or returns
+normalised between a random and an expert score).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy.stats import rankdata, trim_mean
+
+from workbench.engine.metrics.intervals import Interval
+
+RESAMPLES = 2000
+
+
+def interquartile_mean(scores: np.ndarray) -> float:
+    """Mean of the middle half of all (runs, tasks) ``scores``: a quarter of the values is cut off at each end."""
+    return float(trim_mean(_checked(scores), 0.25, axis=None))
+
+
+def optimality_gap(scores: np.ndarray, goal: float = 1.0) -> float:
+    """Mean amount by which ``scores`` (runs, tasks) fail to reach ``goal``; scores above it count as reaching it."""
+    return float((goal - np.minimum(_checked(scores), goal)).mean())
+
+
+def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
+    r"""Probability that a run of method X beats a run of method Y on a task drawn at random.
+
+    .. math:: \frac1M \sum_m \frac{1}{NK} \sum_{i,j} \big[ 1(x_{im} > y_{jm}) + \tfrac12 1(x_{im} = y_{jm}) \big]
+
+    That is, the mean over the M tasks of the Mann-Whitney U statistic over N·K pairs of runs.
+
+    Parameters
+    ----------
+    x, y : ndarray
+        (N, M) and (K, M) scores.
+    """
+    x, y = _checked(x), _checked(y)
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(f"both methods need the same tasks, got {x.shape[1]} and {y.shape[1]}")
+    ranks = rankdata(np.concatenate((x, y)), axis=0)[: len(x)].sum(0)  # ties take their mean rank
+    wins = ranks - len(x) * (len(x) + 1) / 2
+    return float((wins / (len(x) * len(y))).mean())
+
+
+def performance_profile(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Share (H,) of all runs over all tasks whose score is above each of ``thresholds`` (H,): the higher curve is better."""
+    return (_checked(scores)[..., None] > np.asarray(thresholds)).mean((0, 1))
+
+
+def stratified_interval(
+    statistic: Callable[..., float],
+    scores: Sequence[np.ndarray],
+    seed: int = 0,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """``statistic(*scores)`` with a percentile interval of the stratified bootstrap.
+
+    Each resample draws, task by task and method by method, as many runs with replacement as there are: tasks are what they are,
+    only training seeds are chance.
+
+    Parameters
+    ----------
+    statistic : callable
+        One of this module's, of as many methods as given.
+    scores : sequence of ndarray
+        (runs, tasks) for each method.
+    seed : int
+        Fixes the resamples.
+    level : float
+        Confidence level in (0, 1).
+    resamples : int
+    """
+    found = _resampled(statistic, scores, seed, resamples)
+    low, high = np.quantile(found, (0.5 - level / 2, 0.5 + level / 2))
+    return Interval(float(statistic(*scores)), float(low), float(high))
+
+
+def profile_band(
+    scores: np.ndarray, thresholds: np.ndarray, seed: int = 0, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pointwise 95% band, two (H,), of `performance_profile` by the stratified bootstrap."""
+    found = _resampled(lambda s: performance_profile(s, thresholds), [scores], seed, RESAMPLES)
+    low, high = np.quantile(found, (0.5 - level / 2, 0.5 + level / 2), axis=0)
+    return low, high
+
+
+def _resampled(statistic: Callable, scores: Sequence[np.ndarray], seed: int, resamples: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    arrays = [_checked(s) for s in scores]
+    return np.array(
+        [
+            statistic(*(np.take_along_axis(s, rng.integers(len(s), size=s.shape), 0) for s in arrays))
+            for _ in range(resamples)
+        ]
+    )
+
+
+def _checked(scores: np.ndarray) -> np.ndarray:
+    scores = np.asarray(scores, dtype=np.float64)
+    if scores.ndim != 2 or scores.size == 0 or not np.isfinite(scores).all():
+        raise ValueError(f"scores must be finite numbers (runs, tasks), at least one of each, got shape {scores.shape}")
+    return scores
