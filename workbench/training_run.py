@@ -15,7 +15,7 @@ from workbench.engine.data.transitions import Transitions
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.storage import load_saved
-from workbench.engine.training.checkpoint import load_run, save_checkpoint
+from workbench.engine.training.checkpoint import Run, load_run, save_checkpoint
 from workbench.engine.training.checkpoint import resume as resume_trainer
 from workbench.engine.training.config import make_config
 from workbench.engine.training.fit import Progress, fit
@@ -173,6 +173,21 @@ class TrainingRun:
             yield report
 
 
+def training_data(run: Run) -> Transitions:
+    """The data that a saved run was trained on, read or made again.
+
+    Raises
+    ------
+    ValueError, OSError
+        They are not where they were, or no longer the same.
+    """
+    task = make_task(run.task)
+    data = Source.read(run.folder / SOURCE, Source(None, run.config.seed, False)).load(task)
+    if data.fingerprint() != run.fingerprint:
+        raise ValueError(f"the data have changed since {run.folder} was trained on them")
+    return data
+
+
 def _lines(log: Path, until: int) -> Iterator[str]:
     """The complete lines of a log (the last one may be half written) up to the step ``until``."""
     for text in log.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -183,4 +198,4 @@ def _lines(log: Path, until: int) -> Iterator[str]:
             continue
 
 
-__all__ = ["LOG", "SOURCE", "Source", "TrainingRun", "choose_device"]
+__all__ = ["LOG", "SOURCE", "Source", "TrainingRun", "choose_device", "training_data"]

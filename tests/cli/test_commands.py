@@ -16,9 +16,10 @@ from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import TASKS
 
 COMMANDS = ("doctor", "tasks", "rules", "generate", "fit", "evaluate", "steer", "serve")
+TIMES = ("ms_per_action", "ms_per_decision", "ms_alone")
 RESULT = {
     "task", "rule", "settings", "episodes", "seed", "return", "success", "shift", "budget", "q_estimate", "q_gap",
-    "network_evaluations", "ms_per_action",
+    "q_gap_interval", "support", "coverage", "chunk", "network_evaluations", "network_evaluations_per_action", *TIMES,
 }  # fmt: skip
 
 SHIFT = {"displacement", "w2", "w2_floor", "sliced_w2", "mmd2", "nll", "nll_behaviour"}
@@ -139,13 +140,30 @@ def test_evaluate(command: Command, trained: Path, rule: str) -> None:
     result = first.json
     assert set(result) == RESULT
     assert (result["task"], result["rule"], result["episodes"], result["seed"]) == ("three_exits", rule, 3, 5)
-    for name in ("return", "success"):
+    for name in ("return", "success", "q_gap_interval"):
         assert set(result[name]) == {"mean", "low", "high"}
         assert result[name]["low"] <= result[name]["mean"] <= result[name]["high"]
     assert set(result["shift"]) == SHIFT
+    assert set(result["support"]) == {"distance", "usual", "inside"}
+    assert len(result["coverage"]["shares"]) == 4
     assert result["settings"] == RULES[rule]().model_dump()
     again = command("evaluate", trained, "--rule", rule, "--episodes", 3, "--seed", 5, "--json").json
-    assert again | {"ms_per_action": 0} == result | {"ms_per_action": 0}
+    assert all(result[name] > 0.0 for name in TIMES)
+    assert again | dict.fromkeys(TIMES, 0) == result | dict.fromkeys(TIMES, 0)
+
+
+def test_evaluate_without_the_data(command: Command, tmp_path: Path) -> None:
+    """Data that are gone cost the support distance and nothing else, and the reader is told."""
+    assert command("generate", "three_exits", "--out", tmp_path / "data", "--rows", 1500).code == 0
+    run = tmp_path / "run"
+    assert command("fit", "three_exits", "--data", tmp_path / "data", "--out", run, *SMALL).code == 0
+    here = command("evaluate", run, "--rule", "bc", "--episodes", 2)
+    assert "inside=" in here.out
+    (tmp_path / "data" / "three_exits.npz").rename(tmp_path / "elsewhere.npz")
+    gone = command("evaluate", run, "--rule", "bc", "--episodes", 2)
+    assert gone.code == 0
+    assert "support is not measured" in gone.err
+    assert "not measured" in gone.out
 
 
 def test_settings_may_be_given_in_one_flag_or_in_several(command: Command, trained: Path, tmp_path: Path) -> None:
@@ -186,7 +204,7 @@ def test_steer(command: Command, trained: Path, tmp_path: Path, rule: str) -> No
     assert set(arrays) - set(shapes) == {"about", *(name for name in arrays if name.startswith("term."))}
     about = json.loads(str(arrays["about"]))
     settings = RULES[rule]().model_dump()
-    assert about == {"task": "three_exits", "rule": rule, "settings": settings, "seed": 7, "drawn": 5}
+    assert about == {"task": "three_exits", "rule": rule, "settings": settings, "seed": 7, "drawn": 5, "chunk": 1}
     np.testing.assert_array_equal(arrays["actions"], arrays["positions"][-1][np.arange(3), arrays["picked"]])
     np.testing.assert_array_equal(arrays["times"][[0, -1]], [0.0, 1.0])
     assert (

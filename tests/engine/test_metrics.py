@@ -1,12 +1,15 @@
 """Metrics against known answers."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
 
-from workbench.engine.metrics.cost import network_evaluations
+from workbench.engine.metrics.cost import network_evaluations, seconds_alone
 from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.metrics.intervals import bootstrap_mean
+from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.tasks.registry import make_task
@@ -74,13 +77,17 @@ def test_evaluate_on_a_bandit(name: str) -> None:
     parts = task.parts()
     first = evaluate(make_rule(name), parts, task, episodes=40, seed=5).as_dict()
     second = evaluate(make_rule(name), parts, task, episodes=40, seed=5).as_dict()
-    for name in ("ms_per_action", "ms_per_decision"):
-        first.pop(name), second.pop(name)
+    for time_of in ("ms_per_action", "ms_per_decision", "ms_alone"):
+        assert first.pop(time_of) > 0.0
+        second.pop(time_of)
     assert first == second
     assert first["return"]["low"] <= first["return"]["mean"] <= first["return"]["high"]
     assert first["q_gap"] == pytest.approx(
         first["q_estimate"] - first["return"]["mean"], abs=1e-5
     )  # one step: return is value
+    assert first["q_gap_interval"]["low"] <= first["q_gap"] <= first["q_gap_interval"]["high"]
+    assert first["support"] is None
+    assert set(first["coverage"]["shares"]) == set(task.mode_names)
 
 
 def test_rollout_pairs_rules_by_seed() -> None:
@@ -109,3 +116,24 @@ def test_evaluate_refuses_no_episodes() -> None:
     task = make_task("bandit1d")
     with pytest.raises(ValueError, match="at least 1"):
         evaluate(make_rule("bc"), task.parts(), task, episodes=0, seed=0)
+
+
+def test_support_of_an_evaluation() -> None:
+    """BC is inside like the data; guidance at a weight that leaves the square is not."""
+    task = make_task("bandit2d")
+    data = DataSupport(task.generate(None, 0))
+    bc, far = (
+        evaluate(rule, task.parts(), task, 5, 0, data=data).support
+        for rule in (make_rule("bc", flow_steps=50), make_rule("qgf", weight=30.0))
+    )
+    assert bc.inside > 0.9
+    assert bc.distance < 2 * bc.usual
+    assert far.inside < 0.1
+
+
+def test_latency_is_one_decision() -> None:
+    def slow(s: torch.Tensor, a: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.002)
+        return -a
+
+    assert seconds_alone(make_rule("bc", flow_steps=5), Parts(1, 2, slow), torch.zeros(1), repeats=3) >= 0.01

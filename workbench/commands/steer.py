@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from workbench.commands.flags import SEEDS, Device, Folder, Json, Settings, check_range, parse_settings
 from workbench.console import Bar, print_json
+
+if TYPE_CHECKING:
+    from workbench.engine.metrics.support import DataSupport
+    from workbench.engine.training.checkpoint import Run
 
 MOST_PARTICLES = 65_536
 
@@ -21,7 +27,9 @@ def evaluate(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Play episodes with a steering rule and measure return, shift, budget and the critic's error.
+    """Play episodes with a steering rule and measure return, shift, budget, support and the critic's error.
+
+    docs/measurements.md says what each number is.
 
     Args:
         run: Folder of a run (workbench fit).
@@ -43,21 +51,43 @@ def evaluate(
     played = make_task(loaded.task)
     with closing(Bar(episodes, "evaluate", "episodes")) as bar:
         result = measure(
-            steering, loaded.parts(where), played, episodes, seed, loaded.probes.to(where), bar.tick()
+            steering,
+            loaded.parts(where),
+            played,
+            episodes,
+            seed,
+            loaded.probes.to(where),
+            bar.tick(),
+            _support_of(loaded),
         ).as_dict()
     if as_json:
         print_json(result)
         return
     for name, value in result.items():
-        if isinstance(value, dict) and "low" in value:
-            value = f"{value['mean']:.3f}  [{value['low']:.3f}, {value['high']:.3f}]"
-        elif isinstance(value, dict):
-            value = "  ".join(
-                f"{key}={item:.4g}" if isinstance(item, float) else f"{key}={item}" for key, item in value.items()
-            )
-        elif isinstance(value, float):
-            value = f"{value:.4g}"
-        print(f"{name:20} {value}")
+        print(f"{name:30} {_in_words(value)}")
+
+
+def _support_of(run: Run) -> DataSupport | None:
+    """The run's data, to measure support; None, with a line that says why, where they cannot be had."""
+    from workbench.engine.metrics.support import DataSupport
+    from workbench.training_run import training_data
+
+    try:
+        return DataSupport(training_data(run))
+    except (ValueError, OSError) as missing:
+        print(f"support is not measured: {missing}", file=sys.stderr)
+        return None
+
+
+def _in_words(value: Any) -> str:
+    """A result on one line: an interval as ``mean  [low, high]``, other groups as ``name=value``."""
+    if isinstance(value, dict) and "low" in value:
+        return f"{value['mean']:.3f}  [{value['low']:.3f}, {value['high']:.3f}]"
+    if isinstance(value, dict):
+        return "  ".join(
+            _in_words(item) if isinstance(item, dict) else f"{key}={_in_words(item)}" for key, item in value.items()
+        )
+    return "not measured" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def steer(

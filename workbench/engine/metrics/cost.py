@@ -1,7 +1,9 @@
-"""Cost: network evaluations per decision, counted by running the rule once."""
+"""Cost: network evaluations per decision, counted by running the rule once, and the time that one decision takes."""
 
 from __future__ import annotations
 
+import statistics
+import time
 from dataclasses import replace
 
 import torch
@@ -58,3 +60,20 @@ def network_evaluations(rule: Rule, parts: Parts, observation: Tensor) -> int:
     noise = draw_noise(1, rule.particles, parts.action_dim, torch.Generator(observation.device).manual_seed(0))
     act(rule, counted, observation[None], noise)
     return counter.rows
+
+
+def seconds_alone(rule: Rule, parts: Parts, observation: Tensor, repeats: int = 11, warm_up: int = 2) -> float:
+    """Wall time of one decision at one ``observation`` (S,), as a deployed policy pays it: median of warm calls.
+
+    Not divided by anything: with action chunks a decision is good for ``parts.chunk`` environment steps.
+    """
+    device = observation.device
+    noise = draw_noise(1, rule.particles, parts.action_dim, torch.Generator(device).manual_seed(0))
+    times = []
+    for _ in range(warm_up + repeats):
+        start = time.perf_counter()
+        act(rule, parts, observation[None], noise)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[warm_up:])

@@ -1,4 +1,4 @@
-"""Evaluate a rule on a task: return, success, shift, budget, value gap and cost in one object."""
+"""Evaluate a rule on a task: return, success, shift, support, coverage, value gap and cost in one object."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from workbench.engine.metrics.cost import network_evaluations
+from workbench.engine.metrics.cost import network_evaluations, seconds_alone
+from workbench.engine.metrics.coverage import Coverage, measure_coverage
 from workbench.engine.metrics.intervals import Interval, bootstrap_mean
-from workbench.engine.metrics.shift import Shift, measure_shift
+from workbench.engine.metrics.shift import Clouds, Shift, draw_clouds, shift_between
+from workbench.engine.metrics.support import DataSupport, Support
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
+from workbench.engine.tasks.modes import KnowsModes
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.rollout import Episodes, Tick, rollout
 
@@ -35,12 +39,20 @@ class Evaluation:
         The critic's own value of the first actions, task units; None without a critic.
     q_gap : float or None
         ``q_estimate`` minus their discounted Monte-Carlo return: above 0 the critic is over-optimistic.
+    q_gap_interval : Interval or None
+        The same with its interval over episodes, estimate and return of each start state paired.
+    support : Support or None
+        Where the data are given.
+    coverage : Coverage or None
+        Where the task knows its modes.
     chunk : int
         h, environment actions per decision.
     network_evaluations : int
         Per decision; over ``chunk`` it is the cost of one environment action.
     ms_per_action, ms_per_decision : float
         Wall time per environment action and per decision as it was in this evaluation (many states at a time).
+    ms_alone : float
+        Wall time of a decision at one state, median of warm calls: the latency of a deployed policy.
     record : Episodes
         The episodes themselves.
     """
@@ -55,10 +67,14 @@ class Evaluation:
     shift: Shift
     q_estimate: float | None
     q_gap: float | None
+    q_gap_interval: Interval | None
+    support: Support | None
+    coverage: Coverage | None
     chunk: int
     network_evaluations: int
     ms_per_action: float
     ms_per_decision: float
+    ms_alone: float
     record: Episodes
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,11 +93,15 @@ class Evaluation:
             "budget": budget,
             "q_estimate": self.q_estimate,
             "q_gap": self.q_gap,
+            "q_gap_interval": None if self.q_gap_interval is None else self.q_gap_interval.as_dict(),
+            "support": None if self.support is None else asdict(self.support),
+            "coverage": None if self.coverage is None else asdict(self.coverage),
             "chunk": self.chunk,
             "network_evaluations": self.network_evaluations,
             "network_evaluations_per_action": self.network_evaluations / self.chunk,
             "ms_per_action": self.ms_per_action,
             "ms_per_decision": self.ms_per_decision,
+            "ms_alone": self.ms_alone,
         }
 
 
@@ -93,8 +113,9 @@ def evaluate(
     seed: int,
     probes: Tensor | None = None,
     tick: Tick | None = None,
+    data: DataSupport | None = None,
 ) -> Evaluation:
-    """Play episodes and measure shift.
+    """Play episodes and measure everything that can be had.
 
     Parameters
     ----------
@@ -107,6 +128,9 @@ def evaluate(
         (P, S) states at which shift is measured (the first 64); the episodes' start states without it.
     tick : callable, optional
         ``tick(finished, episodes)``, for a progress bar.
+    data : DataSupport, optional
+        The dataset, made ready once for many evaluations; without it ``support`` stays empty. Of an action chunk the first step
+        is compared with the data's actions.
 
     Raises
     ------
@@ -115,12 +139,17 @@ def evaluate(
     """
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, got {episodes}")
-    played = rollout(rule, parts, task, episodes, seed, tick)
+    path: list[np.ndarray] = []
+
+    def watch(observations: np.ndarray, moved: np.ndarray) -> None:
+        path.append(observations.copy())
+
+    played = rollout(rule, parts, task, episodes, seed, tick, watch if isinstance(task, KnowsModes) else None)
     if probes is None:
         probes = played.starts_tensor(parts)
-    shift = measure_shift(rule, parts, probes[:SHIFT_STATES], SHIFT_DRAWS, seed)
-    known = bool(np.isfinite(played.q_first).all())
-    q = float(played.q_first.mean()) if known else None
+    probes = probes[:SHIFT_STATES]
+    clouds = draw_clouds(rule, parts, probes, SHIFT_DRAWS, torch.Generator(probes.device).manual_seed(seed))
+    gaps = played.q_first - played.discounted if np.isfinite(played.q_first).all() else None
     return Evaluation(
         task=task.info.name,
         rule=rule.name,
@@ -129,12 +158,24 @@ def evaluate(
         seed=seed,
         returns=bootstrap_mean(played.returns, seed),
         success=bootstrap_mean(played.success.astype(np.float64), seed),
-        shift=shift,
-        q_estimate=q,
-        q_gap=float((played.q_first - played.discounted).mean()) if known else None,
+        shift=shift_between(clouds, rule, parts, probes, seed),
+        q_estimate=None if gaps is None else float(played.q_first.mean()),
+        q_gap=None if gaps is None else float(gaps.mean()),
+        q_gap_interval=None if gaps is None else bootstrap_mean(gaps, seed),
+        support=None if data is None else _support(data, parts, probes, clouds),
+        coverage=_coverage(task, path, played) if isinstance(task, KnowsModes) else None,
         chunk=parts.chunk,
         network_evaluations=network_evaluations(rule, parts, probes[0]),
         ms_per_action=1e3 * played.seconds_per_action,
         ms_per_decision=1e3 * played.seconds_per_decision,
+        ms_alone=1e3 * seconds_alone(rule, parts, probes[0]),
         record=played,
     )
+
+
+def _support(data: DataSupport, parts: Parts, probes: Tensor, clouds: Clouds) -> Support:
+    return data.measure(probes.cpu().numpy(), clouds.chosen[..., : parts.step_dim].cpu().numpy())
+
+
+def _coverage(task: KnowsModes, path: list[np.ndarray], played: Episodes) -> Coverage:
+    return measure_coverage(task.mode_names, task.modes(np.stack(path), played.first_actions, played.returns))

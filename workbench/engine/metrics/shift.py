@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import ot
@@ -23,7 +24,7 @@ from workbench.engine.steering.rules.bc import BC
 from workbench.engine.steering.run import steer
 
 PROJECTIONS = 64
-LIKELY, PROBES = 8, 8  # actions per state whose likelihood is taken; probes of Hutchinson's trace for many dimensions
+LIKELY, PROBES = 4, 8  # actions per state whose likelihood is taken; probes of Hutchinson's trace for many dimensions
 PAIRS = 2**24  # pairs of particles held at a time: a rule with a kernel needs some 100 bytes for each
 
 
@@ -79,6 +80,53 @@ def sliced_wasserstein2(x: np.ndarray, y: np.ndarray, seed: int = 0) -> float:
     return float(ot.sliced_wasserstein_distance(x, y, n_projections=PROJECTIONS, seed=seed))
 
 
+class Clouds(NamedTuple):
+    """Actions at the same states, before anything is measured on them.
+
+    Attributes
+    ----------
+    chosen : Tensor
+        (B, R, D), what the rule chose.
+    home : Tensor
+        (B, R, D), behaviour actions of the same noise to compare them with.
+    other : Tensor
+        (B, R, D), behaviour actions that stand to ``home`` as ``chosen`` would if nothing were steered.
+    displacement, budget : float
+        As in `Shift`.
+    """
+
+    chosen: Tensor
+    home: Tensor
+    other: Tensor
+    displacement: float
+    budget: float
+
+
+def draw_clouds(rule: Rule, parts: Parts, observations: Tensor, draws: int, generator: torch.Generator) -> Clouds:
+    """Steer R = ``draws`` times at each of ``observations`` (B, S), and run the behaviour flow on the same noise."""
+    noise = draw_noise(len(observations) * draws, rule.particles, parts.action_dim, generator)
+    at_once = draws * max(1, PAIRS // (draws * rule.particles**2))
+    far, budgets, clouds = [], [], []
+    for rows, *pieces in zip(
+        *(x.split(at_once) for x in (observations.repeat_interleave(draws, 0), *noise)), strict=True
+    ):
+        piece = Noise(*pieces)
+        trace = steer(rule, parts, rows, piece)
+        behaviour = steer(BC(flow_steps=rule.flow_steps), parts, rows, piece).positions[-1]
+        far.append((trace.positions[-1] - behaviour).norm(dim=-1))
+        budgets.append(trace.budget)
+        each = torch.arange(len(rows), device=rows.device)
+        own = behaviour[each, piece.choice.argmax(1)]  # what a uniform pick takes
+        clouds.append(torch.stack((trace.actions, own if _twins(rule) else behaviour[:, 0], own)))
+    chosen, home, other = torch.cat(clouds, 1).unflatten(1, (-1, draws))
+    return Clouds(chosen, home, other, float(torch.cat(far).mean()), float(torch.cat(budgets).mean()))
+
+
+def _twins(rule: Rule) -> bool:
+    """Whether the pick does not look at Q, so that the chosen action's own twin is a plain behaviour action."""
+    return rule.particles == 1 or rule.pick == "uniform"
+
+
 def measure_shift(rule: Rule, parts: Parts, observations: Tensor, draws: int, seed: int) -> Shift:
     """Compare a rule with the behaviour flow at the same states and noise.
 
@@ -93,45 +141,32 @@ def measure_shift(rule: Rule, parts: Parts, observations: Tensor, draws: int, se
         Fixes the noise.
     """
     generator = torch.Generator(observations.device).manual_seed(seed)
-    noise = draw_noise(len(observations) * draws, rule.particles, parts.action_dim, generator)
-    at_once = draws * max(1, PAIRS // (draws * rule.particles**2))
-    twins = rule.particles == 1 or rule.pick == "uniform"
-    far, budgets, clouds = [], [], []
-    for rows, *pieces in zip(
-        *(x.split(at_once) for x in (observations.repeat_interleave(draws, 0), *noise)), strict=True
-    ):
-        piece = Noise(*pieces)
-        trace = steer(rule, parts, rows, piece)
-        behaviour = steer(BC(flow_steps=rule.flow_steps), parts, rows, piece).positions[-1]
-        far.append((trace.positions[-1] - behaviour).norm(dim=-1))
-        budgets.append(trace.budget)
-        own = behaviour[
-            torch.arange(len(rows), device=rows.device), piece.choice.argmax(1)
-        ]  # what a uniform pick takes
-        clouds.append(torch.stack((trace.actions, own if twins else behaviour[:, 0], own)))
-    chosen, home, other = torch.cat(clouds, 1).unflatten(1, (-1, draws))  # (B, R, D) each
-    w2, floor = _distance(chosen, home, other, twins, wasserstein2)
-    sliced_w2, _ = _distance(chosen, home, other, twins, partial(sliced_wasserstein2, seed=seed))
-    sigma = bandwidth(home.double())
-    nll, nll_behaviour = _surprise(rule, parts, observations, (chosen, home), generator)
+    return shift_between(draw_clouds(rule, parts, observations, draws, generator), rule, parts, observations, seed)
+
+
+def shift_between(clouds: Clouds, rule: Rule, parts: Parts, observations: Tensor, seed: int) -> Shift:
+    """`measure_shift` on clouds that are there already; ``seed`` fixes the directions of sliced W2 and Hutchinson's probes."""
+    w2, floor = _distance(clouds, _twins(rule), wasserstein2)
+    sliced_w2, _ = _distance(clouds, _twins(rule), partial(sliced_wasserstein2, seed=seed))
+    chosen, home = clouds.chosen.double(), clouds.home.double()
+    several = chosen.shape[1] > 1
+    nll, nll_behaviour = _surprise(rule, parts, observations, clouds, seed)
     return Shift(
-        displacement=float(torch.cat(far).mean()),
+        displacement=clouds.displacement,
         w2=w2,
         w2_floor=floor,
         sliced_w2=sliced_w2,
-        mmd2=float(unbiased_mmd2(chosen.double(), home.double(), sigma).mean()) if draws > 1 else 0.0,
+        mmd2=float(unbiased_mmd2(chosen, home, bandwidth(home)).mean()) if several else 0.0,
         nll=nll,
         nll_behaviour=nll_behaviour,
-        budget=float(torch.cat(budgets).mean()),
+        budget=clouds.budget,
     )
 
 
-def _distance(
-    chosen: Tensor, home: Tensor, other: Tensor, twins: bool, distance: Callable[[np.ndarray, np.ndarray], float]
-) -> tuple[float, float]:
-    """Root mean square distance over states between clouds (B, R, D), less the floor that chance gives, and that floor."""
-    raw = _mean_square(chosen, home, distance)
-    floor = 0.0 if twins else _mean_square(other, home, distance)
+def _distance(clouds: Clouds, twins: bool, distance: Callable[[np.ndarray, np.ndarray], float]) -> tuple[float, float]:
+    """Root mean square distance over states, less the floor that chance gives, and that floor."""
+    raw = _mean_square(clouds.chosen, clouds.home, distance)
+    floor = 0.0 if twins else _mean_square(clouds.other, clouds.home, distance)
     return float(np.sqrt(max(raw - floor, 0.0))), float(np.sqrt(floor))
 
 
@@ -141,16 +176,17 @@ def _mean_square(x: Tensor, y: Tensor, distance: Callable[[np.ndarray, np.ndarra
 
 
 def _surprise(
-    rule: Rule, parts: Parts, observations: Tensor, clouds: tuple[Tensor, Tensor], generator: torch.Generator
+    rule: Rule, parts: Parts, observations: Tensor, clouds: Clouds, seed: int
 ) -> tuple[float | None, float | None]:
-    """Mean negative log-likelihood of the first few actions per state of both clouds (B, R, D)."""
-    few = torch.stack(clouds)[:, :, :LIKELY]  # (2, B, R', D)
+    """Mean negative log-likelihood of the first few actions per state, chosen ones and the behaviour's."""
+    few = torch.stack((clouds.chosen, clouds.home))[:, :, :LIKELY]  # (2, B, R', D)
     actions = few.flatten(0, 2)
     rows = parts.normalize(observations).to(actions.dtype).repeat_interleave(few.shape[2], 0).repeat(2, 1)
     exact, probes = parts.action_dim <= EXACT_UP_TO, None
     if not exact:
-        size = (PROBES, *actions.shape)
-        probes = torch.randint(0, 2, size, generator=generator, device=generator.device).to(actions.dtype) * 2 - 1
+        generator = torch.Generator(actions.device).manual_seed(seed)
+        signs = torch.randint(0, 2, (PROBES, *actions.shape), generator=generator, device=actions.device)
+        probes = signs.to(actions.dtype) * 2 - 1
     try:
         found = log_likelihood(parts.reference, rows, actions, rule.flow_steps, "euler" if exact else "ode", probes)
     except HiddenDerivative:
