@@ -5,6 +5,7 @@ import numpy as np
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.tasks.bandits import Bandit2D
+from workbench.engine.tasks.outcomes import USUAL, outcomes
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.tasks.three_exits import HORIZON, ThreeExits
 
@@ -58,3 +59,22 @@ def test_watching_changes_nothing():
     seen = rollout(make_rule("qgf"), task.parts(), task, 20, 3, watch=lambda observations, moved: None)
     assert np.array_equal(plain.returns, seen.returns)
     assert seen.terminated.all()
+
+
+def test_endings_have_names():
+    task = ThreeExits()
+    names, found = outcomes(task, watched(0.0, -1.0)[0])
+    assert [names[kind] for kind in found] == ["into lava"] * 6
+    names, found = outcomes(task, watched(0.0, 0.0)[0])
+    assert [names[kind] for kind in found] == ["out of time"] * 6
+    paid = np.array([1.0, 0.25, 0.0, 0.0])
+    assert task.outcome_of(paid, paid == 1.0, np.array([True, True, True, False])).tolist() == [0, 1, 2, 3]
+
+
+def test_usual_endings():
+    task = Bandit2D()
+    played = rollout(make_rule("qgf"), task.parts(), task, 40, 3)
+    names, found = outcomes(task, played)
+    assert names == USUAL
+    assert np.array_equal(found == 0, played.success)
+    assert (found[~played.success] == 1).all()

@@ -179,6 +179,12 @@ class ThreeExits:
         side = np.where(x[-1] < 0.0, 2, 3)
         return np.where(returns >= EXITS[0][2], right.astype(np.int64), np.where(returns > 0.0, side, -1))
 
+    outcome_names = ("main exit", "side exit", "into lava", "out of time")
+
+    def outcome_of(self, returns: np.ndarray, success: np.ndarray, terminated: np.ndarray) -> np.ndarray:
+        """Which of ``outcome_names`` each episode (E,) ended in."""
+        return np.select((success, terminated & (returns > 0.0), terminated), (0, 1, 2), 3)
+
     def training_defaults(self, critic: str = "iql") -> dict[str, Any]:
         """64×2 networks, expectile 0.9, τ 0.02, lr 1e-3 cosine, γ 0.97, rewards ×10; 4000 steps with IQL.
 

@@ -1,0 +1,74 @@
+"""Bokeh figures in the house style: hover, zoom, pan and save, and colours that follow the page's theme."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+from bokeh.document import Document
+from bokeh.events import DocumentReady
+from bokeh.models import CustomJS, GlyphRenderer, HoverTool
+from bokeh.plotting import figure
+
+from workbench.plots.palette import Look
+
+SCRIPT = (Path(__file__).parent / "figures.js").read_text(encoding="utf-8")
+TOOLS = "pan,wheel_zoom,box_zoom,save,reset"
+
+
+def house_figure(title: str, x: str, y: str, *, tools: str = TOOLS, **options: Any) -> Any:
+    """A figure without frame and ground of its own, with its tools shown while the pointer is over it.
+
+    Parameters
+    ----------
+    title, x, y : str
+        Of the figure and its axes, with units.
+    tools : str
+    options
+        Passed on to `bokeh.plotting.figure`.
+    """
+    made: Any = figure(
+        title=title,
+        x_axis_label=x,
+        y_axis_label=y,
+        tools=tools,
+        active_scroll=None,
+        background_fill_alpha=0.0,
+        border_fill_alpha=0.0,
+        outline_line_color=None,
+        sizing_mode=options.pop("sizing_mode", "stretch_both"),
+        min_border_left=8,
+        min_border_right=12,
+        **options,
+    )
+    made.toolbar.autohide = True
+    made.toolbar.logo = None
+    made.title.text_font_size = "13px"
+    made.axis.axis_label_text_font_style = "normal"
+    made.axis.axis_label_text_font_size = made.axis.major_label_text_font_size = "11.5px"
+    return made
+
+
+def dye(renderer: GlyphRenderer, look: Look | tuple[str, str]) -> GlyphRenderer:
+    """Give a renderer its colour on light and on dark ground."""
+    light, dark = look[:2]
+    renderer.tags = [{"light": light, "dark": dark}]
+    return renderer
+
+
+def hover(made: Any, renderers: Sequence[GlyphRenderer], tips: Sequence[tuple[str, str]]) -> None:
+    """Say ``tips`` (name, value in Bokeh's notation) over ``renderers``."""
+    made.add_tools(HoverTool(renderers=list(renderers), tooltips=list(tips)))
+
+
+def follow_theme(figures: Sequence[Any], document: Document | None) -> None:
+    """Dye ``figures`` in the browser, now and whenever the theme changes."""
+    if document is not None:
+        document.js_on_event(DocumentReady, CustomJS(args={"figures": list(figures)}, code=SCRIPT))
+
+
+def pane(made: Any, **options: Any) -> pn.pane.Bokeh:
+    """A figure as a pane that fills its place."""
+    return pn.pane.Bokeh(made, sizing_mode=options.pop("sizing_mode", "stretch_both"), margin=0, **options)

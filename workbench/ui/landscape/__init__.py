@@ -1,0 +1,1 @@
+"""The page of landscapes: what the critic says around the actions, and whether it can be trusted there."""

@@ -1,0 +1,41 @@
+"""Words over a page's pictures: loading with its progress, an empty state, an error with its cure; and numbers in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+
+STYLE = (Path(__file__).parent / "notice.css").read_text(encoding="utf-8")
+
+
+class Notice(pn.pane.HTML):
+    """A line of words; invisible while there is nothing to say."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("", stylesheets=[STYLE], margin=0, visible=False, sizing_mode="stretch_width", **options)
+
+    def say(self, kind: str, text: str, progress: float | None = None) -> None:
+        """Show ``text`` as a "hint", "loading" or "error"; "" takes it away."""
+        bar = "" if progress is None else f'<div class="bar" style="--wb-part:{100 * progress:.0f}%"></div>'
+        role = "alert" if kind == "error" else "status"
+        self.object = f'<div class="notice {escape(kind)}" role="{role}">{escape(text)}{bar}</div>' if text else ""
+        self.visible = bool(text)
+
+
+def numbers(title: str, subtitle: str, rows: Sequence[tuple[str, str, str]]) -> str:
+    """HTML of a heading and numbers below it: (name, value, meaning); a value may end in ``± …``, set smaller."""
+    cells = []
+    for name, value, meaning in rows:
+        first, plus, rest = value.partition(" ±")
+        small = f" <small>±{escape(rest)}</small>" if plus else ""
+        cells.append(f'<div title="{escape(meaning)}"><dt>{escape(name)}</dt><dd>{escape(first)}{small}</dd></div>')
+    return f"<h2>{escape(title)}</h2><p>{escape(subtitle)}</p><dl>{''.join(cells)}</dl>"
+
+
+def number_pane(html: str = "") -> pn.pane.HTML:
+    """A pane for `numbers`."""
+    return pn.pane.HTML(html, stylesheets=[STYLE], margin=0, sizing_mode="stretch_width")

@@ -1,0 +1,167 @@
+"""The figures of rollouts: the room with every path, and how endings depend on the start."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from bokeh.models import ColumnDataSource, Range1d
+
+from workbench.engine.tasks import three_exits
+from workbench.plots.palette import Look
+from workbench.ui.figures import dye, house_figure, hover
+from workbench.ui.rollouts.scene import Played, by_start, ends_of, lines_of, start_range
+
+# Best first, as `outcomes` orders them; colour, and a shape for those who see no colours.
+ENDINGS = (
+    Look("#00805d", "#2fc99a", "circle"),
+    Look("#a86f00", "#f0b429", "diamond"),
+    Look("#d55e00", "#ff9245", "inverted_triangle"),
+    Look("#5b6472", "#a9b3c1", "square"),
+)
+LAVA, EXIT = ("#f0c9bf", "#4a2620"), ("#bfe3d3", "#1f4f3c")
+
+
+def ending(kind: int, kinds: int) -> Look:
+    """The look of an ending; running out of time is always grey."""
+    return ENDINGS[-1] if kind == kinds - 1 else ENDINGS[kind]
+
+
+class Paths(NamedTuple):
+    """One policy's picture: the figure, and the sources that `show` fills."""
+
+    figure: Any
+    lines: list[ColumnDataSource]
+    ends: list[ColumnDataSource]
+
+
+def paths_figure(task_name: str, names: tuple[str, ...], title: str, ranges: tuple[Range1d, Range1d]) -> Paths:
+    """An empty picture of ``task_name``'s ground; two with the same ``ranges`` move together."""
+    made = house_figure(title, "x", "y", x_range=ranges[0], y_range=ranges[1], match_aspect=True, min_height=260)
+    made.xgrid.visible = made.ygrid.visible = False
+    if task_name == "three_exits":
+        _room(made)
+    lines, ends = [], []
+    for kind, name in enumerate(names):
+        look = ending(kind, len(names))
+        line, end = (
+            ColumnDataSource({"x": [], "y": []}),
+            ColumnDataSource({"x": [], "y": [], "reward": [], "steps": []}),
+        )
+        dye(made.line("x", "y", source=line, line_width=1.0, line_alpha=0.25), look)
+        mark = made.scatter(
+            "x", "y", source=end, marker=look.shape, size=6, line_color="white", line_width=0.5, legend_label=name
+        )
+        dye(mark, look)
+        mark.glyph.line_color = None
+        hover(made, [mark], [("ending", name), ("return", "@reward{0.00}"), ("steps", "@steps")])
+        lines.append(line)
+        ends.append(end)
+    made.legend.location = "bottom_left"
+    made.legend.orientation = "horizontal"
+    made.legend.click_policy = "hide"
+    made.legend.label_text_font_size = "11px"
+    made.legend.padding, made.legend.margin, made.legend.spacing = 4, 4, 4
+    made.add_layout(made.legend[0], "below")
+    return Paths(made, lines, ends)
+
+
+def _room(made: Any) -> None:
+    wall, (left, right, low, high) = three_exits.WALL, three_exits.PILLAR
+    edge = 3.0
+    for x0, x1, y0, y1 in (
+        (-edge, edge, wall, edge),
+        (-edge, edge, -edge, -wall),
+        (-edge, -wall, -wall, wall),
+        (wall, edge, -wall, wall),
+        (left, right, low, high),
+    ):
+        dye(made.quad(left=x0, right=x1, bottom=y0, top=y1, line_color=None, level="underlay"), LAVA)
+    x, y, pays = (list(column) for column in zip(*three_exits.EXITS, strict=True))
+    dye(made.circle(x, y, radius=three_exits.EXIT_RADIUS, line_color=None, level="underlay"), EXIT)
+    dye(
+        made.text(
+            x, y, [f"{pay:g}" for pay in pays], text_align="center", text_baseline="middle", text_font_size="12px"
+        ),
+        ("#17202c", "#e8edf3"),
+    )
+
+
+def show(paths: Paths, played: Played) -> None:
+    """Fill a picture."""
+    ends = ends_of(played)
+    for kind, (line, end) in enumerate(zip(paths.lines, paths.ends, strict=True)):
+        x, y = lines_of(played, kind)
+        line.data = {"x": x, "y": y}
+        chosen = played.kinds == kind
+        end.data = {
+            "x": ends[chosen, 0],
+            "y": ends[chosen, 1],
+            "reward": played.record.returns[chosen],
+            "steps": played.record.lengths[chosen],
+        }
+
+
+class Starts(NamedTuple):
+    """Endings by start: the figure and its sources, A before B for each ending; the last pair is the time."""
+
+    figure: Any
+    sources: list[ColumnDataSource]
+
+
+def starts_figure(names: tuple[str, ...], letters: str = "AB") -> Starts:
+    """Share of the best and of the worst early ending over the start, for both policies."""
+    made = house_figure("", "where the episode began, x", "share of episodes", y_range=Range1d(start=-0.03, end=1.03))
+    sources = []
+    for kind in _told(names):
+        look = ending(kind, len(names))
+        for number, letter in enumerate(letters):
+            source = ColumnDataSource({"x": [], "y": [], "count": []})
+            word = f"{names[kind]}, {letter}"
+            dash = ("solid", "dashed")[number]
+            line = made.line("x", "y", source=source, line_width=2, line_dash=dash, legend_label=word)
+            dot = made.scatter("x", "y", source=source, marker=look.shape, size=6, legend_label=word)
+            dye(line, look)
+            dye(dot, look)
+            hover(made, [dot], [(word, "@y{0%}"), ("episodes", "@count")])
+            sources.append(source)
+    made.legend.label_text_font_size = "10.5px"
+    made.legend.click_policy = "hide"
+    made.legend.padding, made.legend.spacing, made.legend.background_fill_alpha = 3, 0, 0.7
+    return Starts(made, sources)
+
+
+def times_figure(letters: str = "AB") -> Starts:
+    """Mean steps of the episodes that ended best, over the start."""
+    made = house_figure("", "where the episode began, x", "steps to success")
+    sources = []
+    for number, letter in enumerate(letters):
+        source = ColumnDataSource({"x": [], "y": [], "count": []})
+        line = made.line(
+            "x", "y", source=source, line_width=2, line_dash=("solid", "dashed")[number], legend_label=letter
+        )
+        dot = made.scatter("x", "y", source=source, marker="circle", size=6, legend_label=letter)
+        for renderer in (line, dot):
+            dye(renderer, ENDINGS[0])
+        hover(made, [dot], [("policy", letter), ("steps", "@y{0.0}"), ("episodes that began here", "@count")])
+        sources.append(source)
+    made.legend.label_text_font_size = "10.5px"
+    made.legend.padding, made.legend.spacing, made.legend.background_fill_alpha = 3, 0, 0.7
+    return Starts(made, sources)
+
+
+def show_starts(starts: Starts, times: Starts, both: tuple[Played, Played]) -> None:
+    """Fill both figures."""
+    low, high = start_range(*both)
+    told = _told(both[0].names)
+    for number, played in enumerate(both):
+        sorted_ = by_start(played, low, high)
+        common = {"x": sorted_.centres, "count": sorted_.counts}
+        for place, kind in enumerate(told):
+            starts.sources[2 * place + number].data = common | {"y": sorted_.shares[kind]}
+        times.sources[number].data = common | {"y": np.asarray(sorted_.steps)}
+
+
+def _told(names: tuple[str, ...]) -> tuple[int, int]:
+    """The two endings worth a line: the best, and the worst before the time ran out."""
+    return 0, len(names) - 2

@@ -1,0 +1,55 @@
+"""The page of rollouts as a link, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from workbench.engine.steering.rules import RULES
+from workbench.ui.fields import fields_of
+from workbench.ui.rollouts.scene import Order
+
+TASKS = {"three_exits": "Three exits"}
+EPISODES = (100, 300, 1000, 3000)
+SEEDS = 99
+STRONG = 30.0  # the second policy of a fresh page: too far
+
+
+def read_link(arguments: Mapping[str, str]) -> tuple[Order, list[str]]:
+    """Turn a link's arguments into an order; what cannot be read keeps its default and is named beside it."""
+    problems: list[str] = []
+
+    def one_of(name: str, known: Any, default: Any) -> Any:
+        value = arguments.get(name, str(default))
+        found = next((one for one in known if str(one) == value), None)
+        if found is None:
+            problems.append(f"{name} is one of {', '.join(map(str, known))}, got '{value[:40]}'")
+        return default if found is None else found
+
+    task, rule = one_of("task", TASKS, "three_exits"), one_of("rule", RULES, "qgf")
+    settings: dict[str, Any] = {}
+    other = STRONG if rule == "qgf" and "other" not in arguments and not arguments else None
+    for field in fields_of(RULES[rule]):
+        for key in (field.name, *(("other",) if field.name == RULES[rule].strength else ())):
+            if key not in arguments:
+                continue
+            try:
+                value = field.read(arguments[key])
+            except ValueError as error:
+                problems.append(str(error))
+                continue
+            if key == "other":
+                other = value
+            else:
+                settings[key] = value
+    episodes = one_of("episodes", EPISODES, 300)
+    seed = one_of("seed", range(SEEDS + 1), 0)
+    return Order(task, rule, settings, other, episodes, seed), problems
+
+
+def write_link(order: Order) -> dict[str, Any]:
+    """An order as a link's arguments; settings at their defaults are left out."""
+    defaults = {field.name: field.default for field in fields_of(RULES[order.rule])}
+    words: dict[str, Any] = {"task": order.task, "rule": order.rule, "episodes": order.episodes, "seed": order.seed}
+    words |= {name: value for name, value in order.settings.items() if value != defaults[name]}
+    return words | ({} if order.other is None else {"other": order.other})
