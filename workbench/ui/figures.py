@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import panel as pn
 from bokeh.document import Document
 from bokeh.events import DocumentReady
-from bokeh.models import CustomJS, GlyphRenderer, HoverTool
+from bokeh.models import CustomJS, HoverTool
+from bokeh.models.renderers import GlyphRenderer
 from bokeh.plotting import figure
 
 from workbench.plots.palette import Look
@@ -46,6 +48,7 @@ def house_figure(title: str, x: str, y: str, *, tools: str = TOOLS, **options: A
     made.toolbar.autohide = True
     made.toolbar.logo = None
     made.title.text_font_size = "13px"
+    made.axis.minor_tick_line_color = None
     made.axis.axis_label_text_font_style = "normal"
     made.axis.axis_label_text_font_size = made.axis.major_label_text_font_size = "11.5px"
     return made
@@ -67,6 +70,26 @@ def follow_theme(figures: Sequence[Any], document: Document | None) -> None:
     """Dye ``figures`` in the browser, now and whenever the theme changes."""
     if document is not None:
         document.js_on_event(DocumentReady, CustomJS(args={"figures": list(figures)}, code=SCRIPT))
+
+
+def legend(made: Any, place: str = "above", columns: int = 2) -> None:
+    """Move the legend out of the picture; a click on a word hides what it names."""
+    made.legend.click_policy = "hide"
+    made.legend.label_text_font_size = "11px"
+    made.legend.padding, made.legend.margin, made.legend.spacing = 2, 2, 4
+    made.legend.ncols, made.legend.border_line_color = columns, None
+    made.add_layout(made.legend[0], place)
+
+
+def span(values: Sequence[Any], margin: float = 0.06) -> tuple[float, float]:
+    """From the least to the greatest finite number in ``values``, with a margin; (0, 1) where there is none."""
+    flat = np.concatenate([np.asarray(value, dtype=float).ravel() for value in values]) if values else np.zeros(0)
+    flat = flat[np.isfinite(flat)]
+    if not len(flat):
+        return 0.0, 1.0
+    low, high = float(flat.min()), float(flat.max())
+    pad = margin * (high - low) or 0.5
+    return low - pad, high + pad
 
 
 def pane(made: Any, **options: Any) -> pn.pane.Bokeh:

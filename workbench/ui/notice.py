@@ -16,7 +16,14 @@ class Notice(pn.pane.HTML):
     """A line of words; invisible while there is nothing to say."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__("", stylesheets=[STYLE], margin=0, visible=False, sizing_mode="stretch_width", **options)
+        over = {
+            "position": "absolute",
+            "top": "40px",
+            "left": "0",
+            "right": "0",
+            "z-index": "5",
+        }  # moves nothing below it
+        super().__init__("", stylesheets=[STYLE], margin=0, visible=False, styles=over, **options)
 
     def say(self, kind: str, text: str, progress: float | None = None) -> None:
         """Show ``text`` as a "hint", "loading" or "error"; "" takes it away."""

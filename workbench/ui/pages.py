@@ -31,6 +31,12 @@ PAGES: dict[str, Entry] = {
         "workbench.ui.particles.page",
         "ParticlesPage",
     ),
+    "rollouts": Entry(
+        "Rollouts",
+        "Whole episodes at two budgets, drawn over each other: where they end, and from which starts.",
+        "workbench.ui.rollouts.page",
+        "RolloutsPage",
+    ),
 }
 INDEX = Entry("All pages", "What there is.", "workbench.ui.index", "IndexPage")
 

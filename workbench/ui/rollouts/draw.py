@@ -9,7 +9,7 @@ from bokeh.models import ColumnDataSource, Range1d
 
 from workbench.engine.tasks import three_exits
 from workbench.plots.palette import Look
-from workbench.ui.figures import dye, house_figure, hover
+from workbench.ui.figures import dye, house_figure, hover, legend, span
 from workbench.ui.rollouts.scene import Played, by_start, ends_of, lines_of, start_range
 
 # Best first, as `outcomes` orders them; colour, and a shape for those who see no colours.
@@ -37,8 +37,10 @@ class Paths(NamedTuple):
 
 def paths_figure(task_name: str, names: tuple[str, ...], title: str, ranges: tuple[Range1d, Range1d]) -> Paths:
     """An empty picture of ``task_name``'s ground; two with the same ``ranges`` move together."""
-    made = house_figure(title, "x", "y", x_range=ranges[0], y_range=ranges[1], match_aspect=True, min_height=260)
-    made.xgrid.visible = made.ygrid.visible = False
+    made = house_figure(
+        title, "", "", x_range=ranges[0], y_range=ranges[1], sizing_mode="scale_width", aspect_ratio=1.0
+    )
+    made.xgrid.visible = made.ygrid.visible = made.xaxis.visible = made.yaxis.visible = False
     if task_name == "three_exits":
         _room(made)
     lines, ends = [], []
@@ -57,12 +59,7 @@ def paths_figure(task_name: str, names: tuple[str, ...], title: str, ranges: tup
         hover(made, [mark], [("ending", name), ("return", "@reward{0.00}"), ("steps", "@steps")])
         lines.append(line)
         ends.append(end)
-    made.legend.location = "bottom_left"
-    made.legend.orientation = "horizontal"
-    made.legend.click_policy = "hide"
-    made.legend.label_text_font_size = "11px"
-    made.legend.padding, made.legend.margin, made.legend.spacing = 4, 4, 4
-    made.add_layout(made.legend[0], "below")
+    legend(made, "below", len(names))
     return Paths(made, lines, ends)
 
 
@@ -94,12 +91,14 @@ def show(paths: Paths, played: Played) -> None:
         x, y = lines_of(played, kind)
         line.data = {"x": x, "y": y}
         chosen = played.kinds == kind
-        end.data = {
+        columns = {
             "x": ends[chosen, 0],
             "y": ends[chosen, 1],
             "reward": played.record.returns[chosen],
             "steps": played.record.lengths[chosen],
         }
+        # a point that is nowhere, so that the legend has a mark for an ending that did not occur
+        end.data = columns if chosen.any() else {name: np.full(1, np.nan) for name in columns}
 
 
 class Starts(NamedTuple):
@@ -111,7 +110,9 @@ class Starts(NamedTuple):
 
 def starts_figure(names: tuple[str, ...], letters: str = "AB") -> Starts:
     """Share of the best and of the worst early ending over the start, for both policies."""
-    made = house_figure("", "where the episode began, x", "share of episodes", y_range=Range1d(start=-0.03, end=1.03))
+    made = house_figure(
+        "", "where the episode began, x", "share of episodes", x_range=Range1d(), y_range=Range1d(start=-0.03, end=1.03)
+    )
     sources = []
     for kind in _told(names):
         look = ending(kind, len(names))
@@ -125,15 +126,13 @@ def starts_figure(names: tuple[str, ...], letters: str = "AB") -> Starts:
             dye(dot, look)
             hover(made, [dot], [(word, "@y{0%}"), ("episodes", "@count")])
             sources.append(source)
-    made.legend.label_text_font_size = "10.5px"
-    made.legend.click_policy = "hide"
-    made.legend.padding, made.legend.spacing, made.legend.background_fill_alpha = 3, 0, 0.7
+    legend(made)
     return Starts(made, sources)
 
 
 def times_figure(letters: str = "AB") -> Starts:
     """Mean steps of the episodes that ended best, over the start."""
-    made = house_figure("", "where the episode began, x", "steps to success")
+    made = house_figure("", "where the episode began, x", "steps to success", x_range=Range1d(), y_range=Range1d())
     sources = []
     for number, letter in enumerate(letters):
         source = ColumnDataSource({"x": [], "y": [], "count": []})
@@ -145,8 +144,7 @@ def times_figure(letters: str = "AB") -> Starts:
             dye(renderer, ENDINGS[0])
         hover(made, [dot], [("policy", letter), ("steps", "@y{0.0}"), ("episodes that began here", "@count")])
         sources.append(source)
-    made.legend.label_text_font_size = "10.5px"
-    made.legend.padding, made.legend.spacing, made.legend.background_fill_alpha = 3, 0, 0.7
+    legend(made)
     return Starts(made, sources)
 
 
@@ -154,6 +152,10 @@ def show_starts(starts: Starts, times: Starts, both: tuple[Played, Played]) -> N
     """Fill both figures."""
     low, high = start_range(*both)
     told = _told(both[0].names)
+    for made in (starts.figure, times.figure):
+        made.x_range.update(start=low, end=high)
+    spans = span([by_start(played, low, high).steps for played in both])
+    times.figure.y_range.update(start=spans[0], end=spans[1])
     for number, played in enumerate(both):
         sorted_ = by_start(played, low, high)
         common = {"x": sorted_.centres, "count": sorted_.counts}

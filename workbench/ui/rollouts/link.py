@@ -12,7 +12,7 @@ from workbench.ui.rollouts.scene import Order
 TASKS = {"three_exits": "Three exits"}
 EPISODES = (100, 300, 1000, 3000)
 SEEDS = 99
-STRONG = 30.0  # the second policy of a fresh page: too far
+FURTHER = 20  # stops of the slider between the two policies of a fresh page: for a weight two decades
 
 
 def read_link(arguments: Mapping[str, str]) -> tuple[Order, list[str]]:
@@ -28,7 +28,7 @@ def read_link(arguments: Mapping[str, str]) -> tuple[Order, list[str]]:
 
     task, rule = one_of("task", TASKS, "three_exits"), one_of("rule", RULES, "qgf")
     settings: dict[str, Any] = {}
-    other = STRONG if rule == "qgf" and "other" not in arguments and not arguments else None
+    other = None
     for field in fields_of(RULES[rule]):
         for key in (field.name, *(("other",) if field.name == RULES[rule].strength else ())):
             if key not in arguments:
@@ -42,6 +42,11 @@ def read_link(arguments: Mapping[str, str]) -> tuple[Order, list[str]]:
                 other = value
             else:
                 settings[key] = value
+    if other is None:
+        strength = next(field for field in fields_of(RULES[rule]) if field.name == RULES[rule].strength)
+        stops = strength.with_stop(settings.get(strength.name, strength.default))
+        place = stops.index(settings.get(strength.name, strength.default))
+        other = stops[min(place + FURTHER, len(stops) - 1)]
     episodes = one_of("episodes", EPISODES, 300)
     seed = one_of("seed", range(SEEDS + 1), 0)
     return Order(task, rule, settings, other, episodes, seed), problems

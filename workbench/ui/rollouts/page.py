@@ -1,0 +1,299 @@
+"""The page of rollouts: one rule at two budgets, on the same starts and the same noise."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import panel as pn
+from bokeh.models import Range1d
+
+from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.outcomes import USUAL
+from workbench.ui.controls import STYLE, QuickSlider, RuleControls, StopSlider, choice
+from workbench.ui.fields import fields_of
+from workbench.ui.figures import follow_theme, pane
+from workbench.ui.frames import figure
+from workbench.ui.notice import Notice, number_pane, numbers
+from workbench.ui.rollouts.draw import paths_figure, show, show_starts, starts_figure, times_figure
+from workbench.ui.rollouts.link import EPISODES, SEEDS, TASKS, read_link, write_link
+from workbench.ui.rollouts.scene import Order, Played, as_csv, play
+from workbench.ui.room import OvertakenError
+from workbench.ui.session import CACHE, Cache, Latest
+from workbench.ui.shell.layout import sidebar
+from workbench.ui.shell.page import Page
+from workbench.ui.shell.toolbar import Export, Stop
+
+log = logging.getLogger(__name__)
+WAIT_SECONDS = 0.15
+
+
+class RolloutsPage(Page):
+    """One user's page of rollouts."""
+
+    name: ClassVar[str] = "rollouts"
+    title: ClassVar[str] = "Rollouts"
+    layout: ClassVar[str] = sidebar({"starts": "Endings by start", "times": "Time to success by start"})
+    tour: ClassVar[tuple[Stop, ...]] = (
+        Stop(".wb-rule", "Choose a rule", "Both pictures use this rule, on the same starts and the same noise."),
+        Stop(".wb-strength-a", "Two budgets", "Policy A has this strength, policy B the one below it."),
+        Stop(
+            ".wb-paths",
+            "Every episode",
+            "A line is an episode, its mark says how it ended; click a legend's word to hide those.",
+        ),
+        Stop(
+            ".wb-slot-starts",
+            "Where it began",
+            "Solid is A, dashed is B: better on average may be worse from some starts.",
+        ),
+    )
+
+    def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
+        super().__init__(arguments, cache)
+        self.order, problems = read_link(arguments)
+        self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
+        self.both: tuple[Played, Played] | None = None
+        self._polling = self._setting = False
+        self._share = 0.0
+        self._work: Latest[Order, tuple[Played, Played]] = Latest(self._play, self.later(self._show))
+        self.notice = Notice()
+        self._make_controls()
+        self._make_figures()
+        self.cache.retry(self.order.task)
+        self.ask()
+
+    def panels(self) -> Mapping[str, Any]:
+        """Controls, both pictures, two cards."""
+        pair = [
+            pn.Column(numbers_, picture, sizing_mode="stretch_width", margin=0, css_classes=["wb-paths"])
+            for numbers_, picture in zip(self._numbers, self._pictures, strict=True)
+        ]
+        grid = pn.FlexBox(*pair, flex_wrap="wrap", gap="18px", margin=0, sizing_mode="stretch_width")
+        for one in pair:
+            one.styles = {"flex": "1 1 300px", "min-width": "0"}
+        top = pn.Row(self.task, self.rule, styles={"gap": "10px"}, sizing_mode="stretch_width", margin=(0, 0, 10, 0))
+        end = pn.Row(self.episodes, self.seed, styles={"gap": "10px"}, sizing_mode="stretch_width", margin=0)
+        return {
+            "controls": pn.Column(top, self._place, end, sizing_mode="stretch_width", margin=0),
+            "main": pn.Column(
+                self.notice, grid, sizing_mode="stretch_width", margin=0, styles={"position": "relative"}
+            ),
+            "starts": pane(self._starts.figure, min_height=170),
+            "times": pane(self._times.figure, min_height=170),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """The order."""
+        return write_link(self.order)
+
+    def restore(self, arguments: Mapping[str, str]) -> None:
+        """Set every control to what the link says."""
+        self.order, _ = read_link(arguments)
+        self._setting = True
+        try:
+            with pn.io.hold():
+                self.task.value, self.rule.value = self.order.task, self.order.rule
+                self.episodes.value, self.seed.value = self.order.episodes, self.order.seed
+                self._make_settings()
+        finally:
+            self._setting = False
+        self.ask()
+
+    def code(self) -> str:
+        """Both policies and their endings, as a snippet."""
+        first, other = (rule.model_dump() for rule in self.order.rules())
+        defaults = {field.name: field.default for field in fields_of(RULES[self.order.rule])}
+        calls = [
+            f"    wb.make_rule({self.order.rule!r}, "
+            + ", ".join(f"{key}={value!r}" for key, value in settings.items() if value != defaults[key])
+            + "),"
+            for settings in (first, other)
+        ]
+        return "\n".join(
+            [
+                "import matplotlib.pyplot as plt",
+                "",
+                "import workbench as wb",
+                "from workbench.engine.tasks.rollout import rollout",
+                "from workbench.ui.notebook import parts_for",
+                "",
+                f"task, parts = wb.make_task({self.order.task!r}), parts_for({self.order.task!r})",
+                "rules = [",
+                *calls,
+                "]",
+                "_, panels = plt.subplots(1, 2, figsize=(9, 4.5), sharex=True, sharey=True)",
+                "for axes, rule in zip(panels, rules):",
+                "    seen = []",
+                f"    played = rollout(rule, parts, task, episodes={self.order.episodes}, seed={self.order.seed},",
+                "                     watch=lambda observations, moved: seen.append(observations[:, :2].copy()))",
+                "    for episode, steps in enumerate(played.lengths):",
+                '        axes.plot(*zip(*(frame[episode] for frame in seen[: steps + 1])), lw=0.6, alpha=0.3, color="C0")',
+                '    axes.set(title=f"return {played.returns.mean():.3f}, success {played.success.mean():.0%}", aspect="equal")',
+                "plt.show()",
+            ]
+        )
+
+    def exports(self) -> tuple[Export, ...]:
+        """One line an episode."""
+        return (Export("CSV, one line an episode", "rollouts.csv", "text/csv", self._csv),)
+
+    def close(self) -> None:
+        """Forget what waits."""
+        self._work.drop()
+
+    def ask(self) -> None:
+        """Play the present order; while the parts are made, say so and ask again."""
+        status = self.cache.status(self.order.task)
+        if status.parts is not None:
+            self._share = 0.0
+            self._work.ask(self.order)
+            self._report()
+            return
+        self._work.drop()
+        if status.error:
+            self.notice.say(
+                "error", f"The policy could not be made ready; reload the page to try again. {status.error}"
+            )
+            return
+        self.notice.say("loading", f"Training the built-in task… {status.progress:.0%}", status.progress)
+        self._again(self.ask)
+
+    # Controls
+
+    def _make_controls(self) -> None:
+        order = self.order
+        self.task = choice("Task", {title: name for name, title in TASKS.items()}, order.task, css_classes=["wb-task"])
+        rules = {rule.title: name for name, rule in RULES.items()}
+        self.rule = choice("Rule", rules, order.rule, css_classes=["wb-rule"])
+        self.episodes = choice("Episodes", {f"{count:,}": count for count in EPISODES}, order.episodes)
+        self.seed = QuickSlider(
+            label="Seed", start=0, end=SEEDS, value=order.seed, stylesheets=[STYLE], margin=0,
+            sizing_mode="stretch_width", css_classes=["wb-slider", "wb-seed"],
+        )  # fmt: skip
+        self._place = pn.Column(margin=0, sizing_mode="stretch_width")
+        self._make_settings()
+        for widget in (self.task, self.rule, self.episodes, self.seed):
+            widget.param.watch(self._changed, "value")
+
+    def _make_settings(self) -> None:
+        """Sliders of the rule: all settings of A, and the strength of B."""
+        rule = RULES[self.order.rule]
+        field = next(field for field in fields_of(rule) if field.name == rule.strength)
+        first, other = self.order.rules()
+        self.settings = RuleControls(rule, first.model_dump())
+        self.other = StopSlider(replace(field, title=f"B: {field.title.lower()}"), getattr(other, rule.strength))
+        self.settings.param.watch(self._changed, "values")
+        self.other.param.watch(self._changed, "value")
+        heads = [
+            pn.pane.HTML(f"<b>{text}</b>", margin=(4, 0, 4, 0), stylesheets=[STYLE], css_classes=[name])
+            for text, name in (("Policy A", "wb-strength-a"), ("Policy B, all else as A", "wb-strength-b"))
+        ]
+        self._place.objects = [heads[1], self.other, heads[0], self.settings]
+
+    def _changed(self, event: Any) -> None:
+        if self._setting:
+            return
+        with pn.io.hold():
+            if event.obj is self.rule:
+                self.order, _ = read_link({"task": self.task.value, "rule": self.rule.value})
+                self._make_settings()
+            self.hint = ""
+            self.order = Order(
+                self.task.value,
+                self.rule.value,
+                dict(self.settings.values),
+                self.other.value,
+                self.episodes.value,
+                self.seed.value or 0,
+            )
+            self.changed()
+            self.ask()
+
+    # Pictures
+
+    def _make_figures(self) -> None:
+        task = self.cache.task(self.order.task)
+        names = getattr(task, "outcome_names", USUAL)
+        ranges = Range1d(start=-1.08, end=1.08), Range1d(start=-1.08, end=1.08)
+        self._paths = [paths_figure(self.order.task, names, "", ranges) for _ in "AB"]
+        self._starts, self._times = starts_figure(names), times_figure()
+        self._numbers = [number_pane(), number_pane()]
+        self._pictures = [
+            pane(paths.figure, sizing_mode="scale_width", max_width=400, css_classes=["wb-paths-picture"])
+            for paths in self._paths
+        ]
+        figures = [*(paths.figure for paths in self._paths), self._starts.figure, self._times.figure]
+        follow_theme(figures, self.document)
+
+    def _play(self, order: Order) -> tuple[Played, Played]:
+        """In a worker thread."""
+        parts, task = self.cache.wait(order.task), self.cache.task(order.task)
+        played = []
+        for number, rule in enumerate(order.rules()):
+
+            def tick(done: int, total: int, number: int = number) -> None:
+                self._share = (number + done / total) / 2
+
+            played.append(play(rule, parts, task, order.episodes, order.seed, tick, lambda: self._overtaken(order)))
+        return played[0], played[1]
+
+    def _overtaken(self, order: Order) -> bool:
+        return self.closed or order != self.order
+
+    def _report(self) -> None:
+        """While episodes are played: how far they are."""
+        if not self._work.busy:
+            return
+        if self._share > 0.0 or self.both is None:
+            self.notice.say("loading", f"Playing {2 * self.order.episodes:,} episodes…", self._share)
+        self._again(self._report)
+
+    def _again(self, call: Any) -> None:
+        if self._polling:
+            return
+        self._polling = True
+
+        def later() -> None:
+            self._polling = False
+            call()
+
+        self.every(WAIT_SECONDS, later)
+
+    def _show(self, order: Order, both: tuple[Played, Played] | None, error: Exception | None) -> None:
+        if order != self.order or isinstance(error, OvertakenError):
+            return
+        with pn.io.hold():
+            if both is None:
+                log.warning("rollouts failed for %s: %s", order, error, exc_info=not isinstance(error, ValueError))
+                words = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+                self.notice.say("error", f"{RULES[order.rule].title} could not be played. {words}")
+                return
+            self.both = both
+            self.notice.say("hint" if self.hint else "", self.hint)
+            for paths, played in zip(self._paths, both, strict=True):
+                show(paths, played)
+            show_starts(self._starts, self._times, both)
+            for pane_, letter, played in zip(self._numbers, "AB", both, strict=True):
+                pane_.object = numbers(f"{letter}: {RULES[order.rule].title}", played.strength, _rows(played))
+
+    def _csv(self) -> bytes:
+        if self.both is None:
+            raise ValueError("There are no episodes yet; wait until they are played.")
+        return as_csv(self.both)
+
+
+def _rows(played: Played) -> list[tuple[str, str, str]]:
+    value = played.returns
+    worst = played.names[-2]
+    share = float((played.kinds == len(played.names) - 2).mean())
+    half = (value.high - value.low) / 2
+    return [
+        ("Return", f"{figure(value.mean, 3)} ± {figure(half, 3)}", "mean return, with half of its 95% bootstrap interval"),
+        ("Success", f"{played.success.mean:.0%}", f"share of the episodes that ended in: {played.names[0]}"),
+        (worst.capitalize(), f"{share:.0%}", f"share of the episodes that ended in: {worst}"),
+        ("Steps", f"{played.record.lengths.mean():.0f}", "mean length of an episode"),
+        ("Shift W2", figure(played.w2), "Wasserstein-2 distance from the behaviour policy at the starts, action units"),
+    ]  # fmt: skip
