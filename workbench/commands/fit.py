@@ -18,7 +18,9 @@ from workbench.console import Bar, print_json
 def fit(
     task: TaskName,
     out: Path,
-    critic: Annotated[Literal["iql", "td_vgf"] | None, tyro.conf.arg(metavar="{iql,td_vgf}")] = None,
+    critic: Annotated[
+        Literal["iql", "td_vgf", "td_actor"] | None, tyro.conf.arg(metavar="{iql,td_vgf,td_actor}")
+    ] = None,
     rule: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RULE ...")] = (),
     steps: Whole = None,
     seed: Whole = None,
@@ -37,7 +39,8 @@ def fit(
         task: Name of the task (workbench tasks).
         out: Folder of the run; it must not exist, unless --resume.
         rule: Train also the parts that these steering rules need beyond flow and critic (workbench rules).
-        critic: How the critic is trained: IQL (default), or TD through the value gradient flow.
+        critic: How the critic is trained: IQL (default), TD through the value gradient flow, or TD with a rule's own actions
+            (--set actor=RULE).
         steps: Updates; without it the task's own number.
         seed: Fixes data, weights, minibatches and noise (default 0).
         data: Folder made by workbench generate; built-in tasks make their data without it.

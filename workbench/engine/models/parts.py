@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from workbench.engine.models.critic import Aggregate, aggregate
+
+Pull = Callable[[Tensor], Tensor]  # u (M, D) -> Jᵀ u (M, D)
 
 
 @runtime_checkable
@@ -153,6 +155,21 @@ def velocity_at(reference: Reference, observations: Tensor, actions: Tensor, t: 
     if v.shape != actions.shape:
         raise ValueError(f"the velocity field must return (M, D) = {tuple(actions.shape)}, got {tuple(v.shape)}")
     return v
+
+
+def velocity_and_pull(reference: Reference, observations: Tensor, actions: Tensor, t: float) -> tuple[Tensor, Pull]:
+    """Velocity (M, D) of any field and the map u -> (∂v/∂a)ᵀ u of vectors (M, D) through its Jacobian.
+
+    A field with a method ``value_and_pull`` (ours have one, without an autograd graph) is asked directly.
+    """
+    direct = getattr(reference, "value_and_pull", None)
+    if direct is not None:
+        velocity, pull = direct(observations, actions, t)
+        return velocity, pull
+    with torch.enable_grad():
+        leaf = actions.detach().requires_grad_()
+        v = velocity_at(reference, observations, leaf, t)
+    return v.detach(), lambda u: torch.autograd.grad(v, leaf, u, retain_graph=True)[0]
 
 
 def q_values(critic: Critic, observations: Tensor, actions: Tensor, how: Aggregate) -> Tensor:

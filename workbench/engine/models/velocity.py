@@ -8,8 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from workbench.engine.models.mlp import Mlp, MlpShape
-from workbench.engine.models.parts import Reference, velocity_at
+from workbench.engine.models.mlp import Mlp, MlpShape, backward, forward
+from workbench.engine.models.parts import Pull, Reference, velocity_at
 
 TimeInput = Literal["raw", "sinusoidal"]
 FREQUENCIES = 8
@@ -82,9 +82,26 @@ class VelocityField(nn.Module):
 
     def forward(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> Tensor:
         """Return velocities (M, D) at ``observations`` (M, S), ``actions`` (M, D), time ``t`` in [0, 1]: (M,) or one number."""
+        return self.net(self._inputs(observations, actions, t))
+
+    def _inputs(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> Tensor:
         embedding = self._embed_number(float(t), actions) if isinstance(t, float | int) else self.embed(t)
-        embedding = embedding.expand(actions.shape[0], -1)
-        return self.net(torch.cat((observations, actions, embedding), 1))
+        return torch.cat((observations, actions, embedding.expand(actions.shape[0], -1)), 1)
+
+    @torch.no_grad()
+    def value_and_pull(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> tuple[Tensor, Pull]:
+        """Velocities (M, D) as `forward` gives them, and the map u -> (∂v/∂a)ᵀ u, both without an autograd graph."""
+        layers, activation = self.net.layers(), self.net.shape.activation
+        v, saved = forward(self._inputs(observations, actions, t), layers, activation, keep=True)
+        first, last = self.observation_dim, self.observation_dim + self.action_dim
+
+        @torch.no_grad()
+        def pull(u: Tensor) -> Tensor:
+            d_x = backward(u, saved, layers, activation, None, need_input=True)
+            assert d_x is not None
+            return d_x[:, first:last]
+
+        return v, pull
 
 
 def sample(reference: Reference, observations: Tensor, noise: Tensor, flow_steps: int) -> Tensor:

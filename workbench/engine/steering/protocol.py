@@ -229,6 +229,33 @@ class AfterFlow(Rule):
         return after._replace(actions=moved, tick=state.tick + 1), info._replace(push=moved - state.actions)
 
 
+class Unguided(Rule):
+    """Rules that take the flow as it is: T Euler steps without a push; what is left to them is the choice of the particle."""
+
+    def ticks(self) -> int:
+        """T."""
+        return self.flow_steps
+
+    def step(self, parts: Parts, observations: Tensor, state: State) -> tuple[State, Info]:
+        """One Euler step."""
+        return self.denoise(parts, state)
+
+
+class TrainedFlow(Unguided):
+    """Policies that are a flow of their own, steered in training: the part ``field`` is sampled instead of the behaviour flow.
+
+    At test time the number of particles is all that is left to choose; how far training went is ``trained_strength``.
+    """
+
+    field: ClassVar[str]
+    strength: ClassVar[str] = "particles"
+    bc_at: ClassVar[dict[str, Any] | None] = None
+
+    def velocity(self, parts: Parts, rows: Tensor, actions: Tensor, t: float) -> Tensor:
+        """The trained field's velocity (B, N, D)."""
+        return velocity_at(parts.part(self.field), rows, actions.flatten(0, 1), t).reshape(actions.shape)
+
+
 class OneJump(Rule):
     """Policies that were steered in training: one evaluation takes noise to an action, clipped to [-1, 1].
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.parts import Reference
+from workbench.engine.training.config import FitConfig
 from workbench.engine.training.loss import Loss, Losses, Scene
 
 
@@ -37,6 +38,17 @@ def flow_matching_loss(reference: Reference, batch: Batch, start: Tensor, time: 
     return error.square().mean()
 
 
+def draw_start_and_time(config: FitConfig, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """x_0 (M, D) and t (M,): uniform on the grid {0, 1/T, …, 1} (QGF) or on [0, 1] (VGF)."""
+    m, device = batch.actions.shape[0], batch.actions.device
+    start = torch.randn(batch.actions.shape, generator=generator, device=device)
+    if config.family == "qgf":
+        steps = config.flow_steps
+        tick = torch.randint(0, steps + 1, (m,), generator=generator, device=device)
+        return start, tick / steps
+    return start, torch.rand(m, generator=generator, device=device)
+
+
 class FlowMatching(Loss):
     """Trains ``reference``. Time is uniform on the grid {0, 1/T, …, 1} (QGF) or on [0, 1] (VGF)."""
 
@@ -44,13 +56,7 @@ class FlowMatching(Loss):
 
     def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
         """x_0 (M, D) and t (M,)."""
-        m, device = batch.actions.shape[0], batch.actions.device
-        start = torch.randn(batch.actions.shape, generator=generator, device=device)
-        if self.config.family == "qgf":
-            steps = self.config.flow_steps
-            tick = torch.randint(0, steps + 1, (m,), generator=generator, device=device)
-            return start, tick / steps
-        return start, torch.rand(m, generator=generator, device=device)
+        return draw_start_and_time(self.config, batch, generator)
 
     def __call__(self, scene: Scene, batch: Batch, noise: tuple[Tensor, ...]) -> Losses:
         """One scalar, ``flow``."""

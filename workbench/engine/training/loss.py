@@ -50,6 +50,11 @@ class Loss(ABC):
         self.config = config
 
     @classmethod
+    def parts(cls, config: FitConfig) -> tuple[str, ...]:
+        """Names of the parts that must be trained beside this loss."""
+        return ()
+
+    @classmethod
     def build(
         cls, config: FitConfig, observation_dim: int, action_dim: int, generator: torch.Generator
     ) -> dict[str, nn.Module]:

@@ -5,16 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.engine.steering.protocol import nearest
+from workbench.engine.training.adjoint_flow import AdjointFlow
+from workbench.engine.training.awr_actor import AWRActor
 from workbench.engine.training.config import FitConfig
+from workbench.engine.training.edp_flow import EDPFlow
 from workbench.engine.training.flow_matching import FlowMatching
 from workbench.engine.training.iql import IQL
 from workbench.engine.training.loss import Loss
+from workbench.engine.training.one_step import OneStep
+from workbench.engine.training.rebrac_actor import ReBRACActor
+from workbench.engine.training.state_value import StateValueLoss
+from workbench.engine.training.td_actor import TDActor
 from workbench.engine.training.td_vgf import TDVGF
 
-CRITICS: dict[str, type[Loss]] = {"iql": IQL, "td_vgf": TDVGF}
+CRITICS: dict[str, type[Loss]] = {"iql": IQL, "td_vgf": TDVGF, "td_actor": TDActor}
 # Learned parts beyond flow and critic, by the names under which rules need them; trained when asked for.
-EXTRA: dict[str, type[Loss]] = {}
-LOSSES: dict[str, type[Loss]] = {"flow_matching": FlowMatching} | CRITICS | EXTRA
+EXTRA: dict[str, type[Loss]] = {
+    "one_step": OneStep,
+    "edp_flow": EDPFlow,
+    "rebrac_actor": ReBRACActor,
+    "awr_actor": AWRActor,
+    "adjoint_flow": AdjointFlow,
+}
+# Networks that an extra part reads and not every critic trains, and the loss that then does.
+BESIDE: dict[str, str] = {"value": "state_value"}
+LOSSES: dict[str, type[Loss]] = {"flow_matching": FlowMatching, "state_value": StateValueLoss} | CRITICS | EXTRA
 
 
 @dataclass(frozen=True)
@@ -41,17 +56,22 @@ class Phase:
 def plan(config: FitConfig) -> tuple[Phase, ...]:
     """Return the phases of a run: flow and critic together, or for a frozen reference one after the other.
 
-    Parts beyond these are trained beside the critic.
+    Parts beyond these are trained beside the critic; so is the state value, where one of them reads it and the critic has none.
 
     Raises
     ------
     ValueError
         A part is unknown, or reads a network that this run does not train.
     """
-    extra = tuple(dict.fromkeys(config.parts))
+    wanted = (*config.parts, *extra_parts(CRITICS[config.critic].parts(config)))
+    extra = tuple(dict.fromkeys(wanted))
     for name in extra:
         if name not in EXTRA:
             raise ValueError(f"no learned part named '{name}'{nearest(name, list(EXTRA))} Known: {', '.join(EXTRA)}")
+    core = ("flow_matching", config.critic)
+    given = {name for key in core for name in LOSSES[key].trains}
+    missing = dict.fromkeys(name for key in extra for name in LOSSES[key].reads if name not in given)
+    extra = (*(BESIDE[name] for name in missing if name in BESIDE), *extra)
     if config.critic == "td_vgf" and config.reference == "frozen":
         first = config.reference_steps or config.steps
         phases: tuple[Phase, ...] = (

@@ -14,7 +14,12 @@ from workbench.engine.models.velocity import sample
 from workbench.engine.steering.protocol import State
 from workbench.engine.steering.rules.vgf import VGF
 from workbench.engine.training.config import FitConfig
+<<<<<<< HEAD
 from workbench.engine.training.loss import Loss, Losses, Scene, weighted_mean
+=======
+from workbench.engine.training.loss import Loss, Losses, Scene
+from workbench.engine.training.residual import residual_loss
+>>>>>>> 4ed2713 (Train-time methods: FQL, EDP, ReBRAC, IQL, QAM, IDQL, and TD with the actor's own actions)
 
 
 def transport_rule(config: FitConfig) -> VGF:
@@ -69,7 +74,8 @@ class TDVGF(Loss):
               \sum_k (y - Q_k(s, a))^2
 
     The particles a_i are the reference's samples at s', transported by L_train steps. With ``reference="frozen"`` those
-    samples come from a cache drawn once; the published code draws them anew from the flow that is being trained.
+    samples come from a cache drawn once; the published code draws them anew from the flow that is being trained. ``td_loss``
+    weights the residual by its sign instead (expectile, sparse Q-learning).
     """
 
     trains = ("critic",)
@@ -100,4 +106,11 @@ class TDVGF(Loss):
             q_next = nets.target_critic(rows, moved.flatten(0, 1)).view(-1, *moved.shape[:2])
             value = next_value(q_next, config.target_aggregate, config.target_select)
             target = torch.addcmul(batch.rewards, batch.discounts, value)
+<<<<<<< HEAD
         return {"critic": critic_loss(nets.critic(batch.observations, batch.actions), target, batch.valid)}
+=======
+        q = nets.critic(batch.observations, batch.actions)
+        if config.td_loss == "square":
+            return {"critic": critic_loss(q, target)}
+        return {"critic": len(q) * residual_loss(q, target, config, batch.valid)}
+>>>>>>> 4ed2713 (Train-time methods: FQL, EDP, ReBRAC, IQL, QAM, IDQL, and TD with the actor's own actions)

@@ -8,11 +8,17 @@ from workbench.engine.steering.protocol import Rule, explain, nearest
 from workbench.engine.steering.rules.bc import BC
 from workbench.engine.steering.rules.best_of_n import BestOfN
 from workbench.engine.steering.rules.bptt import BPTT
+from workbench.engine.steering.rules.edp import EDP
+from workbench.engine.steering.rules.fql import FQL
 from workbench.engine.steering.rules.grad_step import GradStep
+from workbench.engine.steering.rules.idql import IDQL
+from workbench.engine.steering.rules.iql import IQL
 from workbench.engine.steering.rules.noisy import Noisy
+from workbench.engine.steering.rules.qam import QAM
 from workbench.engine.steering.rules.qgf import QGF
 from workbench.engine.steering.rules.qgf_chain import QGFChain
 from workbench.engine.steering.rules.qgf_jacobian import QGFJacobian
+from workbench.engine.steering.rules.rebrac import ReBRAC
 from workbench.engine.steering.rules.vgf import VGF
 
 RULES: dict[str, type[Rule]] = {
@@ -27,6 +33,13 @@ RULES: dict[str, type[Rule]] = {
         QGFChain,
         BPTT,
         VGF,
+        # steered in training
+        FQL,
+        EDP,
+        ReBRAC,
+        IQL,
+        IDQL,
+        QAM,
     )
 }
 

@@ -2,14 +2,11 @@
 
 from typing import Any, ClassVar
 
-from torch import Tensor
-
-from workbench.engine.models.parts import Parts
 from workbench.engine.steering.pick import Pick
-from workbench.engine.steering.protocol import Info, Rule, State, setting
+from workbench.engine.steering.protocol import Unguided, setting
 
 
-class BC(Rule):
+class BC(Unguided):
     r"""Behaviour cloning: sample the behaviour flow.
 
     .. math:: a \leftarrow a + \delta\, v(s, a, t), \qquad \delta = 1/T
@@ -27,11 +24,3 @@ class BC(Rule):
     bc_at: ClassVar[dict[str, Any] | None] = {}
 
     pick: Pick = setting("uniform", "which particle becomes the action: arg max Q, softmax of Q, or any")
-
-    def ticks(self) -> int:
-        """T."""
-        return self.flow_steps
-
-    def step(self, parts: Parts, observations: Tensor, state: State) -> tuple[State, Info]:
-        """One Euler step of the flow."""
-        return self.denoise(parts, state)

@@ -2,13 +2,10 @@
 
 from typing import Any, ClassVar
 
-from torch import Tensor
-
-from workbench.engine.models.parts import Parts
-from workbench.engine.steering.protocol import Info, Rule, State, setting
+from workbench.engine.steering.protocol import Unguided, setting
 
 
-class BestOfN(Rule):
+class BestOfN(Unguided):
     r"""Rejection by value: N samples of the behaviour policy, the arg max of Q is the action.
 
     .. math:: a = \arg\max_{i \le N} Q(s, a_i), \qquad a_i \sim \mu(\cdot \mid s)
@@ -25,11 +22,3 @@ class BestOfN(Rule):
     bc_at: ClassVar[dict[str, Any] | None] = {"particles": 1}
 
     particles: int = setting(4, "candidate actions N drawn per state", unit="particles", low=1, high=1024, log=True)
-
-    def ticks(self) -> int:
-        """T."""
-        return self.flow_steps
-
-    def step(self, parts: Parts, observations: Tensor, state: State) -> tuple[State, Info]:
-        """One Euler step of the flow; the choice comes at the end."""
-        return self.denoise(parts, state)

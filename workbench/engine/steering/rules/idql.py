@@ -1,0 +1,26 @@
+"""IDQL: an IQL critic chooses among many samples of the behaviour flow."""
+
+from typing import Any, ClassVar
+
+from workbench.engine.steering.protocol import Unguided, setting
+
+
+class IDQL(Unguided):
+    r"""Implicit Diffusion Q-Learning, with a flow for the diffusion (IFQL in FQL's comparison).
+
+    .. math:: a = \arg\max_{i \le N} Q_{IQL}(s, a_i), \qquad a_i \sim \mu(\cdot \mid s)
+
+    Source: IDQL, arXiv 2304.10573 (methods.md, section 6). Cost: N·T velocity and N critic evaluations. It is best-of-N with
+    many samples and a critic trained by IQL (``workbench fit --critic iql``, the default); under another critic it is plain
+    best-of-N. N = 32 as in FQL's comparison. Departure: the paper also samples in proportion to IQL's implicit weights; here
+    ``pick=softmax`` is the soft choice.
+    """
+
+    name: ClassVar[str] = "idql"
+    title: ClassVar[str] = "IDQL"
+    paper: ClassVar[str] = "IDQL, arXiv 2304.10573"
+    equation: ClassVar[str] = r"a = \arg\max_{i \leq N} Q_{\mathrm{IQL}}(s, a_i), \quad a_i \sim \mu(\cdot \mid s)"
+    strength: ClassVar[str] = "particles"
+    bc_at: ClassVar[dict[str, Any] | None] = {"particles": 1}
+
+    particles: int = setting(32, "candidate actions N drawn per state", unit="particles", low=1, high=1024, log=True)
