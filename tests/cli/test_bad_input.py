@@ -57,7 +57,10 @@ REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
         ("'reward_scale'", "finite", "above 0"),
     ),
     "training setting, no width": ("fit three_exits --out r --set hidden=[0]", ("'hidden'", "allowed: at least 1")),
-    "training setting, wrong choice": ("fit three_exits --out r --set critic=td3", ("'critic'", "'iql' or 'td_vgf'")),
+    "training setting, wrong choice": (
+        "fit three_exits --out r --set critic=td3",
+        ("'critic'", "'iql', 'td_vgf' or 'td_actor'"),
+    ),
     "no =": ("fit three_exits --out r --set tau", ("--set takes key=value", "got 'tau'")),
     "no key": ("fit three_exits --out r --set =3", ("--set takes key=value", "got '=3'")),
     "no value": ("evaluate @run --rule qgf --set weight=", ("--set takes key=value", "got 'weight='")),

@@ -8,6 +8,8 @@ import workbench.engine.steering.rules as registry
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import RULES, make_rule
+from workbench.engine.training.config import FitConfig
+from workbench.engine.training.plan import EXTRA
 
 each_rule = pytest.mark.parametrize("name", RULES)
 
@@ -28,9 +30,11 @@ def test_what_a_rule_says_about_itself(name: str) -> None:
     assert rule.name == name
     for text in (rule.title, rule.paper, rule.equation, rule.__doc__):
         assert text
-    known = set(Parts.__dataclass_fields__)
+    known = set(Parts.__dataclass_fields__) | set(EXTRA)
     assert set(rule.needs) <= known
     assert issubclass(rule, Rule)
+    if rule.bc_at is None:  # steered in training: the setting that says how far is one of training's
+        assert rule.trained_strength in FitConfig.model_fields
     assert not rule.__subclasses__()  # abstract or final
 
 

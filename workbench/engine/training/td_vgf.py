@@ -14,12 +14,8 @@ from workbench.engine.models.velocity import sample
 from workbench.engine.steering.protocol import State
 from workbench.engine.steering.rules.vgf import VGF
 from workbench.engine.training.config import FitConfig
-<<<<<<< HEAD
 from workbench.engine.training.loss import Loss, Losses, Scene, weighted_mean
-=======
-from workbench.engine.training.loss import Loss, Losses, Scene
 from workbench.engine.training.residual import residual_loss
->>>>>>> 4ed2713 (Train-time methods: FQL, EDP, ReBRAC, IQL, QAM, IDQL, and TD with the actor's own actions)
 
 
 def transport_rule(config: FitConfig) -> VGF:
@@ -106,11 +102,7 @@ class TDVGF(Loss):
             q_next = nets.target_critic(rows, moved.flatten(0, 1)).view(-1, *moved.shape[:2])
             value = next_value(q_next, config.target_aggregate, config.target_select)
             target = torch.addcmul(batch.rewards, batch.discounts, value)
-<<<<<<< HEAD
-        return {"critic": critic_loss(nets.critic(batch.observations, batch.actions), target, batch.valid)}
-=======
         q = nets.critic(batch.observations, batch.actions)
         if config.td_loss == "square":
-            return {"critic": critic_loss(q, target)}
+            return {"critic": critic_loss(q, target, batch.valid)}
         return {"critic": len(q) * residual_loss(q, target, config, batch.valid)}
->>>>>>> 4ed2713 (Train-time methods: FQL, EDP, ReBRAC, IQL, QAM, IDQL, and TD with the actor's own actions)

@@ -21,27 +21,9 @@ from workbench.engine.steering.rules.qgf_jacobian import QGFJacobian
 from workbench.engine.steering.rules.rebrac import ReBRAC
 from workbench.engine.steering.rules.vgf import VGF
 
-RULES: dict[str, type[Rule]] = {
-    rule.name: rule
-    for rule in (
-        BC,
-        BestOfN,
-        GradStep,
-        Noisy,
-        QGF,
-        QGFJacobian,
-        QGFChain,
-        BPTT,
-        VGF,
-        # steered in training
-        FQL,
-        EDP,
-        ReBRAC,
-        IQL,
-        IDQL,
-        QAM,
-    )
-}
+TEST_TIME: tuple[type[Rule], ...] = (BC, BestOfN, GradStep, Noisy, QGF, QGFJacobian, QGFChain, BPTT, VGF)
+TRAIN_TIME: tuple[type[Rule], ...] = (FQL, EDP, ReBRAC, IQL, IDQL, QAM)
+RULES: dict[str, type[Rule]] = {rule.name: rule for rule in TEST_TIME + TRAIN_TIME}
 
 
 def make_rule(name: str, **settings: Any) -> Rule:

@@ -5,6 +5,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts
+from workbench.engine.steering.pick import Pick
 from workbench.engine.steering.protocol import OneJump, setting
 
 
@@ -28,6 +29,7 @@ class IQL(OneJump):
     needs: ClassVar[tuple[str, ...]] = ("awr_actor",)
     trained_strength: ClassVar[str | None] = "awr_temperature"
 
+    pick: Pick = setting("uniform", "which particle becomes the action: arg max Q, softmax of Q, or any")
     sample: bool = setting(False, "draw from the Gaussian instead of playing its mean")
 
     def jump(self, parts: Parts, rows: Tensor, start: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.protocol import OneJump
+from workbench.engine.steering.pick import Pick
+from workbench.engine.steering.protocol import OneJump, setting
 
 
 class ReBRAC(OneJump):
@@ -25,6 +26,8 @@ class ReBRAC(OneJump):
     equation: ClassVar[str] = r"a = \pi(s), \quad \pi = \arg\min\ \beta_1 \lVert \pi(s) - a \rVert^2 - Q(s, \pi(s))"
     needs: ClassVar[tuple[str, ...]] = ("rebrac_actor",)
     trained_strength: ClassVar[str | None] = "rebrac_bc"
+
+    pick: Pick = setting("uniform", "which particle becomes the action: here they are all the same")
 
     def jump(self, parts: Parts, rows: Tensor, start: Tensor) -> Tensor:
         """π(s)."""
