@@ -6,6 +6,7 @@ import pytest
 from cli.running import SMALL, Command, run_main
 
 from workbench.cli import main
+from workbench.engine.steering.rules import RULES
 
 
 @pytest.fixture
@@ -24,9 +25,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
-    """A run of 50 steps; tests must not change it."""
+    """A run of 50 steps with the parts of every rule; tests must not change it."""
     folder = tmp_path_factory.mktemp("cli") / "run"
-    main(["fit", "three_exits", "--out", str(folder), "--data", str(data), *SMALL])
+    main(["fit", "three_exits", "--out", str(folder), "--data", str(data), "--rule", *RULES, *SMALL])
     return folder
 
 

@@ -36,6 +36,12 @@ LOOKS: dict[str, Look] = {
     "qgf_jacobian": Look("#2b86c5", "#8fd0ff", "hex"),
     "qgf_chain": Look("#2b86c5", "#8fd0ff", "diamond"),
     "bptt": Look("#0072b2", "#56b4e9", "inverted_triangle"),
+    "fql": Look("#00805d", "#2fc99a", "star"),
+    "edp": Look("#a8417f", "#e59bc4", "square"),
+    "rebrac": Look("#a86f00", "#f0b429", "inverted_triangle"),
+    "iql": Look("#d55e00", "#ff9245", "hex"),
+    "idql": Look("#00805d", "#2fc99a", "plus"),
+    "qam": Look("#0072b2", "#56b4e9", "triangle"),
 }
 SPARE = (
     Look("#0072b2", "#56b4e9", "star"),

@@ -13,7 +13,7 @@ import numpy as np
 import panel as pn
 import torch
 
-from workbench.engine.steering.rules import RULES
+from workbench.engine.steering.rules import RULES, rules_without_parts
 from workbench.ui.controls import STYLE, QuickSlider, RuleControls, choice
 from workbench.ui.equations import equations_of, paragraphs_of
 from workbench.ui.links import SEEDS, SHOWN, STATES, TASKS, read_link, write_link
@@ -108,11 +108,13 @@ class ParticlesPage(Page):
         self.ask()
 
     def _make_controls(self) -> None:
-        q = self.question
+        q, offered = self.question, rules_without_parts()
+        if q.rule not in offered:  # a link may ask for any rule; the page then says what is missing
+            offered[q.rule] = RULES[q.rule]
         self.task = choice("Task", {title: name for name, title in TASKS.items()}, q.task, css_classes=["wb-task"])
         self.rule = choice(
             "Rule",
-            {rule.title: name for name, rule in RULES.items() if name != "bc"} | {RULES["bc"].title: "bc"},
+            {rule.title: name for name, rule in offered.items() if name != "bc"} | {RULES["bc"].title: "bc"},
             q.rule,
             css_classes=["wb-rule"],
         )

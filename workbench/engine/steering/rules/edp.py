@@ -20,7 +20,7 @@ class EDP(TrainedFlow):
     title: ClassVar[str] = "EDP"
     paper: ClassVar[str] = "EDP, arXiv 2305.20081"
     equation: ClassVar[str] = (
-        r"a \leftarrow a + \delta\, v, \quad v = \arg\min\ w_{bc} \lVert v - (x_1 - x_0) \rVert^2 - Q(s, x_t + (1-t)\, v)"
+        r"a \leftarrow a + \delta\, v, \quad v = \arg\min\ w_{bc} \| v - (x_1 - x_0) \|^2 - Q(s, x_t + (1-t)\, v)"
     )
     needs: ClassVar[tuple[str, ...]] = ("edp_flow",)
     trained_strength: ClassVar[str | None] = "edp_bc"

@@ -24,7 +24,7 @@ class FQL(OneJump):
     paper: ClassVar[str] = "FQL, arXiv 2502.02538"
     equation: ClassVar[str] = (
         r"a = \omega(s, z), \quad "
-        r"\omega = \arg\min\ \alpha \lVert \omega(s, z) - \mathrm{flow}(s, z) \rVert^2 - Q(s, \omega(s, z))"
+        r"\omega = \arg\min\ \alpha \| \omega(s, z) - \mathrm{flow}(s, z) \|^2 - Q(s, \omega(s, z))"
     )
     needs: ClassVar[tuple[str, ...]] = ("one_step",)
     trained_strength: ClassVar[str | None] = "fql_alpha"

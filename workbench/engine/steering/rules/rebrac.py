@@ -23,7 +23,7 @@ class ReBRAC(OneJump):
     name: ClassVar[str] = "rebrac"
     title: ClassVar[str] = "ReBRAC"
     paper: ClassVar[str] = "ReBRAC, arXiv 2305.09836"
-    equation: ClassVar[str] = r"a = \pi(s), \quad \pi = \arg\min\ \beta_1 \lVert \pi(s) - a \rVert^2 - Q(s, \pi(s))"
+    equation: ClassVar[str] = r"a = \pi(s), \quad \pi = \arg\min\ \beta_1 \| \pi(s) - a \|^2 - Q(s, \pi(s))"
     needs: ClassVar[tuple[str, ...]] = ("rebrac_actor",)
     trained_strength: ClassVar[str | None] = "rebrac_bc"
 
