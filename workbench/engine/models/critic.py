@@ -62,7 +62,8 @@ class CriticEnsemble(nn.Module):
         q = out.reshape(shape.members, -1)
         if how == "min":
             value, member = q.min(0)
-            if shape.members > 1 and _worth_splitting(actions.shape[0], max(shape.hidden, default=1)):
+            rows, width = actions.shape[0], max(shape.hidden, default=1)
+            if shape.members > 1 and self.net.sorts_rows and _worth_splitting(rows, width):
                 d_x = _backward_by_member(member, saved, layers, shape)
                 return value, d_x[:, self.observation_dim :]
             seed = torch.zeros_like(q).scatter_(0, member[None], 1.0)

@@ -107,10 +107,12 @@ def split_layers(flat: Tensor, shape: MlpShape) -> list[Layer]:
     v = named_views(flat, shape)
     if shape.members == 1:
         v = {name: array[0] for name, array in v.items()}
-    return [
-        Layer(v[f"{i}.weight"], v[f"{i}.bias"], v.get(f"{i}.scale"), v.get(f"{i}.shift"))
-        for i in range(len(shape.hidden) + 1)
-    ]
+    return layers_of(v, len(shape.hidden) + 1)
+
+
+def layers_of(v: dict[str, Tensor], count: int) -> list[Layer]:
+    """Put named arrays together as ``count`` layers."""
+    return [Layer(v[f"{i}.weight"], v[f"{i}.bias"], v.get(f"{i}.scale"), v.get(f"{i}.shift")) for i in range(count)]
 
 
 def forward(x: Tensor, layers: list[Layer], activation: Activation, keep: bool) -> tuple[Tensor, list[Saved]]:
@@ -247,6 +249,7 @@ class Mlp(nn.Module):
     """
 
     theta: Tensor
+    sorts_rows = True  # `CriticEnsemble.value_and_grad` may sort rows by member
 
     def __init__(self, shape: MlpShape, generator: torch.Generator | None = None) -> None:
         super().__init__()

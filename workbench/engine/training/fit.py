@@ -6,10 +6,11 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import torch
 
-from workbench.engine.training.trainer import Trainer
+from workbench.engine.training.plan import Phase
 
 
 @dataclass(frozen=True)
@@ -40,21 +41,43 @@ class Progress:
     stopped: bool = False
 
 
+class Trains(Protocol):
+    """What the loop needs: a `Trainer`, or a group of them that takes its steps together."""
+
+    weights: dict[str, torch.Tensor]
+
+    @property
+    def step_number(self) -> int: ...
+
+    @property
+    def total_steps(self) -> int: ...
+
+    @property
+    def finished(self) -> bool: ...
+
+    def phase(self) -> tuple[Phase, int]: ...
+
+    def step(self) -> dict[str, torch.Tensor]: ...
+
+
+T = TypeVar("T", bound=Trains)
+
+
 def fit(
-    trainer: Trainer,
+    trainer: T,
     *,
-    save: Callable[[Trainer], None] | None = None,
+    save: Callable[[T], None] | None = None,
     save_every: int = 1000,
     report_every: int = 100,
     should_stop: Callable[[], bool] | None = None,
-    snapshot: Callable[[Trainer], None] | None = None,
+    snapshot: Callable[[T], None] | None = None,
     snapshot_steps: frozenset[int] = frozenset(),
 ) -> Iterator[Progress]:
     """Train until done, yielding progress.
 
     Parameters
     ----------
-    trainer : Trainer
+    trainer : Trainer or TrainerGroup
         Fresh, or loaded from a checkpoint.
     save : callable, optional
         Stores the trainer: called every ``save_every`` updates, when stopped, and at the end.
@@ -112,10 +135,10 @@ def fit(
 
 
 def _read(losses: dict[str, torch.Tensor]) -> dict[str, float]:
-    return {name: float(loss) for name, loss in losses.items()}
+    return {name: float(loss.mean()) for name, loss in losses.items()}  # over the seeds of a group
 
 
-def _check(trainer: Trainer, losses: dict[str, float]) -> None:
+def _check(trainer: Trains, losses: dict[str, float]) -> None:
     cure = "lower learning_rate or reward_scale, or check the data's rewards"
     for name, value in losses.items():
         if not math.isfinite(value):

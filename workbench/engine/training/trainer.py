@@ -68,7 +68,7 @@ class Trainer:
         )
         self._scene = Scene(self.networks)
         self._compilations: dict[tuple[str, ...], CompiledUpdate] = {}
-        self._losses: dict[str, Loss] = {key: LOSSES[key](config) for phase in self.phases for key in phase.losses}
+        self.losses: dict[str, Loss] = {key: LOSSES[key](config) for phase in self.phases for key in phase.losses}
 
     @property
     def finished(self) -> bool:
@@ -95,14 +95,18 @@ class Trainer:
         """Do one update on a minibatch drawn from the run's own generator; returns the losses (still on the device)."""
         phase, _ = self.phase()
         if phase.cached and self._scene.cache is None:
-            self._scene.cache = self._draw_cache()
+            self._scene.cache = self.draw_cache()
+        losses = self.update(*self.draw())
+        self.step_number += 1
+        return losses
+
+    def draw(self) -> tuple[Batch, dict[str, tuple[Tensor, ...]]]:
+        """Draw the minibatch of the next update and the noise of its losses, from the run's own generator."""
         size = (self.config.batch_size,)
         index = torch.randint(0, len(self._replay), size, generator=self.generator, device=self.device)
         batch = self._replay.batch(index)
-        noise = {key: self._losses[key].draw(batch, self._source(key)) for key in phase.losses}
-        losses = self.update(batch, noise)
-        self.step_number += 1
-        return losses
+        phase, _ = self.phase()
+        return batch, {key: self.losses[key].draw(batch, self._source(key)) for key in phase.losses}
 
     def _source(self, key: str) -> torch.Generator:
         """The run's generator; for an extra part one of its own, so that training it changes no other network."""
@@ -124,11 +128,11 @@ class Trainer:
         losses: dict[str, Tensor] = {}
         with fast_matmul(self.config.batch_size, max(self.config.hidden), self.device):
             for key, drawn in noise.items():
-                losses |= self._losses[key](self._scene, batch, drawn)
+                losses |= self.losses[key](self._scene, batch, drawn)
             torch.autograd.backward(list(losses.values()))
         with torch.no_grad():
             for key in noise:
-                for name in self._losses[key].targets:
+                for name in self.losses[key].targets:
                     target = self.networks.net(f"target_{name}").theta
                     target.lerp_(self.networks.net(name).theta, self.config.tau)
         self.adam.step(self.learning_rate())
@@ -136,7 +140,7 @@ class Trainer:
 
     def _compiled(self, keys: tuple[str, ...]) -> CompiledUpdate:
         if keys not in self._compilations:
-            losses = {key: self._losses[key] for key in keys}
+            losses = {key: self.losses[key] for key in keys}
             self._compilations[keys] = CompiledUpdate(self._scene, losses, self.adam, self.config.tau)
         return self._compilations[keys]
 
@@ -145,7 +149,7 @@ class Trainer:
         return self.networks.parts(self.config, self.trained)
 
     @torch.no_grad()
-    def _draw_cache(self) -> Tensor:
+    def draw_cache(self) -> Tensor:
         """Reference samples (R, N, D) at every next observation, from a generator of their own.
 
         They depend on the frozen flow and the seed alone, so a resumed run draws the same ones again.

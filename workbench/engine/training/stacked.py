@@ -1,0 +1,150 @@
+"""The same network of several seeds as one stack, evaluated under `torch.func.vmap` over the seeds.
+
+A loss is written for one run: it calls networks on tensors with M rows. Under `vmap` every tensor of that code stands for
+E of them, one per seed, and each call of a network leaves `vmap` for one hand-written pass over a stack of E·K members.
+Seeds are independent, so the gradient of the sum of their losses holds each seed's own gradient.
+
+Shapes: E seeds, K members, M rows, I inputs, O outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from workbench.engine.models.mlp import Layer, Mlp, MlpShape, backward, forward, layers_of, named_views
+
+
+def stack_shape(shape: MlpShape, seeds: int) -> MlpShape:
+    """The shape of ``seeds`` networks of ``shape`` in one stack."""
+    return replace(shape, members=seeds * shape.members)
+
+
+def stack_layers(flat: Tensor, stack: MlpShape) -> list[Layer]:
+    """Cut the stack's ``flat`` (E·P,) into layers, with the leading axis even where it has one member."""
+    return layers_of(named_views(flat, stack), len(stack.hidden) + 1)
+
+
+def by_seed(flat: Tensor, shape: MlpShape, seeds: int) -> dict[str, Tensor]:
+    """Name the arrays inside the stack's ``flat`` (E·P,), each (E, K, rows, columns), without copying."""
+    views = named_views(flat, stack_shape(shape, seeds))
+    return {name: view.unflatten(0, (seeds, shape.members)) for name, view in views.items()}
+
+
+@torch.no_grad()
+def join(into: Tensor, flats: Sequence[Tensor], shape: MlpShape) -> None:
+    """Copy each seed's flat parameter (P,) into its places in the stack's, ``into`` (E·P,)."""
+    stacked = by_seed(into, shape, len(flats))
+    for seed, flat in enumerate(flats):
+        for name, view in named_views(flat, shape).items():
+            stacked[name][seed].copy_(view)
+
+
+@torch.no_grad()
+def part(flat: Tensor, into: Sequence[Tensor], shape: MlpShape) -> None:
+    """Copy the stack's ``flat`` (E·P,) back into each seed's own flat parameter (P,): the reverse of `join`."""
+    stacked = by_seed(flat, shape, len(into))
+    for seed, own in enumerate(into):
+        for name, view in named_views(own, shape).items():
+            view.copy_(stacked[name][seed])
+
+
+class StackedMlp(Mlp):
+    """E seeds' networks of one shape; what calls it believes that it is one seed's `Mlp`.
+
+    Parameters
+    ----------
+    nets : sequence of Mlp
+        One per seed, of the same shape; their weights are copied.
+    """
+
+    sorts_rows = False  # sorting needs to look at numbers, which vmap does not let one do
+
+    def __init__(self, nets: Sequence[Mlp]) -> None:
+        nn.Module.__init__(self)
+        first = nets[0]
+        self.shape, self.seeds = first.shape, len(nets)
+        self.stack = stack_shape(first.shape, self.seeds)
+        flat = first.theta.new_zeros(self.seeds * first.theta.numel())
+        join(flat, [net.theta.detach() for net in nets], first.shape)
+        self.theta = nn.Parameter(flat, requires_grad=first.theta.requires_grad)
+        self.pieces = stack_layers(self.theta.detach(), self.stack)
+        self.inside: dict[str, Tensor] = {}
+
+    def seed_arrays(self) -> dict[str, Tensor]:
+        """What `vmap` takes apart: all arrays, each (E, K, rows, columns)."""
+        return by_seed(self.theta.detach(), self.shape, self.seeds)
+
+    def layers(self) -> list[Layer]:
+        """The layers of the seed that `vmap` stands for, from ``inside``."""
+        one = self.shape.members == 1
+        arrays = {name: array[0] if one else array for name, array in self.inside.items()}
+        return layers_of(arrays, len(self.shape.hidden) + 1)
+
+    def arrays(self) -> dict[str, Tensor]:
+        """Named views of the whole stack, each (E·K, rows, columns)."""
+        return named_views(self.theta.detach(), self.stack)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Evaluate at ``x``, (M, I) or (K, M, I) for each seed."""
+        result: Tensor = _LeaveVmap.apply(x, self.inside["0.bias"], self, True)
+        return result
+
+    def frozen(self, x: Tensor) -> Tensor:
+        """As `forward`, but gradients flow to ``x`` alone."""
+        result: Tensor = _LeaveVmap.apply(x, self.inside["0.bias"], self, False)
+        return result
+
+    def evaluate(self, x: Tensor, train: bool) -> Tensor:
+        """Evaluate the stack at ``x`` (E·K, M, I), outside `vmap`."""
+        theta = self.theta if train else self.theta.detach()
+        if torch.is_grad_enabled() and (theta.requires_grad or x.requires_grad):
+            result: Tensor = _StackPass.apply(x, theta, self)
+            return result
+        return forward(x, self.pieces, self.shape.activation, keep=False)[0]
+
+
+class _LeaveVmap(torch.autograd.Function):
+    """Hands the tensors of all seeds to `StackedMlp.evaluate`; the second argument only says that the call is batched."""
+
+    @staticmethod
+    def forward(x: Tensor, batched: Tensor, mlp: StackedMlp, train: bool) -> Tensor:
+        raise RuntimeError("a StackedMlp is called inside torch.func.vmap over its seeds")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        pass
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], x: Tensor, batched: Tensor, mlp: StackedMlp, train: bool
+    ) -> tuple[Tensor, int]:
+        e, k, dim = mlp.seeds, mlp.shape.members, in_dims[0]
+        x = x.expand(e, *x.shape) if dim is None else x.movedim(dim, 0)
+        if k > 1:
+            x = x[:, None].expand(e, k, *x.shape[1:]) if x.dim() == 3 else x
+            return mlp.evaluate(x.flatten(0, 1), train).unflatten(0, (e, k)), 0
+        return mlp.evaluate(x, train), 0
+
+
+class _StackPass(torch.autograd.Function):
+    """The whole stack as one autograd node."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, theta: Tensor, mlp: StackedMlp) -> Tensor:
+        y, ctx.saved = forward(x, mlp.pieces, mlp.shape.activation, keep=True)
+        ctx.mlp = mlp
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        mlp: StackedMlp = ctx.mlp
+        d_theta = torch.empty_like(mlp.theta) if ctx.needs_input_grad[1] else None
+        into = None if d_theta is None else stack_layers(d_theta, mlp.stack)
+        d_x = backward(grad, ctx.saved, mlp.pieces, mlp.shape.activation, into, need_input=ctx.needs_input_grad[0])
+        return d_x, d_theta, None
