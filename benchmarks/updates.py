@@ -48,7 +48,7 @@ def qgf_row(
 ) -> list[list[str]]:
     ours, count = trainer(observation_dim, action_dim, hidden=hidden), 10 if hidden[0] > 200 else 100
     peer = PlainUpdate(observation_dim, action_dim, hidden)
-    batch = ours._replay.batch(torch.arange(BATCH))
+    batch = ours.replay.batch(torch.arange(BATCH))
 
     def repeat(step: Any) -> Any:
         return lambda: [step() for _ in range(count)]

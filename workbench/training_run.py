@@ -134,6 +134,10 @@ class TrainingRun:
         cls, task: Task, folder: Path, settings: dict[str, Any], data: Path | None, device: str, clip_actions: bool
     ) -> TrainingRun:
         loaded = load_run(folder, task.info.name)
+        if loaded.online is not None:
+            raise ValueError(
+                f"{folder} is an online run; go on with: workbench online {folder} --out {folder} --resume"
+            )
         where = choose_device(loaded.device if device == "auto" else device)
         held = loaded.config.model_dump()
         for name, value in make_config(**(held | settings)).model_dump().items():

@@ -40,6 +40,15 @@ LAW: dict[str, tuple[str, ...]] = {
         "workbench.engine.data",
         "workbench.engine.metrics",
     ),
+    "workbench.engine.online": (
+        "workbench.engine.models",
+        "workbench.engine.steering",
+        "workbench.engine.data",
+        "workbench.engine.training",
+        "workbench.engine.tasks",
+        "workbench.engine.metrics",
+        "workbench.engine.online",
+    ),
     "workbench.engine": (),  # files beside the rooms (allocator, precision): torch and nothing of ours
     "workbench.experiments": ("workbench.engine", "workbench.experiments", "workbench.training_run"),
     "workbench.plots": ("workbench.engine", "workbench.plots"),
@@ -71,6 +80,7 @@ ENGINE_PARTIES = {
     "workbench.engine.data": {"torch", "numpy", "pydantic", "h5py", "minari", "ogbench", "platformdirs"},
     "workbench.engine.tasks": {"torch", "numpy", "pydantic", "gymnasium", "ogbench", "mujoco", "platformdirs"},
     "workbench.engine.training": {"torch", "numpy", "pydantic", "safetensors", "platformdirs"},
+    "workbench.engine.online": {"torch", "numpy", "pydantic"},
     "workbench.engine.metrics": {"torch", "numpy", "pydantic", "scipy", "ot"},
 }
 BANNED_NAMES = {"utils", "util", "misc", "helpers", "helper", "common"}

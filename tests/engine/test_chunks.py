@@ -138,10 +138,10 @@ def test_invalid_rows_do_not_reach_the_critic(critic: str) -> None:
         config = small_config(critic=critic, reference="joint", chunk=5, discount=0.0, particles=2, flow_steps=2)
         trainer = Trainer(data, config)
         index = torch.tensor([5, 6, 9, 19, 29])  # one valid row, and rows that run past the time limit
-        batch = trainer._replay.batch(index)
+        batch = trainer.replay.batch(index)
         batch = batch._replace(rewards=batch.rewards if name == "plain" else batch.rewards + (batch.valid == 0) * 1e3)
         trainer.update(
-            batch, {key: trainer._losses[key].draw(batch, trainer.generator) for key in trainer.phases[0].losses}
+            batch, {key: trainer.losses[key].draw(batch, trainer.generator) for key in trainer.phases[0].losses}
         )
         changed[name] = trainer.networks.critic.net.theta.clone()
     assert torch.equal(changed["plain"], changed["outrageous"])

@@ -184,7 +184,7 @@ def test_normalisation_is_the_datas_and_goes_with_the_parts() -> None:
 
 def test_reward_scale_scales_rewards_only() -> None:
     index = torch.arange(60)
-    one, ten = (small_trainer(n_step=3, reward_scale=scale)._replay.batch(index) for scale in (1.0, 10.0))
+    one, ten = (small_trainer(n_step=3, reward_scale=scale).replay.batch(index) for scale in (1.0, 10.0))
     torch.testing.assert_close(ten.rewards, 10.0 * one.rewards)
     assert torch.equal(ten.discounts, one.discounts)
     assert small_trainer(reward_scale=10.0).parts().reward_scale == 10.0

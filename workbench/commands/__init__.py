@@ -7,6 +7,7 @@ from collections.abc import Callable
 from workbench.commands.about import doctor, rules, tasks
 from workbench.commands.fit import fit
 from workbench.commands.generate import generate
+from workbench.commands.online import online
 from workbench.commands.runs import RUNS
 from workbench.commands.serve import serve
 from workbench.commands.steer import evaluate, steer
@@ -19,6 +20,7 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "rules": rules,
     "generate": generate,
     "fit": fit,
+    "online": online,
     "evaluate": evaluate,
     "steer": steer,
     "sweep": sweep,

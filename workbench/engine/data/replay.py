@@ -28,8 +28,11 @@ class Replay:
     device : torch.device
     chunk : int
         h, actions in a row that make one action.
-    room : int
-        Rows that can be appended before the oldest of them are replaced.
+
+    Attributes
+    ----------
+    fixed, room, appended : int
+        R rows that stay; rows in the ring; rows appended so far, those that were replaced included.
 
     Raises
     ------
@@ -48,19 +51,53 @@ class Replay:
         reward_scale: float,
         device: torch.device,
         chunk: int = 1,
-        room: int = 0,
     ) -> None:
         self._mean, self._std = mean.cpu(), std.cpu()
         self._steps, self._discount, self._reward_scale = max(steps, chunk), discount, reward_scale
         self._s, self._d, self._chunk = data.observation_dim, data.action_dim, chunk
-        self.fixed, self.room, self.appended = len(data), room, 0
-        rows = self._rows(data)
-        if room:
-            rows = torch.cat((rows, rows.new_zeros(room, rows.shape[1])))
-        self._matrix = rows.to(device)
+        self.fixed, self.room, self.appended = len(data), 0, 0
+        self._matrix = self._rows(data).to(device)
 
     def __len__(self) -> int:
-        return self.fixed + min(self.appended, self.room)
+        return self.fixed + self.kept
+
+    @property
+    def kept(self) -> int:
+        """Appended rows that are there."""
+        return min(self.appended, self.room)
+
+    def make_room(self, room: int) -> None:
+        """Let ``room`` rows be appended before the oldest of them are replaced."""
+        self._matrix = torch.cat((self._matrix[: self.fixed], self._matrix.new_zeros(room, self._matrix.shape[1])))
+        self.room, self.appended = room, 0
+
+    def append(self, data: Transitions) -> Tensor:
+        """Add whole episodes, or the ends of some; returns the places (A,) of the rows that found room, oldest first."""
+        rows = self._rows(data)[-self.room :]
+        first = self.appended + len(data) - len(rows)
+        places = self.fixed + (first + torch.arange(len(rows))) % self.room
+        self._matrix[places.to(self._matrix.device)] = rows.to(self._matrix.device)
+        self.appended += len(data)
+        return places
+
+    def draw(self, size: int, generator: torch.Generator, share: float | None = None) -> Tensor:
+        """Row numbers (``size``,) of a minibatch.
+
+        Parameters
+        ----------
+        size : int
+        generator : torch.Generator
+        share : float, optional
+            How much of the minibatch comes from appended rows, as soon as there are any; without it all rows are alike.
+        """
+        device = generator.device
+        recent = 0 if share is None or not self.kept else round(share * size)
+        if not recent:
+            until = len(self) if share is None else self.fixed
+            return torch.randint(0, until, (size,), generator=generator, device=device)
+        old = torch.randint(0, self.fixed, (size - recent,), generator=generator, device=device)
+        new = torch.randint(self.fixed, len(self), (recent,), generator=generator, device=device)
+        return torch.cat((old, new))
 
     def _rows(self, data: Transitions) -> Tensor:
         """(R, S + D + 2 + S): observation, action, return, discount, next observation; with chunks also reach and valid."""
@@ -87,5 +124,7 @@ class Replay:
         valid = None
         if self._chunk > 1:
             which = chunk_rows(index, rows[:, -2].long(), self._chunk)
+            if self.room:  # an episode may go round the end of the ring
+                which = torch.where(which >= self.fixed + self.room, which - self.room, which)
             actions, valid = self._matrix[:, s : s + d][which].flatten(1), rows[:, -1]
         return Batch(observations, actions, rows[:, s + d], rows[:, s + d + 1], following, index, valid)

@@ -14,10 +14,11 @@ from workbench.engine.models.parts import Parts, q_values
 from workbench.engine.steering.noise import Noise, draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
-from workbench.engine.tasks.protocol import Task
+from workbench.engine.tasks.protocol import StepResult, Task
 
 Tick = Callable[[int, int], None]
 Watch = Callable[[np.ndarray, np.ndarray], None]
+Record = Callable[[np.ndarray, np.ndarray, np.ndarray, StepResult], None]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def rollout(
     seed: int,
     tick: Tick | None = None,
     watch: Watch | None = None,
+    record: Record | None = None,
 ) -> Episodes:
     """Play ``episodes`` episodes with ``rule``.
 
@@ -90,6 +92,9 @@ def rollout(
     watch : callable, optional
         Called as ``watch(observations, moved)`` with (E, S) and (E,) bool at the start, where all count as moved, and after
         each step: the way to record whole episodes.
+    record : callable, optional
+        Called as ``record(observations, actions, active, result)`` after each step with what was seen before it, (E, S), and
+        done, (E, D): the way to make data of the episodes (`Recorder`).
 
     Raises
     ------
@@ -136,6 +141,8 @@ def rollout(
                 terminated |= active & result.terminated
                 if watch is not None:
                     watch(result.observations, active)
+                if record is not None:
+                    record(observations, actions, active, result)
                 step += 1
                 observations = result.observations
                 active = active & ~(result.terminated | result.truncated)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -56,6 +57,8 @@ class Run:
     trained : tuple of str
         Networks that hold something learned.
     arrays : dict of str to Tensor
+    online : dict or None
+        What a run that went on with environment steps notes of itself.
     """
 
     folder: Path
@@ -67,6 +70,7 @@ class Run:
     device: str
     trained: tuple[str, ...]
     arrays: dict[str, Tensor]
+    online: dict[str, Any] | None = None
 
     @property
     def finished(self) -> bool:
@@ -84,8 +88,10 @@ class Run:
         return networks.to(torch.device(device)).parts(self.config, self.trained)
 
 
-def save_checkpoint(trainer: Trainer, folder: Path, task: str) -> None:
+def save_checkpoint(trainer: Trainer, folder: Path, task: str, online: Mapping[str, Any] | None = None) -> None:
     """Store ``trainer`` in ``folder`` (which exists).
+
+    ``online`` is what training that went on with environment steps notes of itself, in plain types.
 
     Raises
     ------
@@ -113,6 +119,8 @@ def save_checkpoint(trainer: Trainer, folder: Path, task: str) -> None:
         | {"python": platform.python_version()},
         "state": {"file": state, "sha256": digest},
     }
+    if online is not None:
+        record["online"] = dict(online)
     write_atomic(folder / state, content)
     write_atomic(folder / RUN_FILE, _seal(record))
     for old in folder.glob("state-*.safetensors"):
@@ -164,6 +172,7 @@ def load_run(folder: str | Path, task: str | None = None) -> Run:
             device=record["device"],
             trained=tuple(record["trained"]),
             arrays=_read_state(folder, record["state"]["file"], record["state"]["sha256"]),
+            online=record.get("online"),
         )
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{folder / RUN_FILE} lacks what this workbench needs ({error}); train again") from None

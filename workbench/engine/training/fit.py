@@ -105,7 +105,7 @@ def fit(
     while not trainer.finished:
         if should_stop is not None and should_stop():
             if save is not None:
-                _check(trainer, _read(losses))
+                check_finite(trainer, _read(losses))
                 save(trainer)
             yield Progress(
                 trainer.step_number, trainer.total_steps, phase_now.name, _read(losses), speed, math.inf, True
@@ -120,7 +120,7 @@ def fit(
         keep = save is not None and (number % save_every == 0 or trainer.finished)
         if report or keep:
             values = _read(losses)
-            _check(trainer, values)
+            check_finite(trainer, values)
         if save is not None and keep:
             save(trainer)
         if snapshot is not None and number in snapshot_steps:
@@ -138,7 +138,8 @@ def _read(losses: dict[str, torch.Tensor]) -> dict[str, float]:
     return {name: float(loss.mean()) for name, loss in losses.items()}  # over the seeds of a group
 
 
-def _check(trainer: Trains, losses: dict[str, float]) -> None:
+def check_finite(trainer: Trains, losses: dict[str, float]) -> None:
+    """Raise FloatingPointError, with the cure, when one of ``losses`` or a weight is not finite."""
     cure = "lower learning_rate or reward_scale, or check the data's rewards"
     for name, value in losses.items():
         if not math.isfinite(value):

@@ -56,7 +56,7 @@ class Trainer:
         self.weights = {n: self.networks.net(n).theta for n in self.trained if not n.startswith("target_")}
         self.adam = Adam(self.weights)
         self.data = data
-        self._replay = Replay(
+        self.replay = Replay(
             data,
             self.networks.mean,
             self.networks.std,
@@ -93,20 +93,62 @@ class Trainer:
 
     def step(self) -> dict[str, Tensor]:
         """Do one update on a minibatch drawn from the run's own generator; returns the losses (still on the device)."""
+        return self.learn(self.replay.draw(self.config.batch_size, self.generator))
+
+    def learn(self, index: Tensor, learning_rate: float | None = None) -> dict[str, Tensor]:
+        """Do one update on the rows ``index`` (M,), with the losses of the current phase (after the end, of the last one).
+
+        ``learning_rate`` takes the place of the run's schedule.
+        """
         phase, _ = self.phase()
         if phase.cached and self._scene.cache is None:
             self._scene.cache = self.draw_cache()
-        losses = self.update(*self.draw())
+        losses = self.update(*self.draw(index), learning_rate)
         self.step_number += 1
         return losses
 
-    def draw(self) -> tuple[Batch, dict[str, tuple[Tensor, ...]]]:
-        """Draw the minibatch of the next update and the noise of its losses, from the run's own generator."""
-        size = (self.config.batch_size,)
-        index = torch.randint(0, len(self._replay), size, generator=self.generator, device=self.device)
-        batch = self._replay.batch(index)
+    def draw(self, index: Tensor | None = None) -> tuple[Batch, dict[str, tuple[Tensor, ...]]]:
+        """The next update's minibatch (drawn here, or the rows ``index``) and the noise of its losses, from the run's own
+        generator.
+        """
+        if index is None:
+            index = self.replay.draw(self.config.batch_size, self.generator)
         phase, _ = self.phase()
+        batch = self.replay.batch(index)
         return batch, {key: self.losses[key].draw(batch, self._source(key)) for key in phase.losses}
+
+    def make_room(self, rows: int) -> None:
+        """Let ``rows`` rows be added to the data; see `Replay.make_room`."""
+        self.replay.make_room(rows)
+        if self.phases[-1].cached:
+            drawn = self.draw_cache()
+            self._scene.cache = torch.cat((drawn, drawn.new_zeros(rows, *drawn.shape[1:])))
+
+    def append(self, data: Transitions, samples: Tensor | None = None) -> Tensor | None:
+        """Add rows to the data, and to the cache of reference samples where there is one.
+
+        Parameters
+        ----------
+        data : Transitions
+        samples : Tensor, optional
+            (A, N, D), what was returned when these rows were added before; without it they are drawn.
+
+        Returns
+        -------
+        Tensor or None
+            The reference samples of the rows that found room, on the CPU; None where none are cached.
+        """
+        number = self.replay.appended
+        places = self.replay.append(data).to(self.device)
+        cache = self._scene.cache
+        if cache is None:
+            return None
+        if samples is None:
+            generator = torch.Generator(self.device).manual_seed(seed_of(self.config.seed, "appended", number))
+            following = self.replay.batch(places).next_observations
+            samples = self._reference_samples(following, generator)
+        cache[places] = samples.to(self.device)
+        return samples.cpu()
 
     def _source(self, key: str) -> torch.Generator:
         """The run's generator; for an extra part one of its own, so that training it changes no other network."""
@@ -114,17 +156,20 @@ class Trainer:
             return self.generator
         return torch.Generator(self.device).manual_seed(seed_of(self.config.seed, key, self.step_number))
 
-    def update(self, batch: Batch, noise: dict[str, tuple[Tensor, ...]]) -> dict[str, Tensor]:
+    def update(
+        self, batch: Batch, noise: dict[str, tuple[Tensor, ...]], learning_rate: float | None = None
+    ) -> dict[str, Tensor]:
         """Follow the gradient of the losses named in ``noise`` on ``batch``; the published order of things.
 
         The target critic moves towards the critic *before* the gradient step, and after its values were used.
         """
+        rate = self.learning_rate() if learning_rate is None else learning_rate
         if self.config.compile:
-            return self._compiled(tuple(noise))(batch, noise, self.learning_rate())
+            return self._compiled(tuple(noise))(batch, noise, rate)
         with few_threads(self.config.batch_size, max(self.config.hidden), self.device):
-            return self._eager(batch, noise)
+            return self._eager(batch, noise, rate)
 
-    def _eager(self, batch: Batch, noise: dict[str, tuple[Tensor, ...]]) -> dict[str, Tensor]:
+    def _eager(self, batch: Batch, noise: dict[str, tuple[Tensor, ...]], rate: float) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = {}
         with fast_matmul(self.config.batch_size, max(self.config.hidden), self.device):
             for key, drawn in noise.items():
@@ -135,7 +180,7 @@ class Trainer:
                 for name in self.losses[key].targets:
                     target = self.networks.net(f"target_{name}").theta
                     target.lerp_(self.networks.net(name).theta, self.config.tau)
-        self.adam.step(self.learning_rate())
+        self.adam.step(rate)
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _compiled(self, keys: tuple[str, ...]) -> CompiledUpdate:
@@ -148,15 +193,17 @@ class Trainer:
         """A frozen copy of the networks as they are now."""
         return self.networks.parts(self.config, self.trained)
 
-    @torch.no_grad()
     def draw_cache(self) -> Tensor:
         """Reference samples (R, N, D) at every next observation, from a generator of their own.
 
         They depend on the frozen flow and the seed alone, so a resumed run draws the same ones again.
         """
-        config, following = self.config, self._replay.next_observations
-        generator = torch.Generator(self.device).manual_seed(config.seed + 1)
-        chunks = []
+        generator = torch.Generator(self.device).manual_seed(self.config.seed + 1)
+        return self._reference_samples(self.replay.next_observations, generator)
+
+    @torch.no_grad()
+    def _reference_samples(self, following: Tensor, generator: torch.Generator) -> Tensor:
+        config, chunks = self.config, []
         for rows in following.split(CACHE_ROWS):
             size = (rows.shape[0], config.particles, self.networks.reference.action_dim)
             noise = torch.randn(size, generator=generator, device=self.device)

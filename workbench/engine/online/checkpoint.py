@@ -1,0 +1,118 @@
+"""Storing a run that goes on with environment steps: the trainer's checkpoint, and the new rows as an npz file beside it.
+
+The rows' file is written first and named by its hash, ``run.json`` names both files, and what it does not name is removed
+after that: a process killed at any moment leaves a complete checkpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from workbench.engine.data.npz import PLAIN, DataFileError, plain_transitions, read_arrays, write_arrays
+from workbench.engine.data.transitions import Transitions
+from workbench.engine.online.config import OnlineConfig, make_online_config
+from workbench.engine.online.learner import Counts, Learner
+from workbench.engine.online.recent import Recent
+from workbench.engine.tasks.protocol import Task
+from workbench.engine.training.checkpoint import CheckpointError, Run, resume, save_checkpoint
+
+DRAFT = "online-new.npz"
+
+
+def save_online(learner: Learner, folder: Path) -> None:
+    """Store ``learner`` in ``folder`` (which exists).
+
+    Raises
+    ------
+    OSError
+        Disk full and the like; the checkpoint that was there stays.
+    """
+    rows = _write_rows(learner.recent, folder)
+    record = {
+        "config": learner.config.model_dump(mode="json"),
+        "counts": asdict(learner.counts),
+        "rows": rows,
+    }
+    save_checkpoint(learner.trainer, folder, learner.task.info.name, online=record)
+    for old in folder.glob("online-*.npz"):
+        if rows is None or old.name != rows["file"]:
+            old.unlink(missing_ok=True)
+
+
+def _write_rows(recent: Recent, folder: Path) -> dict[str, str | int] | None:
+    if not recent.added:
+        return None
+    kept = recent.latest()
+    arrays = {name: getattr(kept.data, name) for name in PLAIN}
+    if kept.samples is not None:
+        arrays["samples"] = kept.samples.flatten(1).numpy()
+    name = f"online-{recent.added:09d}-{kept.data.fingerprint()[:8]}.npz"
+    if not (folder / name).exists():  # between two rounds nothing is new
+        write_arrays(folder / DRAFT, arrays)
+        (folder / DRAFT).replace(folder / name)
+    return {"file": name, "sha256": _sha256(folder / name), "before": kept.before}
+
+
+def load_online(run: Run, data: Transitions, task: Task, device: torch.device | str, config: OnlineConfig) -> Learner:
+    """Rebuild the learner of ``run`` as it was when saved, with its offline ``data``.
+
+    ``config`` is the run's own (`online_config`), or that with more steps.
+
+    Raises
+    ------
+    CheckpointError
+        Not a run that went on with environment steps, other data or device, or a damaged file of rows.
+    """
+    record = _record(run)
+    try:
+        counts, rows = Counts(**record["counts"]), record["rows"]
+        recent = None if rows is None else _read_rows(run, rows)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{run.folder}: its note of online training lacks {error}; begin a new run") from None
+    return Learner(resume(run, data, device), task, config, counts, recent)
+
+
+def online_config(run: Run) -> OnlineConfig:
+    """The settings with which ``run`` went on; CheckpointError when it did not."""
+    return make_online_config(**_record(run)["config"])
+
+
+def _record(run: Run) -> dict:
+    if run.online is None:
+        raise CheckpointError(
+            f"{run.folder} is an offline run; begin online training with it: "
+            "workbench online RUN --rule RULE --out NEW, and resume that one"
+        )
+    return run.online
+
+
+def _read_rows(run: Run, rows: dict) -> Recent:
+    path = run.folder / Path(rows["file"]).name  # never outside the run's folder
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing; restore it, or begin online training anew")
+    if _sha256(path) != rows["sha256"]:
+        raise CheckpointError(
+            f"{path} is truncated or was edited (its SHA-256 is not the one in run.json); restore a copy"
+        )
+    try:
+        arrays = read_arrays(path, (*PLAIN, "samples"))
+        data = plain_transitions(arrays, str(path))
+    except DataFileError as error:
+        raise CheckpointError(str(error)) from None
+    samples = None
+    if "samples" in arrays:
+        width = data.action_dim * run.config.chunk
+        samples = torch.from_numpy(np.array(arrays["samples"])).view(len(data), -1, width)
+    recent = Recent(len(data))
+    recent.add(data, samples, before=int(rows["before"]))
+    return recent
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
