@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 from zlib import crc32
 
+import numpy as np
+
 Theme = Literal["light", "dark"]
 Shape = Literal["circle", "square", "triangle", "diamond", "inverted_triangle", "hex", "star", "plus"]
 
@@ -73,3 +75,11 @@ VALUE_RAMP: dict[Theme, tuple[str, ...]] = {
 def look(rule: str) -> Look:
     """The look of a rule; a rule that is not in the table gets one of the spare looks, always the same for its name."""
     return LOOKS.get(rule) or SPARE[crc32(rule.encode()) % len(SPARE)]
+
+
+def shades(theme: Theme, size: int = 128) -> list[str]:
+    """The value ramp in ``size`` steps, as hexadecimal colours."""
+    stops = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in VALUE_RAMP[theme]], dtype=float)
+    places = np.linspace(0, len(stops) - 1, size)
+    mixed = np.stack([np.interp(places, np.arange(len(stops)), stops[:, k]) for k in range(3)], 1).round().astype(int)
+    return ["#" + "".join(f"{channel:02x}" for channel in colour) for colour in mixed]

@@ -38,4 +38,6 @@ const paint = () => {
   }
 }
 paint()
+// a renderer that gets other colours later (another rule is chosen) is painted when it does
+for (const figure of figures) for (const renderer of figure.renderers) renderer.connect(renderer.properties.tags.change, paint)
 window.addEventListener("wb-theme", paint)

@@ -31,6 +31,12 @@ PAGES: dict[str, Entry] = {
         "workbench.ui.particles.page",
         "ParticlesPage",
     ),
+    "landscape": Entry(
+        "Landscape",
+        "What the critic says around the actions, where a rule asks it, and whether it can be trusted there.",
+        "workbench.ui.landscape.page",
+        "LandscapePage",
+    ),
     "rollouts": Entry(
         "Rollouts",
         "Whole episodes at two budgets, drawn over each other: where they end, and from which starts.",

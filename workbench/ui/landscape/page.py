@@ -1,0 +1,391 @@
+"""The page of landscapes: the critic around the actions, where the rule asks it, and whether it can be trusted there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import panel as pn
+
+from workbench.engine.steering.rules import RULES
+from workbench.ui.controls import STYLE, QuickSlider, RuleControls, choice
+from workbench.ui.figures import follow_theme, pane
+from workbench.ui.frames import figure
+from workbench.ui.landscape.draw import (
+    plane_figure,
+    section_figure,
+    show_plane,
+    show_section,
+    show_trust,
+    trust_figure,
+)
+from workbench.ui.landscape.scene import Plane, Terrain, View, terrain
+from workbench.ui.landscape.surface import Surface, surface_of
+from workbench.ui.links import AXES, SEEDS, STATES, TASKS, read_link, write_link
+from workbench.ui.notice import Notice, number_pane, numbers
+from workbench.ui.scene import Question
+from workbench.ui.session import CACHE, Cache, Latest
+from workbench.ui.shell.layout import sidebar
+from workbench.ui.shell.page import Page
+from workbench.ui.shell.toolbar import Export, Stop
+
+log = logging.getLogger(__name__)
+WAIT_SECONDS = 0.15
+LOOKS = {"Image": "image", "Contours": "contours"}
+QUANTITIES = {
+    "Q of the critic": "q",
+    "Spread of the ensemble": "spread",
+    "True reward": "truth",
+    "Q − true reward": "error",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How the landscape is looked at."""
+
+    look: str = "image"
+    quantity: str = "q"
+    plane: Plane = (0, 1)
+
+
+class LandscapePage(Page):
+    """One user's page of landscapes."""
+
+    name: ClassVar[str] = "landscape"
+    title: ClassVar[str] = "Landscape"
+    layout: ClassVar[str] = sidebar(
+        {"first": "Cross-section", "second": "Second cross-section", "trust": "Can the critic be trusted there?"}
+    )
+    tour: ClassVar[tuple[Stop, ...]] = (
+        Stop(".wb-solid", "The same as a surface", "Turn it with the mouse or the arrow keys; the wheel zooms."),
+        Stop(
+            ".wb-quantity",
+            "What is drawn",
+            "Also the spread of the ensemble: where its members disagree, none is right.",
+        ),
+        Stop(
+            ".wb-plane",
+            "The plane of actions",
+            "Crosses are the places where the rule asks the critic for its gradient.",
+        ),
+        Stop(".wb-slot-trust", "Trust", "Above the dashed line the rule asks where the critic has not been trained."),
+    )
+
+    def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
+        super().__init__(arguments, cache)
+        self.question, self.shown, problems = read_view(arguments)
+        self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
+        self.terrain: Terrain | None = None
+        self._polling = self._setting = False
+        self._work: Latest[View, Terrain] = Latest(self._find, self.later(self._show))
+        self.notice = Notice()
+        self._make_controls()
+        self._plane, self._trust = plane_figure(), trust_figure()
+        self._sections = [section_figure(), section_figure()]
+        self._line = section_figure(densities=True)
+        self._surface = Surface(sizing_mode="stretch_width", margin=0, height=420, css_classes=["wb-solid"])
+        self._head = number_pane(numbers("Landscape", "…", []))
+        figures = [
+            self._plane.figure,
+            self._line.figure,
+            self._trust.figure,
+            *(section.figure for section in self._sections),
+        ]
+        follow_theme(figures, self.document)
+        self._plane_pane = pane(self._plane.figure, sizing_mode="scale_width", max_width=440, css_classes=["wb-plane"])
+        self._line_pane = pane(self._line.figure, sizing_mode="stretch_width", height=420)
+        self._line_box = pn.Column(self._line_pane, sizing_mode="stretch_width", margin=0, visible=False)
+        self._second_pane = pane(self._sections[1].figure, min_height=180)
+        for side in (self._plane_pane, self._surface):
+            side.styles = {"flex": "1 1 300px", "min-width": "0"}
+        self._sides = pn.FlexBox(
+            self._plane_pane, self._surface, flex_wrap="wrap", gap="18px", margin=0, sizing_mode="stretch_width"
+        )
+        self.cache.retry(self.question.task)
+        self.ask()
+
+    def panels(self) -> Mapping[str, Any]:
+        """Controls, the plane or the surface, three cards."""
+        gap = {"gap": "10px"}
+        rows = [
+            pn.Row(*pair, styles=gap, sizing_mode="stretch_width", margin=(0, 0, 10, 0))
+            for pair in ((self.task, self.rule), (self.look, self.quantity))
+        ]
+        return {
+            "controls": pn.Column(*rows, self._place, self.seed, sizing_mode="stretch_width", margin=0),
+            "main": pn.Column(
+                self.notice,
+                self._head,
+                self._sides,
+                self._line_box,
+                sizing_mode="stretch_width",
+                margin=0,
+                styles={"position": "relative"},
+            ),
+            "first": pane(self._sections[0].figure, min_height=180),
+            "second": self._second_pane,
+            "trust": pane(self._trust.figure, min_height=180),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """The question, and how it is looked at."""
+        plane = self.shown.plane
+        words = plane if isinstance(plane, str) else f"{plane[0]}-{plane[1]}"
+        return write_link(self.question) | {"look": self.shown.look, "quantity": self.shown.quantity, "plane": words}
+
+    def restore(self, arguments: Mapping[str, str]) -> None:
+        """Set every control to what the link says."""
+        self.question, self.shown, _ = read_view(arguments)
+        self._setting = True
+        try:
+            with pn.io.hold():
+                self.task.value, self.rule.value, self.seed.value = (
+                    self.question.task,
+                    self.question.rule,
+                    self.question.seed,
+                )
+                self.look.value, self.quantity.value = self.shown.look, self.shown.quantity
+                self._make_settings()
+        finally:
+            self._setting = False
+        self.ask()
+
+    def code(self) -> str:
+        """The plane with behaviour, steered policy and queries, drawn with matplotlib."""
+        q, rule = self.question, self.question.make()
+        settings = {
+            key: value for key, value in rule.model_dump().items() if value != type(rule).model_fields[key].default
+        }
+        words = "".join(f", {key}={value!r}" for key, value in settings.items())
+        return "\n".join(
+            [
+                "import matplotlib.pyplot as plt",
+                "",
+                "import workbench as wb",
+                "from workbench.ui.landscape.scene import View, terrain",
+                "from workbench.ui.notebook import parts_for",
+                "from workbench.ui.scene import Question",
+                "",
+                f"task, parts = wb.make_task({q.task!r}), parts_for({q.task!r})",
+                f"rule = wb.make_rule({q.rule!r}{words})",
+                f"question = Question({q.task!r}, rule.name, rule.model_dump(), {q.seed}, {q.shown}, {q.state!r})",
+                f"found = terrain(View(question, {self.shown.plane!r}), parts, task)",
+                "reach = found.extent",
+                'plt.imshow(found.values, origin="lower", extent=(-reach, reach, -reach, reach))',
+                "for trace in found.answer.traces:",
+                "    plt.scatter(*found.basis.coordinates(trace.actions.numpy()).T[:2], s=6, label=trace.rule)",
+                'plt.title(f"trusted queries: {found.trust.share:.0%}")',
+                "plt.legend()",
+                "plt.show()",
+            ]
+        )
+
+    def exports(self) -> tuple[Export, ...]:
+        """The grid."""
+        return (Export("CSV, the landscape's grid", "landscape.csv", "text/csv", self._csv),)
+
+    def close(self) -> None:
+        """Forget what waits."""
+        self._work.drop()
+
+    def ask(self) -> None:
+        """Ask for the present view; while the parts are made, say so and ask again."""
+        status = self.cache.status(self.question.task)
+        if status.parts is not None:
+            self._work.ask(View(self.question, self.shown.plane))
+            return
+        self._work.drop()
+        if status.error:
+            self.notice.say(
+                "error", f"The policy could not be made ready; reload the page to try again. {status.error}"
+            )
+            return
+        self.notice.say("loading", f"Training the built-in task… {status.progress:.0%}", status.progress)
+        if not self._polling:
+            self._polling = True
+            self.every(WAIT_SECONDS, self._again)
+
+    def _again(self) -> None:
+        self._polling = False
+        self.ask()
+
+    # Controls
+
+    def _make_controls(self) -> None:
+        q = self.question
+        self.task = choice("Task", {title: name for name, title in TASKS.items()}, q.task, css_classes=["wb-task"])
+        self.rule = choice("Rule", {rule.title: name for name, rule in RULES.items()}, q.rule, css_classes=["wb-rule"])
+        self.look = choice("Drawn as", LOOKS, self.shown.look, css_classes=["wb-look"])
+        self.quantity = choice("Quantity", QUANTITIES, self.shown.quantity, css_classes=["wb-quantity"])
+        self.seed = _slider("Noise seed", q.seed, 0, SEEDS)
+        self._place = pn.Column(margin=0, sizing_mode="stretch_width")
+        self._make_settings()
+        for widget in (self.task, self.rule, self.look, self.quantity, self.seed):
+            widget.param.watch(self._changed, "value")
+
+    def _make_settings(self) -> None:
+        """What depends on the task and the rule: its settings, the plane, the state."""
+        dim = self.cache.task(self.question.task).info.action_dim
+        pairs = {f"actions {i + 1} and {j + 1}": f"{i}-{j}" for i in range(dim) for j in range(i + 1, dim)}
+        self.plane = choice(
+            "Plane", pairs | ({"principal directions": "principal"} if dim > 2 else {}), self._plane_word()
+        )
+        self.plane.visible = dim > 2
+        self.settings = RuleControls(RULES[self.question.rule], self.question.make().model_dump())
+        self.axes = []
+        if self.question.task == "three_exits":
+            for name, value in zip(AXES, self.question.state, strict=True):
+                limit = 97 if name in "xy" else 200
+                self.axes.append(_slider(f"State {name} × 100", round(100 * value), -limit, limit))
+        for widget in (self.plane, *self.axes):
+            widget.param.watch(self._changed, "value")
+        self.settings.param.watch(self._changed, "values")
+        self._place.objects = [self.plane, self.settings, *self.axes]
+
+    def _plane_word(self) -> str:
+        plane = self.shown.plane
+        return plane if isinstance(plane, str) else f"{plane[0]}-{plane[1]}"
+
+    def _changed(self, event: Any) -> None:
+        if self._setting:
+            return
+        with pn.io.hold():
+            if event.obj is self.task or event.obj is self.rule:
+                settings = self.settings.values if event.obj is self.task else {}
+                state = STATES[self.task.value]
+                self.question = Question(
+                    self.task.value, self.rule.value, dict(settings), self.question.seed, self.question.shown, state
+                )
+                self._make_settings()
+            self.hint = ""
+            state = tuple((axis.value or 0) / 100 for axis in self.axes) if self.axes else self.question.state
+            self.question = replace(
+                self.question, settings=dict(self.settings.values), seed=self.seed.value or 0, state=state
+            )
+            self.shown = Shown(self.look.value, self.quantity.value, read_plane(self.plane.value))
+            self.changed()
+            self.ask()
+
+    # Pictures
+
+    def _find(self, view: View) -> Terrain:
+        parts, task = self.cache.wait(view.question.task), self.cache.task(view.question.task)
+        return terrain(view, parts, task, None if self.terrain is None else self.terrain.answer)
+
+    def _show(self, view: View, found: Terrain | None, error: Exception | None) -> None:
+        if view != View(self.question, self.shown.plane):
+            return
+        with pn.io.hold():
+            if found is None:
+                log.warning("no landscape for %s: %s", view, error, exc_info=not isinstance(error, ValueError))
+                words = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+                self.notice.say("error", f"{RULES[view.question.rule].title} could not be computed. {words}")
+                return
+            self.terrain = found
+            self.notice.say("hint" if self.hint else "", self.hint)
+            self._draw(found)
+
+    def _draw(self, found: Terrain) -> None:
+        rule = RULES[self.question.rule]
+        flat = len(found.basis.names) == 1
+        try:
+            values, note = quantity_of(found, self.shown.quantity), ""
+        except ValueError as missing:
+            values, note = found.values, f"{missing} "
+        if note:
+            self.notice.say("hint", note)
+        title = next(title for title, name in QUANTITIES.items() if name == self.shown.quantity)
+        plane = (
+            "" if found.basis.share > 0.999 else f", a plane with {found.basis.share:.0%} of the behaviour's variance"
+        )
+        self._head.object = numbers(f"{title}, {rule.title}", f"around the actions at this state{plane}", _rows(found))
+        self._sides.visible, self._line_box.visible, self._second_pane.visible = not flat, flat, not flat
+        names = found.basis.names
+        if not flat:
+            show_plane(self._plane, found, values, self.shown.look == "image")
+            clouds = [(trace.rule, found.basis.coordinates(trace.actions.numpy())) for trace in found.answer.traces]
+            self._surface.frame = surface_of(values, found.extent, names, title, clouds)
+        for made, section, name, here in zip(self._sections, found.sections, names, found.through, strict=False):
+            show_section(made, section, name, float(here))
+        if flat:
+            show_section(self._line, found.sections[0], names[0], float(found.through[0]), found)
+        show_trust(self._trust, found)
+
+    def _csv(self) -> bytes:
+        if self.terrain is None:
+            raise ValueError("There is no landscape yet; wait until it is drawn.")
+        found, text = self.terrain, io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow([*found.basis.names, "q", "spread", *(["true_reward"] if found.truth is not None else [])])
+        axis = np.linspace(-found.extent, found.extent, found.values.shape[1])
+        for row, column in np.ndindex(found.values.shape):
+            place = [axis[column]] if len(found.basis.names) == 1 else [axis[column], axis[row]]
+            truth = [] if found.truth is None else [found.truth[row, column]]
+            writer.writerow(
+                [f"{value:.6g}" for value in (*place, found.values[row, column], found.spread[row, column], *truth)]
+            )
+        return text.getvalue().encode()
+
+
+def quantity_of(found: Terrain, name: str) -> np.ndarray:
+    """The grid that is drawn; ValueError where the task does not know its true reward."""
+    if name in ("truth", "error") and found.truth is None:
+        raise ValueError("The true reward of this task is not a formula; the critic's Q is drawn instead.")
+    grids = {"q": found.values, "spread": found.spread, "truth": found.truth}
+    picked = found.values - found.truth if name == "error" and found.truth is not None else grids[name]
+    assert picked is not None
+    return picked
+
+
+def read_plane(word: str) -> Plane:
+    """``"0-1"`` or ``"principal"``."""
+    if word == "principal":
+        return "principal"
+    first, second = map(int, word.split("-"))
+    return first, second
+
+
+def read_view(arguments: Mapping[str, str]) -> tuple[Question, Shown, list[str]]:
+    """Turn a link's arguments into a view; what cannot be read keeps its default and is named beside it."""
+    question, problems = read_link(arguments)
+    shown = Shown()
+    for name, known in (("look", LOOKS), ("quantity", QUANTITIES)):
+        word = arguments.get(name, getattr(shown, name))
+        if word in known.values():
+            shown = replace(shown, **{name: word})
+        else:
+            problems.append(f"{name} is one of {', '.join(known.values())}, got '{word[:40]}'")
+    try:
+        shown = replace(shown, plane=read_plane(arguments.get("plane", "0-1")))
+    except ValueError:
+        problems.append(f"plane is two numbers such as 0-1, or principal, got '{arguments['plane'][:40]}'")
+    return question, shown, problems
+
+
+def _slider(label: str, value: int, low: int, high: int) -> QuickSlider:
+    return QuickSlider(
+        label=label, start=low, end=high, value=min(max(value, low), high), stylesheets=[STYLE],
+        margin=(0, 0, 6, 0), sizing_mode="stretch_width", css_classes=["wb-slider"],
+    )  # fmt: skip
+
+
+def _rows(found: Terrain) -> list[tuple[str, str, str]]:
+    home, steered = found.answer.numbers
+    trust = found.trust
+    share = "–" if not np.isfinite(trust.share) else f"{trust.share:.0%}"
+    rows = [
+        ("Q, behaviour", figure(home.q), "mean Q of the behaviour's actions, task units"),
+        ("Q, steered", figure(steered.q), "mean Q of the chosen actions, task units"),
+        ("Shift", figure(steered.shift), "mean distance from the behaviour particle of the same noise, action units"),
+        ("Trusted queries", share, "share of the queries where members agree and data are near, as on the data itself"),
+        ("Usual spread", figure(trust.usual_spread), "95% quantile of the members' standard deviation on the data"),
+    ]
+    if steered.true_reward is not None:
+        rows.insert(2, ("True reward", figure(steered.true_reward), "mean reward that the chosen actions really earn"))
+    return rows
