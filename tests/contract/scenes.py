@@ -10,9 +10,11 @@ from workbench.engine.models.mlp import MlpShape
 from workbench.engine.models.parts import Normalizer, Parts
 from workbench.engine.models.velocity import VelocityField
 from workbench.engine.steering.noise import Noise, draw_noise
+from workbench.engine.steering.rules import RULES
 from workbench.engine.training.config import make_config
 from workbench.engine.training.plan import EXTRA
 
+MOST_EXTRA = max(rule().extra_draws() for rule in RULES.values())  # noise that suits every rule's default settings
 SIZES = [(1, 1, 1, 1), (5, 1, 3, 7), (4, 10, 2, 4), (3, 7, 6, 17)]  # B, N, D, S
 
 
@@ -37,7 +39,7 @@ def scene(size: tuple[int, int, int, int], seed: int = 0) -> tuple[Parts, Tensor
     b, n, d, s = size
     generator = torch.Generator().manual_seed(100 + seed)
     observations = torch.randn(b, s, generator=generator)
-    return make_parts(s, d, seed), observations, draw_noise(b, n, d, generator)
+    return make_parts(s, d, seed), observations, draw_noise(b, n, d, generator, MOST_EXTRA)
 
 
 def analytic(dim: int) -> Parts:

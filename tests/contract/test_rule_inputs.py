@@ -1,11 +1,13 @@
 """What steering accepts: any torch code as parts; and how it refuses what does not fit."""
 
 import itertools
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
-from contract.scenes import make_parts, scene
+from contract.scenes import MOST_EXTRA, make_parts, scene
 from torch import Tensor, nn
 
 from workbench.engine.models.parts import Critic, Parts, Reference
@@ -19,17 +21,22 @@ each_rule = pytest.mark.parametrize("name", RULES)
 @each_rule
 def test_a_missing_part_is_named_with_its_cure(name: str) -> None:
     parts, observations, noise = scene((2, 3, 2, 4))
-    bare = Parts(parts.observation_dim, parts.action_dim, parts.reference)
     rule = make_rule(name)
-    missing = [part for part in rule.needs if part != "reference"]
-    for run in (act, steer):
-        if missing:
+    for missing in set(rule.needs) - {"reference"}:
+        extra = {part: net for part, net in parts.extra.items() if part != missing}
+        bare = replace(parts, extra=extra) if missing in parts.extra else replace(parts, **{missing: None})
+        for run in (act, steer):
             with pytest.raises(
-                ValueError, match=f"rule '{name}' needs part '{missing[0]}'; these parts have reference. Train"
+                ValueError, match=f"rule '{name}' needs part '{missing}'; these parts have reference.*. Train"
             ):
                 run(rule, bare, observations, noise)
-        else:
-            run(rule, bare, observations, noise)
+
+
+def test_without_a_critic_there_is_no_pick_by_value() -> None:
+    parts, observations, noise = scene((2, 3, 2, 4))
+    bare = Parts(parts.observation_dim, parts.action_dim, parts.reference)
+    for run in (act, steer):
+        run(make_rule("bc"), bare, observations, noise)
     with pytest.raises(ValueError, match="steering needs part 'critic'"):
         act(make_rule("bc", pick="greedy"), bare, observations, noise)
 
@@ -97,9 +104,8 @@ CRITICS: list[Critic] = [
 def test_a_users_own_parts(name: str, flow: Any, critic: Any) -> None:
     assert isinstance(flow, Reference)
     assert isinstance(critic, Critic)
-    observations, noise = torch.randn(3, 4), draw_noise(3, 5, 2, torch.Generator().manual_seed(0))
-    rule = make_rule(name)
-    parts = Parts(4, 2, flow, critic, extra=make_parts(4, 2).extra)
+    observations, noise = torch.randn(3, 4), draw_noise(3, 5, 2, torch.Generator().manual_seed(0), MOST_EXTRA)
+    rule, parts = make_rule(name), Parts(4, 2, flow, critic, extra=make_parts(4, 2).extra)
     trace = steer(rule, parts, observations, noise)
     assert torch.isfinite(trace.positions).all()
     assert torch.equal(trace.actions, act(rule, parts, observations, noise))
@@ -161,7 +167,7 @@ def test_a_callable_gives_what_our_module_gives(name: str) -> None:
         lambda s, a: parts.critic(s, a),
         lambda s, a: parts.target_critic(s, a),
         normalizer=parts.normalizer,
-        extra={part: as_function(net) for part, net in parts.extra.items()},
+        extra={part: partial(lambda net, *inputs: net(*inputs), net) for part, net in parts.extra.items()},
     )
     rule = make_rule(name)
     ours, theirs = (steer(rule, some, observations, noise).positions for some in (parts, wrapped))

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from contract.scenes import SIZES, analytic, scene
+from contract.scenes import MOST_EXTRA, SIZES, analytic, scene
 from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
@@ -77,7 +77,7 @@ def test_a_state_does_not_see_the_rest_of_its_batch(name: str, size: tuple[int, 
     rule = make_rule(name)
     together = steer(rule, parts, observations, noise)
     for i in range(size[0]):
-        alone = steer(rule, parts, observations[i : i + 1], Noise(noise.start[i : i + 1], noise.choice[i : i + 1]))
+        alone = steer(rule, parts, observations[i : i + 1], noise.states(slice(i, i + 1)))
         assert torch.allclose(alone.positions[:, 0], together.positions[:, i], rtol=0.0, atol=1e-5)
         assert torch.equal(alone.picked[0], together.picked[i])
 
@@ -97,7 +97,7 @@ def test_particles_permute_with_their_noise(name: str, size: tuple[int, int, int
     symmetric = {"repulsion": "fixed_bandwidth"} if "repulsion" in RULES[name].model_fields else {}
     rule = make_rule(name, **symmetric)
     one = steer(rule, parts, observations, noise)
-    other = steer(rule, parts, observations, Noise(noise.start[:, permutation], noise.choice[:, permutation]))
+    other = steer(rule, parts, observations, Noise(*(part[:, permutation] for part in noise)))
     assert torch.allclose(one.positions[:, :, permutation], other.positions, rtol=0.0, atol=1e-4)
     best = one.q.gather(1, one.picked[:, None]), other.q.gather(1, other.picked[:, None])
     assert torch.allclose(*best, rtol=0.0, atol=1e-3)  # another particle only where Q is the same
@@ -161,7 +161,7 @@ def test_strength_matters(name: str) -> None:
 def test_guidance_climbs_a_smooth_hill(name: str) -> None:
     """Every steered rule raises Q on average, at its default settings, where the critic is a hill next to the data."""
     parts = analytic(2)
-    noise = draw_noise(200, 4, 2, torch.Generator().manual_seed(0))
+    noise = draw_noise(200, 4, 2, torch.Generator().manual_seed(0), MOST_EXTRA)
     reached = steer(make_rule(name), parts, torch.zeros(200, 1), noise)
     plain = steer(make_rule("bc"), parts, torch.zeros(200, 1), noise)
     picked = [trace.q.gather(1, trace.picked[:, None]).mean() for trace in (reached, plain)]
@@ -177,7 +177,7 @@ def test_guidance_climbs_a_smooth_hill(name: str) -> None:
 @each_rule
 def test_the_noise_is_the_only_randomness(name: str) -> None:
     parts, observations, noise = scene((3, 5, 2, 4))
-    kept = Noise(noise.start.clone(), noise.choice.clone())
+    kept = Noise(*(part.clone() for part in noise))
     rule, results = make_rule(name, pick="softmax"), []
     for seed in (0, 1):
         torch.manual_seed(seed)
@@ -189,8 +189,7 @@ def test_the_noise_is_the_only_randomness(name: str) -> None:
         assert random.getstate() == before[1]
         assert np.array_equal(np.random.get_state()[1], before[2])  # noqa: NPY002
     assert torch.equal(*results)
-    assert torch.equal(noise.start, kept.start)  # and is not changed
-    assert torch.equal(noise.choice, kept.choice)
+    assert all(torch.equal(part, old) for part, old in zip(noise, kept, strict=True))  # and is not changed
 
 
 def test_noise_comes_from_its_generator() -> None:
@@ -202,3 +201,38 @@ def test_noise_comes_from_its_generator() -> None:
     assert one.start.shape == (3, 5, 2)
     assert one.choice.shape == (3, 5)
     assert ((one.choice >= 0.0) & (one.choice < 1.0)).all()
+    assert one.extra is None
+
+
+def test_extra_noise_leaves_the_rest_as_it_was() -> None:
+    """Rules that ask for more and rules that do not stay paired, now and at the next call of the same generator."""
+    plain, more = torch.Generator().manual_seed(7), torch.Generator().manual_seed(7)
+    firsts = []
+    for _ in range(3):
+        one, other = draw_noise(3, 5, 2, plain), draw_noise(3, 5, 2, more, extra=4)
+        assert torch.equal(one.start, other.start)
+        assert torch.equal(one.choice, other.choice)
+        assert other.extra is not None
+        assert other.extra.shape == (3, 5, 4, 2)
+        firsts.append(other.extra)
+    assert torch.equal(draw_noise(3, 5, 2, torch.Generator().manual_seed(7), extra=4).extra, firsts[0])
+    assert not torch.equal(firsts[0], firsts[1])
+    some = other.states(torch.tensor([2, 0]))
+    assert torch.equal(some.start, other.start[[2, 0]])
+    assert torch.equal(some.extra, other.extra[[2, 0]])
+    assert one.states(slice(1)).extra is None
+
+
+def test_extra_noise_is_standard_normal_and_independent() -> None:
+    noise = draw_noise(4000, 1, 1, torch.Generator().manual_seed(0), extra=2)
+    together = torch.cat((noise.start[:, 0], noise.extra[:, 0, :, 0]), 1)  # (4000, 3)
+    assert together.mean(0).abs().max() < 4.0 / 4000**0.5
+    assert (torch.cov(together.T) - torch.eye(3)).abs().max() < 4.0 * (2.0 / 4000) ** 0.5
+
+
+@pytest.mark.parametrize("name", [name for name, rule in RULES.items() if rule().extra_draws()])
+def test_missing_extra_noise_is_named_with_its_cure(name: str) -> None:
+    parts, observations, noise = scene((2, 3, 2, 4))
+    for wrong in (None, noise.extra[:, :, :0], noise.extra[0], noise.extra[..., :1]):
+        with pytest.raises(ValueError, match=rf"rule '{name}' needs noise.extra .*extra=rule.extra_draws\(\)"):
+            act(make_rule(name), parts, observations, noise._replace(extra=wrong))

@@ -13,7 +13,7 @@ from workbench.engine.training.trainer import Trainer
 
 TASK = "a_task"
 
-# Every way of training: both critics, frozen flow (cached samples) and joint one, n-step returns, a schedule.
+# Every way of training: both critics, frozen flow (cached samples) and joint one, n-step returns, a schedule, more parts.
 WAYS: dict[str, dict[str, Any]] = {
     "iql": {"schedule": "cosine"},
     "iql, n-step, sql": {"n_step": 3, "value_loss": "sql", "family": "vgf"},
@@ -25,6 +25,7 @@ WAYS: dict[str, dict[str, Any]] = {
         "schedule": "cosine",
     },
     "td_vgf, joint": {"critic": "td_vgf", "reference": "joint", "particles": 3, "flow_steps": 2},
+    "iql, extra parts": {"parts": ("conditioned_flow", "value_gradient")},
 }
 
 

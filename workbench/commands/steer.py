@@ -130,7 +130,8 @@ def steer(
     check_range("--states", states, 1, len(loaded.probes))
     check_range("--particles", particles, 1, MOST_PARTICLES)
     parts = loaded.parts()
-    noise = draw_noise(states, particles, parts.action_dim, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    noise = draw_noise(states, particles, parts.action_dim, generator, steering.extra_draws())
     trace = trace_of(steering, parts, loaded.probes[:states], noise, seed)
     about = {"task": loaded.task, "rule": trace.rule, "settings": trace.settings, "seed": seed, "drawn": particles}
     about["chunk"] = parts.chunk  # positions hold chunk · D numbers, the first step's action first

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.noise import Noise, draw_noise
+from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
 from workbench.engine.tasks import three_exits as task_file
@@ -96,12 +96,10 @@ def play(
     while active.any():
         if overtaken():
             raise OvertakenError
-        noise = draw_noise(episodes, rule.particles, parts.action_dim, generator)
+        noise = draw_noise(episodes, rule.particles, parts.action_dim, generator, rule.extra_draws())
         rows = torch.from_numpy(np.flatnonzero(active))
         actions = np.zeros((episodes, parts.action_dim), dtype=np.float32)
-        actions[active] = act(
-            rule, parts, torch.from_numpy(seen[active]), Noise(noise.start[rows], noise.choice[rows])
-        ).numpy()
+        actions[active] = act(rule, parts, torch.from_numpy(seen[active]), noise.states(rows)).numpy()
         result = room.step(actions, active)
         returns += result.rewards
         crashed |= result.terminated & (result.rewards == 0.0)

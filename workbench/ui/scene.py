@@ -104,13 +104,17 @@ class Answer:
     q: list[np.ndarray]
 
 
-def shared_noise(seed: int, groups: int, particles: int, action_dim: int) -> Noise:
+def shared_noise(seed: int, groups: int, particles: int, action_dim: int, extra: int = 0) -> Noise:
     """Noise (B, N, D): the same rows in the same order for every split of them into groups."""
     generator = torch.Generator().manual_seed(seed)
     rows = max(NOISE_ROWS, groups * particles)
     start = torch.randn(rows, action_dim, generator=generator)[: groups * particles]
     choice = torch.rand(rows, generator=generator)[: groups * particles]
-    return Noise(start.view(groups, particles, action_dim), choice.view(groups, particles))
+    noise = Noise(start.view(groups, particles, action_dim), choice.view(groups, particles))
+    if extra == 0:
+        return noise
+    further = torch.randn(rows, extra, action_dim, generator=generator)[: groups * particles]
+    return noise._replace(extra=further.view(groups, particles, extra, action_dim))
 
 
 @torch.no_grad()
@@ -123,7 +127,7 @@ def answer(question: Question, parts: Parts, task: Any, before: Answer | None = 
     """
     rule, behaviour = question.make(), question.behaviour()
     groups = max(1, round(question.shown / rule.particles))
-    noise = shared_noise(question.seed, groups, rule.particles, parts.action_dim)
+    noise = shared_noise(question.seed, groups, rule.particles, parts.action_dim, rule.extra_draws())
     total = groups * rule.particles
     flat = Noise(noise.start.view(total, 1, -1), noise.choice.view(total, 1))
     state = torch.tensor(question.state, dtype=torch.float32)

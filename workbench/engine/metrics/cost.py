@@ -4,62 +4,64 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from workbench.engine.models.critic import Aggregate
-from workbench.engine.models.parts import Critic, Parts, Reference, q_gradient
+from workbench.engine.models.parts import Parts, q_gradient
 from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
 
 
-class _Counter:
-    def __init__(self) -> None:
-        self.rows = 0
+class _Counted:
+    """A part that counts the rows that go through it, under its own name and where its gradient is asked."""
+
+    def __init__(self, name: str, inner: Any, rows: Counter[str]) -> None:
+        self._name, self._inner, self._rows = name, inner, rows
+
+    def __call__(self, observations: Tensor, *inputs: Any) -> Any:
+        self._rows[self._name] += len(observations)
+        return self._inner(observations, *inputs)
 
 
-class _CountedReference:
-    def __init__(self, inner: Reference, counter: _Counter) -> None:
-        self._inner, self._counter = inner, counter
-
-    def __call__(self, observations: Tensor, actions: Tensor, t: Tensor) -> Tensor:
-        self._counter.rows += actions.shape[0]
-        return self._inner(observations, actions, t)
-
-
-class _CountedCritic:
-    def __init__(self, inner: Critic, counter: _Counter) -> None:
-        self._inner, self._counter = inner, counter
-
-    def __call__(self, observations: Tensor, actions: Tensor) -> Tensor:
-        self._counter.rows += actions.shape[0]
-        return self._inner(observations, actions)
-
+class _CountedCritic(_Counted):
     def value_and_grad(self, observations: Tensor, actions: Tensor, how: Aggregate) -> tuple[Tensor, Tensor]:
-        self._counter.rows += actions.shape[0]
+        self._rows[f"{self._name} gradient"] += len(observations)
         return q_gradient(self._inner, observations, actions, how)
 
 
-def network_evaluations(rule: Rule, parts: Parts, observation: Tensor) -> int:
-    """Rows that go through the velocity field or the critic for one decision at ``observation`` (S,).
+def evaluations_by_part(rule: Rule, parts: Parts, observation: Tensor) -> dict[str, int]:
+    """Rows that go through each network for one decision at ``observation`` (S,): by its name, an ensemble counts once.
 
-    A decision is one action, or a chunk of ``parts.chunk`` of them.
-
-    A critic gradient counts once (its backward pass costs about one more), an ensemble counts once.
+    Both critics are "critic"; where the gradient is asked it counts once, under "critic gradient" (its backward pass costs
+    about one more).
     """
-    counter = _Counter()
+    rows: Counter[str] = Counter()
     counted = replace(
         parts,
-        reference=_CountedReference(parts.reference, counter),
-        critic=None if parts.critic is None else _CountedCritic(parts.critic, counter),
-        target_critic=None if parts.target_critic is None else _CountedCritic(parts.target_critic, counter),
+        reference=_Counted("reference", parts.reference, rows),
+        critic=None if parts.critic is None else _CountedCritic("critic", parts.critic, rows),
+        target_critic=None if parts.target_critic is None else _CountedCritic("critic", parts.target_critic, rows),
+        extra={name: _Counted(name, part, rows) for name, part in parts.extra.items()},
     )
-    noise = draw_noise(1, rule.particles, parts.action_dim, torch.Generator(observation.device).manual_seed(0))
-    act(rule, counted, observation[None], noise)
-    return counter.rows
+    generator = torch.Generator(observation.device).manual_seed(0)
+    act(
+        rule, counted, observation[None], draw_noise(1, rule.particles, parts.action_dim, generator, rule.extra_draws())
+    )
+    return dict(rows)
+
+
+def network_evaluations(rule: Rule, parts: Parts, observation: Tensor) -> int:
+    """Rows that go through all networks for one decision at ``observation`` (S,): the sum of `evaluations_by_part`.
+
+    A decision is one action, or a chunk of ``parts.chunk`` of them.
+    """
+    return sum(evaluations_by_part(rule, parts, observation).values())
 
 
 def seconds_alone(rule: Rule, parts: Parts, observation: Tensor, repeats: int = 11, warm_up: int = 2) -> float:
@@ -68,7 +70,8 @@ def seconds_alone(rule: Rule, parts: Parts, observation: Tensor, repeats: int = 
     Not divided by anything: with action chunks a decision is good for ``parts.chunk`` environment steps.
     """
     device = observation.device
-    noise = draw_noise(1, rule.particles, parts.action_dim, torch.Generator(device).manual_seed(0))
+    generator = torch.Generator(device).manual_seed(0)
+    noise = draw_noise(1, rule.particles, parts.action_dim, generator, rule.extra_draws())
     times = []
     for _ in range(warm_up + repeats):
         start = time.perf_counter()

@@ -85,7 +85,7 @@ def noise_sensitivity(
     unit = directions / directions.norm(dim=-1, keepdim=True)
 
     def guidance(actions: Tensor, t: float) -> Tensor:
-        return rule.guidance(parts, rows, actions, rule.velocity(parts, rows, actions, t), t)[0]
+        return rule.guided(parts, rows, actions, rule.velocity(parts, rows, actions, t), t, noise.extra)[0]
 
     cosines = torch.full((len(sizes), flow_steps, *noise.start.shape[:2]), torch.nan)
     for tick in range(flow_steps):

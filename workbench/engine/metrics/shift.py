@@ -18,7 +18,7 @@ from torch import Tensor
 from workbench.engine.metrics.likelihood import EXACT_UP_TO, HiddenDerivative, log_likelihood
 from workbench.engine.metrics.mmd import bandwidth, unbiased_mmd2
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.noise import Noise, draw_noise
+from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules.bc import BC
 from workbench.engine.steering.run import steer
@@ -104,13 +104,13 @@ class Clouds(NamedTuple):
 
 def draw_clouds(rule: Rule, parts: Parts, observations: Tensor, draws: int, generator: torch.Generator) -> Clouds:
     """Steer R = ``draws`` times at each of ``observations`` (B, S), and run the behaviour flow on the same noise."""
-    noise = draw_noise(len(observations) * draws, rule.particles, parts.action_dim, generator)
+    noise = draw_noise(len(observations) * draws, rule.particles, parts.action_dim, generator, rule.extra_draws())
     at_once = draws * max(1, PAIRS // (draws * rule.particles**2))
     far, budgets, clouds = [], [], []
-    for rows, *pieces in zip(
-        *(x.split(at_once) for x in (observations.repeat_interleave(draws, 0), *noise)), strict=True
-    ):
-        piece = Noise(*pieces)
+    every = observations.repeat_interleave(draws, 0)
+    for first in range(0, len(every), at_once):
+        here = slice(first, first + at_once)
+        rows, piece = every[here], noise.states(here)
         trace = steer(rule, parts, rows, piece)
         behaviour = steer(BC(flow_steps=rule.flow_steps), parts, rows, piece).positions[-1]
         far.append((trace.positions[-1] - behaviour).norm(dim=-1))

@@ -25,6 +25,15 @@ def time_frequencies() -> Tensor:
     return torch.exp(exponents.double()).float()
 
 
+def embed_time(t: Tensor, how: TimeInput, frequencies: Tensor) -> Tensor:
+    """Embed times ``t`` (M,) as (M, 1) or (M, 16): [cos(ω 10000 t), sin(ω 10000 t)]."""
+    t = t.reshape(-1, 1)
+    if how == "raw":
+        return t
+    angle = (10000.0 * t) * frequencies
+    return torch.cat((torch.cos(angle), torch.sin(angle)), 1)
+
+
 class VelocityField(nn.Module):
     """The velocity network of the behaviour flow.
 
@@ -63,12 +72,8 @@ class VelocityField(nn.Module):
         return observation_dim + action_dim + (1 if time == "raw" else 2 * FREQUENCIES)
 
     def embed(self, t: Tensor) -> Tensor:
-        """Embed times ``t`` (M,) as (M, 1) or (M, 16): [cos(ω 10000 t), sin(ω 10000 t)]."""
-        t = t.reshape(-1, 1)
-        if self.time == "raw":
-            return t
-        angle = (10000.0 * t) * self.frequencies
-        return torch.cat((torch.cos(angle), torch.sin(angle)), 1)
+        """Embed times ``t`` (M,) as (M, 1) or (M, 16)."""
+        return embed_time(t, self.time, self.frequencies)
 
     def _embed_number(self, t: float, like: Tensor) -> Tensor:
         """Embedding (1, …) of one time, remembered: a flow asks for the same T of them at every action."""

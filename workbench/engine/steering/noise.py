@@ -17,14 +17,29 @@ class Noise(NamedTuple):
         (B, N, D), standard normal: where each particle begins.
     choice : Tensor
         (B, N), uniform on (0, 1): decides a random choice of the particle.
+    extra : Tensor or None
+        (B, N, M, D), standard normal: for rules that draw samples on the way (`Rule.extra_draws`).
     """
 
     start: Tensor
     choice: Tensor
+    extra: Tensor | None = None
+
+    def states(self, which: Tensor | slice) -> Noise:
+        """The noise of some of the states: a slice, a mask (B,) or indices."""
+        return Noise(self.start[which], self.choice[which], None if self.extra is None else self.extra[which])
 
 
-def draw_noise(states: int, particles: int, action_dim: int, generator: torch.Generator) -> Noise:
-    """Draw the noise for B = ``states``, N = ``particles``, D = ``action_dim`` from ``generator``, on its device."""
+def draw_noise(states: int, particles: int, action_dim: int, generator: torch.Generator, extra: int = 0) -> Noise:
+    """Draw the noise for B = ``states``, N = ``particles``, D = ``action_dim`` from ``generator``, on its device.
+
+    ``extra`` = M further vectors per particle come from a generator of their own, seeded by what was drawn: now and at
+    every later call, rules that ask for some and rules that do not meet the same ``start`` and ``choice``.
+    """
     device = generator.device
     start = torch.randn(states, particles, action_dim, generator=generator, device=device)
-    return Noise(start, torch.rand(states, particles, generator=generator, device=device))
+    choice = torch.rand(states, particles, generator=generator, device=device)
+    if extra == 0:
+        return Noise(start, choice)
+    own = torch.Generator(device).manual_seed(int(start.view(torch.int32).sum()))
+    return Noise(start, choice, torch.randn(states, particles, extra, action_dim, generator=own, device=device))

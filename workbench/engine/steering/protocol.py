@@ -47,12 +47,15 @@ class State(NamedTuple):
         Steps taken so far.
     moments : Moments or None
         Adam's moments, for rules that use them.
+    extra : Tensor or None
+        (B, N, M, D), the noise of rules that draw samples on the way.
     """
 
     actions: Tensor
     rows: Tensor
     tick: int
     moments: Moments | None = None
+    extra: Tensor | None = None
 
 
 class Info(NamedTuple):
@@ -81,6 +84,10 @@ class Info(NamedTuple):
 
 class Rule(BaseModel, ABC):
     """A steering rule with its settings.
+
+    The docstring of each gives its equation, source, departures from the published code, and cost. Costs are network rows
+    per particle and decision; the pick by value asks the critic once more for each of several particles. T, L, N and M are
+    the settings ``flow_steps``, ``steps``, ``particles`` and ``samples``.
 
     Class attributes that every concrete rule states: ``name``, ``title``, ``paper``, ``equation`` (LaTeX), ``needs``
     (parts), ``strength`` (the setting that says how far to go), ``bc_at`` (settings at which the rule equals ``bc``
@@ -134,9 +141,13 @@ class Rule(BaseModel, ABC):
     def step(self, parts: Parts, observations: Tensor, state: State) -> tuple[State, Info]:
         """Move the particles by one tick; pure."""
 
-    def init(self, parts: Parts, observations: Tensor, start: Tensor) -> State:
+    def extra_draws(self) -> int:
+        """M: normal vectors per particle that the rule needs beside the one where it begins (`Noise.extra`)."""
+        return 0
+
+    def init(self, parts: Parts, observations: Tensor, start: Tensor, extra: Tensor | None = None) -> State:
         """Place the particles at ``start`` (B, N, D) for normalised ``observations`` (B, S)."""
-        return State(start, observations.repeat_interleave(start.shape[1], 0), 0)
+        return State(start, observations.repeat_interleave(start.shape[1], 0), 0, extra=extra)
 
     def critic_gradient(self, parts: Parts, rows: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Q (B, N) and ∇_a Q (B, N, D) of the summed, aggregated critic at ``actions`` (B, N, D)."""
@@ -177,8 +188,18 @@ class DuringFlow(Rule):
     @abstractmethod
     def guidance(
         self, parts: Parts, rows: Tensor, actions: Tensor, velocity: Tensor, t: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return g (B, N, D), Q (B, N) where it was asked, and that place (B, N, D)."""
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Return g (B, N, D), Q (B, N) where it was asked, and that place (B, N, D); None twice where no critic was asked.
+
+        Rules with `extra_draws` take ``extra`` (B, N, M, D) besides.
+        """
+
+    def guided(
+        self, parts: Parts, rows: Tensor, actions: Tensor, velocity: Tensor, t: float, extra: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """`guidance`, which gets the extra noise where the rule asks for it."""
+        more: dict[str, Any] = {"extra": extra} if self.extra_draws() else {}
+        return self.guidance(parts, rows, actions, velocity, t, **more)
 
     def finish(self, parts: Parts, rows: Tensor, actions: Tensor, t: float) -> Tensor:
         """Take the remaining unguided Euler steps from ``actions`` (B, N, D) at time ``t``, and clip: (B, N, D)."""
@@ -196,7 +217,7 @@ class DuringFlow(Rule):
             return self.denoise(parts, state)
         delta, t = 1.0 / self.flow_steps, state.tick / self.flow_steps
         v = self.velocity(parts, state.rows, state.actions, t)
-        g, q, query = self.guidance(parts, state.rows, state.actions, v, t)
+        g, q, query = self.guided(parts, state.rows, state.actions, v, t, state.extra)
         push = (delta * self.weight) * g
         moved = state.actions + delta * v + push
         if state.tick == self.flow_steps - 1:

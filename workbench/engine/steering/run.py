@@ -35,6 +35,14 @@ def check_inputs(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -
         )
     if noise.choice.shape != start.shape[:2]:
         raise ValueError(f"noise.choice must be (B, N) = {tuple(start.shape[:2])}, got {tuple(noise.choice.shape)}")
+    b, n, d = start.shape
+    wanted, extra = rule.extra_draws(), noise.extra
+    if wanted and (extra is None or extra.shape != (b, n, max(wanted, *extra.shape[2:3]), d)):
+        raise ValueError(
+            f"rule '{rule.name}' needs noise.extra (B, N, M, D) = ({b}, {n}, {wanted}, {d}), "
+            f"got {None if extra is None else tuple(extra.shape)}; draw it with "
+            "draw_noise(states, particles, action_dim, generator, extra=rule.extra_draws())"
+        )
 
 
 def choose(rule: Rule, parts: Parts, rows: Tensor, actions: Tensor, noise: Noise) -> tuple[Tensor, Tensor | None]:
@@ -59,7 +67,7 @@ def act(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> Tensor:
     observations : Tensor
         (B, S), not normalised; any real dtype, the networks see that of the noise.
     noise : Noise
-        ``start`` (B, N, D) and ``choice`` (B, N).
+        ``start`` (B, N, D), ``choice`` (B, N), and ``extra`` for rules that ask for it.
 
     Returns
     -------
@@ -73,7 +81,7 @@ def act(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> Tensor:
 def decide(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> Tensor:
     """`act` without its checks: tensors in, tensors out, so that it can be compiled."""
     observations = parts.normalize(observations).to(noise.start.dtype)
-    state = rule.init(parts, observations, noise.start)
+    state = rule.init(parts, observations, noise.start, noise.extra)
     for _ in range(rule.ticks()):
         state, _ = rule.step(parts, observations, state)
     if state.actions.shape[1] == 1:
@@ -95,7 +103,7 @@ def steer(rule: Rule, parts: Parts, observations: Tensor, noise: Noise, seed: in
     """
     check_inputs(rule, parts, observations, noise)
     normalized = parts.normalize(observations).to(noise.start.dtype)
-    state = rule.init(parts, normalized, noise.start)
+    state = rule.init(parts, normalized, noise.start, noise.extra)
     positions, infos = [state.actions], []
     for _ in range(rule.ticks()):
         state, info = rule.step(parts, normalized, state)

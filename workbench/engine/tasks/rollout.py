@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts, q_values
-from workbench.engine.steering.noise import Noise, draw_noise
+from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
 from workbench.engine.tasks.protocol import StepResult, Task
@@ -119,11 +119,11 @@ def rollout(
         if watch is not None:
             watch(observations, active)
         while active.any():
-            noise = draw_noise(episodes, rule.particles, parts.action_dim, generator)
+            noise = draw_noise(episodes, rule.particles, parts.action_dim, generator, rule.extra_draws())
             rows = torch.from_numpy(np.flatnonzero(active)).to(device)
             seen = torch.from_numpy(observations[active]).to(device)
             before = time.perf_counter()
-            picked = act(rule, parts, seen, Noise(noise.start[rows], noise.choice[rows]))
+            picked = act(rule, parts, seen, noise.states(rows))
             spent += time.perf_counter() - before
             chosen += len(rows)
             if step == 0 and parts.critic is not None:

@@ -93,6 +93,9 @@ class FitConfig(BaseModel):
     qam_inverse_temperature: float = Field(
         1.0, ge=0.0, le=1e6, description="qam: inverse temperature 1/α of exp(Q/α); 0 is the behaviour flow"
     )
+    unit_gradient: bool = Field(
+        False, description="value_gradient: learn the gradient's direction alone, at unit length"
+    )
     compile: bool = Field(
         False, description="compile the update (needs a C++ compiler; pays on long runs of small networks)"
     )

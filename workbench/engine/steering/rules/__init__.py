@@ -8,6 +8,7 @@ from workbench.engine.steering.protocol import Rule, explain, nearest
 from workbench.engine.steering.rules.bc import BC
 from workbench.engine.steering.rules.best_of_n import BestOfN
 from workbench.engine.steering.rules.bptt import BPTT
+from workbench.engine.steering.rules.cfgrl import CFGRL
 from workbench.engine.steering.rules.edp import EDP
 from workbench.engine.steering.rules.fql import FQL
 from workbench.engine.steering.rules.grad_step import GradStep
@@ -18,10 +19,20 @@ from workbench.engine.steering.rules.qam import QAM
 from workbench.engine.steering.rules.qgf import QGF
 from workbench.engine.steering.rules.qgf_chain import QGFChain
 from workbench.engine.steering.rules.qgf_jacobian import QGFJacobian
+from workbench.engine.steering.rules.qpilots_m import QPilotsM
 from workbench.engine.steering.rules.rebrac import ReBRAC
+from workbench.engine.steering.rules.robust_q import RobustQ
 from workbench.engine.steering.rules.vgf import VGF
+from workbench.engine.steering.rules.vgf_amortised import VGFAmortised
+from workbench.engine.steering.rules.vgf_zero import VGFZero
 
-TEST_TIME: tuple[type[Rule], ...] = (BC, BestOfN, GradStep, Noisy, QGF, QGFJacobian, QGFChain, BPTT, VGF)
+# fmt: off
+TEST_TIME: tuple[type[Rule], ...] = (
+    BC, BestOfN, GradStep,
+    QGF, QGFJacobian, QGFChain, BPTT, Noisy, QPilotsM, RobustQ, CFGRL,
+    VGF, VGFZero, VGFAmortised,
+)
+# fmt: on
 TRAIN_TIME: tuple[type[Rule], ...] = (FQL, EDP, ReBRAC, IQL, IDQL, QAM)
 RULES: dict[str, type[Rule]] = {rule.name: rule for rule in TEST_TIME + TRAIN_TIME}
 

@@ -11,8 +11,10 @@ class BC(Unguided):
 
     .. math:: a \leftarrow a + \delta\, v(s, a, t), \qquad \delta = 1/T
 
-    Source: flow matching, Lipman et al., arXiv 2210.02747 (methods.md, section 2). Cost: T velocity evaluations. Any of
-    several particles is a sample of the behaviour policy, so the pick is uniform unless told otherwise.
+    Source: flow matching, Lipman et al., arXiv 2210.02747 (methods.md, section 2). Any of several particles is a
+    sample of the behaviour policy, so the pick is uniform unless told otherwise.
+
+    Cost: T velocity evaluations.
     """
 
     name: ClassVar[str] = "bc"

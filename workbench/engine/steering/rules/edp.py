@@ -11,9 +11,11 @@ class EDP(TrainedFlow):
     .. math:: a \leftarrow a + \delta\, v(s, a, t), \qquad
               v = \arg\min\ w_{bc} \lVert v(s, x_t, t) - (x_1 - x_0) \rVert^2 - Q\big(s, \mathrm{clip}(x_t + (1 - t)\, v)\big)
 
-    Source: EDP, arXiv 2305.20081 (methods.md, section 6). Cost: T velocity evaluations, no critic. It is QGF's one-step
+    Source: EDP, arXiv 2305.20081 (methods.md, section 6). It is QGF's one-step
     estimate â used in training: no backpropagation through the chain, and the same bias where â is far from the chain's end.
-    w_bc (``edp_bc``) is chosen in training. See training/edp_flow.py for the departures.
+    w_bc (``edp_bc``) is chosen in training. Departures: see training/edp_flow.py.
+
+    Cost: T edp-flow evaluations.
     """
 
     name: ClassVar[str] = "edp"

@@ -14,9 +14,11 @@ class FQL(OneJump):
     .. math:: a = \mathrm{clip}\,\omega(s, z), \qquad
               \omega = \arg\min\ \alpha \lVert \omega(s, z) - \mathrm{flow}(s, z) \rVert^2 - Q(s, \omega(s, z))
 
-    Source: FQL, arXiv 2502.02538 (methods.md, section 6). Cost: one network evaluation. α (``fql_alpha``) is chosen in training:
+    Source: FQL, arXiv 2502.02538 (methods.md, section 6). α (``fql_alpha``) is chosen in training:
     huge, and ω is the flow in one step; small, and ω goes where Q is largest. The published critic is ``td_actor`` with
-    ``actor=fql``; any other critic works too. See training/one_step.py for the departures.
+    ``actor=fql``; any other critic works too. Departures: see training/one_step.py.
+
+    Cost: 1 one-step evaluation.
     """
 
     name: ClassVar[str] = "fql"

@@ -13,8 +13,10 @@ class GradStep(AfterFlow):
 
     .. math:: a \leftarrow \mathrm{clip}\big(a + \epsilon\, \nabla_a Q(s, a), -1, 1\big), \quad L \text{ times}
 
-    Source: the GradStep baseline of QGF, arXiv 2606.11087 (methods.md, section 5). Cost: T velocity, L critic gradients.
-    With ``sign`` the direction is sign(∇Q), so that a step has length ε in every coordinate.
+    Source: the GradStep baseline of QGF, arXiv 2606.11087 (methods.md, section 5). With ``sign`` the direction is
+    sign(∇Q), so that a step has length ε in every coordinate. Departures: none known.
+
+    Cost: T velocity evaluations and L critic gradients.
     """
 
     name: ClassVar[str] = "grad_step"

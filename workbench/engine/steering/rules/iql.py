@@ -14,10 +14,12 @@ class IQL(OneJump):
 
     .. math:: a = m(s) + \sigma(s)\, z, \qquad \pi = \arg\max\ \min(e^{A(s, a) / \alpha}, 100)\, \log \pi(a \mid s)
 
-    Source: IQL, arXiv 2110.06169 (methods.md, section 6). Cost: one network evaluation. Training never asks the critic about
+    Source: IQL, arXiv 2110.06169 (methods.md, section 6). Training never asks the critic about
     actions outside the data, so it cannot be fooled there, and it cannot leave the data either; a Gaussian over data
     with several modes has its mean between them. α (``awr_temperature``) is chosen in training. The mean is played, or with
-    ``sample`` a draw. See training/awr_actor.py for the departures.
+    ``sample`` a draw. Departures: see training/awr_actor.py.
+
+    Cost: 1 awr-actor evaluation.
     """
 
     name: ClassVar[str] = "iql"

@@ -13,8 +13,10 @@ class Noisy(DuringFlow):
 
     .. math:: g = \nabla_a Q(s, a)
 
-    Source: QGF, arXiv 2606.11087 (methods.md, section 5). Cost: T velocity evaluations and T critic gradients. The critic
-    has never seen noised actions, so its answer there is extrapolation.
+    Source: QGF, arXiv 2606.11087 (methods.md, section 5). The critic has never seen noised actions, so its answer there is
+    extrapolation. Departures: none known.
+
+    Cost: T velocity evaluations and T critic gradients.
     """
 
     name: ClassVar[str] = "noisy"

@@ -11,10 +11,12 @@ class QAM(TrainedFlow):
     .. math:: a \leftarrow a + \delta\, v(s, a, t), \qquad v = v_\mu + (1 - t)\, \mathbb E[e_t \mid a_t], \quad
               \frac{de}{dt} = -2\, \nabla v_\mu^\top e, \quad e_1 = \nabla_a Q / \alpha
 
-    Source: QAM, arXiv 2601.14234, on adjoint matching, arXiv 2409.08861 (methods.md, section 6). Cost: T velocity evaluations,
-    no critic. Training follows trajectories of the memoryless SDE of v and sampling is its ODE, as published. 1/α
-    (``qam_inverse_temperature``) is chosen in training; at 0 it is the behaviour flow. The published critic is ``td_actor`` with
-    ``actor=qam``. See training/adjoint_flow.py for the derivation and the departures.
+    Source: QAM, arXiv 2601.14234, on adjoint matching, arXiv 2409.08861 (methods.md, section 6).
+    Training follows trajectories of the memoryless SDE of v and sampling is its ODE, as published.
+    1/α (``qam_inverse_temperature``) is chosen in training; at 0 it is the behaviour flow. The published critic is
+    ``td_actor`` with ``actor=qam``. Departures, and the derivation: see training/adjoint_flow.py.
+
+    Cost: T adjoint-flow evaluations.
     """
 
     name: ClassVar[str] = "qam"

@@ -13,8 +13,10 @@ class QGF(DuringFlow):
 
     .. math:: \hat a = \mathrm{clip}\big(a + (1 - t)\, v(s, a, t), -1, 1\big), \qquad g = \nabla_{\hat a} Q(s, \hat a)
 
-    Source: QGF, arXiv 2606.11087 (methods.md, section 5). Cost: T velocity evaluations and T critic gradients; no derivative
-    goes through v (its Jacobian is replaced by the identity), nor through the clip, as in the published code.
+    Source: QGF, arXiv 2606.11087 (methods.md, section 5). No derivative goes through v (its Jacobian is replaced by the
+    identity), nor through the clip, as in the published code. Departures: none known.
+
+    Cost: T velocity evaluations and T critic gradients.
     """
 
     name: ClassVar[str] = "qgf"

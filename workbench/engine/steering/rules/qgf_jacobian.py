@@ -14,8 +14,10 @@ class QGFJacobian(DuringFlow):
 
     .. math:: g = J^\top \nabla_{\hat a} Q(s, \hat a), \qquad J = \frac{\partial \hat a}{\partial a}
 
-    Source: QGF's ablation, arXiv 2606.11087 (methods.md, section 5). Cost: T velocity evaluations, T critic gradients and T
-    vector-Jacobian products of the velocity field. Equal to ``bptt`` when T = 1.
+    Source: QGF's ablation, arXiv 2606.11087 (methods.md, section 5). Equal to ``bptt`` when T = 1. Departures: none
+    known; the published code contracts Σ_i g_i J_ij too.
+
+    Cost: 2 T velocity evaluations, T critic gradients and T vector-Jacobian products of the velocity field.
     """
 
     name: ClassVar[str] = "qgf_jacobian"

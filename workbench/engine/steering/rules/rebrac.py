@@ -14,10 +14,12 @@ class ReBRAC(OneJump):
 
     .. math:: a = \pi(s), \qquad \pi = \arg\min\ \beta_1 \lVert \pi(s) - a_{data} \rVert^2 - Q(s, \pi(s))
 
-    Source: ReBRAC, arXiv 2305.09836 (methods.md, section 6). Cost: one network evaluation; the noise is not looked at, so all
+    Source: ReBRAC, arXiv 2305.09836 (methods.md, section 6). The noise is not looked at, so all
     particles are the same action. One action per state cannot follow data with several modes: with a strong penalty it plays
-    their average. β1 (``rebrac_bc``) is chosen in training. The published critic is ``td_actor`` with ``actor=rebrac``. See
-    training/rebrac_actor.py for the departures.
+    their average. β1 (``rebrac_bc``) is chosen in training. The published critic is ``td_actor`` with ``actor=rebrac``.
+    Departures: see training/rebrac_actor.py.
+
+    Cost: 1 rebrac-actor evaluation.
     """
 
     name: ClassVar[str] = "rebrac"

@@ -17,9 +17,10 @@ class VGF(AfterFlow):
     .. math:: \varphi(a_i) = \tfrac1N \sum_j \big[\, k(a_j, a_i)\, \nabla_{a_j} Q(s, a_j) / \alpha + r_{ij} \,\big], \qquad
               a_i \leftarrow \mathrm{clip}\big(a_i + \mathrm{step}(\varphi(a_i)), -1, 1\big)
 
-    Source: VGF, arXiv 2604.14265 (methods.md, section 4). Cost: N·T velocity evaluations, N·L critic gradients, L kernels of
-    N² entries per state. L = 0 with the greedy pick is best-of-N. Under Adam the first step has size ε in every coordinate
-    whatever α is, so read the budget off the particles, not off ε·L.
+    Source: VGF, arXiv 2604.14265 (methods.md, section 4). L = 0 with the greedy pick is best-of-N. Under Adam the first step has
+    size ε in every coordinate whatever α is, so read the budget off the particles, not off ε·L. Departures: none known.
+
+    Cost: T velocity evaluations, L critic gradients; and L kernels of N² entries per state.
     """
 
     name: ClassVar[str] = "vgf"
@@ -35,12 +36,7 @@ class VGF(AfterFlow):
         0.1, "step size ε (Adam's learning rate, or the plain factor)", unit="action", low=0.0, high=1.0, log=True
     )
     alpha: float = setting(
-        1.0,
-        "temperature α: larger weakens the value gradient against repulsion",
-        unit="Q",
-        low=1e-4,
-        high=1e3,
-        log=True,
+        1.0, "temperature α: larger weakens the gradient against repulsion", unit="Q", low=1e-4, high=1e3, log=True
     )
     ascent: Ascent = setting("adam", "how a direction becomes a step: Adam (published code) or plain (paper's text)")
     repulsion: Repulsion = setting("published", "the force that keeps particles apart")
