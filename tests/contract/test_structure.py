@@ -60,6 +60,12 @@ LAW: dict[str, tuple[str, ...]] = {
         "workbench.ui",
         "workbench.course",
     ),
+    "workbench.report": (
+        "workbench.plots",
+        "workbench.experiments",
+        "workbench.engine",
+        "workbench.report",
+    ),
     "workbench": ("workbench",),  # the public names and the command line see the whole house
     "apps": ("workbench.ui",),
     "notebooks": ("workbench.ui", "workbench.course"),

@@ -8,6 +8,7 @@ from workbench.commands.about import doctor, rules, tasks
 from workbench.commands.fit import fit
 from workbench.commands.generate import generate
 from workbench.commands.online import online
+from workbench.commands.report import report
 from workbench.commands.runs import RUNS
 from workbench.commands.serve import serve
 from workbench.commands.steer import evaluate, steer
@@ -25,5 +26,6 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "steer": steer,
     "sweep": sweep,
     "runs": RUNS,
+    "report": report,
     "serve": serve,
 }

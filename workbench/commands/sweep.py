@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -15,6 +15,7 @@ from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json
 
 if TYPE_CHECKING:
+    from workbench.experiments.items import Executor
     from workbench.experiments.sweep import SweepProgress
 
 Axes = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE,… ...")]
@@ -29,6 +30,8 @@ def sweep(
     fit_grid: Axes = (),
     seeds: Annotated[str, tyro.conf.arg(metavar="0..4")] = "0",
     episodes: int = 500,
+    executor: Literal["local", "dask"] = "local",
+    scheduler: Annotated[str | None, tyro.conf.arg(metavar="tcp://…")] = None,
     workers: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     clip_actions: bool = False,
@@ -46,6 +49,8 @@ def sweep(
         fit_grid: Values of training settings, the same as --grid fit.NAME=….
         seeds: Seeds of data, training and evaluation: 0..4 or 0,1,5.
         episodes: Episodes to choose a budget on, and as many others to report it on.
+        executor: Processes of this machine, or the workers of a Dask scheduler.
+        scheduler: Address of a running dask scheduler; without it dask starts a cluster on this machine.
         workers: Processes; without it as many as there are cores.
         data: Folder made by workbench generate; built-in tasks make their data without it.
         clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.
@@ -54,7 +59,6 @@ def sweep(
     """
     from workbench.experiments.grid import Grid, parse_axes, parse_seeds
     from workbench.experiments.job import Data
-    from workbench.experiments.processes import Processes
     from workbench.experiments.store import Store
     from workbench.experiments.sweep import check_data
     from workbench.experiments.sweep import sweep as run_sweep
@@ -74,7 +78,7 @@ def sweep(
     for name in task:
         found = check_data(Data(folder=None if data is None else str(data), clip_actions=clip_actions), name)
     wanted = wanted.model_copy(update={"data": found})
-    hands = Processes(workers)
+    hands = _executor(executor, scheduler, workers)
     kept = Store(store, create=True)
     again = f"go on with the same command; see what is there: workbench runs list {store}"
     stop, started, last, told = StopOnSignal("stopping; what is being trained is saved …"), time.perf_counter(), None, 0
@@ -109,6 +113,18 @@ def sweep(
     if last.errors:
         print(f"{len(last.errors)} failed; why: workbench runs list {store} --status failed", file=sys.stderr)
         raise SystemExit(1)
+
+
+def _executor(name: str, scheduler: str | None, workers: int | None) -> Executor:
+    if name == "local":
+        if scheduler is not None:
+            raise ValueError("--scheduler is for --executor dask; leave it out, or add --executor dask")
+        from workbench.experiments.processes import Processes
+
+        return Processes(workers)
+    from workbench.experiments.cluster import Cluster
+
+    return Cluster(scheduler, workers)
 
 
 def _note(progress: SweepProgress) -> str:

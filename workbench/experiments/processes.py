@@ -68,12 +68,15 @@ class Processes:
                         if item is not None:
                             worker.give(item)
                 yield from self._news(queue, team, stop.is_set())
+                team = [worker for worker in team if not worker.pipe.closed]  # nobody is replaced while stopping
         finally:
             stop.set()
             for worker in team:
                 worker.close()
 
     def _news(self, queue: Queue, team: list[_Worker], stopping: bool) -> Iterator[Event | None]:
+        if not team:
+            return
         ready = wait([worker.pipe for worker in team], timeout=QUIET)
         if not ready:
             yield None
@@ -138,7 +141,8 @@ class _Worker:
 
 def serve(pipe: Connection, where: str, stop: Any) -> None:
     """What a worker process does until its pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    for number in (signal.SIGINT, signal.SIGTERM):  # they reach the whole group; the parent decides
+        signal.signal(number, signal.SIG_IGN)
     import torch
 
     from workbench.experiments.work import Bench, work

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -141,7 +140,7 @@ def _follow(
     trained = 0
     running: dict[str, float] = {}
     errors: dict[str, str] = {}
-    pace = _Pace(executor.workers)
+    pace = _Pace(executor)
     left = {"train": trainings, "job": len(items) - trainings}
     stopped = False
 
@@ -178,10 +177,9 @@ def _follow(
 class _Pace:
     """How long things take, and so how long the rest will."""
 
-    def __init__(self, workers: int) -> None:
-        self._workers = max(workers, 1)
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
         self._recent: dict[str, deque[float]] = {"train": deque(maxlen=50), "job": deque(maxlen=50)}
-        self._begun = time.monotonic()
 
     def note(self, kind: str, event: Event) -> None:
         if event.seconds > 0.01:  # what was found in the store says nothing about the rest
@@ -197,4 +195,4 @@ class _Pace:
                 return None
             begun = sum(share for name, share in running.items() if names[name] == kind)
             whole += (count - begun) * sum(recent) / len(recent)
-        return whole / min(self._workers, max(sum(left.values()), 1))
+        return whole / min(self._executor.workers, max(sum(left.values()), 1))

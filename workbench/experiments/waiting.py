@@ -10,6 +10,13 @@ from workbench.experiments.store import Store
 ATTEMPTS = 3  # of an item whose worker dies
 
 
+def training_failed(store: Store, job: Item, error: str) -> Event:
+    """Note that ``job`` cannot be done, because what it needs failed."""
+    words = f"its training failed: {error}"
+    store.fail(job.record, words)
+    return Event(job.name, "failed", error=words)
+
+
 class Queue:
     """Items in the order in which workers get them: trainings, then the jobs whose training is done.
 
@@ -47,9 +54,11 @@ class Queue:
         if item.kind == "train" and event.happened != "done":
             for job in [other for other in self._waiting.values() if other.after == item.name]:
                 del self._waiting[job.name]
-                if event.happened == "failed":
-                    self._store.fail(job.record, f"its training failed: {event.error}")
-                yield Event(job.name, event.happened, error=event.error)
+                yield (
+                    training_failed(self._store, job, event.error)
+                    if event.happened == "failed"
+                    else Event(job.name, "stopped")
+                )
 
     def died(self, item: Item, how: str) -> Iterator[Event]:
         """The worker of ``item`` died: the item waits again, or fails when that has happened too often."""

@@ -1,0 +1,212 @@
+"""Results of a store as curves: return, shift and the critic's own estimate against the budget, with every seed.
+
+A curve is one rule on one task along one setting (its strength where that varies). Budgets are chosen on the choosing
+episodes alone and everything shown is from the reporting episodes alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from workbench.engine.metrics.choose import Choice, Played, choose_budget
+from workbench.engine.metrics.intervals import Interval, bootstrap_runs
+from workbench.engine.metrics.matched import compare_at_shift
+from workbench.engine.steering.rules import RULES
+from workbench.experiments.row import spell
+from workbench.experiments.store import Store
+
+MEASURES = ("w2", "displacement", "budget", "q_estimate", "q_gap")  # of the reporting episodes, per seed
+COSTS = ("network_evaluations", "ms_per_decision", "ms_alone")
+CHOOSING, REPORTING = 0, 1  # evaluation seeds, as `Played` names them: a set each, the same for all runs
+
+
+@dataclass(frozen=True)
+class Point:
+    """One budget of a curve. G seeds.
+
+    Attributes
+    ----------
+    value : float
+        Of the curve's axis.
+    seeds : tuple of int
+    returns : Interval
+        Mean over seeds, with the two-stage bootstrap over seeds and episodes.
+    per_seed : dict of str to ndarray
+        (G,) each, NaN where it was not measured: ``return``, ``choose`` (return of the choosing episodes), and `MEASURES`.
+    costs : dict of str to float
+        Mean over seeds.
+    keys : tuple of str
+        Runs of the store.
+    """
+
+    value: float
+    seeds: tuple[int, ...]
+    returns: Interval
+    per_seed: dict[str, np.ndarray]
+    costs: dict[str, float]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One rule on one task.
+
+    Attributes
+    ----------
+    task, rule : str
+    axis : str
+        Setting along which it runs.
+    fixed : dict
+        Other settings that tell this curve from its neighbours.
+    points : tuple of Point
+        By growing value.
+    choice : Choice or None
+        The budget that the choosing episodes prefer, and what it gives on the reporting ones; None while budgets lack seeds
+        that others have.
+    played : tuple of Played
+        Every seed's episodes at every budget that all seeds have played.
+    """
+
+    task: str
+    rule: str
+    axis: str
+    fixed: dict[str, Any]
+    points: tuple[Point, ...]
+    choice: Choice | None
+    played: tuple[Played, ...]
+
+    @property
+    def name(self) -> str:
+        """Rule and fixed settings."""
+        return " ".join([self.rule, *(f"{name}={spell(value)}" for name, value in self.fixed.items())])
+
+    def column(self, name: str) -> np.ndarray:
+        """Mean over seeds of a measure at each point, (points,); NaN where it was not measured."""
+        return np.array([_mean(point.per_seed[name]) for point in self.points])
+
+
+def curves(store: Store, tasks: Iterable[str] | None = None) -> list[Curve]:
+    """All curves of a store, by task and rule.
+
+    Parameters
+    ----------
+    store : Store
+    tasks : iterable of str, optional
+        Only these.
+    """
+    wanted = None if tasks is None else set(tasks)
+    results = [r for r in store.results() if wanted is None or r["job"]["task"] in wanted]
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for result in results:
+        job = result["job"]
+        name = (job["task"], job["rule"], str(job["data"]["fingerprint"]), str(job["episodes"]))
+        groups.setdefault(name, []).append(result)
+    found = [curve for name in sorted(groups) for curve in _curves_of(store, groups[name])]
+    return sorted(found, key=lambda curve: (curve.task, curve.rule, str(curve.fixed)))
+
+
+def matched(found: list[Curve], count: int = 6, seed: int = 0) -> tuple[list[float], dict[str, list[Interval | None]]]:
+    """Return of the curves of one task at the same measured shift (W2), read off between their points.
+
+    Parameters
+    ----------
+    found : list of Curve
+        Of one task. Only seeds that have played all budgets of all curves are used; a curve with no such seed is left out.
+    count : int
+        How many shifts, evenly up to the largest.
+    seed : int
+        Fixes the bootstrap.
+
+    Returns
+    -------
+    (shifts, returns by curve name)
+        None where a curve was not measured on both sides of a shift.
+    """
+    usable = [curve for curve in found if len(curve.points) > 1 and curve.played]
+    runs = set.intersection(*({p.run for p in curve.played} for curve in usable)) if usable else set()
+    if not runs:
+        return [], {}
+    reach = [np.nanmax(curve.column("w2")) for curve in usable]
+    if not np.isfinite(reach).all() or max(reach) <= 0.0:
+        return [], {}
+    at = [float(f"{x:.2g}") for x in np.linspace(0.0, max(reach), count + 2)[1:-1]]
+    played = {curve.name: [p for p in curve.played if p.run in runs] for curve in usable}
+    table = compare_at_shift(played, at, (REPORTING,), seed)
+    return at, table
+
+
+def _curves_of(store: Store, results: list[dict[str, Any]]) -> list[Curve]:
+    """The curves of one task and rule: along the strength where it varies, else along another number that does."""
+    rule = RULES.get(results[0]["job"]["rule"], None)
+    flat = [_flat(result["job"]) for result in results]
+    varied = [name for name in flat[0] if len({repr(settings.get(name)) for settings in flat}) > 1]
+    numeric = [name for name in varied if all(_is_number(settings.get(name)) for settings in flat)]
+    strengths = [rule.strength, f"fit.{rule.trained_strength}"] if rule is not None else []
+    axis = next((name for name in [*strengths, *numeric] if name in numeric), strengths[0] if strengths else "seed")
+    others = [name for name in varied if name != axis]
+    groups: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
+    for result, settings in zip(results, flat, strict=True):
+        groups.setdefault(repr([settings.get(name) for name in others]), []).append((result, settings))
+    found = []
+    for members in groups.values():
+        fixed = {name: members[0][1].get(name) for name in others}
+        found.append(_curve(store, axis, fixed, members))
+    return found
+
+
+def _curve(
+    store: Store, axis: str, fixed: dict[str, Any], members: list[tuple[dict[str, Any], dict[str, Any]]]
+) -> Curve:
+    by_value: dict[float, dict[int, dict[str, Any]]] = {}
+    for result, settings in members:
+        by_value.setdefault(float(settings.get(axis, 0.0)), {})[result["job"]["seed"]] = result
+    episodes = {result["key"]: store.episodes(result["key"]) for result, _ in members}
+    points = tuple(_point(value, by_value[value], episodes) for value in sorted(by_value))
+    common = set.intersection(*(set(found) for found in by_value.values()))
+    played = []
+    for value, seed in itertools.product(sorted(by_value), sorted(common)):
+        result = by_value[value][seed]
+        for number, name in ((CHOOSING, "choose"), (REPORTING, "report")):
+            shift = _number(result[name]["shift"].get("w2"))
+            played.append(Played(value, seed, number, episodes[result["key"]][f"{name}.returns"], shift))
+    choice = choose_budget(played, (CHOOSING,), (REPORTING,)) if played else None
+    job = members[0][0]["job"]
+    return Curve(job["task"], job["rule"], axis, fixed, points, choice, tuple(played))
+
+
+def _point(value: float, by_seed: dict[int, dict[str, Any]], episodes: dict[str, dict[str, np.ndarray]]) -> Point:
+    seeds = tuple(sorted(by_seed))
+    results = [by_seed[seed] for seed in seeds]
+    runs = [episodes[result["key"]]["report.returns"] for result in results]
+    per_seed = {
+        "return": np.array([run.mean() for run in runs], dtype=np.float64),
+        "choose": np.array([episodes[r["key"]]["choose.returns"].mean() for r in results], dtype=np.float64),
+    }
+    for name in MEASURES:
+        values = [result["report"]["shift"].get(name, result["report"].get(name)) for result in results]
+        per_seed[name] = np.array([_number(value) for value in values])
+    costs = {name: _mean(np.array([_number(r["report"].get(name)) for r in results])) for name in COSTS}
+    return Point(value, seeds, bootstrap_runs(runs), per_seed, costs, tuple(result["key"] for result in results))
+
+
+def _flat(job: dict[str, Any]) -> dict[str, Any]:
+    training = {f"fit.{name}": value for name, value in job["training"].items() if name != "parts"}
+    return job["settings"] | training
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _number(value: Any) -> float:
+    return float(value) if _is_number(value) else float("nan")
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")

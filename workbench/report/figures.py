@@ -1,0 +1,127 @@
+"""The figures of a report, from the curves of one task: what is drawn, before anything draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from workbench.experiments.summary import Curve
+from workbench.plots.series import Axes, Series, places
+
+
+class Picture(NamedTuple):
+    """A figure before it is drawn: HoloViews and matplotlib draw the same one."""
+
+    name: str
+    caption: str
+    series: list[Series]
+    axes: Axes
+
+
+def pictures(curves: list[Curve]) -> list[Picture]:
+    """The figures of one task: return against shift, and for each kind of budget return, estimate and gap."""
+    found = [_frontier(curves)] if any(np.isfinite(curve.column("w2")).any() for curve in curves) else []
+    for axis in dict.fromkeys(curve.axis for curve in curves if len(curve.points) > 1):
+        along = [curve for curve in curves if curve.axis == axis and len(curve.points) > 1]
+        values = np.array(sorted({point.value for curve in along for point in curve.points}))
+        found += [_budget(axis, along, values), _gap(axis, along, values)]
+    return found
+
+
+def _frontier(curves: list[Curve]) -> Picture:
+    series = []
+    for curve in curves:
+        seeds = sorted({seed for point in curve.points for seed in point.seeds})
+        series.append(
+            Series(
+                curve.name,
+                curve.rule,
+                curve.column("w2"),
+                curve.column("return"),
+                np.array([point.returns.low for point in curve.points]),
+                np.array([point.returns.high for point in curve.points]),
+                _by_seed(curve, "w2", seeds),
+                _by_seed(curve, "return", seeds),
+                tuple(f"{curve.name}, {curve.axis} = {point.value:g}" for point in curve.points),
+                _chosen(curve),
+            )
+        )
+    caption = (
+        "Return against distribution shift (exact W2 to the behaviour policy). Each line follows one method from small budgets "
+        "to large ones; thick: mean over seeds with the 95% bootstrap interval over seeds and episodes; thin: every seed. The "
+        "ring marks the budget that the choosing episodes prefer. All returns are of the reporting episodes."
+    )
+    axes = Axes("distribution shift W2 (action units)", "return")
+    return Picture("return-against-shift", caption, series, axes)
+
+
+def _budget(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
+    series = []
+    for curve in curves:
+        seeds = sorted({seed for point in curve.points for seed in point.seeds})
+        at = _places(curve, values)
+        low, high = (np.array([getattr(point.returns, end) for point in curve.points]) for end in ("low", "high"))
+        labels = tuple(f"{curve.name}, {axis} = {point.value:g}" for point in curve.points)
+        beside = np.broadcast_to(at, (len(seeds), len(at)))
+        series.append(
+            Series(
+                f"{curve.name}: return", curve.rule, at, curve.column("return"), low, high, beside,
+                _by_seed(curve, "return", seeds), labels, _chosen(curve),
+            )
+        )  # fmt: skip
+        if np.isfinite(curve.column("q_estimate")).any():
+            series.append(
+                Series(
+                    f"{curve.name}: the critic's estimate", curve.rule, at, curve.column("q_estimate"), None, None, beside,
+                    _by_seed(curve, "q_estimate", seeds), labels, None, True,
+                )
+            )  # fmt: skip
+    caption = (
+        f"Return and what the critic promises, against {axis}. Solid: return of the reporting episodes; dashed: the critic's own "
+        "value of the first actions (discounted), which goes on rising where the return falls: the critic is being exploited. "
+        "Thin: every seed."
+    )
+    axes = Axes(f"budget: {axis}", "return, and Q-estimate", places(values))
+    return Picture(f"return-and-estimate-against-{axis.replace('.', '-')}", caption, series, axes)
+
+
+def _gap(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
+    series = []
+    for curve in curves:
+        seeds = sorted({seed for point in curve.points for seed in point.seeds})
+        at = _places(curve, values)
+        beside = np.broadcast_to(at, (len(seeds), len(at)))
+        labels = tuple(f"{curve.name}, {axis} = {point.value:g}" for point in curve.points)
+        gaps = curve.column("q_gap")
+        series.append(
+            Series(curve.name, curve.rule, at, gaps, None, None, beside, _by_seed(curve, "q_gap", seeds), labels)
+        )
+    caption = (
+        f"Over-optimisation gap against {axis}: the critic's value of the first actions minus their discounted return in the "
+        "environment. Above 0 the critic promises more than it keeps."
+    )
+    axes = Axes(f"budget: {axis}", "Q-estimate − discounted return", places(values), zero=True)
+    return Picture(f"gap-against-{axis.replace('.', '-')}", caption, series, axes)
+
+
+def _places(curve: Curve, values: np.ndarray) -> np.ndarray:
+    return np.searchsorted(values, [point.value for point in curve.points]).astype(np.float64)
+
+
+def _by_seed(curve: Curve, name: str, seeds: Iterable[int]) -> np.ndarray:
+    """(G, P), NaN where a seed has not played a budget."""
+    rows = []
+    for seed in seeds:
+        row = [
+            point.per_seed[name][point.seeds.index(seed)] if seed in point.seeds else np.nan for point in curve.points
+        ]
+        rows.append(np.array(row, dtype=np.float64))
+    return np.stack(rows)
+
+
+def _chosen(curve: Curve) -> int | None:
+    if curve.choice is None or len(curve.points) < 2:
+        return None
+    return [point.value for point in curve.points].index(curve.choice.budget)

@@ -1,0 +1,165 @@
+"""One self-contained HTML page about a store, and its figures as PDF."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+from bokeh.embed import components
+from bokeh.resources import Resources
+
+from workbench.engine.data.atomic import made_folder, write_atomic
+from workbench.experiments.store import Store, StoreError, now
+from workbench.experiments.summary import Curve, curves
+from workbench.plots import frontier, frontier_still
+from workbench.report.figures import Picture, pictures
+from workbench.report.tables import (
+    Table,
+    chosen_table,
+    cost_table,
+    made_by,
+    matched_table,
+    points_table,
+    unfinished_table,
+)
+
+LONG = 48  # letters of a table's cell from which on it is broken into lines
+STYLE = Path(__file__).with_name("report.css")
+
+
+def write_report(store: Store, out: Path, pdf: Path | None = None) -> list[Path]:
+    """Write the page to ``out``, and each figure as PDF into the folder ``pdf``; returns the files.
+
+    Raises
+    ------
+    StoreError
+        The store has no result yet.
+    OSError
+        A file cannot be written.
+    """
+    found = curves(store)
+    if not found:
+        raise StoreError(f"{store.where} has no finished run yet; see workbench runs list {store.where}")
+    by_task = {task: [curve for curve in found if curve.task == task] for task in dict.fromkeys(c.task for c in found)}
+    drawn = {task: pictures(members) for task, members in by_task.items()}
+    written = [out]
+    write_atomic(out, page(store, by_task, drawn).encode())
+    if pdf is not None:
+        with made_folder(pdf):
+            for task, some in drawn.items():
+                for picture in some:
+                    path = pdf / f"{task.replace('/', '-')}-{picture.name}.pdf"
+                    figure = frontier_still.measured(picture.series, picture.axes)
+                    figure.savefig(path, metadata={"CreationDate": None})
+                    written.append(path)
+    return written
+
+
+def page(store: Store, by_task: dict[str, list[Curve]], drawn: dict[str, list[Picture]]) -> str:
+    """The whole page; no part of it is loaded from anywhere."""
+    figures = [frontier.bokeh_figure(frontier.measured(p.series, p.axes)) for some in drawn.values() for p in some]
+    script, places = components(figures) if figures else ("", ())
+    live = iter(places)
+    sections: list[str] = []
+    for task, members in by_task.items():
+        body = [f"<h2>{_text(task)}</h2>", _findings(members), _table(chosen_table(members))]
+        for number, picture in enumerate(drawn[task]):
+            body.append(_figure(picture, next(live), f"f{len(sections)}-{number}"))
+        if (table := matched_table(members)) is not None:
+            body.append(_table(table))
+        body += [_table(cost_table(members)), _folded(points_table(members))]
+        sections.append(f"<section>{''.join(body)}</section>")
+    missing = unfinished_table(store)
+    results = store.results()
+    title = f"Report of {store.where}"
+    parts = [
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
+        f"<title>{_text(title)}</title><style>{STYLE.read_text(encoding='utf-8')}</style>",
+        _scripts(),
+        "</head><body><main>",
+        f"<h1>{_text(title)}</h1><p class='when'>{len(results)} results; written {now()[:16].replace('T', ' ')} UTC</p>",
+        "" if missing is None else _folded(missing, "warning"),
+        *sections,
+        _again(store, results),
+        "</main>",
+        script,
+        "</body></html>",
+    ]
+    return "\n".join(parts)
+
+
+def _findings(curves: list[Curve]) -> str:
+    """What the figures show, one sentence a method, in numbers of the reporting episodes."""
+    lines = []
+    for curve in curves:
+        if curve.choice is None or len(curve.points) < 2:
+            continue
+        returns, choice = curve.column("return"), curve.choice
+        values = [point.value for point in curve.points]
+        start, end = returns[0], returns[-1]
+        text = (
+            f"<b>{_text(curve.name)}</b>: {_text(curve.axis)} = {choice.budget:g} is chosen and returns "
+            f"{choice.reported.mean:.3f} [{choice.reported.low:.3f}, {choice.reported.high:.3f}]; the smallest budget "
+            f"({values[0]:g}) returns {start:.3f}, the largest ({values[-1]:g}) {end:.3f}."
+        )
+        lines.append(f"<li>{text}</li>")
+    return f"<ul class='findings'>{''.join(lines)}</ul>" if lines else ""
+
+
+def _figure(picture: Picture, live: str, mark: str) -> str:
+    still = frontier_still.svg(frontier_still.measured(picture.series, picture.axes), mark)
+    return (
+        f"<figure><div class='live'>{live}</div><div class='still'>{still}</div>"
+        f"<figcaption>{_text(picture.caption)}</figcaption></figure>"
+    )
+
+
+def _table(table: Table) -> str:
+    heads = "".join(f"<th>{_text(head)}</th>" for head in table.heads)
+    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
+    note = f"<p class='note'>{_text(table.note)}</p>" if table.note else ""
+    return (
+        f"<h3>{_text(table.title)}</h3><div class='wide'><table><thead><tr>{heads}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>{note}"
+    )
+
+
+def _folded(table: Table, kind: str = "") -> str:
+    inner = _table(table._replace(title="")).replace("<h3></h3>", "", 1)
+    return f"<details class='{kind}'><summary>{_text(table.title)} ({len(table.rows)})</summary>{inner}</details>"
+
+
+def _again(store: Store, results: list[dict[str, Any]]) -> str:
+    """The commands that make everything again, and what made it."""
+    lines = []
+    for sweep in store.sweeps():
+        seeds = len({job["seed"] for job in sweep["jobs"].values()})
+        started = ", ".join(str(when)[:16].replace("T", " ") for when in sweep["started"])
+        note = f"# {len(sweep['jobs'])} jobs, {seeds} seeds; started {started} UTC"
+        lines.append(f"{note}\n{sweep['command']}")
+        data = sweep["grid"]["data"]
+        if data["fingerprint"]:
+            lines[-1] += f"\n# data in {data['folder']}, fingerprint {data['fingerprint']}"
+    lines.append(f"workbench report {store.where} --out report.html")
+    seeds_used = sorted({(r["evaluation_seeds"]["choose"], r["evaluation_seeds"]["report"]) for r in results})
+    pairs = ", ".join(f"{choose} and {report}" for choose, report in seeds_used)
+    return (
+        "<section><h2>Make it again</h2>"
+        f"<pre>{_text(chr(10).join(lines))}</pre>"
+        f"<p class='note'>Evaluation seeds, to choose and to report: {_text(pairs)}.</p>{_table(made_by(results))}</section>"
+    )
+
+
+def _cell(text: str) -> str:
+    return f"<td{' class=long' if len(text) > LONG else ''}>{_text(text)}</td>"
+
+
+def _scripts() -> str:
+    """Bokeh's own code, and no more: what other libraries add to it would be asked for from a server."""
+    return "".join(f"<script>{code}</script>" for code in Resources(mode="inline", components=["bokeh"]).js_raw)
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))

@@ -1,0 +1,145 @@
+"""The tables of a report, as rows of text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from workbench.engine.metrics.intervals import Interval
+from workbench.experiments.store import Store
+from workbench.experiments.summary import Curve, matched
+
+
+class Table(NamedTuple):
+    """Heads, rows of as many cells, and what the reader should know."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    note: str = ""
+
+
+def chosen_table(curves: list[Curve]) -> Table:
+    """For each method the budget that the choosing episodes prefer, and what it gives on the reporting ones."""
+    rows = []
+    for curve in curves:
+        if curve.choice is None:
+            rows.append((curve.name, curve.axis, "some budgets lack seeds", "", "", "", ""))
+            continue
+        choice = curve.choice
+        point = next(point for point in curve.points if point.value == choice.budget)
+        each = " ".join(f"{value:.2f}" for value in point.per_seed["return"])
+        rows.append(
+            (curve.name, curve.axis, f"{choice.budget:g}", f"{choice.chosen_at:.3f}", interval(choice.reported),
+             f"{choice.regret:.3f}", each)
+        )  # fmt: skip
+    return Table(
+        "Chosen budgets",
+        ("method", "budget", "chosen", "return, choosing episodes", "return, reporting episodes", "regret", "each seed"),
+        rows,
+        "A budget is chosen on one set of evaluation seeds and reported on another that shares no episode with it. The return on "
+        "the choosing episodes is flattered by having been chosen; quote the reporting one. Regret: how far that lies below the "
+        "best budget of the reporting episodes.",
+    )  # fmt: skip
+
+
+def matched_table(curves: list[Curve]) -> Table | None:
+    """Methods at the same measured shift; None with fewer than two that can be compared."""
+    at, table = matched(curves)
+    if len(table) < 2:
+        return None
+    rows = [(name, *(interval(entry) for entry in entries)) for name, entries in table.items()]
+    return Table(
+        "Methods at matched shift",
+        ("return at W2 =", *(f"{shift:g}" for shift in at)),
+        rows,
+        "A nominal budget means something else for every method; the distance that actions really moved is the same quantity for "
+        "all. Returns of the reporting episodes, read off between measured budgets; – where a method was not measured on both "
+        "sides.",
+    )
+
+
+def cost_table(curves: list[Curve]) -> Table:
+    """What a decision costs, at the chosen budget (the largest one where none is chosen)."""
+    rows = []
+    for curve in curves:
+        chosen = None if curve.choice is None else curve.choice.budget
+        point = next((point for point in curve.points if point.value == chosen), curve.points[-1])
+        costs = point.costs
+        rows.append(
+            (curve.name, f"{curve.axis} = {point.value:g}", number(costs["network_evaluations"]),
+             number(costs["ms_per_decision"]), number(costs["ms_alone"]), number(_mean(point.per_seed["w2"])),
+             number(_mean(point.per_seed["budget"])))
+        )  # fmt: skip
+    return Table(
+        "Cost of a decision",
+        ("method", "at", "network evaluations", "ms, many states", "ms, one state", "shift W2", "transport budget"),
+        rows,
+        "Wall times are those of the machine that did the job, with one thread.",
+    )
+
+
+def points_table(curves: list[Curve]) -> Table:
+    """Every budget of every method, on the reporting episodes."""
+    rows = []
+    for curve in curves:
+        for point in curve.points:
+            seeds = point.per_seed
+            rows.append(
+                (curve.name, f"{curve.axis} = {point.value:g}", str(len(point.seeds)), interval(point.returns),
+                 *(number(_mean(seeds[name])) for name in ("w2", "displacement", "budget", "q_estimate", "q_gap")))
+            )  # fmt: skip
+    heads = ("method", "budget", "seeds", "return", "W2", "displacement", "transport", "Q-estimate", "gap")
+    return Table("Every budget", heads, rows)
+
+
+def unfinished_table(store: Store) -> Table | None:
+    """Jobs that were asked for and have no result; None when there is none."""
+    rows = [row for row in store.rows() if row.status != "done"]
+    if not rows:
+        return None
+    lines: list[tuple[str, ...]] = [
+        (row.key[:8], row.status, row.task, row.label, str(row.seed), (row.error or "").partition("\n")[0])
+        for row in rows
+    ]
+    return Table(
+        f"{len(rows)} jobs without a result",
+        ("run", "status", "task", "rule and settings", "seed", "error"),
+        lines,
+        "The same sweep command does them.",
+    )
+
+
+def made_by(results: list[dict[str, Any]]) -> Table:
+    """Versions and machines behind the results, with the number of results of each."""
+    counts: dict[tuple[str, ...], int] = {}
+    for result in results:
+        by = result["by"]
+        code = "installed package" if by["code"] is None else by["code"]["commit"][:12]
+        code += " with changes" if by["code"] and by["code"]["changed"] else ""
+        packages = ", ".join(f"{name} {version}" for name, version in by["packages"].items())
+        line = (code, f"python {by['python']}, {packages}", f"{by['processor']}, {by['platform']}")
+        counts[line] = counts.get(line, 0) + 1
+    return Table(
+        "Made by",
+        ("commit", "versions", "machine", "results"),
+        [(*line, str(count)) for line, count in counts.items()],
+    )
+
+
+def interval(value: Interval | None) -> str:
+    """Mean and its interval, or a dash."""
+    return "–" if value is None else f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]"
+
+
+def number(value: float) -> str:
+    """Four digits, or a dash for what was not measured."""
+    return f"{value:.4g}" if math.isfinite(value) else "–"
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
