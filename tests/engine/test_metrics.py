@@ -1,10 +1,12 @@
 """Metrics against known answers."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from contract.scenes import SIZES, make_parts, scene
 
 from workbench.engine.metrics.cost import network_evaluations, seconds_alone
 from workbench.engine.metrics.evaluate import evaluate
@@ -14,7 +16,6 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.rollout import rollout
-from workbench.engine.training.plan import extra_parts
 
 
 def test_bootstrap_of_a_known_case() -> None:
@@ -72,10 +73,17 @@ def test_network_evaluations(name: str, settings: dict, count: int) -> None:
     assert network_evaluations(make_rule(name, **settings), linear_parts(), torch.zeros(1)) == count
 
 
-@pytest.mark.parametrize("name", [name for name, rule in RULES.items() if not extra_parts(rule.needs)])
+def test_network_evaluations_of_further_parts() -> None:
+    """A one-step policy is one row; a flow of its own, T."""
+    parts, observations, _ = scene(SIZES[0])
+    assert network_evaluations(make_rule("fql"), parts, observations[0]) == 1
+    assert network_evaluations(make_rule("edp", flow_steps=7), parts, observations[0]) == 7
+
+
+@pytest.mark.parametrize("name", RULES)
 def test_evaluate_on_a_bandit(name: str) -> None:
     task = make_task("bandit1d")
-    parts = task.parts()
+    parts = replace(task.parts(), extra=make_parts(1, 1).extra)  # whatever a rule may need, untrained
     first = evaluate(make_rule(name), parts, task, episodes=40, seed=5).as_dict()
     second = evaluate(make_rule(name), parts, task, episodes=40, seed=5).as_dict()
     for time_of in ("ms_per_action", "ms_per_decision", "ms_alone"):
