@@ -14,7 +14,7 @@ from workbench.engine.data.atomic import explained, folder_at_once, write_atomic
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
-from workbench.engine.tasks.storage import load_saved
+from workbench.engine.tasks.storage import StoredTask, load_saved
 from workbench.engine.training.checkpoint import Run, load_run, save_checkpoint
 from workbench.engine.training.checkpoint import resume as resume_trainer
 from workbench.engine.training.config import make_config
@@ -71,7 +71,7 @@ class Source:
         """Read or make the data."""
         if self.folder is not None:
             return load_saved(task, Path(self.folder), out_of_bounds="clip" if self.clip_actions else "refuse")
-        if task.info.extra:
+        if isinstance(task, StoredTask):
             name = task.info.name
             raise ValueError(
                 f"task '{name}' needs a dataset: workbench generate {name} --out DIR, "

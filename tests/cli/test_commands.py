@@ -13,7 +13,7 @@ from cli.running import SMALL, Command
 
 from workbench.engine.data.npz import load_dataset
 from workbench.engine.steering.rules import RULES
-from workbench.engine.tasks.registry import TASKS
+from workbench.engine.tasks.registry import FAMILIES, TASKS
 
 COMMANDS = ("doctor", "tasks", "rules", "generate", "fit", "evaluate", "steer", "serve")
 TIMES = ("ms_per_action", "ms_per_decision", "ms_alone")
@@ -77,8 +77,8 @@ def test_doctor(command: Command) -> None:
 
 def test_tasks(command: Command) -> None:
     found = command("tasks", "--json").json
-    assert [task["name"] for task in found] == [*TASKS, "ogbench/<id>"]
-    for task in found[:-1]:
+    assert [task["name"] for task in found] == [*TASKS, *(f"{family}/<id>" for family in FAMILIES)]
+    for task in found[: len(TASKS)]:
         assert set(task) >= {"name", "title", "observation_dim", "action_dim", "horizon", "summary", "extra"}
     text = command("tasks").out
     assert all(name in text for name in TASKS)

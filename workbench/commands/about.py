@@ -19,23 +19,19 @@ def doctor(as_json: Json = False) -> None:
 
 def tasks(as_json: Json = False) -> None:
     """List the tasks."""
-    from workbench.engine.tasks.registry import TASKS, make_task
+    from workbench.engine.tasks.registry import FAMILY_SUMMARIES, TASKS, make_task
 
     found = [vars(make_task(name).info) for name in TASKS]
-    ogbench = {
-        "name": "ogbench/<id>",
-        "title": "OGBench",
-        "summary": "any OGBench single-task environment",
-        "extra": "ogbench",
-    }
+    families = [
+        {"name": f"{prefix}/<id>", "title": title, "summary": summary, "extra": extra}
+        for prefix, (title, summary, extra) in FAMILY_SUMMARIES.items()
+    ]
     if as_json:
-        print_json([*found, ogbench])
+        print_json([*found, *families])
         return
     rows = [(i["name"], f"{i['observation_dim']} → {i['action_dim']}", str(i["horizon"]), i["summary"]) for i in found]
-    print_table(
-        ("task", "obs → action", "steps", "what"),
-        [*rows, (ogbench["name"], "", "", f"{ogbench['summary']} (extra: ogbench)")],
-    )
+    rows += [(i["name"], "", "", f"{i['summary']} (extra: {i['extra']})") for i in families]
+    print_table(("task", "obs → action", "steps", "what"), rows)
 
 
 def rules(as_json: Json = False) -> None:

@@ -43,7 +43,7 @@ def fit(
             (--set actor=RULE).
         steps: Updates; without it the task's own number.
         seed: Fixes data, weights, minibatches and noise (default 0).
-        data: Folder made by workbench generate; built-in tasks make their data without it.
+        data: Folder made by workbench generate, or a file (.npz, .hdf5: docs/tasks.md); built-in tasks need none.
         device: auto takes CUDA when there is one.
         resume: Go on with the run in --out.
         clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.

@@ -13,11 +13,22 @@ from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.three_exits import ThreeExits
 
 TASKS: dict[str, type] = {task.info.name: task for task in (Bandit1D, Bandit2D, ThreeExits)}
-FAMILIES = {"ogbench": ("workbench.engine.tasks.ogbench", "OGBenchTask")}  # prefix before "/": module and class
+FAMILIES = {  # prefix before "/": module and class
+    "ogbench": ("workbench.engine.tasks.ogbench", "OGBenchTask"),
+    "minari": ("workbench.engine.tasks.gym", "MinariTask"),
+    "d4rl": ("workbench.engine.tasks.gym", "D4RLTask"),
+    "gym": ("workbench.engine.tasks.gym", "GymTask"),
+}
+FAMILY_SUMMARIES = {  # title, what it is, the optional extra
+    "ogbench": ("OGBench", "any OGBench single-task environment", "ogbench"),
+    "minari": ("Minari", "a dataset of Minari's folder on this machine, and its environment", "minari"),
+    "d4rl": ("D4RL", "D4RL's locomotion files, in Gymnasium's environments", "minari"),
+    "gym": ("Gymnasium", "any environment with continuous actions; data by --data FILE.hdf5", "minari"),
+}
 
 
 def make_task(name: str) -> Task:
-    """Build a task by name: one of `TASKS`, or ``ogbench/<id>`` for any of OGBench's single-task environments.
+    """Build a task by name: one of `TASKS`, or one of the `FAMILIES`, such as ``ogbench/<id>``.
 
     Raises
     ------

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from workbench.engine.data.atomic import made_folder, remove_leftovers
-from workbench.engine.data.npz import DataFileError, load_dataset, save_dataset
+from workbench.engine.data.hdf5 import read_hdf5
+from workbench.engine.data.npz import DataFileError, plain_transitions, read_arrays, save_dataset
 from workbench.engine.data.transitions import OutOfBounds, Transitions
 from workbench.engine.tasks.collect import Tick
 from workbench.engine.tasks.protocol import Task
@@ -32,6 +35,22 @@ class StoredTask(Protocol):
     def write(self, folder: str | Path, rows: int | None, seed: int, *, tick: Tick | None = None) -> tuple[Path, ...]:
         """Generate and write the files."""
         ...
+
+
+@runtime_checkable
+class ScaledTask(Protocol):
+    """A task whose data files hold actions in the environment's own units."""
+
+    def to_unit(self, actions: np.ndarray) -> np.ndarray:
+        """Scale them to [-1, 1]."""
+        ...
+
+
+FILES: dict[str, Callable[[Path], dict[str, np.ndarray]]] = {
+    ".npz": read_arrays,
+    ".hdf5": read_hdf5,
+    ".h5": read_hdf5,
+}
 
 
 def dataset_files(task: Task, folder: str | Path) -> tuple[Path, ...]:
@@ -97,6 +116,9 @@ def save_generated(
 def load_saved(task: Task, folder: str | Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
     """Read what `save_generated` wrote, or files put there by hand.
 
+    ``folder`` may also be a file, for tasks without a format of their own: ``.npz`` in the plain form, ``.hdf5`` or ``.h5``
+    in D4RL's layout.
+
     Raises
     ------
     DataFileError
@@ -105,19 +127,26 @@ def load_saved(task: Task, folder: str | Path, *, out_of_bounds: OutOfBounds = "
         Data that do not fit: actions outside [-1, 1], or the columns of another task.
     """
     folder = Path(folder).expanduser()
+    if folder.suffix in FILES and not folder.is_dir() and not isinstance(task, StoredTask):
+        return _load_file(task, folder, out_of_bounds)
     path = dataset_files(task, folder)[0]
     if folder.is_file():
-        raise DataFileError(f"{folder} is a file; name the folder that holds {path.name}")
+        other = "" if isinstance(task, StoredTask) else f", or a file that ends in {', '.join(FILES)}"
+        raise DataFileError(f"{folder} is a file; name the folder that holds {path.name}{other}")
     if isinstance(task, StoredTask):
         return task.load(folder, out_of_bounds=out_of_bounds)
-    data = load_dataset(path, out_of_bounds=out_of_bounds)
-    sizes = {
-        "observations": (data.observation_dim, task.info.observation_dim),
-        "actions": (data.action_dim, task.info.action_dim),
-    }
-    for name, (found, needed) in sizes.items():
-        if found != needed:
+    return _load_file(task, path, out_of_bounds)
+
+
+def _load_file(task: Task, path: Path, out_of_bounds: OutOfBounds) -> Transitions:
+    """The data in one file, whose format its suffix tells; actions are scaled where the task scales them."""
+    arrays = FILES[path.suffix](path)
+    for name, needed in {"observations": task.info.observation_dim, "actions": task.info.action_dim}.items():
+        if name in arrays and arrays[name].ndim == 2 and arrays[name].shape[1] != needed:
             raise DataFileError(
-                f"{path}: '{name}' has {found} column(s), task '{task.info.name}' needs {needed}; these are other data"
+                f"{path}: '{name}' has {arrays[name].shape[1]} column(s), task '{task.info.name}' needs {needed}; "
+                "these are other data"
             )
-    return data
+    if isinstance(task, ScaledTask) and "actions" in arrays:
+        arrays["actions"] = task.to_unit(arrays["actions"])
+    return plain_transitions(arrays, str(path), out_of_bounds)

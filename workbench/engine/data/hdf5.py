@@ -1,0 +1,111 @@
+"""The HDF5 door: datasets in D4RL's layout.
+
+``observations`` (R, S), ``actions`` (R, D), ``rewards`` and ``terminals`` (R,) or (R, 1); optionally ``timeouts`` and
+``next_observations``. Rows follow one another in time. A data file may come from anyone: arrays of plain numbers stored in
+the file itself are read, links to other files are not followed, and nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.engine.data.npz import MAX_BYTES, Arrays, DataFileError
+
+NEEDED = ("observations", "actions", "rewards", "terminals")
+NAMES = (*NEEDED, "timeouts", "next_observations")
+COLUMNS = ("observations", "actions", "next_observations")
+
+
+def read_hdf5(path: str | Path, *, max_bytes: int = MAX_BYTES) -> Arrays:
+    """Arrays in the plain form (`workbench.engine.data.npz`) from a file in D4RL's layout; see `plain_from_d4rl`.
+
+    Raises
+    ------
+    DataFileError
+        No such file, not HDF5, an array is missing, has the wrong shape, is no array of numbers, or lies in another file.
+    ImportError
+        h5py is not installed.
+    """
+    path = Path(path)
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError(
+            f'HDF5 files need an optional package ({error}); install it with: pip install "workbench[minari]"'
+        ) from error
+    if not path.is_file():
+        raise DataFileError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; name an .hdf5 file")
+    try:
+        with h5py.File(path, "r") as file:
+            arrays = {name: _read(h5py, file, name, path) for name in NAMES if name in file}
+            total = sum(array.nbytes for array in arrays.values())
+            if total > max_bytes:
+                raise DataFileError(f"{path}: holds {total:,} bytes, the limit is {max_bytes:,} (max_bytes raises it)")
+            return plain_from_d4rl({name: array[()] for name, array in arrays.items()}, str(path))
+    except (OSError, KeyError, RuntimeError) as error:
+        raise DataFileError(
+            f"{path}: not a readable HDF5 file ({error}); it was cut off, damaged, or is another format"
+        ) from error
+
+
+def _read(h5py: Any, file: Any, name: str, path: Path) -> Any:
+    """The dataset ``name`` of the file, not read yet; DataFileError when it is not plain numbers in the file itself."""
+    link = file.get(name, getlink=True)
+    array = file[name] if isinstance(link, h5py.HardLink) else None
+    if not isinstance(array, h5py.Dataset) or array.is_virtual or array.external:
+        raise DataFileError(f"{path}: '{name}' is not an array in this file; links and groups are not followed")
+    if array.dtype.kind not in "biuf" or array.dtype.hasobject:
+        raise DataFileError(f"{path}: '{name}' has dtype {array.dtype}; it must hold real numbers, one row a time step")
+    return array
+
+
+def plain_from_d4rl(arrays: Arrays, source: str) -> Arrays:
+    """The plain form, one transition a row.
+
+    Without ``next_observations`` a row's next observation is the following row's observation, as in D4RL. Then nobody knows
+    what followed a row where time ran out (``timeouts`` is 1, ``terminals`` 0) or the last row: these rows are dropped, and
+    the row before becomes the last of its episode. A row that terminated is kept; what follows it does not matter.
+
+    Raises
+    ------
+    DataFileError
+        A missing array, or shapes that do not fit.
+    """
+    missing = [name for name in NEEDED if name not in arrays]
+    if missing:
+        raise DataFileError(
+            f"{source}: lacks {', '.join(map(repr, missing))}; D4RL's layout has {', '.join(NEEDED)} at the top of the file"
+        )
+    rows = len(arrays["actions"]) if arrays["actions"].ndim else 0
+    for name, array in arrays.items():
+        squeezed = array.reshape(len(array)) if name not in COLUMNS and array.shape == (rows, 1) else array
+        if squeezed.ndim != (2 if name in COLUMNS else 1) or len(squeezed) != rows:
+            raise DataFileError(
+                f"{source}: '{name}' has shape {array.shape}, expected {'(R, …)' if name in COLUMNS else '(R,) or (R, 1)'} "
+                f"with R = {rows} rows as in 'actions'"
+            )
+        arrays = {**arrays, name: squeezed}
+    terminated = arrays["terminals"] > 0
+    timed_out = arrays["timeouts"] > 0 if "timeouts" in arrays else np.zeros(rows, dtype=bool)
+    keep, ends = np.ones(rows, dtype=bool), terminated | timed_out
+    following = arrays.get("next_observations")
+    if following is None:
+        following = np.concatenate((arrays["observations"][1:], arrays["observations"][-1:]))
+        following = np.where(terminated[:, None], arrays["observations"], following)
+        keep = terminated | ~timed_out
+        keep[-1:] &= terminated[-1:]
+        ends[:-1] |= ~keep[1:]
+    if not keep.any():
+        raise DataFileError(f"{source}: no row is left, time ran out in each; is 'timeouts' inverted?")
+    plain = {
+        "observations": arrays["observations"],
+        "actions": arrays["actions"],
+        "rewards": arrays["rewards"],
+        "masks": (~terminated).astype(np.float32),
+        "next_observations": following,
+        "ends": ends,
+    }
+    return {name: array[keep] for name, array in plain.items()}
