@@ -9,11 +9,12 @@ from workbench.engine.data.transitions import Transitions, make_transitions
 from workbench.engine.training.checkpoint import save_checkpoint
 from workbench.engine.training.config import FitConfig, make_config
 from workbench.engine.training.fit import fit
+from workbench.engine.training.plan import EXTRA
 from workbench.engine.training.trainer import Trainer
 
 TASK = "a_task"
 
-# Every way of training: both critics, frozen flow (cached samples) and joint one, n-step returns, a schedule, more parts.
+# Every way of training: each critic, frozen flow (cached samples) and joint one, n-step returns, a schedule, all parts.
 WAYS: dict[str, dict[str, Any]] = {
     "iql": {"schedule": "cosine"},
     "iql, n-step, sql": {"n_step": 3, "value_loss": "sql", "family": "vgf"},
@@ -24,8 +25,10 @@ WAYS: dict[str, dict[str, Any]] = {
         "flow_steps": 2,
         "schedule": "cosine",
     },
+    "iql, every part": {"parts": tuple(EXTRA), "flow_steps": 2},
+    "td_actor, fql": {"critic": "td_actor", "flow_steps": 2, "td_loss": "expectile"},
+    "td_actor, rebrac": {"critic": "td_actor", "actor": "rebrac", "target_noise": 0.2, "critic_penalty": 0.1},
     "td_vgf, joint": {"critic": "td_vgf", "reference": "joint", "particles": 3, "flow_steps": 2},
-    "iql, extra parts": {"parts": ("conditioned_flow", "value_gradient")},
 }
 
 

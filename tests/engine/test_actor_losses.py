@@ -26,7 +26,7 @@ def scene(part: str, **settings: Any) -> tuple[Trainer, Loss, Batch, tuple[Tenso
     trainer = small_trainer(**{"parts": (part,), "flow_steps": 3, "learning_rate": 1e-2} | settings)
     for _ in range(3):
         trainer.step()
-    batch = trainer._replay.batch(torch.arange(16))
+    batch = trainer.replay.batch(torch.arange(16))
     loss = trainer.losses[part]
     return trainer, loss, batch, loss.draw(batch, torch.Generator().manual_seed(5))
 
@@ -186,7 +186,7 @@ def test_gradients_reach_what_a_loss_trains_and_nothing_else(key: str) -> None:
         trainer = small_trainer(critic=key, **settings)
     else:
         trainer = small_trainer(parts=(key,) if key in EXTRA else ("awr_actor",), critic="td_vgf", **settings)
-    batch, loss = trainer._replay.batch(torch.arange(16)), trainer.losses[key]
+    batch, loss = trainer.replay.batch(torch.arange(16)), trainer.losses[key]
     sum(loss(trainer._scene, batch, loss.draw(batch, torch.Generator().manual_seed(0))).values()).backward()
     touched = {name for name in trainer.networks.modules() if trainer.networks.net(name).theta.grad is not None}
     assert touched == set(loss.trains)
@@ -229,7 +229,7 @@ def test_edp_without_a_slope_of_q_is_trained_as_the_behaviour_flow_is() -> None:
         nets.net("critic").theta.zero_()
         nets.net("edp_flow").theta.copy_(nets.net("reference").theta)
     nets.net("critic").theta.requires_grad_(False)
-    batch = trainer._replay.batch(torch.arange(16))
+    batch = trainer.replay.batch(torch.arange(16))
     for seed in range(10):
         noise = trainer.losses["flow_matching"].draw(batch, torch.Generator().manual_seed(seed))
         trainer.update(batch, {"flow_matching": noise, "edp_flow": noise})

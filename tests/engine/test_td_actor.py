@@ -20,7 +20,7 @@ from workbench.engine.training.trainer import Trainer
 
 ACTORS: dict[str, dict[str, Any]] = {
     "fql": {},
-    "rebrac": {"target_noise": 0.3},
+    "rebrac": {"target_noise": 0.3, "critic_penalty": 0.7},
     "qgf": {"actor_settings": {"weight": 3.0}},
     "best_of_n": {"actor_settings": {"particles": 3}},
     "iql": {"actor_settings": {"sample": True}},
@@ -42,6 +42,7 @@ def test_the_target_restated(actor: str, aggregate: str) -> None:
     nets, loss = trainer.networks, trainer.losses["td_actor"]
     batch, noise = trainer.draw()
     drawn = noise["td_actor"]
+    penalty = ACTORS[actor].get("critic_penalty")
     rule = make_rule(actor, flow_steps=2, **ACTORS[actor].get("actor_settings", {}))
     parts = trainer.parts()
     parts = live_parts(nets) if actor == "rebrac" else parts
@@ -50,7 +51,13 @@ def test_the_target_restated(actor: str, aggregate: str) -> None:
     if "target_noise" in ACTORS[actor]:
         actions = (actions + 0.3 * drawn[2].clamp(-2.5, 2.5)).clamp(-1, 1)
     q = nets.target_critic(batch.next_observations, actions)
-    q = torch.minimum(q[0], q[1]) if aggregate == "min" else (q[0] + q[1]) / 2
+    q = (torch.minimum(q[0], q[1]) if aggregate == "min" else (q[0] + q[1]) / 2).detach()
+    if penalty:
+        for row in range(16):  # the data's next action, where the episode goes on
+            number = int(batch.rows[row])
+            if not trainer.data.ends[number]:
+                after = torch.from_numpy(trainer.data.actions[number + 1])
+                q[row] -= penalty * ((actions[row] - after) ** 2).sum()
     y = (batch.rewards + batch.discounts * q).detach()
     restated = ((y - nets.critic(batch.observations, batch.actions)) ** 2).sum() / 32
     (value,) = loss(trainer._scene, batch, drawn).values()
@@ -84,6 +91,10 @@ def test_what_the_actor_needs_is_trained_without_asking() -> None:
             "rule 'qgf' has no setting 'wieght'; did you mean 'weight'",
         ),
         ({"actor": "qgf", "actor_settings": {"weight": -1}}, "setting 'weight' of rule 'qgf'.*allowed: 0 to 10000"),
+        (
+            {"critic_penalty": 1.0, "chunk": 2},
+            "next actions are not kept with action chunks; use chunk=1, or critic_penalty=0",
+        ),
         ({"critic": "iql", "parts": ("one_stepp",)}, "no learned part named 'one_stepp'; did you mean 'one_step'"),
     ],
 )
@@ -143,16 +154,11 @@ def test_any_critic_serves_any_rule(critic: str, bandit: Bandit2D) -> None:
     parts = trainer.parts()
     for name in RULES:
         rule = make_rule(name, flow_steps=2)
-        noise = draw_noise(3, 2, 2, torch.Generator().manual_seed(0), *_further(rule))
+        noise = draw_noise(3, 2, 2, torch.Generator().manual_seed(0), rule.extra_draws())
         trace = steer(rule, parts, torch.zeros(3, 1), noise)
         assert torch.isfinite(trace.positions).all(), name
         result = evaluate(rule, parts, bandit, 3, 0)
         assert -1.5 < result.returns.mean < 1.5, name
-
-
-def _further(rule: Any) -> tuple[int, ...]:
-    draws = getattr(rule, "extra_draws", lambda: 0)()
-    return (draws,) if draws else ()
 
 
 @pytest.mark.parametrize("actor", RULES)
@@ -163,8 +169,6 @@ def test_any_rule_can_be_the_actor(actor: str) -> None:
         pass
     assert not torch.equal(before, trainer.networks.net("critic").theta)
     assert all(torch.isfinite(theta).all() for theta in trainer.weights.values())
-    assert torch.isfinite(act(make_rule(actor), trainer.parts(), torch.zeros(2, 3), _noise(actor))).all()
-
-
-def _noise(actor: str) -> Noise:
-    return draw_noise(2, 2, 2, torch.Generator().manual_seed(0), *_further(make_rule(actor)))
+    rule = make_rule(actor)
+    noise = draw_noise(2, 2, 2, torch.Generator().manual_seed(0), rule.extra_draws())
+    assert torch.isfinite(act(rule, trainer.parts(), torch.zeros(2, 3), noise)).all()

@@ -157,6 +157,14 @@ def test_replay_gathers_what_the_losses_read() -> None:
     torch.testing.assert_close(batch.next_observations, following)
     torch.testing.assert_close(replay.next_observations[index], following)
     assert torch.equal(batch.rows, index)
+    assert batch.next_actions is None
+    settings = {"steps": 2, "discount": 0.9, "reward_scale": 10.0, "device": torch.device("cpu")}
+    batch = Replay(data, mean, std, **settings, next_actions=True).batch(torch.arange(6))
+    known = torch.tensor(
+        [True, False, False, True, False, False]
+    )  # rows 1, 2, 4 and 5 end their episode within 2 steps
+    torch.testing.assert_close(batch.next_actions[known], torch.from_numpy(data.actions)[[2, 5]])
+    assert torch.isnan(batch.next_actions[~known]).all()
 
 
 def test_the_fingerprint_is_of_the_contents() -> None:

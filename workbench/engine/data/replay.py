@@ -28,6 +28,8 @@ class Replay:
     device : torch.device
     chunk : int
         h, actions in a row that make one action.
+    next_actions : bool
+        Keep the action at the next observation too; not with chunks.
 
     Attributes
     ----------
@@ -51,10 +53,13 @@ class Replay:
         reward_scale: float,
         device: torch.device,
         chunk: int = 1,
+        next_actions: bool = False,
     ) -> None:
+        if next_actions and chunk > 1:
+            raise ValueError("next actions are not kept with action chunks; use chunk=1, or critic_penalty=0")
         self._mean, self._std = mean.cpu(), std.cpu()
         self._steps, self._discount, self._reward_scale = max(steps, chunk), discount, reward_scale
-        self._s, self._d, self._chunk = data.observation_dim, data.action_dim, chunk
+        self._s, self._d, self._chunk, self._next = data.observation_dim, data.action_dim, chunk, next_actions
         self.fixed, self.room, self.appended = len(data), 0, 0
         self._matrix = self._rows(data).to(device)
 
@@ -100,7 +105,7 @@ class Replay:
         return torch.cat((old, new))
 
     def _rows(self, data: Transitions) -> Tensor:
-        """(R, S + D + 2 + S): observation, action, return, discount, next observation; with chunks also reach and valid."""
+        """(R, S + D + 2 + S): observation, action, return, discount, next observation; then reach and valid, or next action."""
         rewards, discounts, last = n_step(data, self._steps, self._discount)
         observations = (torch.from_numpy(data.observations) - self._mean) / self._std
         following = (torch.from_numpy(data.next_observations[last]) - self._mean) / self._std
@@ -108,6 +113,9 @@ class Replay:
         columns = [observations, torch.from_numpy(data.actions), scalars, following]
         if self._chunk > 1:
             columns.append(torch.from_numpy(np.stack(chunk_reach(data, self._chunk), 1)).float())
+        if self._next:
+            after = data.actions[np.minimum(last + 1, len(data) - 1)]
+            columns.append(torch.from_numpy(np.where(data.ends[last][:, None], np.float32("nan"), after)))
         return torch.cat(columns, 1)
 
     @property
@@ -127,4 +135,5 @@ class Replay:
             if self.room:  # an episode may go round the end of the ring
                 which = torch.where(which >= self.fixed + self.room, which - self.room, which)
             actions, valid = self._matrix[:, s : s + d][which].flatten(1), rows[:, -1]
-        return Batch(observations, actions, rows[:, s + d], rows[:, s + d + 1], following, index, valid)
+        after = rows[:, -d:] if self._next else None
+        return Batch(observations, actions, rows[:, s + d], rows[:, s + d + 1], following, index, valid, after)

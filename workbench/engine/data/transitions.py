@@ -30,6 +30,8 @@ class Batch(NamedTuple):
         (M,), row numbers in the dataset (for cached reference samples).
     valid : Tensor or None
         (M,), 0 for rows that must not count (action chunks that run past an episode's end); None: all count.
+    next_actions : Tensor or None
+        (M, D), the data's action at ``next_observations``, NaN where the episode ends; None where nobody asked for it.
     """
 
     observations: Tensor
@@ -39,6 +41,7 @@ class Batch(NamedTuple):
     next_observations: Tensor
     rows: Tensor
     valid: Tensor | None = None
+    next_actions: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,13 @@ class CompiledUpdate:
         firsts = [self._adam.first[name] for name in self._names]
         seconds = [self._adam.second[name] for name in self._names]
         targets = [self._networks.net(f"target_{name}").theta.detach() for name in self._targets]
-        result: dict[str, Tensor] = self._step(weights, firsts, seconds, targets, batch, noise, size, root)
+        try:
+            result: dict[str, Tensor] = self._step(weights, firsts, seconds, targets, batch, noise, size, root)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise ValueError(
+                f"the losses {', '.join(noise)} cannot be compiled ({reason}); train without it: compile=false"
+            ) from error
         return result
 
     def _update(

@@ -80,6 +80,9 @@ class FitConfig(BaseModel):
     target_noise: float = Field(
         0.0, ge=0.0, le=1.0, description="td_actor: smoothing noise on the next action (ReBRAC: 0.2)"
     )
+    critic_penalty: float = Field(
+        0.0, ge=0.0, le=1e6, description="td_actor: weight β2 of the next action's distance to the data's (ReBRAC)"
+    )
     actor_aggregate: Aggregate = Field(
         "mean", description="fql, edp, rebrac, qam: how online critics are combined for the actor to climb"
     )

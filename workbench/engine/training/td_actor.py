@@ -8,7 +8,7 @@ from torch import Tensor
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.critic import aggregate
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.noise import Noise
+from workbench.engine.steering.noise import Noise, draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import find_rule, make_rule
 from workbench.engine.steering.run import decide
@@ -69,22 +69,25 @@ class TDActor(Loss):
         return find_rule(config.actor).needs
 
     def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """The rule's noise, (M, N, D) and (M, N), and where it is asked for the smoothing noise (M, D)."""
-        (m, d), device = batch.actions.shape, batch.actions.device
-        start = torch.randn((m, self._rule.particles, d), generator=generator, device=device)
-        choice = torch.rand((m, self._rule.particles), generator=generator, device=device)
+        """The rule's noise as its `Noise` holds it, and where it is asked for the smoothing noise (M, D)."""
+        m, d = batch.actions.shape
+        noise = draw_noise(m, self._rule.particles, d, generator, self._rule.extra_draws())
+        drawn = tuple(part for part in noise if part is not None)
         if self.config.target_noise == 0.0:
-            return start, choice
-        return start, choice, torch.randn((m, d), generator=generator, device=device)
+            return drawn
+        return *drawn, torch.randn((m, d), generator=generator, device=batch.actions.device)
 
     def __call__(self, scene: Scene, batch: Batch, noise: tuple[Tensor, ...]) -> Losses:
         """One scalar, ``critic``."""
         nets, config, following = scene.networks, self.config, batch.next_observations
         with torch.no_grad():
-            actions = decide(self._rule, live_parts(nets), following, Noise(*noise[:2]))
-            if len(noise) == 3:
-                jitter = config.target_noise * noise[2].clamp(-NOISE_LIMIT, NOISE_LIMIT)
+            smooth = config.target_noise > 0.0
+            actions = decide(self._rule, live_parts(nets), following, Noise(*noise[:-1] if smooth else noise))
+            if smooth:
+                jitter = config.target_noise * noise[-1].clamp(-NOISE_LIMIT, NOISE_LIMIT)
                 actions = (actions + jitter).clamp(-1.0, 1.0)
             value = aggregate(nets.target_critic(following, actions), config.target_aggregate)
+            if batch.next_actions is not None:
+                value = value - config.critic_penalty * (actions - batch.next_actions).square().nan_to_num(0.0).sum(1)
             target = torch.addcmul(batch.rewards, batch.discounts, value)
         return {"critic": residual_loss(nets.critic(batch.observations, batch.actions), target, config, batch.valid)}

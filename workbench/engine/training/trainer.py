@@ -65,6 +65,7 @@ class Trainer:
             discount=config.discount,
             reward_scale=config.reward_scale,
             device=self.device,
+            next_actions=config.critic == "td_actor" and config.critic_penalty > 0.0,
         )
         self._scene = Scene(self.networks)
         self._compilations: dict[tuple[str, ...], CompiledUpdate] = {}
