@@ -1,31 +1,99 @@
-"""The central picture on three_exits: return rises with the guidance weight and then falls, shift only grows."""
+"""The central picture on three_exits, for three rules and five training seeds.
+
+Return rises with the budget and then falls; shift only grows; and the critic, which is what every rule follows, goes on
+promising more past the point where the return has turned.
+
+Errors: a mean return over 120 episodes has a standard error of at most 0.5/√120 = 0.046, the difference of two at most 0.065,
+a median over five seeds of such differences no more. Required differences are four of these. Where all five seeds must agree in
+sign, chance alone would do so once in 32 times.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+import torch
 
-from workbench.engine.metrics.evaluate import evaluate
+from workbench.engine.metrics.intervals import bootstrap_runs
+from workbench.engine.metrics.shift import measure_shift
+from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import make_rule
+from workbench.engine.tasks.rollout import rollout
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.engine.training.config import make_config
-from workbench.engine.training.fit import fit
+from workbench.engine.training.together import fit_together
 from workbench.engine.training.trainer import Trainer
 
-WEIGHTS = (0.0, 0.3, 30.0)
-EPISODES = 400  # standard error of a mean return at most 0.5 / √400 = 0.025
+SEEDS, EPISODES, FOUR_ERRORS = 5, 120, 0.26
+PLAIN = {"ascent": "plain", "step_size": 0.002, "alpha": 0.02, "pick": "uniform"}
+# Four budgets: none, one near the peak that the benchmark three_exits found on other episodes, and two past it.
+BUDGETS = {
+    "qgf": ("weight", (0.0, 0.2, 3.0, 30.0), {}),
+    "grad_step": ("steps", (0, 3, 10, 40), {}),
+    "vgf": ("steps", (0, 3, 10, 30), PLAIN),
+}
+
+
+class Picture(NamedTuple):
+    """(budgets, seeds) each; ``returns`` (budgets, seeds, episodes)."""
+
+    returns: np.ndarray
+    q: np.ndarray
+    w2: np.ndarray
+    budget: np.ndarray
+
+
+@pytest.fixture(scope="module")
+def policies() -> list[tuple[Parts, torch.Tensor]]:
+    """Five policies, each with 64 states of its data."""
+    task = ThreeExits()
+    trainers = [
+        Trainer(task.generate(None, seed), make_config(**task.training_defaults(), seed=seed)) for seed in range(SEEDS)
+    ]
+    for _ in fit_together(trainers):
+        pass
+    every = len(trainers[0].data) // 64
+    return [(t.parts(), torch.from_numpy(t.data.observations[::every][:64])) for t in trainers]
+
+
+def draw(name: str, policies: list[tuple[Parts, torch.Tensor]]) -> Picture:
+    key, budgets, settings = BUDGETS[name]
+    columns = []
+    for budget in budgets:
+        rule = make_rule(name, **{key: budget}, **settings)
+        played = [rollout(rule, parts, ThreeExits(), EPISODES, 2000 + seed) for seed, (parts, _) in enumerate(policies)]
+        shifts = [measure_shift(rule, parts, probes, 16, seed) for seed, (parts, probes) in enumerate(policies)]
+        columns.append(
+            (
+                [p.returns for p in played],
+                [p.q_first.mean() for p in played],
+                [s.w2 for s in shifts],
+                [s.budget for s in shifts],
+            )
+        )
+    return Picture(*(np.array(column) for column in zip(*columns, strict=True)))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
-def test_return_rises_and_falls_and_shift_grows(seed: int) -> None:
-    task = ThreeExits()
-    trainer = Trainer(task.generate(None, seed), make_config(**task.training_defaults(), seed=seed))
-    for _ in fit(trainer):
-        pass
-    parts = trainer.parts()
-    results = [evaluate(make_rule("qgf", weight=w), parts, task, EPISODES, 10 + seed) for w in WEIGHTS]
-    behaviour, steered, too_far = (result.returns.mean for result in results)
-    assert behaviour < 0.35
-    assert steered - behaviour > 0.25  # ten standard errors of the difference, 0.035
-    assert steered - too_far > 0.15
-    assert np.all(np.diff([result.shift.w2 for result in results]) > 0)
-    assert np.all(np.diff([result.budget for result in map(lambda r: r.shift, results)]) > 0)
+@pytest.mark.parametrize("name", BUDGETS)
+def test_return_rises_and_falls_while_shift_and_promise_grow(
+    name: str, policies: list[tuple[Parts, torch.Tensor]]
+) -> None:
+    picture = draw(name, policies)
+    returns = picture.returns.mean(2)  # (budgets, seeds)
+    median = np.median(returns, 1)
+    assert median.argmax() == 1
+
+    risen, fallen = returns[1] - returns[0], returns[1] - returns[-1]
+    assert np.median(risen) > FOUR_ERRORS
+    assert (risen > 0.0).all()
+    assert np.median(fallen) > FOUR_ERRORS
+    # seeds differ widely past the peak (one VGF policy loses 0.06 at L = 30): the mean fall, over seeds and paired episodes
+    assert bootstrap_runs(list(picture.returns[1] - picture.returns[-1])).low > 0.0
+
+    assert (np.diff(picture.w2, axis=0) > 0.0).all()  # in every seed, at every budget
+    assert (np.diff(picture.budget, axis=0) > 0.0).all()
+
+    past = np.diff(picture.q[1:], axis=0)
+    assert (np.median(past, 1) > 0.0).all()
+    assert (picture.q[-1] > picture.q[1]).all()
