@@ -7,6 +7,7 @@ from collections.abc import Callable
 from workbench.commands.about import doctor, rules, tasks
 from workbench.commands.fit import fit
 from workbench.commands.generate import generate
+from workbench.commands.measure import MEASURE
 from workbench.commands.online import online
 from workbench.commands.report import report
 from workbench.commands.runs import RUNS
@@ -24,6 +25,7 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "online": online,
     "evaluate": evaluate,
     "steer": steer,
+    "measure": MEASURE,
     "sweep": sweep,
     "runs": RUNS,
     "report": report,
