@@ -9,7 +9,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.bandits import Bandit1D, Bandit2D
 from workbench.ui.landscape.scene import GRID, LINE, View, basis_of, density, member_values, terrain
-from workbench.ui.scene import Question
+from workbench.ui.scene import Policy, Question
 
 
 def cloud(dim, rows=400):
@@ -58,7 +58,7 @@ def test_members_and_sections():
     parts = two_members()
     q = member_values(parts, torch.zeros(1), np.zeros((3, 2)), "target")
     np.testing.assert_allclose(q, [[1.0] * 3, [3.0] * 3])
-    found = terrain(View(Question("bandit2d", "qgf", shown=64)), parts, object())
+    found = terrain(View(Question("bandit2d", (Policy("qgf"),), shown=64)), parts, object())
     assert found.values.shape == found.spread.shape == (GRID, GRID)
     np.testing.assert_allclose(found.spread, found.values / 2, rtol=1e-4)  # members 1 and 3 times the same bump
     section = found.sections[0]
@@ -72,7 +72,7 @@ def test_members_and_sections():
 def test_every_rule_has_a_terrain_on_the_bandits_or_says_why_not(name):
     for task in (Bandit1D(), Bandit2D()):
         parts = task.parts()
-        view = View(Question(task.info.name, name, shown=64))
+        view = View(Question(task.info.name, (Policy(name),), shown=64))
         if not set(RULES[name].needs) <= set(parts.available()):
             with pytest.raises(ValueError, match="needs part"):
                 terrain(view, parts, task)
@@ -90,7 +90,7 @@ def test_trust_falls_as_the_rule_goes_too_far():
     task = Bandit2D()
     parts = task.parts()
     shares = [
-        terrain(View(Question("bandit2d", "qgf", {"weight": weight}, shown=512)), parts, task).trust.share
+        terrain(View(Question("bandit2d", (Policy("qgf", {"weight": weight}),), shown=512)), parts, task).trust.share
         for weight in (0.03, 1.0, 30.0)
     ]
     assert shares[0] > 0.7

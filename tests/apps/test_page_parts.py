@@ -15,13 +15,16 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES, rules_without_parts
 from workbench.engine.tasks.registry import make_task
 from workbench.ui.controls import RuleControls
+from workbench.ui.equations import equations_of
 from workbench.ui.fields import fields_of, log_stops
 from workbench.ui.frames import figure, pack, unpack
 from workbench.ui.links import read_link, write_link
 from workbench.ui.notebook import Explorer, rule_controls
 from workbench.ui.particles.page import ParticlesPage
+from workbench.ui.particles.picture import check_size
+from workbench.ui.particles.presets import PRESETS, tell
 from workbench.ui.room import OvertakenError, play, stand
-from workbench.ui.scene import Question, answer, landscape, shared_noise
+from workbench.ui.scene import Policy, Question, Scene, answer, landscape, shared_noise
 from workbench.ui.serve import check_free, origins_of
 from workbench.ui.session import Cache, Latest
 from workbench.ui.shell.page import read_arguments, write_arguments
@@ -67,28 +70,32 @@ def test_a_field_refuses_what_it_cannot_hold(text: str) -> None:
 
 
 def test_links_round_trip() -> None:
-    question = Question(
-        "three_exits", "vgf", {"steps": 7, "ascent": "plain", "alpha": 0.07}, 3, 512, (0.5, -0.25, 0.1, -0.2)
-    )
-    link = write_arguments(write_link(question))
-    assert read_link(read_arguments(link)) == (question, [])
+    vgf, qgf = Policy("vgf", {"steps": 7, "ascent": "plain", "alpha": 0.07}), Policy("qgf", {"weight": 2.0})
+    for question in (
+        Question("three_exits", (vgf, qgf), 3, 512, (0.5, -0.25, 0.1, -0.2)),
+        Question("bandit2d", (vgf, Policy("vgf", {"steps": 30})), 3, 512, (0.0,), (0.25, -0.5)),
+        Question("bandit1d", (qgf,), 0, 32, (0.0,), (-1.0,)),
+    ):
+        link = write_arguments(write_link(question))
+        assert read_link(read_arguments(link)) == (question, [])
 
 
 @given(
     st.dictionaries(
-        st.sampled_from(["task", "rule", "seed", "shown", "weight", "x", "vy", "pick", "steps"]), st.text(max_size=8)
+        st.sampled_from(["task", "rule", "rule2", "seed", "shown", "weight", "x", "vy", "pick", "steps2", "peak"]),
+        st.text(max_size=8),
     )
 )
 def test_no_link_is_too_broken(arguments: dict[str, str]) -> None:
     question, problems = read_link(arguments)
-    assert question.make().name == question.rule
+    assert [policy.make().name for policy in question.policies] == [policy.rule for policy in question.policies]
     assert all(isinstance(problem, str) for problem in problems)
     assert np.isfinite(question.state).all()
 
 
 def test_a_broken_link_says_what_it_could_not_read() -> None:
     question, problems = read_link({"task": "maze", "rule": "qgf", "weight": "lots", "seed": "-4"})
-    assert (question.task, question.seed, question.settings) == ("bandit2d", 0, {})
+    assert (question.task, question.seed, question.policies) == ("bandit2d", 0, (Policy("qgf"),))
     assert len(problems) == 3
     assert "weight is a number, got 'lots'" in problems
 
@@ -117,32 +124,110 @@ def test_more_particles_keep_those_that_were_there() -> None:
 
 
 @pytest.mark.parametrize("rule", rules_without_parts())
-def test_an_answer_measures_the_rule_against_the_same_noise(bandit, rule: str) -> None:
+def test_an_answer_measures_every_rule_against_the_same_noise(bandit, rule: str) -> None:
     task, parts = bandit
-    found = answer(Question("bandit2d", rule, {}, 0, 64), parts, task)
-    behaviour, steered = found.numbers
+    found = answer(Question("bandit2d", (Policy(rule), Policy("vgf")), 0, 64), parts, task)
+    behaviour, steered, _ = found.numbers
     assert (behaviour.shift, behaviour.w2, behaviour.budget) == (0.0, 0.0, 0.0)
     assert found.shift[1][0] == 0.0
     assert found.shift[1][-1] == pytest.approx(steered.shift, abs=1e-6)
-    # The header and the arrays of the frame say the same as the traces.
-    header, arrays = unpack(frame_of(found, None, 1))
-    assert [spec["name"] for spec in header["stages"]] == ["bc", rule]
+    # The header and the arrays of the frame say the same as the traces; the terms of a particle add up to its way.
+    header, arrays = unpack(frame_of(found, None, 1, selected=5))
+    assert [spec["name"] for spec in header["stages"]] == ["bc", rule, "vgf"]
     assert arrays["positions1"].shape == (found.traces[1].positions.shape[0], header["stages"][1]["count"], 2)
+    velocity = header["stages"][0]["terms"].index("velocity")
+    way = np.diff(arrays["positions0"][:, 5], axis=0)[:-1]  # the last step is clipped
+    np.testing.assert_allclose(arrays["terms0"][:-1, velocity], way, atol=1e-6)
     assert unpack(truth_of(landscape(parts, (0.0,)), found))[0]["kind"] == "truth"
 
 
 @pytest.mark.parametrize("rule", rules_without_parts())
 def test_at_zero_strength_nothing_moves(bandit, rule: str) -> None:
     task, parts = bandit
-    found = answer(Question("bandit2d", rule, dict(RULES[rule].bc_at), 0, 64), parts, task)
+    found = answer(Question("bandit2d", (Policy(rule, dict(RULES[rule].bc_at)),), 0, 64), parts, task)
     assert found.numbers[1].shift == 0.0
     assert found.numbers[1].w2 == 0.0
+
+
+def test_a_scene_keeps_the_behaviour_flow_while_only_a_setting_changes(bandit) -> None:
+    task, parts = bandit
+    scene = Scene()
+
+    def ask(weight: float, seed: int = 0):
+        policies = (Policy("qgf", {"weight": weight}), Policy("vgf"))
+        return scene.answer(Question("bandit2d", policies, seed, 64), parts, task)
+
+    first, second, other = ask(0.1), ask(3.0), ask(3.0, 1)
+    assert second.traces[0] is first.traces[0]
+    assert other.traces[0] is not first.traces[0]
+    fresh = answer(second.question, parts, task)
+    assert [numbers.shift for numbers in fresh.numbers] == [numbers.shift for numbers in second.numbers]
+
+
+def test_lost_modes_are_counted(bandit) -> None:
+    """Best of 256 always takes the better lobe: all in support, one of two modes; a room's coverage falls alike."""
+    task, parts = bandit
+    policies = (Policy("best_of_n", {"particles": 64}), Policy("qgf", {"weight": 0.1}))
+    best, gentle = answer(Question("bandit2d", policies, 0, 1024), parts, task).numbers[1:]
+    assert (best.covered, best.modes) == (1, 2)
+    assert (gentle.covered, gentle.modes) == (2, 2)
+
+    class Unknown:  # a task that says nothing about its support
+        pass
+
+    best, gentle = answer(Question("bandit2d", policies, 0, 1024), parts, Unknown()).numbers[1:]
+    assert best.modes is None
+    assert best.covered < 0.6 < gentle.covered
+    assert gentle.support > 0.9
+
+
+def test_a_picture_that_would_take_minutes_is_refused_with_the_cure() -> None:
+    settings = {"particles": 1024, "steps": 200, "flow_steps": 100}
+    with pytest.raises(ValueError, match=r"1024 particles.*take at most \d+ particles"):
+        check_size(Question("bandit2d", (Policy("vgf", settings),), shown=1024))
+    check_size(Question("bandit2d", (Policy("vgf"), Policy("best_of_n", {"particles": 256})), shown=1024))
+
+
+@pytest.mark.parametrize("rule", [name for name in rules_without_parts() if name != "bc"])
+def test_presets_set_any_rule_to_the_same_distance(bandit, rule: str) -> None:
+    task, parts = bandit
+    question = Question("bandit2d", (Policy(rule),), 0, 128)
+    shifts = {}
+    for name, preset in PRESETS.items():
+        told = tell(preset, question, parts, task)
+        moved = task.move_peak(told.peak, parts) if told.peak else (task, parts)
+        numbers = answer(told, moved[1], moved[0]).numbers[1]
+        shifts[name] = max(numbers.shift, numbers.w2)
+    assert shifts["cautious"] <= shifts["balanced"] <= shifts["too_far"]
+    assert shifts["too_far"] > shifts["cautious"]
+
+
+def test_presets_tell_their_story_with_qgf(bandit) -> None:
+    task, parts = bandit
+    question = Question("bandit2d", (Policy("qgf"),), 0, 512)
+    found = {
+        name: answer(tell(PRESETS[name], question, parts, task), parts, task).numbers for name in list(PRESETS)[:3]
+    }
+    behaviour = found["cautious"][0].true_reward
+    rewards = {name: numbers[1].true_reward for name, numbers in found.items()}
+    promises = {name: numbers[1].q for name, numbers in found.items()}
+    assert behaviour < rewards["cautious"] < rewards["balanced"]
+    assert rewards["too_far"] < behaviour  # the critic is exploited: it promises more than ever
+    assert promises["too_far"] > promises["balanced"]
+
+
+def test_a_symbol_is_marked_in_its_equation() -> None:
+    plain, marked = "".join(equations_of(RULES["vgf"])), "".join(equations_of(RULES["vgf"], "α"))
+    assert plain.count('class="on"') == 0
+    assert marked.count('class="on"') == 1
+    assert "".join(equations_of(RULES["qgf"], "w")).count('class="on"') == 1
+    assert equations_of(RULES["qgf"], "Z") == equations_of(RULES["qgf"])
 
 
 def test_a_rule_without_its_part_fails_in_words(bandit) -> None:
     task, parts = bandit
     with pytest.raises(ValueError, match="needs part 'critic'"):
-        answer(Question("bandit2d", "qgf"), Parts(1, 2, parts.reference), task)
+        answer(Question("bandit2d", (Policy("qgf"),)), Parts(1, 2, parts.reference), task)
 
 
 def test_standing_in_lava_is_moved_out() -> None:

@@ -51,15 +51,16 @@ def test_the_index_leads_to_the_page(page: Page, server: str) -> None:
     page.locator("a.wb-tile", has_text="Particles").click()
     page.wait_for_selector(".wb-scene[data-version]")
     expect(page).to_have_title("Workbench – Particles")
-    assert list(numbers(page, "bc").values())[2:] == ["0.00", "0.00", "0.00"]
-    # Nothing needs scrolling at this size, and the third picture is the true reward.
+    assert list(numbers(page, "bc").values())[3:6] == ["0.00", "0.00", "0.00"]
+    # Behaviour flow, QGF and VGF; nothing needs scrolling at this size.
+    assert page.locator(".wb-stage h2").all_inner_texts() == ["Behaviour flow", "QGF", "VGF"]
     assert page.evaluate("[document.documentElement.scrollHeight, document.documentElement.scrollWidth]") == [900, 1440]
-    expect(page.get_by_role("heading", name="What the actions earn")).to_be_visible()
-    expect(page.locator(".equation svg")).to_have_count(2)
+    expect(page.locator(".equation svg")).to_have_count(4)
 
 
 def test_a_slider_moved_by_keyboard_moves_particles_and_numbers(page: Page, server: str) -> None:
-    open_page(page, f"{server}/particles")
+    open_page(page, f"{server}/particles?rule=qgf")
+    expect(page.get_by_role("heading", name="What the actions earn")).to_be_visible()
     before, picture, still = numbers(page, "qgf"), pixels(steered(page)), numbers(page, "bc")
     slider(page, "weight").focus()
     for _ in range(10):
@@ -73,7 +74,7 @@ def test_a_slider_moved_by_keyboard_moves_particles_and_numbers(page: Page, serv
 
 
 def test_zero_on_a_log_slider_is_exactly_the_behaviour_flow(page: Page, server: str) -> None:
-    open_page(page, f"{server}/particles?weight=1")
+    open_page(page, f"{server}/particles?rule=qgf&weight=1")
     slider(page, "weight").focus()
     page.keyboard.press("Home")
     until(lambda: numbers(page, "qgf")["Shift"] == "0.00")
@@ -83,7 +84,7 @@ def test_zero_on_a_log_slider_is_exactly_the_behaviour_flow(page: Page, server: 
 def test_flow_time_scrubs_and_plays_without_the_server(page: Page, server: str) -> None:
     frames: list[object] = []
     page.on("websocket", lambda socket: socket.on("framesent", lambda frame: frames.append(frame)))
-    open_page(page, f"{server}/particles")
+    open_page(page, f"{server}/particles?rule=qgf")
     page.wait_for_timeout(300)
     sent, end = len(frames), pixels(steered(page))
     scrub = page.get_by_role("slider", name="Flow time")
@@ -100,7 +101,7 @@ def test_flow_time_scrubs_and_plays_without_the_server(page: Page, server: str) 
 
 
 def test_stages_zoom_and_move_together(page: Page, server: str) -> None:
-    open_page(page, f"{server}/particles")
+    open_page(page, f"{server}/particles?rule=qgf")
     behaviour, rule = steered(page, "bc"), steered(page)
     before = pixels(behaviour), pixels(rule)
     rule.hover()
@@ -121,8 +122,7 @@ def test_the_link_reproduces_the_picture(page: Page, server: str) -> None:
     page.keyboard.press("ArrowRight")
     page.get_by_role("slider", name="Flow time").focus()
     page.keyboard.press("ArrowLeft")
-    page.wait_for_url("**alpha=0.8*tick=14.0")
-    assert "seed=1" in page.url
+    page.wait_for_url("**seed=1*alpha=0.8*tick=14.0")
     shown, picture = numbers(page, "vgf"), pixels(steered(page, "vgf"))
     page.reload()
     page.wait_for_selector(".wb-scene[data-version]")
@@ -131,12 +131,12 @@ def test_the_link_reproduces_the_picture(page: Page, server: str) -> None:
 
 
 def test_every_rule_can_be_chosen(page: Page, server: str) -> None:
-    open_page(page, f"{server}/particles")
-    rules = page.locator(".wb-rule select")
-    for title in rules.locator("option").all_inner_texts():
+    open_page(page, f"{server}/particles?rule=qgf")
+    rules = page.locator(".wb-policy-0 .wb-rule select")
+    for title in rules.locator("option:not([disabled])").all_inner_texts():
         rules.select_option(label=title)
         expect(page.locator(".wb-stage h2").nth(1)).to_have_text(title)
-        expect(page.locator(".wb-about h3")).to_have_text(title)
+        expect(page.locator(".wb-slot-about h3").first).to_have_text(title)
         expect(page.locator(".wb-notice")).to_be_hidden()
 
 
@@ -149,7 +149,7 @@ def test_a_broken_link_is_told_and_works_all_the_same(page: Page, server: str) -
 
 
 def test_the_dark_theme_is_kept(page: Page, server: str) -> None:
-    open_page(page, f"{server}/particles")
+    open_page(page, f"{server}/particles?rule=qgf")
     ground = "getComputedStyle(document.body).backgroundColor"
     light, picture = page.evaluate(ground), pixels(steered(page))
     page.get_by_role("button", name="Use the dark theme").click()
@@ -162,7 +162,7 @@ def test_the_dark_theme_is_kept(page: Page, server: str) -> None:
 
 
 def test_a_phone_needs_no_sideways_scrolling(page: Page, server: str) -> None:
-    open_page(page, f"{server}/particles")
+    open_page(page, f"{server}/particles?rule=qgf")
     page.set_viewport_size({"width": 390, "height": 844})
     until(lambda: page.evaluate("document.documentElement.scrollWidth") == 390)
     for canvas in page.locator("canvas.wb-canvas").all():
@@ -174,13 +174,14 @@ def test_a_phone_needs_no_sideways_scrolling(page: Page, server: str) -> None:
 
 
 def test_the_room_is_trained_for_and_the_agent_moves(page: Page, server: str) -> None:
-    open_page(page, f"{server}/particles")
+    open_page(page, f"{server}/particles?rule=qgf")
     page.locator(".wb-task select").select_option(label="Three exits")
     expect(page.locator(".wb-notice")).to_contain_text("Training the built-in task")
     # The page lives meanwhile.
-    page.locator(".wb-rule select").select_option(label="VGF")
-    expect(page.locator(".wb-about h3")).to_have_text("VGF")
-    page.locator(".wb-rule select").select_option(label="QGF")
+    rules = page.locator(".wb-policy-0 .wb-rule select")
+    rules.select_option(label="VGF")
+    expect(page.locator(".wb-slot-about h3").first).to_have_text("VGF")
+    rules.select_option(label="QGF")
     room = page.locator(".wb-room canvas.wb-canvas")
     room.wait_for(timeout=TRAINING_MS)
     expect(page.locator(".wb-notice")).to_be_hidden()

@@ -77,6 +77,13 @@ VALUE_RAMP: dict[Theme, tuple[str, ...]] = {
 }
 
 
+# Below and above zero: violet and brown, safe for colour blindness (C. Brewer's PuOr), the middle is the ground.
+DIFFERENCE_RAMP: dict[Theme, tuple[str, ...]] = {
+    "light": ("#5e3c99", "#b2abd2", "#fbfcfd", "#fdb863", "#b35806"),
+    "dark": ("#9d83d6", "#4a3a70", "#10151d", "#7a4a17", "#f0a04b"),
+}
+
+
 def look(rule: str) -> Look:
     """The look of a rule; a rule that is not in the table gets one of the spare looks, always the same for its name."""
     return LOOKS.get(rule) or SPARE[crc32(rule.encode()) % len(SPARE)]
@@ -88,3 +95,9 @@ def shades(theme: Theme, size: int = 128) -> list[str]:
     places = np.linspace(0, len(stops) - 1, size)
     mixed = np.stack([np.interp(places, np.arange(len(stops)), stops[:, k]) for k in range(3)], 1).round().astype(int)
     return ["#" + "".join(f"{channel:02x}" for channel in colour) for colour in mixed]
+
+
+def second_look(rule: str) -> Look:
+    """Another look for a rule that stands beside itself with other settings."""
+    first = look(rule)
+    return next(spare for spare in SPARE if spare.shape != first.shape and spare.light != first.light)

@@ -105,6 +105,26 @@ def stages(
     return figure
 
 
+def lines(traces: list[Trace], theme: Theme = "light") -> Figure:
+    """One panel a trace of one-dimensional actions, on the same axes: paths against the tick."""
+    if not traces:
+        raise ValueError("lines needs at least one trace: lines([steer(...)])")
+    figure = Figure(figsize=(3.3 * len(traces), 3.4), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(traces), sharex=True, sharey=True))
+    for axes, trace in zip(panels, traces, strict=True):
+        one_dimension(axes, trace, theme=theme)
+        axes.set(title=trace.rule)
+        axes.label_outer()
+    return figure
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as SVG, text as outlines."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg")
+    return buffer.getvalue()
+
+
 def png(figure: Figure, dpi: int = 100) -> bytes:
     """The figure as the bytes of a PNG; compressed lightly, since most are looked at once."""
     buffer = io.BytesIO()

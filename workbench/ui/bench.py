@@ -19,7 +19,7 @@ from workbench.plots.still import png, stages
 from workbench.ui.controls import STYLE, StopSlider, choice
 from workbench.ui.fields import Field, fields_of
 from workbench.ui.room import EPISODES, Play, episodes, stand
-from workbench.ui.scene import EXTENT, GRID, Answer, Question, answer, landscape, plane
+from workbench.ui.scene import EXTENT, Answer, Policy, Question, Scene, landscape, true_landscape
 from workbench.ui.session import parts_for
 from workbench.ui.stage import Stages, frame_of, landscape_of, room_of, truth_of
 
@@ -101,7 +101,7 @@ class Bench(pn.viewable.Viewer):
         self._fixed, self._shown, self._seed = settings, shown, seed
         self._state = tuple(state) if state is not None else (0.0,) * self.parts.observation_dim
         self.answer: Answer | None = None
-        self._version, self._truth = 0, self._true_reward()
+        self._version, self._truth, self._scene = 0, self._true_reward(), Scene()
         self._ground: tuple[Any, ...] = ()
         self.chosen = choice("Rule", {RULES[name].title: name for name in rules}, rules[0])
         self.stages = Stages(sizing_mode="stretch_width", margin=0, stylesheets=[COLOURS], min_width=640)
@@ -120,8 +120,7 @@ class Bench(pn.viewable.Viewer):
 
     def _true_reward(self) -> np.ndarray | None:
         """The true reward (G, G) over the plane of actions, where the task knows it."""
-        known = getattr(self.task, "true_reward", None)
-        return None if known is None else torch.as_tensor(known(plane())).view(GRID, GRID).numpy()
+        return true_landscape(self.task)
 
     @property
     def rule(self) -> str:
@@ -141,9 +140,11 @@ class Bench(pn.viewable.Viewer):
 
     def update(self) -> None:
         """Steer with what the controls say and show it; what goes wrong is shown as words."""
-        question = Question(self.task.info.name, self.rule, self.settings, self._seed, self._shown, self._state)
+        question = Question(
+            self.task.info.name, (Policy(self.rule, self.settings),), self._seed, self._shown, self._state
+        )
         try:
-            self.answer = answer(question, self.parts, self.task, self.answer)
+            self.answer = self._scene.answer(question, self.parts, self.task)
         except ValueError as error:
             self.stages.notice = {"kind": "error", "text": str(error), "progress": None}
             return
@@ -167,7 +168,7 @@ class Bench(pn.viewable.Viewer):
         assert self.answer is not None
         self._version += 1
         if self._in_a_room:
-            self.stages.world = room_of(plays, self.rule, self._state)
+            self.stages.world = room_of(plays, self.answer)
         self.stages.frame = frame_of(self.answer, plays, self._version)
 
     def __panel__(self) -> pn.viewable.Viewable:

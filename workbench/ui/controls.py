@@ -11,8 +11,11 @@ import panel as pn
 import param
 from bokeh.models import CustomJSTickFormatter
 
+from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import AfterFlow, DuringFlow, Rule
+from workbench.engine.steering.rules import RULES
 from workbench.ui.fields import Field, fields_of
+from workbench.ui.scene import Policy
 
 STYLE = (Path(__file__).parent / "controls.css").read_text(encoding="utf-8")
 # When a setting that every rule has can change anything; otherwise a slider is hidden, a list greyed out.
@@ -95,7 +98,7 @@ def choice(label: str, options: Mapping[str, Any], value: Any, **more: Any) -> p
 
 
 class RuleControls(pn.viewable.Viewer):
-    """Every setting of one rule, the rule's own first.
+    """Every setting of one rule: its own first, what every rule has behind a button.
 
     Parameters
     ----------
@@ -105,6 +108,7 @@ class RuleControls(pn.viewable.Viewer):
     """
 
     values = param.Dict(default={}, doc="All settings by name; a change of any control replaces it.")
+    touched = param.String(default="", doc="The setting that was changed last.")
 
     def __init__(self, rule: type[Rule], settings: dict[str, Any]) -> None:
         self.rule, self.fields = rule, fields_of(rule)
@@ -112,7 +116,8 @@ class RuleControls(pn.viewable.Viewer):
         super().__init__(values=values)
         self.widgets: dict[str, Any] = {}
         self._rows: dict[str, pn.Column] = {}
-        rows: list[Any] = []
+        own: list[Any] = []
+        more: list[Any] = []
         pair: list[Any] = []
         for field in self.fields:
             widget = self._widget(field, values[field.name])
@@ -122,15 +127,32 @@ class RuleControls(pn.viewable.Viewer):
                 pair.append(widget)
                 continue
             self._rows[field.name] = pn.Column(
-                widget, meaning_of(field), margin=(0, 0, 8, 0), sizing_mode="stretch_width"
+                widget, meaning_of(field), margin=(0, 0, 7, 0), sizing_mode="stretch_width"
             )
-            rows.append(self._rows[field.name])
+            shared = field.name in Rule.model_fields and field.name != rule.strength
+            (more if shared else own).append(self._rows[field.name])
         for left in range(0, len(pair), 2):
-            rows.append(
+            more.append(
                 pn.Row(*pair[left : left + 2], margin=(0, 0, 8, 0), styles={"gap": "10px"}, sizing_mode="stretch_width")
             )
-        self._column = pn.Column(*rows, margin=0, sizing_mode="stretch_width")
+        # A hidden column is not even sent: twice as many controls made the page slower to open.
+        self._more: list[Any] = more
+        self._place = pn.Column(margin=0, sizing_mode="stretch_width")
+        self.toggle = pn.widgets.Toggle(
+            label="More settings",
+            stylesheets=[STYLE],
+            margin=(0, 0, 8, 0),
+            height=26,
+            css_classes=["wb-more"],
+            sizing_mode="stretch_width",
+        )
+        self.toggle.param.watch(self._open, "value")
+        self._column = pn.Column(*own, self.toggle, self._place, margin=0, sizing_mode="stretch_width")
         self._grey()
+
+    def _open(self, event: Any) -> None:
+        self._place.objects = self._more if event.new else []
+        self.toggle.label = "Fewer settings" if event.new else "More settings"
 
     def _widget(self, field: Field, value: Any) -> Any:
         if field.kind == "flag":
@@ -144,7 +166,9 @@ class RuleControls(pn.viewable.Viewer):
         return StopSlider(field, value)
 
     def _changed(self, name: str, value: Any) -> None:
-        self.values = self.values | {name: value}
+        with param.parameterized.batch_call_watchers(self):
+            self.touched = name
+            self.values = self.values | {name: value}
         self._grey()
 
     def _grey(self) -> None:
@@ -157,6 +181,91 @@ class RuleControls(pn.viewable.Viewer):
             self._rows[name].visible = enabled
         else:
             self.widgets[name].disabled = not enabled
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._column
+
+
+def lacking(rule: type[Rule], parts: Parts) -> str:
+    """Why ``rule`` cannot run with ``parts``, and the cure; "" when it can."""
+    missing = [name for name in rule.needs if getattr(parts, name, None) is None]
+    if not missing:
+        return ""
+    return (
+        f"{rule.title} needs {', '.join(name.replace('_', ' ') for name in missing)}, which is not trained here. "
+        f"Train it: workbench fit TASK --rule {rule.name} --out RUN"
+    )
+
+
+class PolicyControls(pn.viewable.Viewer):
+    """A rule from the registry and its settings.
+
+    Parameters
+    ----------
+    label : str
+    policy : Policy or None
+        None is "no rule", for ``optional`` ones.
+    optional : bool
+    css : str
+        Class of the whole, for tests and the tour.
+    """
+
+    policy = param.Parameter(doc="Policy or None; a change of any control replaces it.")
+
+    def __init__(self, label: str, policy: Policy | None, optional: bool, css: str) -> None:
+        super().__init__(policy=policy)
+        options = {rule.title: name for name, rule in RULES.items() if name != "bc"} | {RULES["bc"].title: "bc"}
+        options |= {"none": "none"} if optional else {}
+        self.rule = choice(label, options, policy.rule if policy else "none", css_classes=["wb-rule"])
+        self.note = pn.pane.HTML("", stylesheets=[STYLE], margin=0, sizing_mode="stretch_width", visible=False)
+        self.controls: RuleControls | None = None
+        self._place = pn.Column(margin=(8, 0, 0, 0), sizing_mode="stretch_width")
+        self._column = pn.Column(
+            self.rule, self.note, self._place, margin=(0, 0, 4, 0), sizing_mode="stretch_width", css_classes=[css]
+        )
+        self._setting = False
+        self._make(policy)
+        self.rule.param.watch(self._chosen, "value")
+
+    def set(self, policy: Policy | None) -> None:
+        """Show ``policy``."""
+        if policy == self.policy:
+            return
+        self._setting = True
+        try:
+            self.rule.value = policy.rule if policy else "none"
+        finally:
+            self._setting = False
+        self._make(policy)
+        self.policy = policy
+
+    def disable(self, reasons: Mapping[str, str]) -> None:
+        """Grey out the rules that cannot run here, and say why (``reasons`` by rule name)."""
+        chosen = self.rule.value
+        # Panel refuses to disable what is chosen, or everything.
+        self.rule.disabled_options = [name for name in reasons if name != chosen]
+        words = [escape(reason) for name, reason in reasons.items()]
+        self.note.object = (
+            f'<details class="wb-meaning"><summary>{len(words)} rule{"s" if len(words) > 1 else ""} not trained here'
+            f"</summary>{'<br>'.join(words)}</details>"
+        )
+        self.note.visible = bool(words)
+
+    def _make(self, policy: Policy | None) -> None:
+        self.controls = None if policy is None else RuleControls(RULES[policy.rule], policy.settings)
+        if self.controls is not None:
+            self.controls.param.watch(self._moved, "values")
+        self._place.objects = [] if self.controls is None else [self.controls]
+
+    def _chosen(self, event: Any) -> None:
+        if self._setting:
+            return
+        policy = None if event.new == "none" else Policy(event.new)
+        self._make(policy)
+        self.policy = policy
+
+    def _moved(self, event: Any) -> None:
+        self.policy = Policy(self.rule.value, dict(event.new))
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._column

@@ -84,12 +84,13 @@ function ramp(stops) {
 
 // A grid of values over [-extent, extent]² as an image, row 0 at the bottom, and its contour lines in grid units (marching
 // squares). Colours span the values inside the box of actions: what a critic dreams of outside would wash out the rest.
-function paintGrid(grid, extent, stops, levels = 9) {
+function paintGrid(grid, extent, stops, difference = false, levels = 9) {
   const [rows, columns] = grid.shape, values = grid.data, inside = (i, n) => Math.abs(((i + 0.5) / n) * 2 - 1) * extent <= 1
   let low = Infinity, high = -Infinity
   for (let i = 0; i < rows; i++) if (inside(i, rows)) for (let j = 0; j < columns; j++) if (inside(j, columns)) {
     low = Math.min(low, values[i * columns + j]); high = Math.max(high, values[i * columns + j])
   }
+  if (difference) { high = Math.max(Math.abs(low), Math.abs(high)); low = -high }
   const span = high - low || 1, colour = ramp(stops)
   const image = document.createElement("canvas")
   image.width = columns; image.height = rows

@@ -8,17 +8,33 @@ from html import escape
 from workbench.engine.steering.protocol import Rule
 from workbench.plots.still import equation_svg
 
-
-def equations_of(rule: type[Rule]) -> list[str]:
-    """The lines of a rule's equation as HTML: pictures with the LaTeX as their spoken label."""
-    return [_line(part) for part in rule.equation.split(r"\quad") if part.strip(" ,")]
+GREEK = {"α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\epsilon", "η": r"\eta", "σ": r"\sigma"}
+GLYPH = re.compile(r'href="#eq[0-9a-f]+-([^"]+)"')
 
 
-def _line(latex: str) -> str:
+def equations_of(rule: type[Rule], symbol: str = "") -> list[str]:
+    """The lines of a rule's equation as HTML: pictures with the LaTeX as their spoken label.
+
+    ``symbol`` is marked where it stands in them (the setting that was just changed).
+    """
+    return [_line(part, symbol) for part in rule.equation.split(r"\quad") if part.strip(" ,")]
+
+
+def _line(latex: str, symbol: str) -> str:
     latex = latex.strip().rstrip(",").strip()
     svg = equation_svg(latex)
-    body = svg if svg is not None else f"<code>{escape(latex)}</code>"
+    body = marked(svg, symbol) if svg is not None else f"<code>{escape(latex)}</code>"
     return f'<span class="line" role="img" aria-label="{escape(latex)}">{body}</span>'
+
+
+def marked(svg: str, symbol: str) -> str:
+    """Give every glyph of ``symbol`` in an equation's picture the class ``on``: glyphs are named by font and character."""
+    alone = equation_svg(GREEK.get(symbol, symbol)) if symbol else None
+    found = GLYPH.search(alone) if alone else None
+    if found is None:
+        return svg
+    glyph = re.escape(found.group(1))
+    return re.sub(rf'<use (href="#eq[0-9a-f]+-{glyph}")', r'<use class="on" \1', svg)
 
 
 def paragraphs_of(rule: type[Rule]) -> list[str]:

@@ -1,4 +1,7 @@
-"""The page's state as a link, and back: a link reproduces its picture, and a broken one says what it could not read."""
+"""A picture's question as a link, and back: a link reproduces its picture, and a broken one says what it could not read.
+
+The first rule's settings stand under their own names, the second's with a 2 behind: ``rule=qgf&weight=1&rule2=vgf&steps2=5``.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks import registry
 from workbench.ui.fields import fields_of
 from workbench.ui.room import START, stand
-from workbench.ui.scene import Question
+from workbench.ui.scene import Policy, Question
 
-TASKS = {"bandit2d": "Bandit", "three_exits": "Three exits"}
+ALL_TASKS: dict[str, Any] = dict(registry.TASKS)
+# Tasks whose actions can be drawn: on a line or in a plane.
+TASKS: dict[str, str] = {
+    name: task.info.title for name, task in reversed(ALL_TASKS.items()) if task.info.action_dim <= 2
+}
+TASKS = {name: TASKS[name] for name in sorted(TASKS, key=lambda name: name != "bandit2d")}
 SHOWN = (32, 64, 128, 256, 512, 1024)
 SEEDS = 99
-STATES: dict[str, tuple[float, ...]] = {"bandit2d": (0.0,), "three_exits": START}
 AXES = ("x", "y", "vx", "vy")
-FIRST = Question("bandit2d", "qgf", shown=256)
+SECOND = "2"
+FIRST = Question("bandit2d", (Policy("qgf"), Policy("vgf")), shown=256)
+
+
+def state_of(task: str) -> tuple[float, ...]:
+    """The observation at which a task's picture starts."""
+    return START if task == "three_exits" else (0.0,) * ALL_TASKS[task].info.observation_dim
+
+
+def has_peak(task: str) -> bool:
+    """Whether the peak of the task's reward can be moved."""
+    return hasattr(ALL_TASKS[task], "move_peak")
 
 
 def read_link(arguments: Mapping[str, str]) -> tuple[Question, list[str]]:
@@ -39,39 +58,69 @@ def read_link(arguments: Mapping[str, str]) -> tuple[Question, list[str]]:
         problems.append(f"{name} is a whole number from {low} to {high}, got '{arguments[name][:40]}'")
         return default
 
-    task = one_of("task", TASKS, FIRST.task)
-    rule = one_of("rule", RULES, FIRST.rule)
-    settings: dict[str, Any] = {}
-    for field in fields_of(RULES[rule]):
-        if field.name in arguments:
-            try:
-                settings[field.name] = field.read(arguments[field.name])
-            except ValueError as error:
-                problems.append(str(error))
-    state = STATES[task]
-    if task == "three_exits":
+    def numbers(names: tuple[str, ...], default: tuple[float, ...]) -> tuple[float, ...]:
         try:
-            state = stand(tuple(float(arguments.get(axis, default)) for axis, default in zip(AXES, state, strict=True)))
-            if any(value != value for value in state):
+            found = tuple(float(arguments.get(name, value)) for name, value in zip(names, default, strict=True))
+            if any(value != value or abs(value) > 1e6 for value in found):
                 raise ValueError
         except ValueError:
-            state = STATES[task]
-            problems.append("x, y, vx and vy are numbers")
+            problems.append(f"{', '.join(names)} are numbers")
+            return default
+        return found
+
+    task = one_of("task", TASKS, FIRST.task)
+    policies = [read_policy(arguments, "", one_of("rule", RULES, FIRST.policies[0].rule), problems)]
+    if "rule2" in arguments or "rule" not in arguments:
+        second = one_of("rule2", {**RULES, "none": None}, FIRST.policies[1].rule)
+        if second != "none":
+            policies.append(read_policy(arguments, SECOND, second, problems))
+    state = state_of(task)
+    if task == "three_exits":
+        state = stand(numbers(AXES, state))
+    peak = None
+    if "peak" in arguments and has_peak(task):
+        peak = _read_peak(arguments["peak"], ALL_TASKS[task].info.action_dim)
+        if peak is None:
+            problems.append(f"peak is {ALL_TASKS[task].info.action_dim} numbers from -1 to 1 with commas between them")
     shown = min(SHOWN, key=lambda count: abs(count - whole("shown", 1, SHOWN[-1], FIRST.shown)))
-    question = Question(task, rule, settings, whole("seed", 0, SEEDS, FIRST.seed), shown, state)
-    return question, problems
+    seed = whole("seed", 0, SEEDS, FIRST.seed)
+    return Question(task, tuple(policies), seed, shown, state, peak), problems
+
+
+def read_policy(arguments: Mapping[str, str], suffix: str, rule: str, problems: list[str]) -> Policy:
+    """The settings of ``rule`` that stand in ``arguments`` with ``suffix`` behind their names."""
+    settings: dict[str, Any] = {}
+    for field in fields_of(RULES[rule]):
+        if (name := field.name + suffix) in arguments:
+            try:
+                settings[field.name] = field.read(arguments[name])
+            except ValueError as error:
+                problems.append(str(error))
+    return Policy(rule, settings)
+
+
+def _read_peak(text: str, size: int) -> tuple[float, ...] | None:
+    try:
+        peak = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        return None
+    return peak if len(peak) == size and all(-1.0 <= value <= 1.0 for value in peak) else None
+
+
+def changed_settings(policy: Policy) -> dict[str, Any]:
+    """The settings of a policy that are not at their defaults."""
+    defaults = {field.name: field.default for field in fields_of(RULES[policy.rule])}
+    return {name: value for name, value in policy.settings.items() if value != defaults[name]}
 
 
 def write_link(question: Question) -> dict[str, Any]:
     """A question as a link's arguments; settings at their defaults are left out."""
-    defaults = {field.name: field.default for field in fields_of(RULES[question.rule])}
-    words: dict[str, Any] = {
-        "task": question.task,
-        "rule": question.rule,
-        "seed": question.seed,
-        "shown": question.shown,
-    }
-    words |= {name: value for name, value in question.settings.items() if value != defaults[name]}
+    words: dict[str, Any] = {"task": question.task, "seed": question.seed, "shown": question.shown}
+    for suffix, policy in zip(("", SECOND), question.policies, strict=False):
+        words[f"rule{suffix}"] = policy.rule
+        words |= {name + suffix: value for name, value in changed_settings(policy).items()}
     if question.task == "three_exits":
         words |= {axis: f"{value:.3f}" for axis, value in zip(AXES, question.state, strict=True)}
+    if question.peak is not None:
+        words["peak"] = ",".join(f"{value:.3f}" for value in question.peak)
     return words

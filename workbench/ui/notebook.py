@@ -16,7 +16,7 @@ from workbench.plots.still import Figure, stages
 from workbench.ui.bench import Bench, Live, Watch, ready
 from workbench.ui.fields import Field, fields_of
 from workbench.ui.frames import figure
-from workbench.ui.scene import EXTENT, Question, answer, landscape
+from workbench.ui.scene import EXTENT, Policy, Question, answer, landscape
 from workbench.ui.session import parts_for
 
 WIDE = widgets.Layout(width="440px")
@@ -132,7 +132,9 @@ class Explorer(widgets.VBox):
         settings = self._fixed | {name: widget.value for name, widget in self.controls.items()}
         try:
             found = answer(
-                Question("", self._rule, settings, self._seed, self._shown, self._state), self._parts, self._task
+                Question("", (Policy(self._rule, settings),), self._seed, self._shown, self._state),
+                self._parts,
+                self._task,
             )
         except ValueError as error:
             self.numbers.value = f"<b>{escape(str(error))}</b>"

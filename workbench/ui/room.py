@@ -14,7 +14,7 @@ from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
 from workbench.engine.tasks import three_exits as task_file
-from workbench.ui.scene import Question
+from workbench.ui.scene import Question, behaviour_of
 
 START = (-0.45, -0.8, 0.0, 0.4)  # a driver here goes left; a strong push goes straight up, into lava
 EPISODES = 48
@@ -110,9 +110,9 @@ def play(
 
 
 def episodes(question: Question, parts: Parts, overtaken: Callable[[], bool]) -> list[Play]:
-    """Play the behaviour flow and the question's rule from its state; fewer episodes where it draws many particles."""
-    count = min(EPISODES, max(4, ROWS // question.make().particles))
+    """Play the behaviour flow and every policy from the question's state; fewer episodes where they draw many particles."""
+    rules = [policy.make() for policy in question.policies]
+    count = min(EPISODES, max(4, ROWS // max(rule.particles for rule in rules)))
     return [
-        play(rule, parts, question.state, question.seed, count, overtaken)
-        for rule in (question.behaviour(), question.make())
+        play(rule, parts, question.state, question.seed, count, overtaken) for rule in (behaviour_of(rules[0]), *rules)
     ]

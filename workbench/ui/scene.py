@@ -1,4 +1,4 @@
-"""What a picture of steering shows: a question (task, rule, settings, noise, state) and the engine's answer."""
+"""What a picture of steering shows: a question (task, rules, settings, noise, state, peak) and the engine's answer."""
 
 from __future__ import annotations
 
@@ -9,18 +9,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.engine.metrics.shift import sliced_wasserstein2
 from workbench.engine.models.parts import Parts, q_values
 from workbench.engine.steering.noise import Noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.steering.run import steer
 from workbench.engine.steering.trace import Trace
+from workbench.ui.measured import Numbers, Support, measure
 
 NOISE_ROWS = 2048  # always drawn, then cut: showing more particles keeps those that were there
 EXTENT = 1.6  # the landscape reaches this far, the view starts smaller
-GRID = 80
+GRID = 100
 SERIES_TICKS, SERIES_PARTICLES = 25, 128
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A rule and those of its settings that differ from the defaults."""
+
+    rule: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def make(self) -> Rule:
+        """The rule; ValueError says which setting is wrong."""
+        return make_rule(self.rule, **self.settings)
 
 
 @dataclass(frozen=True)
@@ -29,57 +41,37 @@ class Question:
 
     Attributes
     ----------
-    task, rule : str
-    settings : dict
-        Of the rule.
+    task : str
+    policies : tuple of Policy
+        One or two, beside the behaviour flow.
     seed : int
         Of the noise, shared by all stages.
     shown : int
-        About how many particles are drawn; whole groups of the rule's own N.
+        About how many particles are drawn; whole groups of a rule's own N.
     state : tuple of float
-        (S,), the observation at which the rule acts.
+        (S,), the observation at which the rules act.
+    peak : tuple of float or None
+        (D,), where the user moved the reward's peak; None leaves the task as it is.
     """
 
     task: str
-    rule: str
-    settings: dict[str, Any] = field(default_factory=dict)
+    policies: tuple[Policy, ...]
     seed: int = 0
     shown: int = 512
     state: tuple[float, ...] = (0.0,)
+    peak: tuple[float, ...] | None = None
 
-    def make(self) -> Rule:
-        """The rule; ValueError says which setting is wrong."""
-        return make_rule(self.rule, **self.settings)
+    @property
+    def first(self) -> Policy:
+        """The policy of a page that shows one rule."""
+        return self.policies[0]
 
-    def behaviour(self) -> Rule:
-        """The unsteered flow with as many Euler steps, its Q read from the same critic."""
-        rule = self.make()
-        return make_rule("bc", flow_steps=rule.flow_steps, critic=rule.critic, pick_aggregate=rule.pick_aggregate)
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """What is measured on one stage (as in `engine.metrics.shift`); Q in the task's units, distances in action units.
-
-    Attributes
-    ----------
-    q : float
-        Mean Q of the chosen actions (NaN without a critic).
-    true_reward : float or None
-        Mean true reward of the chosen actions, where the task knows it.
-    shift : float
-        Mean distance of the particles, before the pick, from where the behaviour flow takes the same noise.
-    w2 : float
-        Sliced Wasserstein-2 distance between the chosen actions and the behaviour flow's.
-    budget : float
-        Mean length of the pushes along a particle's way.
-    """
-
-    q: float
-    true_reward: float | None
-    shift: float
-    w2: float
-    budget: float
+    def posed(self, parts: Parts, task: Any) -> tuple[Parts, Any]:
+        """The parts and the task with the peak where the question wants it."""
+        if self.peak is None:
+            return parts, task
+        moved, parts = task.move_peak(self.peak, parts)
+        return parts, moved
 
 
 @dataclass(frozen=True)
@@ -89,7 +81,7 @@ class Answer:
     Attributes
     ----------
     traces : list of Trace
-        Behaviour first, then the rule; the same noise.
+        Behaviour first, then the policies; the same noise.
     numbers : list of Numbers
         For each trace.
     shift, q : list of ndarray
@@ -102,6 +94,11 @@ class Answer:
     numbers: list[Numbers]
     shift: list[np.ndarray]
     q: list[np.ndarray]
+
+
+def behaviour_of(rule: Rule) -> Rule:
+    """The unsteered flow with as many Euler steps as ``rule``, its Q read from the same critic."""
+    return make_rule("bc", flow_steps=rule.flow_steps, critic=rule.critic, pick_aggregate=rule.pick_aggregate)
 
 
 def shared_noise(seed: int, groups: int, particles: int, action_dim: int, extra: int = 0) -> Noise:
@@ -117,62 +114,77 @@ def shared_noise(seed: int, groups: int, particles: int, action_dim: int, extra:
     return noise._replace(extra=further.view(groups, particles, extra, action_dim))
 
 
-@torch.no_grad()
-def answer(question: Question, parts: Parts, task: Any, before: Answer | None = None) -> Answer:
-    """Run the behaviour flow and the rule on the same noise and measure both.
+@dataclass
+class Home:
+    """The behaviour flow of one picture, kept while nothing that it depends on changes."""
 
-    ``before``, an earlier answer from the same parts, lends its behaviour flow where that is still the same.
-
-    Raises ValueError with the engine's own words when the rule and the parts do not fit together.
-    """
-    rule, behaviour = question.make(), question.behaviour()
-    groups = max(1, round(question.shown / rule.particles))
-    noise = shared_noise(question.seed, groups, rule.particles, parts.action_dim, rule.extra_draws())
-    total = groups * rule.particles
-    flat = Noise(noise.start.view(total, 1, -1), noise.choice.view(total, 1))
-    state = torch.tensor(question.state, dtype=torch.float32)
-    if before is not None and _same_behaviour(before, question, behaviour, total):
-        home, home_numbers, home_q = before.traces[0], before.numbers[0], before.q[0]
-    else:
-        home = steer(behaviour, parts, state.expand(total, -1), flat, question.seed)
-        home_numbers, home_q = measure(home, home, parts, task), climb(home, parts, state)
-    trace = steer(rule, parts, state.expand(groups, -1), noise, question.seed)
-    if not torch.isfinite(trace.positions).all():
-        raise ValueError("the particles ran off to infinity; a smaller strength or step size keeps them finite")
-    numbers = [home_numbers, measure(trace, home, parts, task)]
-    return Answer(
-        question, [home, trace], numbers, [drift(home, home), drift(trace, home)], [home_q, climb(trace, parts, state)]
-    )
+    key: tuple[Any, ...]
+    trace: Trace
+    support: Support
 
 
-def _same_behaviour(before: Answer, question: Question, behaviour: Rule, total: int) -> bool:
-    then, home = before.question, before.traces[0]
-    same = (then.task, then.seed, then.state) == (question.task, question.seed, question.state)
-    return same and home.settings == behaviour.model_dump() and home.positions.shape[1] == total
+class Scene:
+    """Answers one user's questions, and remembers the behaviour flows of the last one."""
+
+    def __init__(self) -> None:
+        self._homes: list[Home] = []
+
+    @torch.no_grad()
+    def answer(self, question: Question, parts: Parts, task: Any) -> Answer:
+        """Run the behaviour flow and the policies on the same noise and measure all.
+
+        Raises ValueError with the engine's own words when a rule and the parts do not fit together.
+        """
+        rules = [policy.make() for policy in question.policies]
+        if not rules:
+            raise ValueError("a picture needs at least one rule beside the behaviour flow")
+        state = torch.tensor(question.state, dtype=torch.float32)
+        sizes = [(max(1, round(question.shown / rule.particles)), rule.particles) for rule in rules]
+        total = max(groups * size for groups, size in sizes)
+        before, self._homes = self._homes, []
+        homes = [self._home(rule, question, parts, task, state, total, before) for rule in rules]
+        traces = [homes[0].trace]
+        numbers = [measure(homes[0].trace, homes[0].trace, parts, task, homes[0].support)]
+        shift = [np.zeros(len(homes[0].trace.positions))]
+        for rule, home, (groups, size) in zip(rules, homes, sizes, strict=True):
+            noise = shared_noise(question.seed, groups, size, parts.action_dim, rule.extra_draws())
+            trace = steer(rule, parts, state.expand(groups, -1), noise, question.seed)
+            if not torch.isfinite(trace.positions).all():
+                raise ValueError("the particles ran off to infinity; a smaller strength or step size keeps them finite")
+            traces.append(trace)
+            numbers.append(measure(trace, home.trace, parts, task, home.support))
+            shift.append(drift(trace, home.trace))
+        return Answer(question, traces, numbers, shift, [climb(trace, parts, state) for trace in traces])
+
+    def _home(
+        self, rule: Rule, question: Question, parts: Parts, task: Any, state: Tensor, total: int, before: list[Home]
+    ) -> Home:
+        behaviour = behaviour_of(rule)
+        # The reference stands in the key by identity: a task's parts are made once, a moved peak keeps the flow.
+        key = (question.task, question.seed, question.state, total, id(parts.reference), id(parts.critic), behaviour)
+        for home in (*self._homes, *before):
+            if home.key == key:
+                if all(home is not kept for kept in self._homes):
+                    self._homes.append(home)
+                return home
+        flat = shared_noise(question.seed, total, 1, parts.action_dim)
+        trace = steer(behaviour, parts, state.expand(total, -1), flat, question.seed)
+        home = Home(key, trace, Support.around(trace.actions, task))
+        self._homes.append(home)
+        return home
 
 
-def measure(trace: Trace, behaviour: Trace, parts: Parts, task: Any) -> Numbers:
-    """Measure one trace against the behaviour flow's trace of the same noise."""
-    rows, chosen, final = torch.arange(len(trace.picked)), trace.actions, trace.positions[-1]
-    home = behaviour.positions[-1].view(final.shape)
-    q = float("nan") if trace.q is None else float(trace.q[rows, trace.picked].mean()) / parts.reward_scale
-    truth = getattr(task, "true_reward", None)
-    return Numbers(
-        q=q,
-        true_reward=None if truth is None else float(torch.as_tensor(truth(chosen)).mean()),
-        shift=float((final - home).norm(dim=-1).mean()),
-        w2=0.0
-        if trace is behaviour
-        else sliced_wasserstein2(chosen.double().numpy(), behaviour.actions.double().numpy()),
-        budget=float(trace.budget.mean()),
-    )
+def answer(question: Question, parts: Parts, task: Any) -> Answer:
+    """`Scene.answer` for a single question."""
+    return Scene().answer(question, parts, task)
 
 
 def drift(trace: Trace, behaviour: Trace) -> np.ndarray:
     """Mean distance (ticks + 1,) of all particles from the behaviour flow's at the same tick; its last tick stays."""
     ticks = torch.arange(len(trace.positions)).clamp(max=len(behaviour.positions) - 1)
-    home = behaviour.positions[ticks].view(trace.positions.shape)
-    return np.asarray((trace.positions - home).norm(dim=-1).mean((1, 2)))
+    count = trace.positions.shape[1] * trace.positions.shape[2]
+    home = behaviour.positions[ticks].flatten(1, 2)[:, :count]
+    return np.asarray((trace.positions.flatten(1, 2) - home).norm(dim=-1).mean(1))
 
 
 def climb(trace: Trace, parts: Parts, state: Tensor) -> np.ndarray:
@@ -197,13 +209,30 @@ def critic_values(parts: Parts, state: Tensor, actions: Tensor, which: str, how:
     return q_values(parts.pick_critic(which), rows, actions, how) / parts.reward_scale
 
 
-def plane(extent: float = EXTENT, grid: int = GRID) -> Tensor:
-    """Grid of actions (G·G, 2) at cell centres of [-extent, extent]², the first coordinate fastest."""
+def plane(extent: float = EXTENT, grid: int = GRID, action_dim: int = 2) -> Tensor:
+    """Grid of actions at cell centres of [-extent, extent]², the first coordinate fastest: (G·G, 2), or (G, 1)."""
     centres = (torch.arange(grid) + 0.5) / grid * 2 * extent - extent
+    if action_dim == 1:
+        return centres[:, None]
     return torch.stack(torch.meshgrid(centres, centres, indexing="xy"), -1).reshape(-1, 2)
 
 
-def landscape(parts: Parts, state: tuple[float, ...], which: str = "target", how: Any = "min") -> np.ndarray:
-    """Q (G, G) over the plane of actions, row i the i-th lowest second coordinate, task units."""
-    actions = plane()
-    return critic_values(parts, torch.tensor(state, dtype=torch.float32), actions, which, how).view(GRID, GRID).numpy()
+def as_grid(values: Tensor, action_dim: int = 2, grid: int = GRID) -> np.ndarray:
+    """Values on `plane` as rows of a picture: (G, G), row i the i-th lowest second coordinate; (2, G) on a line."""
+    return values.expand(2, grid).numpy() if action_dim == 1 else values.view(grid, grid).numpy()
+
+
+def landscape(
+    parts: Parts, state: tuple[float, ...], which: str = "target", how: Any = "min", grid: int = GRID
+) -> np.ndarray:
+    """Q over the plane of actions as `as_grid` lays it out, task units."""
+    actions = plane(EXTENT, grid, parts.action_dim)
+    values = critic_values(parts, torch.tensor(state, dtype=torch.float32), actions, which, how)
+    return as_grid(values, parts.action_dim, grid)
+
+
+def true_landscape(task: Any, action_dim: int = 2, grid: int = GRID) -> np.ndarray | None:
+    """The true reward over the plane of actions, where the task knows it; the reward counts actions inside the box."""
+    if not hasattr(task, "true_reward"):
+        return None
+    return as_grid(torch.as_tensor(task.true_reward(plane(EXTENT, grid, action_dim))), action_dim, grid)

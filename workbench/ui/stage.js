@@ -2,11 +2,12 @@
 
 function makeStage(parent) {
   const card = element("section", "wb-stage", parent), head = element("header", "", card)
-  const mark = element("canvas", "wb-glyph", head), words = element("div", "", head)
-  const title = element("h2", "", words), subtitle = element("p", "", words)
+  const mark = element("canvas", "wb-glyph", head), heads = element("div", "", head)
+  const title = element("h2", "", heads), subtitle = element("p", "", heads)
   const frame = element("div", "wb-frame", card), canvas = element("canvas", "wb-canvas", frame)
   const readout = element("output", "wb-readout", frame), numbers = element("dl", "wb-numbers", card)
-  return {card, mark, title, subtitle, frame, canvas, readout, numbers}
+  const words = element("output", "wb-words", frame)
+  return {card, mark, title, subtitle, frame, canvas, readout, numbers, words}
 }
 
 function showNumbers(list, numbers) {
@@ -85,12 +86,16 @@ function drawMarks(g, places, look, r, edge, ink, alpha = 1) {
   g.globalAlpha = 1
 }
 
-function drawBox(g, canvas, to, ratio, ink) {
+function drawBox(g, canvas, to, ratio, ink, line = false) {
   g.strokeStyle = ink
   g.globalAlpha = 0.45
   g.setLineDash([3 * ratio, 3 * ratio])
   g.lineWidth = ratio
-  g.strokeRect(to.x(-1), to.y(1), 2 * to.scale, 2 * to.scale)
+  if (line) {
+    const edges = new Path2D()
+    for (const x of [-1, 1]) { edges.moveTo(to.x(x), 0); edges.lineTo(to.x(x), canvas.height) }
+    g.stroke(edges)
+  } else g.strokeRect(to.x(-1), to.y(1), 2 * to.scale, 2 * to.scale)
   g.setLineDash([])
   g.globalAlpha = 0.8
   g.fillStyle = ink
@@ -99,14 +104,14 @@ function drawBox(g, canvas, to, ratio, ink) {
   g.textAlign = "center"
   for (const value of [-1, 0, 1]) {
     g.fillText(number(value, 0), to.x(value), foot)
-    if (value) g.fillText(number(value, 0), side + 6 * ratio, to.y(value) + 4 * ratio)
+    if (value && !line) g.fillText(number(value, 0), side + 6 * ratio, to.y(value) + 4 * ratio)
   }
   if (canvas.width < 230 * ratio) { g.globalAlpha = 1; return }
-  g.fillText("action 1", to.x(0.5), foot)
+  g.fillText(line ? "action" : "action 1", to.x(0.5), foot)
   g.save()
   g.translate(side + 9 * ratio, to.y(0))
   g.rotate(-Math.PI / 2)
-  g.fillText("action 2", 0, 0)
+  g.fillText(line ? "flow time →" : "action 2", 0, 0)
   g.restore()
   g.globalAlpha = 1
 }
@@ -123,7 +128,7 @@ export function render({model, el}) {
   play.setAttribute("aria-label", "Play flow time")
   Object.assign(scrub, {type: "range", min: 0, step: "any"})
   scrub.setAttribute("aria-label", "Flow time")
-  const stages = [], state = {view: {...model.view}, tick: null, playing: false, pointer: null, grid: null, painted: {}}
+  const stages = [], state = {view: {...model.view}, tick: null, playing: false, pointer: null, grid: null, painted: {}, drag: null}
   let frame = null, world = null
   const home = () => ({...model.view})
   const longest = () => (frame ? Math.max(...frame.header.stages.map((s) => s.ticks)) : 1)
@@ -140,7 +145,10 @@ export function render({model, el}) {
       const ground = state.grid && paintedGrid("grid", state.grid)
       g.drawImage(backdrop(stage.canvas, ground, to, ink, edge, ratio), 0, 0)
       drawParticles(g, spec, frame.arrays, now(), to, ratio, edge)
-      if (ground) drawKey(g, stage.canvas, ground, ramps(), "Q", ratio, ink, edge)
+      const chosen = frame.header.selected, words = chosen < 0 ? "" : drawTerms(g, spec, frame.arrays, chosen, now(), to, ratio, state.view.half, ink, edge)
+      if (peak()) drawPeak(g, peak(), frame.header.line, to, ratio, ink, edge, stage.canvas)
+      if (ground) drawKey(g, stage.canvas, ground, rampsOf(state.grid), state.grid.header.name, ratio, ink, edge)
+      if (stage.words.textContent !== words) stage.words.textContent = words
       if (state.pointer) drawPointer(g, stage, to, ratio, ink)
       else stage.readout.textContent = ""
     })
@@ -150,7 +158,7 @@ export function render({model, el}) {
 
   // What lies behind the particles, kept until the landscape, the view, the size or the theme changes.
   function backdrop(canvas, ground, to, ink, edge, ratio) {
-    const key = [canvas.width, canvas.height, state.view.x, state.view.y, state.view.half, ink].join()
+    const key = [canvas.width, canvas.height, state.view.x, state.view.y, state.view.half, ink, frame.header.line].join()
     if (state.back?.key === key && state.back.ground === ground) return state.back.image
     const image = document.createElement("canvas"), g = image.getContext("2d")
     image.width = canvas.width
@@ -158,17 +166,19 @@ export function render({model, el}) {
     g.fillStyle = edge
     g.fillRect(0, 0, image.width, image.height)
     if (ground) drawGrid(g, ground, state.grid.header.extent, to, ink, ratio)
-    drawBox(g, image, to, ratio, ink)
+    drawBox(g, image, to, ratio, ink, frame.header.line)
     state.back = {key, ground, image}
     return image
   }
 
   const ramps = () => model.ramps[isDark() ? "dark" : "light"]
+  const rampsOf = (block) => (block.header.difference ? model.differences[isDark() ? "dark" : "light"] : ramps())
+  const peak = () => state.drag?.peak || (model.peak.length ? [model.peak[0], model.peak[1] ?? 0] : null)
 
   function paintedGrid(name, block) {
     const dark = isDark(), kept = state.painted[name]
     if (!kept || kept.block !== block || kept.dark !== dark) {
-      state.painted[name] = {block, dark, made: paintGrid(block.arrays.values, block.header.extent, ramps())}
+      state.painted[name] = {block, dark, made: paintGrid(block.arrays.values, block.header.extent, rampsOf(block), block.header.difference)}
     }
     return state.painted[name].made
   }
@@ -183,7 +193,7 @@ export function render({model, el}) {
     g.stroke(path)
     g.globalAlpha = 1
     const q = state.grid ? valueAt(state.grid.arrays.values, state.grid.header.extent, state.pointer) : NaN
-    stage.readout.textContent = `a = (${number(x)}, ${number(y)})   Q ${number(q)}`
+    stage.readout.textContent = `a = ${frame.header.line ? number(x) : `(${number(x)}, ${number(y)})`}   ${state.grid?.header.name ?? "Q"} ${number(q)}`
   }
 
   function tellTime() {
@@ -203,14 +213,18 @@ export function render({model, el}) {
     frame = next
     bar.hidden = false
     while (stages.length < frame.header.stages.length) listen(stages[stages.push(makeStage(row)) - 1])
+    while (stages.length > frame.header.stages.length) stages.pop().card.remove()
     if (world) row.appendChild(world.card)
+    columns()
     frame.header.stages.forEach((spec, i) => {
       const stage = stages[i]
       stage.card.dataset.rule = spec.name
       stage.title.textContent = spec.title
       stage.subtitle.textContent = spec.subtitle
-      stage.canvas.setAttribute("role", "img")
-      stage.canvas.setAttribute("aria-label", `${spec.title}: ${spec.numbers.map(([name, value]) => `${name} ${value}`).join(", ")}`)
+      stage.card.dataset.stage = i
+      stage.canvas.setAttribute("role", model.peak.length ? "application" : "img")
+      if (model.peak.length) stage.canvas.tabIndex = 0
+      stage.canvas.setAttribute("aria-label", `${spec.title}: ${spec.numbers.map(([name, value]) => `${name} ${value}`).join(", ")}${model.peak.length ? ". Arrow keys move the reward's peak" : ""}`)
       showNumbers(stage.numbers, spec.numbers)
     })
     root.dataset.version = frame.header.version
@@ -221,6 +235,11 @@ export function render({model, el}) {
   function keepLink() {
     const tick = state.tick === null ? null : state.tick.toFixed(1)
     window.dispatchEvent(new CustomEvent("wb-local", {detail: {tick}}))
+  }
+
+  function columns() {
+    root.style.setProperty("--wb-columns", stages.length + (world ? 1 : 0))
+    root.classList.toggle("wb-four", stages.length + (world ? 1 : 0) > 3)
   }
 
   function showNotice() {
@@ -274,6 +293,17 @@ export function render({model, el}) {
   }
   reset.addEventListener("click", () => setView(home()))
 
+  // The peak follows the hand at once; the server's answers follow it.
+  const rounded = (place) => place.slice(0, model.peak.length).map((v) => Math.round(1000 * Math.min(1, Math.max(-1, v))) / 1000)
+  const sendPeak = () => { if (state.drag) model.peak = rounded(state.drag.peak) }
+  const sendSoon = onceAFrame(sendPeak)
+  function movePeak(place, now = false) {
+    const at = rounded(place)
+    if (now) model.peak = at
+    else { state.drag = {peak: [at[0], at[1] ?? 0]}; sendSoon() }
+    draw()
+  }
+
   // One view for all stages: their axes are linked because they are the same object.
   function listen(stage) {
     const canvas = stage.canvas
@@ -281,19 +311,46 @@ export function render({model, el}) {
       const box = canvas.getBoundingClientRect(), ratio = canvas.width / box.width
       return lens(canvas, state.view).back((event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio)
     }
-    let grip = null
+    let grip = null, from = null
+    const onPeak = (event) => {
+      if (!peak() || model.fixed) return false
+      const box = canvas.getBoundingClientRect(), ratio = canvas.width / box.width, to = lens(canvas, state.view)
+      const dx = to.x(peak()[0]) / ratio - (event.clientX - box.left)
+      const dy = frame.header.line ? 0 : to.y(peak()[1]) / ratio - (event.clientY - box.top)
+      return Math.hypot(dx, dy) < PEAK_REACH
+    }
     canvas.addEventListener("pointerdown", (event) => {
-      if (event.pointerType === "touch" || event.button) return
+      if (event.button) return
+      from = [event.clientX, event.clientY]
+      if (onPeak(event)) state.drag = {peak: peak()}
+      else if (event.pointerType === "touch") return
       grip = place(event)
       canvas.setPointerCapture(event.pointerId)
     })
+    canvas.addEventListener("touchstart", (event) => { if (event.touches.length === 1 && onPeak(event.touches[0])) event.preventDefault() }, {passive: false})
     canvas.addEventListener("pointermove", (event) => {
       const at = place(event)
-      if (grip) setView({...state.view, x: state.view.x + grip[0] - at[0], y: state.view.y + grip[1] - at[1]})
+      if (state.drag) movePeak(at)
+      else if (grip) setView({...state.view, x: state.view.x + grip[0] - at[0], y: state.view.y + grip[1] - at[1]})
+      canvas.style.cursor = onPeak(event) ? "grab" : ""
       state.pointer = at
       draw()
     })
-    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { grip = null })
+    canvas.addEventListener("pointerup", (event) => {
+      const still = from && Math.hypot(event.clientX - from[0], event.clientY - from[1]) < 4
+      if (still && !state.drag) {
+        const ratio = canvas.width / canvas.getBoundingClientRect().width, to = lens(canvas, state.view)
+        const spec = frame.header.stages[stages.indexOf(stage)]
+        model.selected = particleAt(spec, frame.arrays, now(), place(event), to, ratio)
+      }
+    })
+    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { grip = from = null; if (state.drag) { sendPeak(); state.drag = null } })
+    canvas.addEventListener("keydown", (event) => {
+      const way = {ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]}[event.key]
+      if (!way || !peak() || model.fixed) return
+      event.preventDefault()
+      movePeak([peak()[0] + 0.05 * way[0], peak()[1] + 0.05 * way[1]], true)
+    })
     canvas.addEventListener("pointerleave", () => { state.pointer = null; draw() })
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault()
@@ -306,12 +363,13 @@ export function render({model, el}) {
 
   function showWorld() {
     const block = unpack(model.world)
+    const kind = block?.header.kind
+    if (world && world.kind !== kind) { world.leave?.(); world.card.remove(); world = null; columns() }
     if (!block) return
-    const kind = block.header.kind
-    if (!world || world.kind !== kind) {
-      world?.card.remove()
-      world = (kind === "room" ? makeRoom : makeTruth)(row, model, draw, {paintedGrid, ramps, view: () => state.view})
+    if (!world) {
+      world = (kind === "room" ? makeRoom : makeTruth)(row, model, draw, {paintedGrid, ramps, peak, view: () => state.view})
       world.kind = kind
+      columns()
     }
     world.show(block)
     draw()
@@ -325,6 +383,7 @@ export function render({model, el}) {
   model.on("world", showWorld)
   model.on("notice", showNotice)
   model.on("view", () => setView(home()))
+  model.on("peak", draw)
   const watch = new ResizeObserver(draw)
   watch.observe(root)
   window.addEventListener("wb-theme", draw)

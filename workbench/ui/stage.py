@@ -15,7 +15,7 @@ from panel.custom import JSComponent
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
 from workbench.plots.lines import positions_of
-from workbench.plots.palette import VALUE_RAMP, look
+from workbench.plots.palette import DIFFERENCE_RAMP, VALUE_RAMP, Look, look, second_look
 from workbench.ui.frames import figure, pack
 from workbench.ui.room import Play, plan
 from workbench.ui.scene import EXTENT, Answer, Numbers
@@ -24,7 +24,8 @@ HERE = Path(__file__).parent
 STYLE = (HERE / "stage.css").read_text(encoding="utf-8")
 
 
-def _script(*names: str) -> str:
+def script(*names: str) -> str:
+    """Scripts of this folder as one module."""
     return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
 
 
@@ -32,14 +33,17 @@ class Stages(JSComponent):
     """Stages side by side on one view, a third picture (the room, or the true reward), and the flow-time bar."""
 
     frame = param.Bytes(default=b"", doc="The stages: `frame_of`.")
-    landscape = param.Bytes(default=b"", doc="Q behind the particles: `landscape_of`.")
-    world = param.Bytes(default=b"", doc="The third picture: `room_of` or `truth_of`.")
+    landscape = param.Bytes(default=b"", doc="What lies behind the particles: `landscape_of`.")
+    world = param.Bytes(default=b"", doc="A picture beside the stages: `room_of` or `truth_of`; empty without one.")
     notice = param.Dict(default={}, doc="kind (loading, error, hint), text, progress.")
     agent = param.List(default=[0.0, 0.0, 0.0, 0.0], doc="The room's state; the browser changes it.")
+    peak = param.List(default=[], doc="The reward's peak where it can be moved, else empty; the browser changes it.")
+    selected = param.Integer(default=-1, doc="The particle whose terms are shown, -1 for none; the browser changes it.")
     view = param.Dict(default={"x": 0.0, "y": 0.0, "half": 1.25}, doc="Centre and half width of what is seen at first.")
     ramps = param.Dict(default={key: list(stops) for key, stops in VALUE_RAMP.items()})
+    differences = param.Dict(default={key: list(stops) for key, stops in DIFFERENCE_RAMP.items()})
 
-    _esm = _script("draw.js", "world.js", "stage.js")
+    _esm = script("draw.js", "terms.js", "world.js", "stage.js")
     _stylesheets = [STYLE]
 
 
@@ -50,22 +54,43 @@ class TimeChart(JSComponent):
     heading = param.String(default="")
     note = param.String(default="")
 
-    _esm = _script("draw.js", "chart.js")
+    _esm = script("draw.js", "chart.js")
     _stylesheets = [STYLE]
 
 
-def look_of(rule: str) -> dict[str, str]:
-    """Colours and shape of a rule, for the browser."""
-    return look(rule)._asdict()
+def looks_of(traces: list[Trace]) -> list[Look]:
+    """Colour and shape of every trace; a rule that stands there twice is told apart."""
+    looks = [look(trace.rule) for trace in traces]
+    for index, trace in enumerate(traces[2:], 2):
+        if trace.rule == traces[1].rule:
+            looks[index] = second_look(trace.rule)
+    return looks
 
 
-def number_rows(numbers: Numbers, extra: tuple[str, str, str] | None = None) -> list[list[str]]:
-    """Name, value and meaning of each number under a stage; ``extra`` stands in for a true reward that is not known."""
-    first = extra
-    if numbers.true_reward is not None:
-        first = ("True reward", figure(numbers.true_reward), "mean reward that the chosen actions really earn")
+def number_rows(numbers: Numbers, play: Play | None, task_pays: bool) -> list[list[str]]:
+    """Name, value and meaning of each number under a stage; ``task_pays`` says that the true reward is known."""
+    if task_pays:
+        assert numbers.true_reward is not None
+        first = [
+            ("True reward", figure(numbers.true_reward), "mean reward that the chosen actions really earn"),
+            ("Q estimate", figure(numbers.q), "mean value that the critic gives to the chosen actions, task units"),
+            ("Q − truth", figure(numbers.q - numbers.true_reward), "above zero, the critic promises too much"),
+        ]
+    else:
+        mean = "…" if play is None else f"{figure(play.mean)} ± {figure(play.error)}"
+        lava = "…" if play is None else f"{play.crashed:.0%}"
+        first = [
+            ("Return", mean, "mean return of episodes from where the agent stands, with its 95% interval"),
+            ("Q estimate", figure(numbers.q), "mean value that the critic gives to the chosen actions, task units"),
+            ("Into lava", lava, "share of those episodes that end in lava"),
+        ]
     rows = [
-        ("Q estimate", figure(numbers.q), "mean value that the critic gives to the chosen actions, task units"),
+        *first,
+        (
+            "Budget",
+            figure(numbers.budget),
+            "budget used: mean length of the critic's pushes along a particle's way, action units",
+        ),
         (
             "Shift",
             figure(numbers.shift),
@@ -76,9 +101,15 @@ def number_rows(numbers: Numbers, extra: tuple[str, str, str] | None = None) -> 
             figure(numbers.w2),
             "sliced Wasserstein-2 distance of the chosen actions from the behaviour flow's, action units",
         ),
-        ("Budget", figure(numbers.budget), "mean length of the critic's pushes along a particle's way, action units"),
+        ("In support", f"{numbers.support:.0%}", "share of the chosen actions that lie where the data are"),
     ]
-    return [list(row) for row in ((first,) if first else ()) + tuple(rows)]
+    if numbers.modes is None:
+        meaning = "share of the behaviour's actions that have a chosen action near: falls when the variety is lost"
+        rows.append(("Coverage", f"{numbers.covered:.0%}", meaning))
+    else:
+        meaning = "modes of the data that at least 2% of the chosen actions are in: falls when the variety is lost"
+        rows.append(("Modes", f"{numbers.covered:.0f} of {numbers.modes}", meaning))
+    return [list(row) for row in rows]
 
 
 def subtitle_of(trace: Trace) -> str:
@@ -86,7 +117,7 @@ def subtitle_of(trace: Trace) -> str:
     rule = RULES[trace.rule]
     groups, size = trace.positions.shape[1:3]
     if trace.rule == "bc":
-        return f"no guidance: {groups} samples of the data distribution"
+        return f"no guidance: {groups} samples of the data"
     strength = f"{rule.strength.replace('_', ' ')} {trace.settings[rule.strength]:g}"
     if size == 1:
         return f"{strength}: {groups} samples, same noise"
@@ -94,89 +125,100 @@ def subtitle_of(trace: Trace) -> str:
     return f"{strength}: {groups} {plural} of {size}, solid is picked"
 
 
-def frame_of(answer: Answer, returns: list[Play] | None, version: int) -> bytes:
+def in_plane(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (ticks + 1, M, 2) and who was picked (M,); on a line the second coordinate is the flow time, upwards."""
+    positions, picked = positions_of(trace)
+    if positions.shape[-1] == 1:
+        up = np.linspace(-1.0, 1.0, len(positions), dtype=np.float32)[:, None, None]
+        positions = np.concatenate((positions, np.broadcast_to(up, positions.shape)), -1)
+    return positions, picked
+
+
+def terms_of(trace: Trace, particle: int) -> tuple[list[str], np.ndarray]:
+    """The terms of one particle's movement: names, and vectors (ticks, terms, 2)."""
+    names = list(trace.terms)
+    if not names:
+        return [], np.zeros((len(trace.positions) - 1, 0, 2), dtype=np.float32)
+    arrays = [trace.terms[name].flatten(1, 2)[:, particle].numpy() for name in names]
+    stacked = np.stack(arrays, 1)
+    if stacked.shape[-1] == 1:
+        stacked = np.concatenate((stacked, np.zeros_like(stacked)), -1)
+    return names, stacked.astype(np.float32)
+
+
+def frame_of(answer: Answer, plays: list[Play] | None, version: int, selected: int = -1) -> bytes:
     """Pack what the stages show.
 
     Parameters
     ----------
     answer : Answer
-    returns : list of Play or None
+    plays : list of Play or None
         Episodes of each trace's rule, where the task has them.
     version : int
         Grows with every frame.
+    selected : int
+        The particle whose terms go along, -1 for none.
     """
     arrays: dict[str, np.ndarray] = {}
     specs = []
+    looks = looks_of(answer.traces)
     for index, (trace, numbers) in enumerate(zip(answer.traces, answer.numbers, strict=True)):
-        positions, picked = positions_of(trace)
+        positions, picked = in_plane(trace)
         arrays[f"positions{index}"], arrays[f"picked{index}"] = positions, picked.astype(np.float32)
-        extra = None
-        if numbers.true_reward is None:
-            value = "…" if returns is None else f"{figure(returns[index].mean)} ± {figure(returns[index].error)}"
-            extra = ("Return", value, "mean return of episodes from where the agent stands, with its 95% interval")
+        names: list[str] = []
+        if 0 <= selected < positions.shape[1]:
+            names, arrays[f"terms{index}"] = terms_of(trace, selected)
+        play = plays[index] if plays is not None else None
         specs.append(
             {
                 "index": index,
                 "name": trace.rule,
                 "title": RULES[trace.rule].title,
                 "subtitle": subtitle_of(trace),
-                "look": look_of(trace.rule),
+                "look": looks[index]._asdict(),
                 "ticks": len(positions) - 1,
                 "flow": trace.settings["flow_steps"],
                 "count": positions.shape[1],
                 "single": trace.positions.shape[2] == 1,
-                "numbers": number_rows(numbers, extra),
+                "terms": names,
+                "numbers": number_rows(numbers, play, numbers.true_reward is not None),
             }
         )
-    return pack({"version": version, "stages": specs}, arrays)
+    line = answer.traces[0].positions.shape[-1] == 1
+    return pack({"version": version, "stages": specs, "line": line, "selected": selected}, arrays)
 
 
-def landscape_of(values: np.ndarray) -> bytes:
-    """Pack Q (G, G) over the plane of actions."""
-    return pack({"extent": EXTENT}, {"values": values})
+def landscape_of(values: np.ndarray, name: str = "Q", difference: bool = False) -> bytes:
+    """Pack values (G, G) over the plane of actions; ``difference`` takes colours that part at zero."""
+    return pack({"extent": EXTENT, "name": name, "difference": difference}, {"values": values})
 
 
 def truth_of(values: np.ndarray, answer: Answer) -> bytes:
-    """Pack the true reward (G, G) and how far the critic overestimates it at the chosen actions."""
-    rows = []
-    for trace, numbers in zip(answer.traces, answer.numbers, strict=True):
-        assert numbers.true_reward is not None
-        rows.append(
-            [
-                f"Q − truth, {RULES[trace.rule].title}",
-                figure(numbers.q - numbers.true_reward),
-                "above zero, the critic promises too much",
-            ]
-        )
+    """Pack the true reward (G, G), to stand beside the stages."""
     header = {
         "kind": "truth",
         "title": "What the actions earn",
         "subtitle": "the true reward, which no rule sees",
         "extent": EXTENT,
-        "numbers": rows,
+        "numbers": [],
     }
     return pack(header, {"values": values})
 
 
-def room_of(plays: list[Play] | None, rule: str, state: tuple[float, ...]) -> bytes:
+def room_of(plays: list[Play] | None, answer: Answer) -> bytes:
     """Pack the room: its map, and the episodes when they are played."""
-    looks, arrays, crash = [], {}, ["…", "…"]
-    if plays is not None:
-        for index, (name, play) in enumerate(zip(("bc", rule), plays, strict=True)):
-            looks.append(look_of(name))
-            arrays[f"paths{index}"] = play.paths
-            crash[index] = f"{play.crashed:.0%}"
+    arrays = {f"paths{index}": play.paths for index, play in enumerate(plays or [])}
+    state = answer.question.state
     where = [
         ["Agent at", f"{figure(state[0])}, {figure(state[1])}", "position in the room"],
-        ["Into lava, behaviour", crash[0], "share of the episodes that end in lava"],
-        [f"Into lava, {RULES[rule].title}", crash[1], "share of the episodes that end in lava"],
+        ["Velocity", f"{figure(state[2])}, {figure(state[3])}", "in units of 0.06 a step"],
     ]
     header = {
         "kind": "room",
         "title": "The room",
-        "subtitle": "drag the agent or its velocity's knob; exits pay what they say",
+        "subtitle": "drag the agent or its velocity's knob",
         "plan": plan(),
-        "plays": looks,
+        "plays": [found._asdict() for found in looks_of(answer.traces)] if plays is not None else [],
         "numbers": where,
     }
     return pack(header, arrays)
@@ -184,7 +226,11 @@ def room_of(plays: list[Play] | None, rule: str, state: tuple[float, ...]) -> by
 
 def series_of(answer: Answer, values: list[np.ndarray], zero: bool) -> bytes:
     """Pack one line per trace over its ticks; ``zero`` keeps 0 on the axis."""
-    lines = [{"look": look_of(trace.rule), "ticks": len(trace.positions) - 1} for trace in answer.traces]
+    looks = looks_of(answer.traces)
+    lines = [
+        {"look": found._asdict(), "ticks": len(trace.positions) - 1}
+        for found, trace in zip(looks, answer.traces, strict=True)
+    ]
     flow = answer.traces[0].settings["flow_steps"]
     return pack(
         {"lines": lines, "flow": flow, "zero": zero}, {f"y{index}": value for index, value in enumerate(values)}

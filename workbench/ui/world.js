@@ -26,10 +26,11 @@ function makeTruth(parent, model, redraw, shared) {
       const g = made.canvas.getContext("2d"), to = lens(made.canvas, shared.view()), ink = token(made.card, "--wb-ink")
       g.fillStyle = token(made.card, "--wb-surface")
       g.fillRect(0, 0, made.canvas.width, made.canvas.height)
-      const ground = shared.paintedGrid("truth", block), edge = token(made.card, "--wb-surface")
+      const ground = shared.paintedGrid("truth", block), peak = shared.peak(), edge = token(made.card, "--wb-surface")
       drawGrid(g, ground, block.header.extent, to, ink, ratio)
-      drawBox(g, made.canvas, to, ratio, ink)
+      drawBox(g, made.canvas, to, ratio, ink, frame.header.line)
       for (const spec of frame.header.stages) drawChosen(g, spec, frame.arrays, k, to, ratio, edge)
+      if (peak) drawPeak(g, peak, frame.header.line, to, ratio, ink, edge, made.canvas)
       drawKey(g, made.canvas, ground, shared.ramps(), "reward", ratio, ink, edge)
     },
   }
@@ -92,7 +93,8 @@ function makeRoom(parent, model, redraw) {
     const [x, y, vx, vy] = agent
     move(event.shiftKey ? [x, y, vx + 0.1 * way[0], vy + 0.1 * way[1]] : [x + STEP * way[0], y + STEP * way[1], vx, vy])
   })
-  model.on("agent", () => { if (!grip) { agent = [...model.agent]; redraw() } })
+  const hearAgent = () => { if (!grip) { agent = [...model.agent]; redraw() } }
+  model.on("agent", hearAgent)
 
   function drawMap(g, to, ratio, ink, lava) {
     const {wall, pillar, exits, radius} = block.header.plan
@@ -172,6 +174,7 @@ function makeRoom(parent, model, redraw) {
 
   return {
     card: made.card,
+    leave() { model.off("agent", hearAgent) },
     show(next) {
       block = next
       made.title.textContent = block.header.title

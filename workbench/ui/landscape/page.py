@@ -26,9 +26,9 @@ from workbench.ui.landscape.draw import (
 )
 from workbench.ui.landscape.scene import Plane, Terrain, View, terrain
 from workbench.ui.landscape.surface import Surface, surface_of
-from workbench.ui.links import AXES, SEEDS, STATES, TASKS, read_link, write_link
+from workbench.ui.links import AXES, SEEDS, TASKS, read_link, state_of, write_link
 from workbench.ui.notice import Notice, number_pane, numbers
-from workbench.ui.scene import Question
+from workbench.ui.scene import Policy, Question
 from workbench.ui.session import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
@@ -147,7 +147,7 @@ class LandscapePage(Page):
             with pn.io.hold():
                 self.task.value, self.rule.value, self.seed.value = (
                     self.question.task,
-                    self.question.rule,
+                    self.question.first.rule,
                     self.question.seed,
                 )
                 self.look.value, self.quantity.value = self.shown.look, self.shown.quantity
@@ -158,7 +158,7 @@ class LandscapePage(Page):
 
     def code(self) -> str:
         """The plane with behaviour, steered policy and queries, drawn with matplotlib."""
-        q, rule = self.question, self.question.make()
+        q, rule = self.question, self.question.first.make()
         settings = {
             key: value for key, value in rule.model_dump().items() if value != type(rule).model_fields[key].default
         }
@@ -170,11 +170,13 @@ class LandscapePage(Page):
                 "import workbench as wb",
                 "from workbench.ui.landscape.scene import View, terrain",
                 "from workbench.ui.notebook import parts_for",
-                "from workbench.ui.scene import Question",
+                "from workbench.ui.scene import Policy, Question",
                 "",
                 f"task, parts = wb.make_task({q.task!r}), parts_for({q.task!r})",
-                f"rule = wb.make_rule({q.rule!r}{words})",
-                f"question = Question({q.task!r}, rule.name, rule.model_dump(), {q.seed}, {q.shown}, {q.state!r})",
+                f"rule = wb.make_rule({q.first.rule!r}{words})",
+                "policies = (Policy(rule.name, rule.model_dump()),)",
+                f"question = Question({q.task!r}, policies, {q.seed}, {q.shown}, {q.state!r}, {q.peak!r})",
+                "parts, task = question.posed(parts, task)",
                 f"found = terrain(View(question, {self.shown.plane!r}), parts, task)",
                 "reach = found.extent",
                 'plt.imshow(found.values, origin="lower", extent=(-reach, reach, -reach, reach))',
@@ -220,7 +222,9 @@ class LandscapePage(Page):
     def _make_controls(self) -> None:
         q = self.question
         self.task = choice("Task", {title: name for name, title in TASKS.items()}, q.task, css_classes=["wb-task"])
-        self.rule = choice("Rule", {rule.title: name for name, rule in RULES.items()}, q.rule, css_classes=["wb-rule"])
+        self.rule = choice(
+            "Rule", {rule.title: name for name, rule in RULES.items()}, q.first.rule, css_classes=["wb-rule"]
+        )
         self.look = choice("Drawn as", LOOKS, self.shown.look, css_classes=["wb-look"])
         self.quantity = choice("Quantity", QUANTITIES, self.shown.quantity, css_classes=["wb-quantity"])
         self.seed = _slider("Noise seed", q.seed, 0, SEEDS)
@@ -237,7 +241,7 @@ class LandscapePage(Page):
             "Plane", pairs | ({"principal directions": "principal"} if dim > 2 else {}), self._plane_word()
         )
         self.plane.visible = dim > 2
-        self.settings = RuleControls(RULES[self.question.rule], self.question.make().model_dump())
+        self.settings = RuleControls(RULES[self.question.first.rule], self.question.first.make().model_dump())
         self.axes = []
         if self.question.task == "three_exits":
             for name, value in zip(AXES, self.question.state, strict=True):
@@ -258,16 +262,16 @@ class LandscapePage(Page):
         with pn.io.hold():
             if event.obj is self.task or event.obj is self.rule:
                 settings = self.settings.values if event.obj is self.task else {}
-                state = STATES[self.task.value]
-                self.question = Question(
-                    self.task.value, self.rule.value, dict(settings), self.question.seed, self.question.shown, state
-                )
+                before, task = self.question, self.task.value
+                state, peak = (before.state, before.peak) if task == before.task else (state_of(task), None)
+                # The second rule of the particles page is kept for the way back.
+                policies = (Policy(self.rule.value, dict(settings)), *before.policies[1:])
+                self.question = Question(task, policies, before.seed, before.shown, state, peak)
                 self._make_settings()
             self.hint = ""
             state = tuple((axis.value or 0) / 100 for axis in self.axes) if self.axes else self.question.state
-            self.question = replace(
-                self.question, settings=dict(self.settings.values), seed=self.seed.value or 0, state=state
-            )
+            policies = (Policy(self.rule.value, dict(self.settings.values)), *self.question.policies[1:])
+            self.question = replace(self.question, policies=policies, seed=self.seed.value or 0, state=state)
             self.shown = Shown(self.look.value, self.quantity.value, read_plane(self.plane.value))
             self.changed()
             self.ask()
@@ -275,8 +279,9 @@ class LandscapePage(Page):
     # Pictures
 
     def _find(self, view: View) -> Terrain:
-        parts, task = self.cache.wait(view.question.task), self.cache.task(view.question.task)
-        return terrain(view, parts, task, None if self.terrain is None else self.terrain.answer)
+        question = replace(view.question, policies=view.question.policies[:1])
+        parts, task = question.posed(self.cache.wait(question.task), self.cache.task(question.task))
+        return terrain(View(question, view.plane), parts, task)
 
     def _show(self, view: View, found: Terrain | None, error: Exception | None) -> None:
         if view != View(self.question, self.shown.plane):
@@ -285,14 +290,14 @@ class LandscapePage(Page):
             if found is None:
                 log.warning("no landscape for %s: %s", view, error, exc_info=not isinstance(error, ValueError))
                 words = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-                self.notice.say("error", f"{RULES[view.question.rule].title} could not be computed. {words}")
+                self.notice.say("error", f"{RULES[view.question.first.rule].title} could not be computed. {words}")
                 return
             self.terrain = found
             self.notice.say("hint" if self.hint else "", self.hint)
             self._draw(found)
 
     def _draw(self, found: Terrain) -> None:
-        rule = RULES[self.question.rule]
+        rule = RULES[self.question.first.rule]
         flat = len(found.basis.names) == 1
         try:
             values, note = quantity_of(found, self.shown.quantity), ""

@@ -173,9 +173,9 @@ class Terrain:
     trust: Trust
 
 
-def terrain(view: View, parts: Parts, task: Any, before: Answer | None = None) -> Terrain:
+def terrain(view: View, parts: Parts, task: Any) -> Terrain:
     """Answer a view; ValueError in the engine's words when rule, parts and plane do not fit together."""
-    found = answer(view.question, parts, task, before)
+    found = answer(view.question, parts, task)
     behaviour, steered = (trace.actions.numpy() for trace in found.traces)
     basis = basis_of(behaviour, view.plane)
     state, which = torch.tensor(view.question.state, dtype=torch.float32), found.traces[1].settings["critic"]

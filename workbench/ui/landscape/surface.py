@@ -9,9 +9,8 @@ import param
 from panel.custom import JSComponent
 from scipy.ndimage import map_coordinates
 
-from workbench.plots.palette import VALUE_RAMP
+from workbench.plots.palette import VALUE_RAMP, look
 from workbench.ui.frames import pack
-from workbench.ui.stage import look_of
 
 HERE = Path(__file__).parent
 POINTS = 256  # of each cloud; more would hide the surface
@@ -50,7 +49,7 @@ def surface_of(
         "title": title,
         "low": low,
         "high": high,
-        "clouds": [look_of(rule) for rule, _ in clouds],
+        "clouds": [look(rule)._asdict() for rule, _ in clouds],
     }
     return pack(header, arrays)
 

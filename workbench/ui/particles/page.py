@@ -1,28 +1,33 @@
-"""The page of particles: the behaviour flow and a rule side by side on the same noise."""
+"""The page of particles: the behaviour flow and one or two rules side by side on the same noise."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import panel as pn
-import torch
 
-from workbench.engine.steering.rules import RULES, rules_without_parts
-from workbench.ui.controls import STYLE, QuickSlider, RuleControls, choice
+from workbench.engine.steering.rules import RULES
+from workbench.ui.controls import STYLE, PolicyControls, QuickSlider, choice, lacking
 from workbench.ui.equations import equations_of, paragraphs_of
-from workbench.ui.links import SEEDS, SHOWN, STATES, TASKS, read_link, write_link
+from workbench.ui.fields import fields_of
+from workbench.ui.links import SEEDS, SHOWN, TASKS, has_peak, read_link, state_of, write_link
+from workbench.ui.particles.code import snippet
+from workbench.ui.particles.exports import exports_of
+from workbench.ui.particles.picture import GROUNDS, Artist, Picture
+from workbench.ui.particles.presets import PRESETS, tell
+from workbench.ui.particles.tour import TOUR
 from workbench.ui.room import OvertakenError, Play, episodes, stand
-from workbench.ui.scene import GRID, Answer, Question, answer, landscape, plane
+from workbench.ui.scene import Answer, Policy, Question
 from workbench.ui.session import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
-from workbench.ui.shell.toolbar import Stop
+from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.stage import Stages, TimeChart, frame_of, landscape_of, room_of, series_of, truth_of
 
 log = logging.getLogger(__name__)
@@ -30,42 +35,31 @@ HERE = Path(__file__).parent
 WAIT_SECONDS = 0.15
 
 
-@dataclass(frozen=True)
-class Picture:
-    """An answer with what stands behind and beside it."""
-
-    answer: Answer
-    landscape: np.ndarray
-    truth: np.ndarray | None
-
-
 class ParticlesPage(Page):
     """Stages side by side on linked axes, with what the actions earn, or the room, beside them."""
 
     name: ClassVar[str] = "particles"
     title: ClassVar[str] = "Particles"
-    layout: ClassVar[str] = sidebar({"about": "The rule", "shift": "Shift", "climb": "Q of the particles"})
-    tour: ClassVar[tuple[Stop, ...]] = (
-        Stop(".wb-task", "Task and rule", "A task brings the data, the behaviour flow and the critic."),
-    )
+    layout: ClassVar[str] = sidebar({"about": "The rules", "shift": "Shift", "climb": "Q of the particles"})
+    tour: ClassVar[tuple[Stop, ...]] = TOUR
 
     def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
+        self.answer: Answer | None = None
         super().__init__(arguments, cache)
         self.question, problems = read_link(arguments)
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
-        self.answer: Answer | None = None
+        self.picture: Picture | None = None
         self.plays: list[Play] | None = None
         self._version = 0
-        self._made: tuple[tuple[Any, ...], np.ndarray] | None = None
-        self._before: Answer | None = None
-        self._shown_landscape: np.ndarray | None = None
-        self._truth: dict[str, np.ndarray] = {}
+        self._touched = (0, "")
         self._polling = self._restoring = False
-        self._pictures: Latest[Question, Picture] = Latest(self._work, self.later(self._show))
+        self._artist = Artist(cache)
+        self._pictures: Latest[tuple[Question, str], Picture] = Latest(self._artist.draw, self.later(self._show))
         self._episodes: Latest[Question, list[Play]] = Latest(self._play, self.later(self._show_plays))
-        self._make_controls()
+        self._presets: Latest[tuple[str, Question], Question] = Latest(self._tell, self.later(self._told))
+        self._make_controls(arguments.get("ground", "learned"))
         half = dict(sizing_mode="stretch_both", margin=0)
-        self.stages = Stages(agent=list(STATES["three_exits"]), sizing_mode="stretch_width", margin=0)
+        self.stages = Stages(agent=list(state_of("three_exits")), sizing_mode="stretch_width", margin=0)
         self.shift = TimeChart(
             heading="Shift from the behaviour flow", note="mean distance at the same flow time, action units", **half
         )
@@ -73,50 +67,74 @@ class ParticlesPage(Page):
         self.about = pn.pane.HTML(
             "", stylesheets=[(HERE / "about.css").read_text(encoding="utf-8")], margin=0, sizing_mode="stretch_width"
         )
-        if self.question.task == "three_exits":
-            self.stages.agent = list(self.question.state)
+        self._place_handles()
         self.stages.param.watch(self._moved_agent, "agent")
+        self.stages.param.watch(self._moved_peak, "peak")
+        self.stages.param.watch(lambda _: self._send_frame(), "selected")
+        self._fit_to_task()
         self._describe()
         self.cache.retry(self.question.task)
         self.ask()
 
     def panels(self) -> Mapping[str, Any]:
         """Controls, stages, and three cards."""
-        gap = {"gap": "10px"}
-        scene = pn.Row(self.task, self.rule, styles=gap, sizing_mode="stretch_width", margin=(0, 0, 10, 0))
-        noise = pn.Row(self.shown, self.seed, styles=gap, sizing_mode="stretch_width", margin=0)
-        controls = pn.Column(scene, self._settings_place, noise, sizing_mode="stretch_width", margin=0)
+        gap: dict[str, Any] = {"styles": {"gap": "10px"}, "sizing_mode": "stretch_width"}
+        scene = pn.Row(self.task, self.ground, margin=(0, 0, 8, 0), **gap)
+        noise = pn.Row(self.shown, self.seed, margin=0, **gap)
+        controls = pn.Column(scene, self.presets, *self.policies, noise, sizing_mode="stretch_width", margin=0)
         cards = {"about": self.about, "shift": self.shift, "climb": self.climb}
         return {"controls": controls, "main": self.stages, **cards}
 
     def state(self) -> dict[str, Any]:
-        """The question."""
-        return write_link(self.question)
+        """The question, and what lies behind the particles."""
+        ground = {} if self.ground.value == "learned" else {"ground": self.ground.value}
+        return write_link(self.question) | ground
 
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Set every control."""
-        self.question, _ = read_link(arguments)
-        q, self._restoring = self.question, True
-        try:
-            self.task.value, self.rule.value, self.shown.value, self.seed.value = q.task, q.rule, q.shown, q.seed
-            self._new_settings(q.settings)
-            if q.task == "three_exits":
-                self.stages.agent = list(q.state)
-        finally:
-            self._restoring = False
-        self._describe()
+        question, _ = read_link(arguments)
+        self._set(question, arguments.get("ground", "learned"))
         self.ask()
 
-    def _make_controls(self) -> None:
-        q, offered = self.question, rules_without_parts()
-        if q.rule not in offered:  # a link may ask for any rule; the page then says what is missing
-            offered[q.rule] = RULES[q.rule]
+    def code(self) -> str:
+        """A script of the public names that draws the stages."""
+        return snippet(self.question)
+
+    def exports(self) -> tuple[Export, ...]:
+        """Pictures, numbers, and the page itself."""
+        return exports_of(self)
+
+    def _make_controls(self, ground: str) -> None:
+        q = self.question
         self.task = choice("Task", {title: name for name, title in TASKS.items()}, q.task, css_classes=["wb-task"])
-        self.rule = choice(
-            "Rule",
-            {rule.title: name for name, rule in offered.items() if name != "bc"} | {RULES["bc"].title: "bc"},
-            q.rule,
-            css_classes=["wb-rule"],
+        if ground not in GROUNDS:
+            ground = "learned"
+        self.ground = choice(
+            "Landscape",
+            {title: name for name, title in GROUNDS.items()},
+            ground,
+            css_classes=["wb-ground"],
+        )
+        second = q.policies[1] if len(q.policies) > 1 else None
+        self.policies = [
+            PolicyControls("Rule", q.policies[0], False, "wb-policy-0"),
+            PolicyControls("Second rule", second, True, "wb-policy-1"),
+        ]
+        buttons = [
+            pn.widgets.Button(
+                label=preset.title,
+                description=preset.meaning,
+                stylesheets=[STYLE],
+                margin=0,
+                height=28,
+                styles={"flex": "1 1 44%"},
+                css_classes=["wb-preset", f"wb-preset-{name}"],
+                on_click=lambda _, name=name: self._presets.ask((name, self.question)),
+            )
+            for name, preset in PRESETS.items()
+        ]
+        self.presets = pn.FlexBox(
+            *buttons, gap="6px", margin=(0, 0, 10, 0), sizing_mode="stretch_width", css_classes=["wb-presets"]
         )
         self.shown = choice(
             "Particles drawn", {str(count): count for count in SHOWN}, q.shown, css_classes=["wb-shown"]
@@ -131,57 +149,87 @@ class ParticlesPage(Page):
             sizing_mode="stretch_width",
             css_classes=["wb-slider", "wb-seed"],
         )
-        self.settings = RuleControls(RULES[q.rule], q.settings)
-        self._settings_place = pn.Column(self.settings, margin=0, sizing_mode="stretch_width")
-        self.settings.param.watch(self._changed, "values")
-        for widget in (self.task, self.rule, self.shown, self.seed):
+        for widget in (self.task, self.ground, self.shown, self.seed):
             widget.param.watch(self._changed, "value")
+        for controls in self.policies:
+            controls.param.watch(self._changed, "policy")
 
     def _changed(self, event: Any) -> None:
         """Any control: read them all, and ask."""
         if self._restoring:
             return
         with pn.io.hold():
-            if event.obj is self.rule:
-                # What both rules have keeps its value only if the user moved it; defaults differ between rules.
-                self._new_settings({})
-            state = self.question.state
-            if event.obj is self.task:
-                state = STATES[self.task.value]
-                if self.task.value == "three_exits":
-                    state = tuple(self.stages.agent)
+            q, task = self.question, self.task.value
+            state, peak = (q.state, q.peak) if task == q.task else (state_of(task), None)
+            policies = tuple(controls.policy for controls in self.policies if controls.policy is not None)
             self.hint = ""
-            self.question = Question(
-                self.task.value,
-                self.rule.value,
-                dict(self.settings.values),
-                self.seed.value or 0,
-                self.shown.value,
-                state,
-            )
-            if event.obj is self.rule:
-                self._describe()
+            self.question = Question(task, policies, self.seed.value or 0, self.shown.value, state, peak)
+            if task != q.task:
+                self._place_handles()
+                self._fit_to_task()
+            if event.obj in self.policies:
+                self._touch(self.policies.index(event.obj))
             self.changed()
             self.ask()
 
-    def _new_settings(self, settings: dict[str, Any]) -> None:
-        self.settings = RuleControls(RULES[self.rule.value], settings)
-        self.settings.param.watch(self._changed, "values")
-        self._settings_place.objects = [self.settings]
+    def _set(self, question: Question, ground: str) -> None:
+        """Show ``question`` on every control, without asking."""
+        self._restoring = True
+        q = self.question = question
+        try:
+            with pn.io.hold():
+                self.task.value, self.shown.value, self.seed.value = q.task, q.shown, q.seed
+                self._fit_to_task()
+                self.ground.value = ground if ground not in self.ground.disabled_options else "learned"
+                for controls, policy in zip(self.policies, (*q.policies, None), strict=False):
+                    controls.set(policy)
+                self._place_handles()
+                self._describe()
+        finally:
+            self._restoring = False
+
+    def _place_handles(self) -> None:
+        """The agent and the peak stand where the question says."""
+        q = self.question
+        if q.task == "three_exits":
+            self.stages.agent = list(q.state)
+        peak: list[float] = []
+        if has_peak(q.task):
+            peak = list(q.peak if q.peak is not None else self.cache.task(q.task).reward.peak.tolist())
+        self.stages.param.update(peak=[round(value, 3) for value in peak], selected=-1)
+
+    def _fit_to_task(self) -> None:
+        """What this task cannot show is greyed out."""
+        known = hasattr(self.cache.task(self.question.task), "true_reward")
+        if not known:
+            self.ground.value = "learned"
+        self.ground.disabled_options = [] if known else [name for name in GROUNDS if name != "learned"]
+        for name, button in zip(PRESETS, self.presets, strict=True):
+            button.visible = PRESETS[name].peak is None or has_peak(self.question.task)
 
     def _moved_agent(self, event: Any) -> None:
-        if self._restoring:
+        if self._restoring or self.question.task != "three_exits":
             return
-        try:
-            state = tuple(float(value) for value in event.new)
-            if len(state) != 4 or not np.isfinite(state).all():
-                raise ValueError("four finite numbers")
-        except (TypeError, ValueError):
+        state = _numbers(event.new, 4)
+        if state is None:
             self.stages.agent = list(event.old)
             return
         state = stand(state)
-        if self.question.task == "three_exits" and state != self.question.state:
+        if state != self.question.state:
             self.question = replace(self.question, state=state)
+            self.changed()
+            self.ask()
+
+    def _moved_peak(self, event: Any) -> None:
+        if self._restoring or not has_peak(self.question.task):
+            return
+        peak = _numbers(event.new, self.cache.task(self.question.task).info.action_dim)
+        if peak is None:
+            self._place_handles()
+            return
+        peak = tuple(min(1.0, max(-1.0, value)) for value in peak)
+        if peak != self.question.peak:
+            self.question = replace(self.question, peak=peak)
             self.changed()
             self.ask()
 
@@ -189,7 +237,10 @@ class ParticlesPage(Page):
         """Ask for the picture of the present question; while the parts are made, say so and ask again."""
         status = self.cache.status(self.question.task)
         if status.parts is not None:
-            self._pictures.ask(self.question)
+            reasons = {name: why for name, rule in RULES.items() if (why := lacking(rule, status.parts))}
+            for controls in self.policies:
+                controls.disable(reasons)
+            self._pictures.ask((self.question, self.ground.value))
             return
         self._pictures.drop()
         if status.error:
@@ -210,23 +261,23 @@ class ParticlesPage(Page):
         """Put words over the stages; "" takes them away."""
         self.stages.notice = {"kind": kind, "text": text, "progress": progress}
 
-    def _work(self, question: Question) -> Picture:
-        """In a worker thread: the answer and its landscape."""
-        parts, task = self.cache.wait(question.task), self.cache.task(question.task)
-        found = answer(question, parts, task, self._before)
-        self._before = found
-        settings = found.traces[1].settings
-        key = (question.task, question.state, settings["critic"], settings["pick_aggregate"])
-        if self._made is None or self._made[0] != key:
-            self._made = (key, landscape(parts, *key[1:]))
-        if hasattr(task, "true_reward") and question.task not in self._truth:
-            self._truth[question.task] = torch.as_tensor(task.true_reward(plane())).view(GRID, GRID).numpy()
-        return Picture(found, self._made[1], self._truth.get(question.task))
-
     def _play(self, question: Question) -> list[Play]:
         return episodes(question, self.cache.wait(question.task), lambda: self.closed or question != self.question)
 
-    def _show(self, question: Question, picture: Picture | None, error: Exception | None) -> None:
+    def _tell(self, asked: tuple[str, Question]) -> Question:
+        name, question = asked
+        return tell(PRESETS[name], question, self.cache.wait(question.task), self.cache.task(question.task))
+
+    def _told(self, asked: tuple[str, Question], question: Question | None, error: Exception | None) -> None:
+        if question is None:
+            self.say("error", f"{PRESETS[asked[0]].title} could not be set. {error}")
+            return
+        self._set(question, self.ground.value)
+        self.changed()
+        self.ask()
+
+    def _show(self, asked: tuple[Question, str], picture: Picture | None, error: Exception | None) -> None:
+        question, _ = asked
         if question.task != self.question.task:
             return
         with pn.io.hold():
@@ -234,52 +285,84 @@ class ParticlesPage(Page):
                 assert error is not None
                 log.warning("steering failed for %s: %s", question, error, exc_info=not isinstance(error, ValueError))
                 words = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-                self.say("error", f"{RULES[question.rule].title} could not be computed. {words}")
+                self.say("error", f"This could not be computed. {words}")
                 return
             self.say("hint" if self.hint else "", self.hint)
-            self.answer, self.plays = picture.answer, None
-            if picture.landscape is not self._shown_landscape:
-                self._shown_landscape = picture.landscape
-                self.stages.landscape = landscape_of(picture.landscape)
+            before, self.picture, self.answer, self.plays = self.picture, picture, picture.answer, None
+            if before is None or picture.ground is not before.ground:
+                self.stages.landscape = landscape_of(picture.ground, *picture.ground_look)
             self._send_frame()
             self.shift.series = series_of(picture.answer, picture.answer.shift, zero=True)
             self.climb.series = series_of(picture.answer, picture.answer.q, zero=False)
-            if picture.truth is not None:
+            if question.task == "three_exits":
+                self._episodes.ask(question)
+            elif picture.truth is None or len(question.policies) > 1:
+                self.stages.world = b""
+            elif before is None or picture.truth is not before.truth or not self.stages.world:
                 self.stages.world = truth_of(picture.truth, picture.answer)
-        if question.task == "three_exits":
-            self._episodes.ask(question)
 
     def _show_plays(self, question: Question, plays: list[Play] | None, error: Exception | None) -> None:
         if question != self.question or self.answer is None or self.answer.question != question:
             return
         if plays is None:
-            if isinstance(error, OvertakenError):
-                return
-            log.warning("episodes failed for %s: %s", question, error)
+            if not isinstance(error, OvertakenError):
+                log.warning("episodes failed for %s: %s", question, error)
             return
         self.plays = plays
         with pn.io.hold():
             self._send_frame()
 
     def _send_frame(self) -> None:
-        assert self.answer is not None
+        if self.answer is None:
+            return
         self._version += 1
-        question = self.answer.question
-        if question.task == "three_exits":
-            self.stages.world = room_of(self.plays, question.rule, question.state)
-        self.stages.frame = frame_of(self.answer, self.plays, self._version)
+        if self.answer.question.task == "three_exits":
+            self.stages.world = room_of(self.plays, self.answer)
+        self.stages.frame = frame_of(self.answer, self.plays, self._version, self.stages.selected)
+
+    def _touch(self, index: int) -> None:
+        """The equation shows what was touched; it is sent again only when that is something else."""
+        controls = self.policies[index].controls
+        touched = (index, "" if controls is None else controls.touched)
+        rules = [policy.rule for policy in self.question.policies]
+        if touched != self._touched or rules != self._described:
+            self._touched = touched
+            self._describe()
 
     def _describe(self) -> None:
-        """The rule's own words: its equation, what it costs, where it comes from."""
-        rule = RULES[self.question.rule]
-        lines = "".join(f'<div class="line">{line}</div>' for line in equations_of(rule))
-        summary, *more = paragraphs_of(rule)
-        text = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in more)
-        self.about.object = (
-            f'<h3>{escape(rule.title)}</h3><p>{escape(summary)}</p><div class="equation">{lines}</div>{text}'
+        """The rules' own words: equations, what they cost, where they come from."""
+        self._described = [policy.rule for policy in self.question.policies]
+        place, name = self._touched
+        place = min(place, len(self.question.policies) - 1)
+        sections = "".join(
+            _section(policy, name if index == place else "") for index, policy in enumerate(self.question.policies)
         )
+        rule = RULES[self.question.policies[place].rule]
+        summary, *more = paragraphs_of(rule)
+        text = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in (summary, *more))
+        self.about.object = f"{sections}{text}"
 
     def close(self) -> None:
         """Forget what waits."""
-        self._pictures.drop()
-        self._episodes.drop()
+        for worker in (self._pictures, self._episodes, self._presets):
+            worker.drop()
+
+
+def _section(policy: Policy, touched: str) -> str:
+    rule = RULES[policy.rule]
+    field = next((field for field in fields_of(rule) if field.name == touched), None)
+    symbol = "" if field is None else field.symbol
+    lines = "".join(f'<div class="line">{line}</div>' for line in equations_of(rule, symbol))
+    now = ""
+    if field is not None:
+        now = f'<p class="now"><b>{escape(field.title)} {escape(symbol)}</b>: {escape(field.meaning)}</p>'
+    return f'<section><h3>{escape(rule.title)}</h3><div class="equation">{lines}</div>{now}</section>'
+
+
+def _numbers(values: Any, count: int) -> tuple[float, ...] | None:
+    """``count`` finite numbers from the browser, or None."""
+    try:
+        found = tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        return None
+    return found if len(found) == count and np.isfinite(found).all() else None
