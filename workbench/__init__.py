@@ -15,6 +15,7 @@ _HOMES = {
     "steer": "workbench.engine.steering.run",
     "draw_noise": "workbench.engine.steering.noise",
     "Parts": "workbench.engine.models.parts",
+    "check_parts": "workbench.engine.models.check",
     "load_published": "workbench.engine.models.published",
     "TASKS": "workbench.engine.tasks.registry",
     "make_task": "workbench.engine.tasks.registry",

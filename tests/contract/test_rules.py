@@ -137,6 +137,27 @@ def test_zero_strength_is_bc_bitwise(name: str, size: tuple[int, int, int, int],
     assert (steered.budget == 0.0).all()
 
 
+@pytest.mark.parametrize("name", [name for name in RULES if RULES[name].bc_at is not None])
+@each_size
+@pytest.mark.parametrize("critic", ["online", "target"])
+def test_zero_strength_with_a_greedy_pick_is_best_of_n_bitwise(
+    name: str, size: tuple[int, int, int, int], critic: str
+) -> None:
+    parts, observations, noise = scene(size)
+    settings = RULES[name].bc_at | {"particles": size[1], "pick": "greedy", "critic": critic}
+    best = act(make_rule("best_of_n", critic=critic), parts, observations, noise)
+    assert torch.equal(act(make_rule(name, **settings), parts, observations, noise), best)
+
+
+@each_rule
+def test_every_rule_picks_among_its_particles(name: str) -> None:
+    """Best-of-N is an option of every rule: the greedy pick is the arg max of Q over what the rule made of N particles."""
+    parts, observations, noise = scene((4, 6, 3, 5))
+    trace = steer(make_rule(name, particles=6, pick="greedy"), parts, observations, noise)
+    assert trace.q is not None
+    assert torch.equal(trace.picked, trace.q.argmax(1))
+
+
 @each_size
 @each_seed
 @pytest.mark.parametrize("critic", ["online", "target"])
