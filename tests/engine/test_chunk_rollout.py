@@ -11,12 +11,13 @@ from torch import Tensor
 from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.noise import Noise, draw_noise
-from workbench.engine.steering.rules import make_rule
+from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.steering.run import act, steer
 from workbench.engine.tasks.bandits import Bandit2D
 from workbench.engine.tasks.protocol import StepResult, TaskInfo
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.training.checkpoint import load_run
+from workbench.engine.training.plan import CRITICS, extra_parts
 from workbench.engine.training.trainer import Trainer
 
 HORIZON = 7  # not divisible by the chunks below
@@ -138,3 +139,25 @@ def test_checkpoints_keep_the_chunk(tmp_path: Path) -> None:
     noise = draw_noise(4, 2, loaded.action_dim, torch.Generator().manual_seed(0))
     rule = make_rule("vgf", particles=2)
     assert torch.equal(act(rule, loaded, run.probes[:4], noise), act(rule, before, run.probes[:4], noise))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_acts_in_chunks(name: str) -> None:
+    task, settings = Bandit2D(), {"steps": 2, "reference_steps": 2, "particles": 2, "normalize_observations": False}
+    parts = extra_parts(RULES[name].needs)
+    trainer = Trainer(task.generate(100, 0), small_config(chunk=3, parts=parts, **settings))
+    while not trainer.finished:
+        trainer.step()
+    result = evaluate(make_rule(name, flow_steps=2), trainer.parts(), task, 3, 0)
+    assert result.chunk == 3
+    assert np.isfinite([result.shift.w2, result.shift.displacement, result.returns.mean]).all()
+
+
+@pytest.mark.parametrize("critic", CRITICS)
+def test_every_critic_learns_from_chunks(critic: str) -> None:
+    trainer = Trainer(small_data(), small_config(chunk=3, critic=critic, particles=2, flow_steps=2, reference_steps=2))
+    losses: dict[str, Tensor] = {}
+    while not trainer.finished:
+        losses |= trainer.step()
+    assert all(bool(loss.isfinite()) for loss in losses.values())
+    assert trainer.parts().critic(torch.zeros(1, 3), torch.zeros(1, 6)).shape == (2, 1)
