@@ -30,6 +30,7 @@ def server(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     port = free_port()
     # A cache of its own, so that the loading state is always seen and no user's file is read.
     env = os.environ | {"PYTHONPATH": str(root), "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
+    env["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))  # where trainings are kept
     command = f"from workbench.ui.serve import serve; serve(port={port}, show=False)"
     process = subprocess.Popen([sys.executable, "-c", command], env=env, cwd=root, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -93,5 +93,7 @@ def span(values: Sequence[Any], margin: float = 0.06) -> tuple[float, float]:
 
 
 def pane(made: Any, **options: Any) -> pn.pane.Bokeh:
-    """A figure as a pane that fills its place."""
-    return pn.pane.Bokeh(made, sizing_mode=options.pop("sizing_mode", "stretch_both"), margin=0, **options)
+    """A figure as a pane that fills its place, or has the ``height`` that is given."""
+    if "height" in options:
+        made.update(sizing_mode="stretch_width", height=options["height"])
+    return pn.pane.Bokeh(made, sizing_mode=options.pop("sizing_mode", made.sizing_mode), margin=0, **options)

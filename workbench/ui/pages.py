@@ -43,6 +43,12 @@ PAGES: dict[str, Entry] = {
         "workbench.ui.rollouts.page",
         "RolloutsPage",
     ),
+    "training": Entry(
+        "Training",
+        "Start a run, watch it, pause it, and look back at any of its moments.",
+        "workbench.ui.training.page",
+        "TrainingPage",
+    ),
 }
 INDEX = Entry("All pages", "What there is.", "workbench.ui.index", "IndexPage")
 

@@ -99,7 +99,7 @@ class LandscapePage(Page):
         ]
         follow_theme(figures, self.document)
         self._plane_pane = pane(self._plane.figure, sizing_mode="scale_width", max_width=440, css_classes=["wb-plane"])
-        self._line_pane = pane(self._line.figure, sizing_mode="stretch_width", height=420)
+        self._line_pane = pane(self._line.figure, height=420)
         self._line_box = pn.Column(self._line_pane, sizing_mode="stretch_width", margin=0, visible=False)
         self._second_pane = pane(self._sections[1].figure, min_height=180)
         for side in (self._plane_pane, self._surface):
