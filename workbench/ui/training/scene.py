@@ -18,8 +18,8 @@ from workbench.engine.training.checkpoint import Run, load_run
 from workbench.engine.training.snapshots import list_snapshots, load_snapshot
 from workbench.experiments.trainings import Training
 from workbench.ui.landscape.scene import Terrain, View, terrain
-from workbench.ui.links import STATES
-from workbench.ui.scene import Question
+from workbench.ui.links import ALL_TASKS, state_of
+from workbench.ui.scene import Policy, Question
 
 PROBES = 64
 LINES = 600  # points of a curve; a longer log is thinned
@@ -104,6 +104,6 @@ def landscape_at(run: Run, task_name: str, step: int, rule: str) -> Terrain | No
     parts, task = load_snapshot(run, step), make_task(task_name)
     if parts.action_dim < 2:
         return None
-    state = STATES.get(task_name) or tuple(float(value) for value in run.probes[0])
+    state = state_of(task_name) if task_name in ALL_TASKS else tuple(float(value) for value in run.probes[0])
     plane: Any = (0, 1) if parts.action_dim == 2 else "principal"
-    return terrain(View(Question(task_name, rule, shown=128, state=state), plane), parts, task)
+    return terrain(View(Question(task_name, (Policy(rule),), shown=128, state=state), plane), parts, task)
