@@ -14,6 +14,7 @@ from workbench.commands.runs import RUNS
 from workbench.commands.serve import serve
 from workbench.commands.steer import evaluate, steer
 from workbench.commands.sweep import sweep
+from workbench.commands.tune import tune
 
 # In the order of --help. A group of commands is a dict of its own, under the group's name.
 COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
@@ -27,6 +28,7 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "steer": steer,
     "measure": MEASURE,
     "sweep": sweep,
+    "tune": tune,
     "runs": RUNS,
     "report": report,
     "serve": serve,

@@ -1,0 +1,129 @@
+"""``workbench tune``: choose a budget for a rule."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from workbench.commands.flags import Json, Settings, check_range, parse_settings, quoted
+from workbench.commands.stop import StopOnSignal
+from workbench.console import Bar, print_json, print_table
+
+if TYPE_CHECKING:
+    from workbench.experiments.tune import Tuned
+
+Runs = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN ...")]
+
+
+def tune(
+    runs: Runs,
+    rule: str,
+    over: Annotated[str | None, tyro.conf.arg(metavar="NAME=VALUE,…")] = None,
+    settings: Settings = (),
+    episodes: int = 400,
+    report_episodes: int = 500,
+    seed: int = 0,
+    offline: bool = False,
+    data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+    regret: bool = False,
+    as_json: Json = False,
+) -> None:
+    """Find the budget of a rule: by successive halving over few episodes, or offline by fitted-Q evaluation.
+
+    Args:
+        runs: Folders of runs (workbench fit) on one task; one budget is chosen for all of them.
+        rule: Name of the rule (workbench rules).
+        over: Values to choose from; without it a ladder of the rule's own strength.
+        episodes: Episodes to choose with, for each run.
+        report_episodes: Other episodes, to report with.
+        seed: Fixes both sets of episodes, which share none.
+        offline: Choose from the dataset alone, by fitted-Q evaluation.
+        data: Dataset for --offline; without it the one that the run was trained on.
+        regret: Play the full grid too, and say what choosing with less cost.
+    """
+    from workbench.engine.steering.rules import find_rule
+    from workbench.engine.training.checkpoint import load_run
+    from workbench.experiments.grid import parse_axes
+    from workbench.experiments.place import Stopped
+    from workbench.experiments.tune import data_of, default_values
+    from workbench.experiments.tune import tune as choose
+
+    check_range("--episodes", episodes, 1, None)
+    check_range("--report-episodes", report_episodes, 1, None)
+    find_rule(rule)
+    if not runs:
+        raise ValueError("tune takes a run's folder; make one: workbench fit TASK --out RUN")
+    if data is not None and not offline:
+        raise ValueError("--data is for --offline; add --offline, or leave it out")
+    axis, values = default_values(rule) if over is None else next(iter(parse_axes(((over,),), "--over").items()))
+    numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    if len(numbers) < max(len(values), 2):
+        raise ValueError(f"--over takes two numbers or more, such as --over {axis}=0.1,0.3,1; got {axis}={values}")
+    loaded = [load_run(run) for run in runs]
+    table = data_of(loaded[0], data) if offline else None
+    stop = StopOnSignal("stopping …")
+    work = choose(
+        loaded,
+        rule,
+        axis,
+        numbers,
+        settings=parse_settings(settings),
+        episodes=episodes,
+        report_episodes=report_episodes,
+        seed=seed,
+        data=table,
+        full_grid=regret,
+        should_stop=stop.asked,
+    )
+    with stop, closing(Bar(100, "tune", "%")) as bar:
+        try:
+            while True:
+                progress = next(work)
+                bar.at(int(100 * progress.share), f"({progress.what})")
+        except StopIteration as end:
+            found: Tuned = end.value
+        except Stopped:
+            print("stopped; nothing was chosen", file=sys.stderr)
+            raise SystemExit(130) from None
+    if as_json:
+        print_json(_plain(found))
+        return
+    _print(found, runs)
+
+
+def _print(found: Tuned, runs: tuple[Path, ...]) -> None:
+    heads = [found.axis, "estimated value" if found.method == "fqe" else "return while choosing"]
+    heads += ["rounds survived"] if found.rounds else []
+    heads += ["return, reporting episodes"] if found.grid else []
+    rows = []
+    for value, score in sorted(found.scores.items()):
+        row = [f"{value:g}{' *' if value == found.chosen else ''}", f"{score:.3f}"]
+        row += [str(sum(value in step.kept for step in found.rounds))] if found.rounds else []
+        row += [f"{found.grid[value]:.3f}"] if found.grid else []
+        rows.append(row)
+    print_table(heads, rows)
+    how = "fitted-Q evaluation, no episode" if found.method == "fqe" else f"{found.episodes} episodes"
+    reported = found.reported
+    print(f"\nchosen: {found.axis} = {found.chosen:g} ({how})")
+    print(f"return on other episodes: {reported.mean:.3f} [{reported.low:.3f}, {reported.high:.3f}]")
+    if found.regret is not None:
+        print(
+            f"regret: {found.regret:.3f} below the best of the grid; the full grid would have chosen "
+            f"{found.axis} = {found.grid_choice:g}, with {found.grid_episodes} episodes"
+        )
+    sets = " ".join(f"{name}={value}" for name, value in (found.settings | {found.axis: found.chosen}).items())
+    print(f"use it: workbench evaluate {quoted(runs[0])} --rule {found.rule} --set {sets}", file=sys.stderr)
+
+
+def _plain(found: Tuned) -> dict:
+    plain = asdict(found)
+    for name in ("scores", "grid"):
+        plain[name] = [{"value": value, "mean": mean} for value, mean in plain[name].items()]
+    for step in plain["rounds"]:
+        step["means"] = [{"value": value, "mean": mean} for value, mean in step["means"].items()]
+    return plain

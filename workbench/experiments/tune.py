@@ -1,0 +1,249 @@
+"""Choosing a budget for a rule: by a few episodes, or offline by fitted-Q evaluation; and what the choice cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.engine.data.transitions import Transitions
+from workbench.engine.metrics.choose import Played, choose_budget
+from workbench.engine.metrics.intervals import Interval, bootstrap_runs
+from workbench.engine.steering.rules import find_rule, make_rule
+from workbench.engine.tasks.registry import make_task
+from workbench.engine.tasks.rollout import rollout
+from workbench.engine.training.checkpoint import Run
+from workbench.engine.training.fqe import FQEConfig, fitted_q_evaluation
+from workbench.experiments.halving import Round, successive_halving
+from workbench.experiments.job import SETS
+from workbench.experiments.place import Stopped, never
+
+LADDER = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+STEPS = (0, 1, 2, 3, 5, 10, 20, 40)
+MOST_SEEDS = 1_000_000  # of --seed: rounds and grid take seeds of their own beside each other
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A chosen budget.
+
+    Attributes
+    ----------
+    rule, axis : str
+    settings : dict
+        The other settings.
+    method : {"halving", "fqe"}
+    chosen : float
+    scores : dict of float to float
+        What the choice was made by: mean return over all episodes played while choosing, or the estimated discounted value.
+    rounds : tuple of Round
+        Of successive halving.
+    episodes : int
+        Played to choose, over all runs.
+    reported : Interval
+        Return of the chosen value on the reporting episodes; those and the choosing ones share none.
+    grid : dict of float to float
+        Mean return of every value on the reporting episodes; empty unless asked for.
+    regret : float or None
+        How far the reported return lies below the best of the grid, at least 0.
+    grid_choice : float or None
+        What the full grid would have chosen, on as many choosing episodes of its own for every value.
+    grid_episodes : int
+        Played for that choice.
+    """
+
+    rule: str
+    axis: str
+    settings: dict[str, Any]
+    method: str
+    chosen: float
+    scores: dict[float, float]
+    rounds: tuple[Round, ...]
+    episodes: int
+    reported: Interval
+    grid: dict[float, float] = field(default_factory=dict)
+    regret: float | None = None
+    grid_choice: float | None = None
+    grid_episodes: int = 0
+
+
+@dataclass(frozen=True)
+class TuneProgress:
+    """What a progress bar shows: what is being done, and the share of it that is done."""
+
+    what: str
+    share: float
+    round: Round | None = None
+
+
+def default_values(rule: str) -> tuple[str, tuple[float, ...]]:
+    """The strength of a rule and values of it from nothing to a lot, inside its bounds.
+
+    Raises
+    ------
+    ValueError
+        The rule's strength was set in training: there is nothing to choose at test time.
+    """
+    kind = find_rule(rule)
+    if kind.bc_at == {} or (kind.bc_at is None and kind.trained_strength):
+        fit = (
+            f"; its strength is the training setting {kind.trained_strength}: sweep it" if kind.trained_strength else ""
+        )
+        raise ValueError(f"rule '{rule}' has no budget to choose at test time{fit}")
+    schema = kind.model_json_schema()["properties"][kind.strength]
+    ladder: tuple[float, ...] = STEPS if schema["type"] == "integer" else LADDER
+    if schema["type"] == "integer" and schema["minimum"] >= 1:
+        ladder = (1, 2, 4, 8, 16, 32)
+    return kind.strength, tuple(value for value in ladder if schema["minimum"] <= value <= schema["maximum"])
+
+
+def tune(
+    runs: Sequence[Run],
+    rule: str,
+    axis: str,
+    values: Sequence[float],
+    *,
+    settings: dict[str, Any] | None = None,
+    episodes: int = 400,
+    report_episodes: int = 500,
+    seed: int = 0,
+    data: Transitions | None = None,
+    full_grid: bool = False,
+    fqe: FQEConfig | None = None,
+    should_stop: Callable[[], bool] = never,
+) -> Generator[TuneProgress, None, Tuned]:
+    """Choose the value of ``axis`` that serves ``runs`` best.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Trained on one task; with several (training seeds) one value is chosen for all.
+    rule, axis : str
+    values : sequence of float
+    settings : dict, optional
+        The rule's other settings.
+    episodes : int
+        To choose with, for each run in all; unused offline.
+    report_episodes : int
+        Others, to report with, for each run and value.
+    seed : int
+        Fixes both sets of episodes.
+    data : Transitions, optional
+        Choose by fitted-Q evaluation on these, without the environment.
+    full_grid : bool
+        Play every value on the reporting episodes, for the regret, and on ``report_episodes`` others, for what the whole
+        grid would have chosen.
+    should_stop : callable
+
+    Yields
+    ------
+    TuneProgress
+
+    Returns
+    -------
+    Tuned
+
+    Raises
+    ------
+    Stopped
+        ``should_stop`` said so.
+    ValueError
+        Runs of different tasks, wrong settings, too few episodes, or a seed out of range.
+    """
+    if not 0 <= seed < MOST_SEEDS:
+        raise ValueError(f"the seed must be 0 to {MOST_SEEDS - 1}, got {seed}")
+    if len({run.task for run in runs}) != 1:
+        raise ValueError(f"the runs are of different tasks: {', '.join(sorted({run.task for run in runs}))}")
+    fixed = settings or {}
+    rules = {float(value): make_rule(rule, **fixed | {axis: value}) for value in values}
+    task, parts = make_task(runs[0].task), [run.parts() for run in runs]
+
+    def tick(done: int, total: int) -> None:
+        if should_stop():
+            raise Stopped
+
+    def play_each(value: float, count: int, evaluation_seed: int) -> list[np.ndarray]:
+        return [rollout(rules[value], some, task, count, evaluation_seed, tick).returns for some in parts]
+
+    def play(value: float, count: int, evaluation_seed: int) -> np.ndarray:
+        return np.concatenate(play_each(value, count, evaluation_seed))
+
+    rounds: list[Round] = []
+    if data is None:
+        for step in successive_halving(
+            play, list(rules), episodes, lambda number: SETS["choose"] + 100 * seed + number
+        ):
+            rounds.append(step)
+            yield TuneProgress("choosing", (step.number + 1) / step.rounds, step)
+        (chosen,) = rounds[-1].kept
+        scores = {value: mean for step in rounds for value, mean in step.means.items()}
+    else:
+        estimates = []
+        for number, (run, some) in enumerate(zip(runs, parts, strict=True)):
+            config = fqe or FQEConfig(hidden=tuple(run.config.hidden), seed=seed)
+            work = fitted_q_evaluation(list(rules.values()), some, data, config)
+            estimates.append((yield from _hear(work, number, len(runs), should_stop)))
+        scores = dict(zip(rules, np.mean(estimates, 0).tolist(), strict=True))
+        chosen = max(scores, key=lambda value: (scores[value], -value))
+    reporting = SETS["report"] + seed
+    if not full_grid:
+        yield TuneProgress("reporting", 0.0)
+        reported = bootstrap_runs(play_each(chosen, report_episodes, reporting), seed)
+        return Tuned(
+            rule, axis, fixed, _method(data), chosen, scores, tuple(rounds), _spent(rounds, len(runs)), reported
+        )
+    played: list[Played] = []
+    choosing = SETS["choose"] + 100 * seed + 99
+    for number, value in enumerate(rules):
+        for evaluation_seed in (choosing, reporting):
+            for index, returns in enumerate(play_each(value, report_episodes, evaluation_seed)):
+                played.append(Played(value, index, evaluation_seed, returns))
+        yield TuneProgress("full grid", (number + 1) / len(rules))
+    whole = choose_budget(played, (choosing,), (reporting,), seed)
+    of = {value: [p.returns for p in played if p.budget == value and p.seed == reporting] for value in rules}
+    grid = {value: float(np.mean([returns.mean() for returns in found])) for value, found in of.items()}
+    return Tuned(
+        rule, axis, fixed, _method(data), chosen, scores, tuple(rounds), _spent(rounds, len(runs)),
+        bootstrap_runs(of[chosen], seed), grid, max(grid.values()) - grid[chosen], whole.budget,
+        report_episodes * len(rules) * len(runs),
+    )  # fmt: skip
+
+
+def _hear(
+    work: Generator[float, None, np.ndarray], number: int, count: int, should_stop: Callable[[], bool]
+) -> Generator[TuneProgress, None, np.ndarray]:
+    while True:
+        if should_stop():
+            raise Stopped
+        try:
+            share = next(work)
+        except StopIteration as end:
+            found: np.ndarray = end.value
+            return found
+        yield TuneProgress("fitted-Q evaluation", (number + share) / count)
+
+
+def _method(data: Transitions | None) -> str:
+    return "halving" if data is None else "fqe"
+
+
+def _spent(rounds: Sequence[Round], runs: int) -> int:
+    return sum(step.episodes * len(step.means) for step in rounds) * runs
+
+
+def data_of(run: Run, folder: Path | None, clip_actions: bool = False) -> Transitions:
+    """The dataset a run was trained on, or another one in ``folder``.
+
+    Raises
+    ------
+    ValueError
+        It is not where the run found it.
+    """
+    from workbench.training_run import SOURCE, Source
+
+    made = Source.of(folder, run.config.seed, clip_actions)
+    source = made if folder is not None else Source.read(run.folder / SOURCE, made)
+    return source.load(make_task(run.task))
