@@ -134,6 +134,15 @@ def forward(x: Tensor, layers: list[Layer], activation: Activation, keep: bool) 
         Outputs (M, O) or (K, M, O), and one record per layer (empty unless ``keep``).
     """
     affine = torch.addmm if x.dim() == 2 else torch.baddbmm
+    x, saved = forward_hidden(x, layers, activation, keep)
+    if keep:
+        saved.append(Saved(x, None, ()))
+    return affine(layers[-1].bias, x, layers[-1].weight), saved
+
+
+def forward_hidden(x: Tensor, layers: list[Layer], activation: Activation, keep: bool) -> tuple[Tensor, list[Saved]]:
+    """As `forward`, up to the last layer: what enters that."""
+    affine = torch.addmm if x.dim() == 2 else torch.baddbmm
     act = ACTIVATIONS[activation]
     saved: list[Saved] = []
     for layer in layers[:-1]:
@@ -154,9 +163,7 @@ def forward(x: Tensor, layers: list[Layer], activation: Activation, keep: bool) 
         if keep:
             saved.append(Saved(x, normed, active))
         x = y
-    if keep:
-        saved.append(Saved(x, None, ()))
-    return affine(layers[-1].bias, x, layers[-1].weight), saved
+    return x, saved
 
 
 def _plain_scale(width: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -177,13 +184,31 @@ def backward(
     the input, (M, I) or (K, M, I) (None unless ``need_input``).
     """
     product = torch.mm if grad.dim() == 2 else torch.bmm
+    if into is not None:
+        torch.sum(grad, -2, keepdim=True, out=into[-1].bias)
+        product(saved[-1].x.mT, grad, out=into[-1].weight)
+    if len(layers) == 1 and not need_input:
+        return None
+    grad = product(grad, layers[-1].weight.mT)
+    return backward_hidden(grad, saved, layers, activation, into, need_input)
+
+
+def backward_hidden(
+    grad: Tensor,
+    saved: list[Saved],
+    layers: list[Layer],
+    activation: Activation,
+    into: list[Layer] | None,
+    need_input: bool,
+) -> Tensor | None:
+    """As `backward`, from the gradient with respect to what enters the last layer."""
+    product = torch.mm if grad.dim() == 2 else torch.bmm
     act = ACTIVATIONS[activation]
-    for i in range(len(layers) - 1, -1, -1):
+    for i in range(len(layers) - 2, -1, -1):
         layer, s = layers[i], saved[i]
-        if i < len(layers) - 1:
-            grad = act.backward(grad, s.active)
-            if s.normed is not None:
-                grad = _norm_backward(grad, s.normed, layer, None if into is None else into[i])
+        grad = act.backward(grad, s.active)
+        if s.normed is not None:
+            grad = _norm_backward(grad, s.normed, layer, None if into is None else into[i])
         if into is not None:
             torch.sum(grad, -2, keepdim=True, out=into[i].bias)
             product(s.x.mT, grad, out=into[i].weight)

@@ -16,7 +16,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench.engine.models.mlp import Layer, Mlp, MlpShape, backward, forward, layers_of, named_views
+from workbench.engine.models.mlp import (
+    Layer,
+    Mlp,
+    MlpShape,
+    Saved,
+    backward_hidden,
+    forward_hidden,
+    layers_of,
+    named_views,
+)
+
+THIN = 4  # outputs up to which products with the last layer are faster written the other way round
 
 
 def stack_shape(shape: MlpShape, seeds: int) -> MlpShape:
@@ -105,7 +116,31 @@ class StackedMlp(Mlp):
         if torch.is_grad_enabled() and (theta.requires_grad or x.requires_grad):
             result: Tensor = _StackPass.apply(x, theta, self)
             return result
-        return forward(x, self.pieces, self.shape.activation, keep=False)[0]
+        return self.run(x, keep=False)[0]
+
+    def run(self, x: Tensor, keep: bool) -> tuple[Tensor, list[Saved]]:
+        """The forward pass, (E·K, M, O), and what the backward pass needs."""
+        h, saved = forward_hidden(x, self.pieces, self.shape.activation, keep)
+        last = self.pieces[-1]
+        if keep:
+            saved.append(Saved(h, None, ()))
+        if self.shape.outputs <= THIN:
+            return torch.baddbmm(last.bias.mT, last.weight.mT, h.mT).mT, saved
+        return torch.baddbmm(last.bias, h, last.weight), saved
+
+    def run_back(self, grad: Tensor, saved: list[Saved], into: list[Layer] | None, need_input: bool) -> Tensor | None:
+        """The backward pass; as `workbench.engine.models.mlp.backward`."""
+        weight, h = self.pieces[-1].weight, saved[-1].x
+        if into is not None:
+            torch.sum(grad, -2, keepdim=True, out=into[-1].bias)
+            if self.shape.outputs <= THIN:
+                into[-1].weight.copy_(torch.bmm(grad.mT, h).mT)
+            else:
+                torch.bmm(h.mT, grad, out=into[-1].weight)
+        if len(self.pieces) == 1 and not need_input:
+            return None
+        grad = grad * weight.mT if self.shape.outputs == 1 else torch.bmm(grad, weight.mT)
+        return backward_hidden(grad, saved, self.pieces, self.shape.activation, into, need_input)
 
 
 class _LeaveVmap(torch.autograd.Function):
@@ -136,7 +171,7 @@ class _StackPass(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, theta: Tensor, mlp: StackedMlp) -> Tensor:
-        y, ctx.saved = forward(x, mlp.pieces, mlp.shape.activation, keep=True)
+        y, ctx.saved = mlp.run(x, keep=True)
         ctx.mlp = mlp
         return y
 
@@ -146,5 +181,5 @@ class _StackPass(torch.autograd.Function):
         mlp: StackedMlp = ctx.mlp
         d_theta = torch.empty_like(mlp.theta) if ctx.needs_input_grad[1] else None
         into = None if d_theta is None else stack_layers(d_theta, mlp.stack)
-        d_x = backward(grad, ctx.saved, mlp.pieces, mlp.shape.activation, into, need_input=ctx.needs_input_grad[0])
+        d_x = mlp.run_back(grad, ctx.saved, into, need_input=ctx.needs_input_grad[0])
         return d_x, d_theta, None
