@@ -1,6 +1,6 @@
 """``python -m benchmarks [NAME ...]``: measure, print tables, compare with a peer or a bound in the same run.
 
-Names: updates, actions, three_exits, three_exits_vgf, online, estimator, pointmaze, estimator_pointmaze, cube,
+Names: updates, actions, three_exits, three_exits_vgf, online, together, estimator, pointmaze, estimator_pointmaze, cube,
 cube_chunks (the last four need the ogbench extra and some minutes). Without names: updates, actions and three_exits.
 Medians over repeats; these are wall times, so run on an idle machine.
 """
@@ -15,6 +15,7 @@ NAMES = (
     "actions",
     "three_exits",
     "three_exits_vgf",
+    "together",
     "estimator",
     "pointmaze",
     "estimator_pointmaze",

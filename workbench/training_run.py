@@ -158,9 +158,7 @@ class TrainingRun:
         self, *, should_stop: Callable[[], bool] | None = None, save_every: int = 1000, snapshots: int = 0
     ) -> Iterator[Progress]:
         """Train, yielding what is also written to ``progress.jsonl``, one line a report; ``snapshots`` along the way."""
-        log = self.folder / LOG
-        if log.exists():  # a killed run may have reported steps that it did not save
-            write_atomic(log, "".join(f"{line}\n" for line in _lines(log, self.trainer.step_number)).encode())
+        self.trim_log()
         reports = fit(
             self.trainer,
             save=self.save,
@@ -171,10 +169,20 @@ class TrainingRun:
         )
         for report in reports:
             if not report.stopped:
-                line = json.dumps(asdict(report)) + "\n"
-                with explained(log, len(line)), log.open("a", encoding="utf-8") as file:
-                    file.write(line)
+                self.write_log(report)
             yield report
+
+    def trim_log(self) -> None:
+        """Drop from ``progress.jsonl`` the steps that a killed run reported and did not save."""
+        log = self.folder / LOG
+        if log.exists():
+            write_atomic(log, "".join(f"{line}\n" for line in _lines(log, self.trainer.step_number)).encode())
+
+    def write_log(self, report: Progress) -> None:
+        """Append ``report`` to ``progress.jsonl``."""
+        log, line = self.folder / LOG, json.dumps(asdict(report)) + "\n"
+        with explained(log, len(line)), log.open("a", encoding="utf-8") as file:
+            file.write(line)
 
 
 def training_data(run: Run) -> Transitions:

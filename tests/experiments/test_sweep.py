@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from experiments.small import TASK, small_grid
 
 from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.checkpoint import load_run
+from workbench.engine.training.trainer import Trainer
 from workbench.experiments.compare import compare
 from workbench.experiments.items import Executor
 from workbench.experiments.job import Data, job_of
@@ -182,7 +184,7 @@ def test_jobs_of_a_failed_training_fail_with_it(data: Data, tmp_path: Path) -> N
     store = Store(tmp_path / "store", create=True)
     last = run(small_grid(data.model_copy(update={"folder": str(tmp_path / "gone")})), store)
     assert last.done == 0
-    assert len(last.errors) == 6  # two trainings, four jobs
+    assert len(last.errors) == 5  # two trainings in one item, four jobs
     assert all("its training failed: " in str(row.error) and "gone" in str(row.error) for row in store.rows())
 
 
@@ -261,3 +263,57 @@ def test_compare(done: Store) -> None:
     assert second["difference"]["mean"] == pytest.approx(float((pairs[0] - pairs[1]).mean()))
     with pytest.raises(StoreError, match="has no result yet"):
         compare(done, ["nothing"])
+
+
+# --- seeds together -----------------------------------------------------------------------------------------------
+
+
+def test_seeds_of_small_networks_are_dealt_out_to_the_workers(data: Data) -> None:
+    jobs = small_grid(data, seeds=(0, 1, 2, 3, 4)).jobs()
+    records = {job.key: record_of(job) for job in jobs}
+    trainings = [item for item in items_of(jobs, records, groups=2) if item.kind == "train"]
+    assert [item.trainings for item in trainings] == [3, 2]
+    keys = {job_of(record).training_key for item in trainings for record in (item.record, *item.beside)}
+    assert keys == {job.training_key for job in jobs}
+    assert {item.after for item in items_of(jobs, records, groups=2)} == {None, *(item.name for item in trainings)}
+    large = small_grid(data, axes={"fit.hidden": ((1024, 1024),)}).jobs()
+    records = {job.key: record_of(job) for job in large}
+    assert {item.trainings for item in items_of(large, records, groups=1)} == {0, 1}
+
+
+def test_together_and_apart_train_the_same(data: Data, done: Store, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", create=True)
+    assert run(small_grid(data), store, together=False).done == 4
+    names = store.place.listing("trained")
+    assert names.keys() == done.place.listing("trained").keys()
+    for name in names:
+        apart, together = (load_run(Path(s.where) / "trained" / name) for s in (store, done))
+        assert together.config == apart.config
+        for key, array in apart.arrays.items():
+            torch.testing.assert_close(together.arrays[key], array, rtol=1e-4, atol=1e-5)
+        logs = [(Path(s.where) / "trained" / name / "progress.jsonl").read_text().splitlines() for s in (store, done)]
+        assert [json.loads(line)["step"] for line in logs[0]] == [json.loads(line)["step"] for line in logs[1]]
+        for one, other in zip(*logs, strict=True):
+            assert json.loads(other)["losses"] == pytest.approx(json.loads(one)["losses"], rel=1e-3)
+
+
+def test_one_seed_that_cannot_be_trained_leaves_the_others_alone(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Trainer.step
+
+    def broken(trainer: Trainer) -> Any:
+        with torch.no_grad():
+            trainer.weights["critic"][0] = torch.inf if trainer.config.seed == 1 else 0.0
+        return step(trainer)
+
+    def none_together(*_: Any, **__: Any) -> Any:
+        raise FloatingPointError("the loss 'critic' is nan at step 100")
+
+    monkeypatch.setattr(Trainer, "step", broken)
+    monkeypatch.setattr("workbench.experiments.trained.fit_together", none_together)
+    store = Store(tmp_path / "store", create=True)
+    last = run(small_grid(data), store)
+    assert last.done == 2
+    assert {row.seed for row in store.rows() if row.status == "failed"} == {1}
+    assert all("critic" in error for error in last.errors.values())

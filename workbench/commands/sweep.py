@@ -37,6 +37,7 @@ def sweep(
     clip_actions: bool = False,
     device: Device = "cpu",
     retry_failed: bool = True,
+    together: bool = True,
     as_json: Json = False,
 ) -> None:
     """Train and evaluate a grid of jobs; what is done is never done again. Ctrl-C stops, the same command goes on.
@@ -56,6 +57,7 @@ def sweep(
         clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.
         device: Where to train and evaluate.
         retry_failed: Try jobs again that failed before.
+        together: Train the seeds of small networks at once; each ends as if alone, up to float rounding.
     """
     from workbench.experiments.grid import Grid, parse_axes, parse_seeds
     from workbench.experiments.job import Data
@@ -84,7 +86,15 @@ def sweep(
     stop, started, last, told = StopOnSignal("stopping; what is being trained is saved …"), time.perf_counter(), None, 0
     try:
         with stop, closing(Bar(len(wanted.jobs()), "sweep", "jobs")) as bar:
-            progress = run_sweep(wanted, kept, hands, should_stop=stop.asked, retry_failed=retry_failed, device=device)
+            progress = run_sweep(
+                wanted,
+                kept,
+                hands,
+                should_stop=stop.asked,
+                retry_failed=retry_failed,
+                device=device,
+                together=together,
+            )
             for last in progress:
                 bar.at(last.done, _note(last))
                 for error in list(last.errors.values())[told:]:

@@ -28,6 +28,8 @@ class Item:
     after : str or None
         Name of the item that must be done first.
     device : str
+    beside : tuple of dict
+        Of a training: records of jobs that need the same training with other seeds, done in the same computation.
     """
 
     kind: Kind
@@ -36,6 +38,12 @@ class Item:
     parts: tuple[str, ...] = ()
     after: str | None = None
     device: str = "cpu"
+    beside: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def trainings(self) -> int:
+        """How many trainings it does."""
+        return 1 + len(self.beside) if self.kind == "train" else 0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types."""

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from workbench.engine.training.config import make_config
+from workbench.engine.training.together import pays_together
 from workbench.experiments.grid import Grid
 from workbench.experiments.items import Event, Executor, Item
 from workbench.experiments.job import Data, Job
@@ -63,6 +65,7 @@ def sweep(
     should_stop: Callable[[], bool] = never,
     retry_failed: bool = True,
     device: str = "cpu",
+    together: bool = True,
 ) -> Iterator[SweepProgress]:
     """Run the jobs of ``grid`` that have no result in ``store``; starting again loses nothing and repeats nothing.
 
@@ -77,6 +80,8 @@ def sweep(
         Try jobs again that failed in an earlier sweep.
     device : str
         As for ``workbench fit``.
+    together : bool
+        Train the seeds of small networks at once: faster, and equal to each seed's own run up to float rounding.
 
     Yields
     ------
@@ -93,20 +98,37 @@ def sweep(
     missing = set(store.unfinished(records))
     if not retry_failed:
         missing -= {key for key in missing if store.failure(key) is not None}
-    items = items_of([job for job in jobs if job.key in missing], records, device)
+    groups = executor.workers if together else None
+    items = items_of([job for job in jobs if job.key in missing], records, device, groups)
     yield from _follow(store, executor, items, len(records) - len(missing), len(records), should_stop)
 
 
-def items_of(jobs: list[Job], records: dict[str, dict], device: str = "cpu") -> list[Item]:
-    """Trainings first, each once and with all the parts that its jobs need, then the jobs."""
+def items_of(jobs: list[Job], records: dict[str, dict], device: str = "cpu", groups: int | None = None) -> list[Item]:
+    """Trainings first, each once and with all the parts that its jobs need, then the jobs.
+
+    With ``groups`` the trainings that differ in their seed alone are dealt out to that many items, where they are done at once.
+    """
     parts: dict[str, dict[str, None]] = {}
     first: dict[str, Job] = {}
     for job in jobs:
         first.setdefault(job.training_key, job)
         parts.setdefault(job.training_key, {}).update(dict.fromkeys(job.parts))
-    trainings = [Item("train", key, records[job.key], tuple(parts[key]), device=device) for key, job in first.items()]
+    alike: dict[str, list[str]] = {}
+    for key, job in first.items():
+        wanted = sorted({*parts[key], *job.parts})
+        small = groups is not None and pays_together(make_config(**job.training))
+        alike.setdefault(job.family_key(wanted) if small else key, []).append(key)
+    trainings: list[Item] = []
+    done_by: dict[str, str] = {}
+    for keys in alike.values():
+        for number in range(min(groups or 1, len(keys))):
+            head, *beside = keys[number :: groups or 1]
+            others = tuple(records[first[key].key] for key in beside)
+            trainings.append(Item("train", head, records[first[head].key], tuple(parts[head]), None, device, others))
+            done_by |= dict.fromkeys((head, *beside), head)
     return trainings + [
-        Item("job", job.key, records[job.key], tuple(parts[job.training_key]), job.training_key, device) for job in jobs
+        Item("job", job.key, records[job.key], tuple(parts[job.training_key]), done_by[job.training_key], device)
+        for job in jobs
     ]
 
 
@@ -136,12 +158,13 @@ def _follow(
     store: Store, executor: Executor, items: list[Item], done: int, total: int, should_stop: Callable[[], bool]
 ) -> Iterator[SweepProgress]:
     names: dict[str, str] = {item.name: item.kind for item in items}
-    trainings = sum(item.kind == "train" for item in items)
+    weights = {item.name: item.trainings for item in items}
+    trainings = sum(weights.values())
     trained = 0
     running: dict[str, float] = {}
     errors: dict[str, str] = {}
     pace = _Pace(executor)
-    left = {"train": trainings, "job": len(items) - trainings}
+    left = {kind: sum(item.kind == kind for item in items) for kind in ("train", "job")}
     stopped = False
 
     def state(row: Row | None = None) -> SweepProgress:
@@ -165,7 +188,7 @@ def _follow(
                     errors[event.name] = event.error
                 if event.happened == "done":
                     pace.note(kind, event)
-                    trained += kind == "train"
+                    trained += weights[event.name]
                     if kind == "job":
                         done += 1
                         result = store.result(event.name)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.engine.training.checkpoint import RUN_FILE, CheckpointError, Run, load_run
 from workbench.engine.training.fit import Progress
+from workbench.engine.training.together import fit_together
 from workbench.experiments.job import Job
 from workbench.experiments.place import Stopped, never
 from workbench.experiments.store import TRAINED, Store
@@ -106,14 +108,67 @@ def ensure_trained(
         return Trained(name, run, seconds)
 
 
-def _train(
-    folder: Path,
-    job: Job,
-    parts: tuple[str, ...],
-    device: str,
-    should_stop: Callable[[], bool],
-    tell: Callable[[Progress], None] | None,
-) -> float:
+def ensure_trained_together(
+    store: Store,
+    jobs: list[Job],
+    parts: tuple[str, ...] = (),
+    *,
+    device: str = "cpu",
+    should_stop: Callable[[], bool] = never,
+    tell: Callable[[Progress], None] | None = None,
+) -> None:
+    """`ensure_trained` for jobs whose trainings differ in their seed alone, all of them in one computation.
+
+    When one of the seeds cannot be trained the others are trained by themselves; the error is raised when none can.
+    """
+    wanted = tuple(dict.fromkeys((*parts, *(name for job in jobs for name in job.parts))))
+    named = {folder_of(job, wanted): job for job in jobs}
+    with ExitStack() as locks:
+        for name in sorted(named):  # always in the same order, so that two workers never wait for each other
+            locks.enter_context(store.lock_training(name, should_stop))
+        left = {name: job for name, job in named.items() if find_trained(store, job) is None}
+        folders = {name: store.place.working_folder(name) for name in left}
+        errors: list[Exception] = []
+        try:
+            runs = [_open(folders[name], job, wanted, device) for name, job in left.items()]
+            _train_together(runs, should_stop, tell)
+        except (ValueError, FloatingPointError):
+            for name, job in left.items():
+                try:
+                    _train(folders[name], job, wanted, device, should_stop, tell)
+                except (ValueError, FloatingPointError) as error:
+                    errors.append(error)
+                    folders.pop(name)
+            if errors and not folders:
+                raise errors[0] from None
+        for name in folders:
+            store.place.publish(name, RUN_FILE)
+
+
+def _train_together(
+    runs: list[TrainingRun], should_stop: Callable[[], bool], tell: Callable[[Progress], None] | None
+) -> None:
+    """Train what is at the same update at once; a group that was killed while it saved may have left two kinds."""
+    by_trainer = {id(run.trainer): run for run in runs}
+    for step in sorted({run.trainer.step_number for run in runs}):
+        trainers = [run.trainer for run in runs if run.trainer.step_number == step]
+        for run in runs:
+            run.trim_log()
+        reports = fit_together(
+            trainers,
+            save=lambda trainer: by_trainer[id(trainer)].save(trainer),
+            save_every=SAVE_EVERY,
+            should_stop=should_stop,
+            tell=lambda trainer, report: by_trainer[id(trainer)].write_log(report),
+        )
+        for report in reports:
+            if report.stopped:
+                raise Stopped
+            if tell is not None:
+                tell(report)
+
+
+def _open(folder: Path, job: Job, parts: tuple[str, ...], device: str) -> TrainingRun:
     settings: dict[str, Any] = job.training | {"seed": job.seed, "parts": list(parts)}
     run = TrainingRun.open(
         job.task,
@@ -125,6 +180,18 @@ def _train(
         clip_actions=job.data.clip_actions,
     )
     check_data(run.trainer.data.fingerprint(), job)
+    return run
+
+
+def _train(
+    folder: Path,
+    job: Job,
+    parts: tuple[str, ...],
+    device: str,
+    should_stop: Callable[[], bool],
+    tell: Callable[[Progress], None] | None,
+) -> float:
+    run = _open(folder, job, parts, device)
     started = time.perf_counter()
     for report in run.progress(should_stop=should_stop, save_every=SAVE_EVERY):
         if report.stopped:

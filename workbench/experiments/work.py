@@ -18,7 +18,7 @@ from workbench.experiments.items import Event, Item, Tell
 from workbench.experiments.job import Job, job_of
 from workbench.experiments.place import Stopped
 from workbench.experiments.store import Store
-from workbench.experiments.trained import Trained, ensure_trained
+from workbench.experiments.trained import Trained, ensure_trained, ensure_trained_together
 from workbench.training_run import choose_device
 
 EVERY = 0.25  # seconds between two reports of progress
@@ -55,7 +55,13 @@ def work(store: Store, item: Item, bench: Bench, should_stop: Callable[[], bool]
     except ValueError as error:
         return _failed(store, item, error)
     try:
-        if item.kind == "train":
+        if item.beside:
+            ensure_trained_together(
+                store, [job, *map(job_of, item.beside)], item.parts, device=item.device, should_stop=should_stop,
+                tell=_steps(item.name, tell),
+            )  # fmt: skip
+            facts: dict[str, Any] = {"trainings": item.trainings}
+        elif item.kind == "train":
             found = ensure_trained(
                 store, job, item.parts, device=item.device, should_stop=should_stop,
                 tell=_steps(item.name, tell),

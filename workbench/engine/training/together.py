@@ -10,14 +10,16 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
-from workbench.engine.precision import few_threads
+from workbench.engine.precision import SMALL, few_threads
 from workbench.engine.training.adam import Adam
+from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fit import Progress, fit
 from workbench.engine.training.loss import Scene
 from workbench.engine.training.plan import Phase
@@ -31,6 +33,11 @@ Update = Callable[[dict[str, Tensor], Noise], tuple[dict[str, Tensor], dict[str,
 
 class CannotTrainTogether(ValueError):
     """These runs, or this loss, must be trained one by one; the message says why."""
+
+
+def pays_together(config: FitConfig) -> bool:
+    """Whether several seeds at once are faster than one after the other: for small networks, which nobody compiles."""
+    return not config.compile and config.batch_size * max(config.hidden) ** 2 < SMALL
 
 
 class TrainerGroup:
@@ -67,6 +74,7 @@ class TrainerGroup:
         self._scene = Scene(self._networks)
         self._offsets: list[int] = [0] * len(trainers)
         self._updates: dict[Phase, Update] = {}
+        self.losses: dict[str, Tensor] = {}  # of the latest update, (E,) each
 
     def _stack(self, name: str) -> StackedMlp:
         net = self._networks.net(name)
@@ -117,10 +125,10 @@ class TrainerGroup:
                         f"the losses {', '.join(phase.losses)} cannot be trained for several seeds at once, so train the "
                         f"seeds one by one ({str(error).strip().splitlines()[0]})"
                     ) from error
-            losses = self._apply(phase, *self._updates[phase](batch, noise))
+            self.losses = self._apply(phase, *self._updates[phase](batch, noise))
         for trainer in self.trainers:
             trainer.step_number += 1
-        return losses
+        return self.losses
 
     def hand_back(self) -> list[Trainer]:
         """Bring every seed's trainer up to date: from here on it is as if it had been trained alone."""
@@ -180,6 +188,7 @@ def fit_together(
     save_every: int = 1000,
     report_every: int = 100,
     should_stop: Callable[[], bool] | None = None,
+    tell: Callable[[Trainer, Progress], None] | None = None,
 ) -> Iterator[Progress]:
     """Train all ``trainers`` at once until done, yielding progress; losses are the means over the seeds.
 
@@ -191,6 +200,8 @@ def fit_together(
         As for `TrainerGroup`.
     save, save_every, report_every, should_stop
         As for `workbench.engine.training.fit.fit`; ``save`` is called with each trainer.
+    tell : callable, optional
+        Hears of each trainer what `fit` would report of it, with its own losses.
 
     Warns
     -----
@@ -213,13 +224,19 @@ def fit_together(
 
     keep = None if save is None else save_each
     try:
-        yield from fit(group, save=keep, save_every=save_every, report_every=report_every, should_stop=should_stop)
+        reports = fit(group, save=keep, save_every=save_every, report_every=report_every, should_stop=should_stop)
+        for report in reports:
+            if tell is not None and not report.stopped:
+                for number, trainer in enumerate(trainers):
+                    own = {name: float(loss[number]) for name, loss in group.losses.items()}
+                    tell(trainer, replace(report, losses=own))
+            yield report
         return
     except CannotTrainTogether as error:
         warnings.warn(str(error), stacklevel=2)
     finally:
         group.hand_back()
-    yield from _one_by_one(trainers, save, save_every, report_every, should_stop)
+    yield from _one_by_one(trainers, save, save_every, report_every, should_stop, tell)
 
 
 def _one_by_one(
@@ -228,12 +245,15 @@ def _one_by_one(
     save_every: int,
     report_every: int,
     should_stop: Callable[[], bool] | None,
+    tell: Callable[[Trainer, Progress], None] | None,
 ) -> Iterator[Progress]:
     total = sum(trainer.total_steps for trainer in trainers)
     for trainer in trainers:
         others = sum(other.step_number for other in trainers if other is not trainer)
         reports = fit(trainer, save=save, save_every=save_every, report_every=report_every, should_stop=should_stop)
         for report in reports:
+            if tell is not None and not report.stopped:
+                tell(trainer, report)
             done = others + report.step
             eta = (total - done) / max(report.steps_per_second, 1e-9)
             words = f"{report.phase}, seed {trainer.config.seed}"
