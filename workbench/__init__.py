@@ -14,6 +14,8 @@ _HOMES = {
     "act": "workbench.engine.steering.run",
     "steer": "workbench.engine.steering.run",
     "draw_noise": "workbench.engine.steering.noise",
+    "AfterFlow": "workbench.engine.steering.protocol",
+    "DuringFlow": "workbench.engine.steering.protocol",
     "Parts": "workbench.engine.models.parts",
     "check_parts": "workbench.engine.models.check",
     "load_published": "workbench.engine.models.published",
@@ -22,6 +24,9 @@ _HOMES = {
     "evaluate": "workbench.engine.metrics.evaluate",
     "load_run": "workbench.engine.training.checkpoint",
     "quick_parts": "workbench.engine.training.quick",
+    "flow_matching_loss": "workbench.engine.training.flow_matching",
+    "expectile_loss": "workbench.engine.training.iql",
+    "mmd_against_theory": "workbench.engine.metrics.mmd",
 }
 _ROOMS = ("course",)  # whole rooms: wb.course.check(...)
 __all__ = sorted((*_HOMES, *_ROOMS))

@@ -88,7 +88,7 @@ EXERCISES = (
             "At the first step 10 steps remain, at the second 9, …",
             "10 + 9 + … + 1.",
         ),
-        well="55 forward, and as many backward, where QGF needs 10. The number grows with T².",
+        well="55 forward (65 with the flow's own ten), and as many backward, where QGF needs 10. The number grows with T².",
         read=number("evaluations"),
         right=55,
         mistakes=(
