@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workbench.commands.about import doctor, rules, tasks
+from workbench.commands.course import COURSE, handout
 from workbench.commands.fit import fit
 from workbench.commands.generate import generate
 from workbench.commands.measure import MEASURE
@@ -32,4 +33,6 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "runs": RUNS,
     "report": report,
     "serve": serve,
+    "course": COURSE,
+    "handout": handout,
 }

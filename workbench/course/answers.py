@@ -11,6 +11,10 @@ from torch import Tensor
 Read = Callable[[Any], Any]
 
 
+class NothingYet(ValueError):
+    """There is no answer to judge yet."""
+
+
 def number(unit: str = "") -> Read:
     """A number: int, float, numpy or torch scalar, or text such as ``"8.1"``, ``"8,1"``, ``"81/10"`` or ``"85%"``."""
 
@@ -85,7 +89,7 @@ def _result(answer: Callable[..., Any], probe: Sequence[Any], call: str) -> Tens
     except Exception as error:  # whatever a participant's code does, the lesson goes on
         raise ValueError(f"Called as {call}, your function stopped with {type(error).__name__}: {error}") from None
     if found is None or found is Ellipsis:
-        raise ValueError("Your function returns nothing yet: end it with `return ...`.")
+        raise NothingYet("Your function returns nothing yet: put your answer behind `return`.")
     try:
         return torch.as_tensor(found, dtype=torch.float64).detach()
     except (TypeError, ValueError, RuntimeError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from workbench.course.answers import NothingYet
 from workbench.course.exercise import Exercise
 from workbench.course.exercises import EXERCISES
 from workbench.course.record import read, write
@@ -74,7 +75,10 @@ def check(name: str, answer: Any = ...) -> Note:
         return Note(
             "open", f'Replace the `...` by your answer and run the cell again. Stuck? `wb.course.hint("{name}")`'
         )
-    fault = exercise.fault(answer)
+    try:
+        fault = exercise.fault(answer)
+    except NothingYet as open_still:
+        return Note("open", f'{open_still} Stuck? `wb.course.hint("{name}")`')
     record = read()
     entry = record["exercises"].setdefault(name, {"solved": False, "tries": 0, "hints": 0})
     if not entry["solved"]:

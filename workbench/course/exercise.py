@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.course.answers import Read
+from workbench.course.answers import NothingYet, Read
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Exercise(ABC):
 
     @abstractmethod
     def fault(self, answer: Any) -> str:
-        """What is wrong with ``answer``; "" when it is right."""
+        """What is wrong with ``answer``; "" when it is right. Raises `NothingYet` where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +75,8 @@ class Compared(Exercise):
         """Compare with the right answer, then with each mistake."""
         try:
             found = self.read(answer)
+        except NothingYet:
+            raise
         except ValueError as error:
             return str(error)
         wanted = self.read(self.right)

@@ -47,8 +47,8 @@ _ALL = (
     ),
     Question(
         "flows.steps",
-        "A trained flow needs how many Euler steps until its samples look like the data (their mean distance to the data's "
-        "own clusters within 10% of the best)?",
+        "A flow is followed in T straight steps. How many does it take until the distance between its samples and the data has "
+        "fallen by 90% from what a single step leaves?",
         "The learned velocity bends mostly where the two lobes part. A few steps follow that bend well enough; this is why "
         "ten are plenty in practice.",
         unit="steps",

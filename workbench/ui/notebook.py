@@ -16,6 +16,7 @@ from workbench.plots.still import Figure, stages
 from workbench.ui.bench import Bench, Live, Watch, ready
 from workbench.ui.fields import Field, fields_of
 from workbench.ui.frames import figure
+from workbench.ui.inside import dashboard
 from workbench.ui.scene import EXTENT, Policy, Question, answer, landscape
 from workbench.ui.session import parts_for
 
@@ -164,4 +165,15 @@ def _table(found: Any) -> str:
     return f'<table class="workbench-numbers"><tr><th></th>{head}</tr>{rows}</table>'
 
 
-__all__ = ["Bench", "Explorer", "Live", "Watch", "control", "parts_for", "picture", "ready", "rule_controls"]
+__all__ = [
+    "Bench",
+    "Explorer",
+    "Live",
+    "Watch",
+    "control",
+    "dashboard",
+    "parts_for",
+    "picture",
+    "ready",
+    "rule_controls",
+]

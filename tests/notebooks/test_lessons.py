@@ -1,0 +1,128 @@
+"""Every lesson runs from top to bottom, says nothing in red, and keeps what it promises in its prose."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from workbench.course.exercises import EXERCISES
+from workbench.course.questions import QUESTIONS
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
+LESSONS = [path for path in NOTEBOOKS if path.stem[0] == "0"]
+
+
+def sources(path: Path, kind: str) -> str:
+    return "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_is_well_formed(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)  # updates know cells by their ids
+    assert all(len(cell.source.splitlines()) <= 25 for cell in notebook.cells if cell.cell_type == "code")
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_asks_predicts_checks_sums_up_and_cites(path):
+    prose, code = sources(path, "markdown"), sources(path, "code")
+    assert re.match(r"# \d · .+\n\n\*\*.+\?\*\*", prose), "a question comes first"
+    assert "## In two sentences" in prose
+    assert "arxiv.org/abs/" in prose
+    predicted, revealed = (set(re.findall(rf'course\.{verb}\("([\w.]+)"', code)) for verb in ("predict", "reveal"))
+    asked, checked = (set(re.findall(rf'course\.{verb}\("([\w.]+)"', code)) for verb in ("ask", "check"))
+    assert predicted == revealed
+    assert predicted
+    assert asked <= checked
+    assert checked
+
+
+def test_every_exercise_and_every_prediction_is_in_a_lesson():
+    code = "\n".join(sources(path, "code") for path in LESSONS)
+    assert set(re.findall(r'course\.check\("([\w.]+)"', code)) == EXERCISES.keys()
+    assert set(re.findall(r'course\.predict\("([\w.]+)"', code)) == QUESTIONS.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_runs(path, root, tmp_path, environment, record_property):
+    shutil.copytree(root / "notebooks" / "data", tmp_path / "data")
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook, timeout=180, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    )
+    client.execute(env=environment)
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    red = [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
+    red = [o for o in red if "without encryption" not in o.get("text", "")]  # of the kernel itself, not of the lesson
+    assert not red
+    notes = [output.data.get("text/plain", "") for output in outputs if "data" in output]
+    assert not [note for note in notes if note.startswith("Not yet.")], "an unanswered exercise counts as open"
+    PROMISES.get(path.stem, lambda printed, record: None)(
+        "".join(output.text for output in outputs if output.output_type == "stream"),
+        json.loads((tmp_path / "course.json").read_text()) if (tmp_path / "course.json").exists() else {},
+    )
+
+
+def rows(printed: str, pattern: str) -> list[list[float]]:
+    """The numbers of the printed lines that match."""
+    return [
+        [float(n) for n in re.findall(r"-?\d+\.?\d*", line)] for line in printed.splitlines() if re.match(pattern, line)
+    ]
+
+
+def more_is_less_in_the_end(printed, record):
+    truth = [row[2] for row in rows(printed, r" +\d")]
+    assert max(truth) > truth[0] + 0.05
+    assert truth[-1] < max(truth) - 0.2
+    returns = [row[1] for row in rows(printed, r"weight +[\d.]+:")]
+    assert returns[1] > max(returns[0], returns[2])
+
+
+def samples_approach_the_data(printed, record):
+    far = [row[1] for row in rows(printed, r" +\d+ steps:")]
+    assert far[0] > 10 * far[-1]
+    early, late = re.search(r"first 50 updates ([\d.]+), last 50 updates ([\d.]+)", printed).groups()
+    assert float(late) < float(early)
+
+
+def the_critic_errs_off_the_data(printed, record):
+    middle, _, off = (
+        float(n) for n in re.search(r"'middle': ([\d.]+), 'edge': ([\d.]+), 'off': ([\d.]+)", printed).groups()
+    )
+    assert off > 5 * middle
+
+
+def the_noisy_gradient_is_less_steady(printed, record):
+    found = dict(re.findall(r"'(\w+)': ([\d.]+)", printed))
+    assert float(found["qgf"]) > float(found["noisy"]) + 0.02
+
+
+def adams_first_step_ignores_alpha_and_the_bound_holds(printed, record):
+    table = [row for row in rows(printed, r" +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+$")]
+    assert len({row[1] for row in table}) == 1
+    assert table[-1][3] > 2 * table[0][3]
+    bound = [row for row in rows(printed.partition("measured")[2].partition("Q says")[0], r" ?\d+ +[\d.]+ +[\d.]+$")]
+    assert len(bound) == 6
+    assert all(measured <= limit + 1e-9 for _, measured, limit in bound)
+
+
+def the_clone_fails_and_the_steered_policy_arrives(printed, record):
+    success = [row[1] for row in rows(printed, r"weight +[\d.]+: success")]
+    assert success[0] < 20
+    assert max(success) > 80
+
+
+PROMISES = {
+    "01_first_steps": more_is_less_in_the_end,
+    "02_flows": samples_approach_the_data,
+    "03_critics": the_critic_errs_off_the_data,
+    "04_qgf": the_noisy_gradient_is_less_steady,
+    "05_vgf": adams_first_step_ignores_alpha_and_the_bound_holds,
+    "07_real_task": the_clone_fails_and_the_steered_policy_arrives,
+}

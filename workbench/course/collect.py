@@ -1,0 +1,94 @@
+"""One table of what the participants did, for the instructor."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from workbench.course.exercises import EXERCISES
+from workbench.course.questions import QUESTIONS
+from workbench.course.record import FILE, read
+from workbench.engine.data.atomic import write_atomic
+
+
+def collect(folders: Iterable[Path]) -> list[dict[str, Any]]:
+    """One row per participant.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+        Folders of participants, or folders that hold such folders.
+
+    Returns
+    -------
+    list of dict
+        participant, folder, solved (of how many), tries and hints over all exercises, predictions right (of those
+        revealed), best score within the allowed shift, then one column per exercise (1 solved, 0 tried, empty untouched)
+        and per prediction (1 right, 0 wrong, empty not revealed). A record that cannot be read gives a row that says so.
+
+    Raises
+    ------
+    ValueError
+        No folder holds a record.
+    """
+    places = sorted({place.resolve() for folder in folders for place in _places(folder)})
+    if not places:
+        raise ValueError(f"no {FILE} in these folders; participants get one from: workbench course new DIR")
+    return [_row(place) for place in places]
+
+
+def _places(folder: Path) -> list[Path]:
+    if (folder / FILE).is_file():
+        return [folder]
+    return [path.parent for path in folder.glob(f"*/{FILE}")] if folder.is_dir() else []
+
+
+def _row(place: Path) -> dict[str, Any]:
+    row: dict[str, Any] = {"participant": place.name, "folder": str(place), "note": ""}
+    try:
+        record = read(place)
+        row["participant"] = record["participant"] or place.name
+        exercises, predictions = record["exercises"], record["predictions"]
+        revealed = [entry for entry in predictions.values() if "right" in entry]
+        valid = [entry["return"] for entry in record["scores"] if entry["valid"]]
+        row |= {
+            "solved": sum(bool(entry["solved"]) for entry in exercises.values()),
+            "exercises": len(EXERCISES),
+            "tries": sum(entry["tries"] for entry in exercises.values()),
+            "hints": sum(entry["hints"] for entry in exercises.values()),
+            "right": sum(bool(entry["right"]) for entry in revealed),
+            "revealed": len(revealed),
+            "best_score": max(valid, default=""),
+        }
+        row |= {name: _mark(exercises.get(name), "solved") for name in EXERCISES}
+        row |= {f"predict {name}": _mark(predictions.get(name), "right") for name in QUESTIONS}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        row["note"] = f"unreadable: {error}"
+    return row
+
+
+def _mark(entry: dict[str, Any] | None, key: str) -> int | str:
+    return "" if entry is None or key not in entry else int(bool(entry[key]))
+
+
+def as_csv(rows: list[dict[str, Any]]) -> str:
+    """The table as CSV; a text that a spreadsheet would take for a formula gets a quote in front."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _harmless(value) for name, value in row.items()})
+    return buffer.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
+
+
+def write_table(rows: list[dict[str, Any]], path: Path) -> None:
+    """Write the table, atomically."""
+    write_atomic(path, as_csv(rows).encode())

@@ -1,0 +1,164 @@
+"""Handouts: every notebook as a page and as slides, and figures to play with; files that need no network and no server."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbconvert.exporters import HTMLExporter
+from pygments.formatters import HtmlFormatter
+
+from workbench.course.copies import HOME, lessons
+from workbench.engine.data.atomic import folder_at_once
+from workbench.plots.still import equation_svg
+from workbench.ui.bench import PAPER
+from workbench.ui.saved_figures import FIGURES, save_figure
+
+HERE = Path(__file__).parent
+MATH = re.compile(r"(?<![\\$])(\$\$?)(?!\s)(.+?)(?<!\s)\1(?!\d)", re.DOTALL)
+CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+TIMEOUT = 300  # seconds for one cell
+
+
+def write_handout(out: Path, chosen: Sequence[Path] = (), figures: bool = True) -> Iterator[str]:
+    """Write a folder of HTML files; says each file when it is there.
+
+    Parameters
+    ----------
+    out : Path
+        Must not exist; it appears when everything is done.
+    chosen : sequence of Path
+        Notebooks; those of the course without any.
+    figures : bool
+        Also write the interactive figures.
+
+    Raises
+    ------
+    ValueError
+        ``out`` exists, a notebook is missing, or one of its cells fails.
+    """
+    if out.exists():
+        raise ValueError(f"{out} exists; choose another folder or delete it first")
+    sources = list(chosen) or lessons()
+    for source in sources:
+        if source.suffix != ".ipynb" or not source.is_file():
+            raise ValueError(f"{source} is not a notebook")
+    with folder_at_once(out) as draft:
+        entries = []
+        for source in sources:
+            notebook = with_svg_math(executed(source))
+            title = title_of(notebook, source.stem)
+            (draft / f"{source.stem}.html").write_text(page(notebook, title), encoding="utf-8")
+            (draft / f"{source.stem}-slides.html").write_text(slides(notebook, title), encoding="utf-8")
+            entries.append((source.stem, title))
+            yield f"{out / source.stem}.html and -slides.html"
+        for name, figure in FIGURES.items() if figures else ():
+            save_figure(draft / f"figure-{name}.html", figure)
+            yield f"{out}/figure-{name}.html"
+        (draft / "index.html").write_text(index(entries, figures), encoding="utf-8")
+    yield f"open {out / 'index.html'}"
+
+
+def executed(source: Path) -> Any:
+    """Run a notebook from top to bottom in a folder of its own, its components showing stills."""
+    notebook = nbformat.read(source, as_version=4)
+    with tempfile.TemporaryDirectory() as name:
+        if (HOME / "data").is_dir():
+            shutil.copytree(HOME / "data", Path(name) / "data")
+        client = NotebookClient(
+            notebook, timeout=TIMEOUT, kernel_name="python3", resources={"metadata": {"path": name}}
+        )
+        try:
+            client.execute(env=os.environ | {PAPER: "1"})
+        except Exception as error:  # nbclient has several
+            last = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[-1]
+            raise ValueError(f"{source} does not run to its end: {last}") from None
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [item for item in cell.outputs if item.get("name") != "stderr"]
+    return notebook
+
+
+def with_svg_math(notebook: Any) -> Any:
+    """Replace the formulas in Markdown cells by pictures of them; what cannot be typeset stays as it is written."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            pieces = CODE.split(cell.source)
+            cell.source = "".join(piece if odd % 2 else MATH.sub(_picture, piece) for odd, piece in enumerate(pieces))
+    return notebook
+
+
+def _picture(found: re.Match[str]) -> str:
+    latex = " ".join(found[2].split())
+    svg = equation_svg(latex)
+    if svg is None:
+        return found[0]
+    kind = "display" if found[1] == "$$" else "inline"
+    data = base64.b64encode(svg.encode()).decode()
+    alt = escape(latex.replace("*", "&#42;"), quote=True)
+    return f'<img class="math {kind}" alt="{alt}" src="data:image/svg+xml;base64,{data}">'
+
+
+def title_of(notebook: Any, default: str) -> str:
+    """The first heading."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("# "):
+            return str(cell.source.splitlines()[0][2:].strip())
+    return default
+
+
+def body_of(notebook: Any) -> str:
+    """The cells as HTML, without a page around them."""
+    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
+    body: str = exporter.from_notebook_node(notebook)[0]
+    return body
+
+
+def _frame(title: str, body: str, script: str = "", kind: str = "page") -> str:
+    colours = HtmlFormatter().get_style_defs(".highlight")
+    style = (HERE / "handout.css").read_text(encoding="utf-8")
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<style>{colours}\n{style}</style></head><body class="{kind}">\n{body}\n{script}</body></html>\n'
+    )
+
+
+def page(notebook: Any, title: str) -> str:
+    """A notebook as one page."""
+    return _frame(title, f"<main>{body_of(notebook)}</main>")
+
+
+def slides(notebook: Any, title: str) -> str:
+    """A notebook as slides: one for each heading, moved by arrow keys or by scrolling."""
+    groups: list[list[Any]] = []
+    for cell in notebook.cells:
+        if not groups or (cell.cell_type == "markdown" and re.match(r"#{1,2} ", cell.source)):
+            groups.append([])
+        groups[-1].append(cell)
+    sections = ""
+    for cells in groups:
+        part = nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
+        sections += f'<section class="slide">{body_of(part)}</section>\n'
+    script = f"<script>{(HERE / 'slides.js').read_text(encoding='utf-8')}</script>"
+    return _frame(title, sections, script, kind="slides")
+
+
+def index(entries: list[tuple[str, str]], figures: bool) -> str:
+    """The page that leads to the others."""
+    rows = "".join(
+        f'<li><a href="{stem}.html">{escape(title)}</a> · <a href="{stem}-slides.html">slides</a></li>'
+        for stem, title in entries
+    )
+    more = "".join(f'<li><a href="figure-{name}.html">{escape(f.title)}</a></li>' for name, f in FIGURES.items())
+    extra = f"<h2>Figures to play with</h2><ul>{more}</ul>" if figures else ""
+    return _frame("Handouts", f"<main><h1>Value-guided flow policies</h1><ul>{rows}</ul>{extra}</main>")
