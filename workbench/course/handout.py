@@ -24,7 +24,7 @@ from workbench.ui.bench import PAPER
 from workbench.ui.saved_figures import FIGURES, save_figure
 
 HERE = Path(__file__).parent
-MATH = re.compile(r"(?<![\\$])(\$\$?)(?!\s)(.+?)(?<!\s)\1(?!\d)", re.DOTALL)
+MATH = re.compile(r"(?<![\\$\w])(\$\$?)(?![\s\d])(.+?)(?<!\s)\1(?![\d$])", re.DOTALL)
 CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 TIMEOUT = 300  # seconds for one cell
 
@@ -85,6 +85,10 @@ def executed(source: Path) -> Any:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [item for item in cell.outputs if item.get("name") != "stderr"]
+            for item in cell.outputs:
+                if "image/png" in item.get("data", {}):
+                    item.metadata["image/png"] = {"alt": item.data.get("text/plain", "picture")}
+    notebook.metadata.pop("widgets", None)  # what the forms would need to live; on paper they are words
     return notebook
 
 

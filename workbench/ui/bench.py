@@ -10,7 +10,9 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 import panel as pn
+import param
 import torch
+from panel.custom import JSComponent
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
@@ -200,6 +202,28 @@ def rule_panel(rule: str, names: list[str] | None = None, **settings: Any) -> di
     return {name: panel_control(fields[name], settings.get(name, fields[name].default)) for name in names}
 
 
+class Picture(JSComponent):
+    """An image that is replaced without a flicker. (Panel's own PNG pane asks a CDN for style sheets at every change.)"""
+
+    png = param.Bytes(default=b"", doc="The file.")
+
+    _esm = """
+export function render({model}) {
+  const image = document.createElement("img")
+  image.style.maxWidth = "100%"
+  let url = ""
+  const show = () => {
+    URL.revokeObjectURL(url)
+    url = URL.createObjectURL(new Blob([model.png], {type: "image/png"}))
+    image.src = url
+  }
+  show()
+  model.on("png", show)
+  return image
+}
+"""
+
+
 class Live(pn.viewable.Viewer):
     """Sliders and a picture of your own: ``draw`` gets the sliders' values and returns a matplotlib figure.
 
@@ -225,7 +249,7 @@ class Live(pn.viewable.Viewer):
             )
             for name, values in stops.items()
         }
-        self.picture = pn.pane.PNG(self._png(), sizing_mode="scale_width", max_width=900, margin=0)
+        self.picture = Picture(png=self._png(), sizing_mode="stretch_width", margin=0)
         for control in self.controls.values():
             control.param.watch(lambda _: self.update(), "value")
 
@@ -234,7 +258,7 @@ class Live(pn.viewable.Viewer):
 
     def update(self) -> None:
         """Draw again with what the sliders say."""
-        self.picture.object = self._png()
+        self.picture.png = self._png()
 
     def __panel__(self) -> pn.viewable.Viewable:
         row = pn.Row(*self.controls.values(), styles=GAP, sizing_mode="stretch_width", margin=(0, 0, 8, 0))

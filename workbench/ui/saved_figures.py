@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import panel as pn
-from bokeh.models import CustomJSTickFormatter
+from bokeh.models import CustomJSTickFormatter, UIElement
 from bokeh.resources import INLINE
+from panel.io.notebook import patch_inline_stylesheets
 
 from workbench.ui.bench import COLOURS, Bench
 from workbench.ui.controls import STYLE, QuickSlider
@@ -99,5 +100,13 @@ def save_figure(path: Path, figure: SavedFigure) -> None:
     )
     slider.jscallback(args={"stages": stages, "frames": frames, "worlds": worlds}, value=SHOW)
     heading = pn.pane.HTML(f"<h2>{figure.title}</h2>", margin=0)
-    column = pn.Column(heading, slider, stages, sizing_mode="stretch_width", max_width=1200, margin=16)
+    column = pn.Column(
+        heading, slider, stages, sizing_mode="stretch_width", max_width=1200, margin=16, hooks=[_styles_inside]
+    )
     column.save(str(path), resources=INLINE, title=figure.title)
+
+
+def _styles_inside(column: Any, root: Any) -> None:
+    """Put Panel's own style sheets into the file: left alone, `save` names a CDN for them even with inline resources."""
+    for model in root.select({"type": UIElement}):
+        patch_inline_stylesheets(model)

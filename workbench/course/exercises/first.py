@@ -110,7 +110,7 @@ EXERCISES = (
             "Move the slider and watch True reward, not the Q estimate.",
             "It lies between 0.4 and 1.",
         ),
-        well="Close to the best there is. Note that the Q estimate could not have told you: it only ever rises.",
+        well="Close to the best there is. Note that the Q estimate could not have told you: it goes on rising past the top.",
         judge=judge_weight,
         mistakes=(
             Mistake(0, "At weight 0 nothing is pushed"),

@@ -1,0 +1,114 @@
+"""Handouts open from a file, with the network off, and ask nobody for anything."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, expect
+
+from workbench.course.handout import MATH, with_svg_math, write_handout
+from workbench.plots.still import equation_svg
+from workbench.ui.saved_figures import FIGURES, save_figure
+
+CODE = """\
+from workbench.ui.notebook import Bench, Live, ready
+from matplotlib.figure import Figure
+import workbench as wb
+
+ready()
+wb.course.predict("first.push")"""
+
+
+@pytest.fixture(scope="module")
+def notebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cells = [
+        nbformat.v4.new_markdown_cell("# A lesson\n\n**Why $a_t$?** and `$not math$`\n\n$$a + \\delta\\, v$$"),
+        nbformat.v4.new_code_cell(CODE),
+        nbformat.v4.new_markdown_cell("## Look\n\nAt this."),
+        nbformat.v4.new_code_cell('Bench("bandit2d", "qgf", shown=32)'),
+        nbformat.v4.new_code_cell('wb.course.source(wb.RULES["qgf"].guidance)'),
+    ]
+    path = tmp_path_factory.mktemp("lesson") / "01_lesson.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+@pytest.fixture
+def offline(browser: Browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
+    page, faults = context.new_page(), []
+    page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+    page.on("request", lambda r: faults.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None)
+    page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+    yield page
+    context.close()
+    assert not faults, faults
+
+
+def test_every_formula_of_the_course_can_be_typeset(root):
+    found = []
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown":
+                found += [" ".join(formula[2].split()) for formula in MATH.finditer(cell.source)]
+    assert len(found) > 10
+    assert [formula for formula in found if equation_svg(formula) is None] == []
+
+
+def test_money_and_code_are_no_formulas():
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("`$x$` costs $5 or 10$ and $y$.")])
+    text = with_svg_math(book).cells[0].source
+    assert text.count("<img") == 1
+    assert "`$x$`" in text
+
+
+def test_wrong_input_says_what(tmp_path, notebook):
+    with pytest.raises(ValueError, match="exists"):
+        list(write_handout(tmp_path))
+    with pytest.raises(ValueError, match="is not a notebook"):
+        list(write_handout(tmp_path / "out", [tmp_path / "none.ipynb"]))
+    broken = tmp_path / "broken.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")]), broken)
+    with pytest.raises(ValueError, match="ZeroDivisionError"):
+        list(write_handout(tmp_path / "out", [broken]))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_pages_and_slides_work_offline(tmp_path, notebook, offline, environment, monkeypatch):
+    for name in ("PYTHONPATH", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, environment[name])
+    said = list(write_handout(tmp_path / "out", [notebook], figures=False))
+    assert said[-1].endswith("index.html")
+    text = (tmp_path / "out" / "01_lesson.html").read_text()
+    assert "https://cdn" not in text
+    assert "<script" not in text
+    offline.goto((tmp_path / "out" / "index.html").as_uri())
+    offline.get_by_role("link", name="A lesson").click()
+    expect(offline.locator("h1")).to_have_text("A lesson")
+    pictures = offline.locator("img")
+    assert pictures.count() == 3  # two formulas and the bench
+    assert all(pictures.nth(i).evaluate("image => image.naturalWidth") > 0 for i in range(3))
+    expect(offline.locator(".wb-source svg").first).to_be_visible()
+    offline.goto((tmp_path / "out" / "01_lesson-slides.html").as_uri())
+    assert offline.locator(".slide").count() == 2
+    offline.keyboard.press("ArrowRight")
+    offline.wait_for_timeout(500)
+    assert abs(offline.locator(".slide").nth(1).bounding_box()["y"]) < 2
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_saved_figure_moves_without_a_server(tmp_path, offline):
+    save_figure(tmp_path / "figure.html", FIGURES["qgf"])
+    offline.goto((tmp_path / "figure.html").as_uri())
+    canvas = offline.locator("canvas.wb-canvas").nth(1)
+    canvas.wait_for(timeout=30_000)
+    offline.wait_for_timeout(500)
+    before, numbers = canvas.screenshot(), offline.locator(".wb-numbers").nth(1).inner_text()
+    offline.locator(".noUi-handle").first.focus()
+    offline.keyboard.press("ArrowRight")
+    expect(offline.locator(".wb-numbers").nth(1)).not_to_have_text(numbers)
+    offline.wait_for_timeout(300)
+    assert canvas.screenshot() != before
