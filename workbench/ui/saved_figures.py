@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import panel as pn
-from bokeh.models import CustomJSTickFormatter, UIElement
+from bokeh.models import CustomJSTickFormatter
+from bokeh.models.ui import UIElement
 from bokeh.resources import INLINE
 from panel.io.notebook import patch_inline_stylesheets
 
