@@ -61,6 +61,30 @@ REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
         "fit three_exits --out r --set critic=td3",
         ("'critic'", "'iql', 'td_vgf' or 'td_actor'"),
     ),
+    "unknown actor": (
+        "fit three_exits --critic td_actor --out r --set actor=fqll",
+        ("no rule named 'fqll'; did you mean 'fql'?",),
+    ),
+    "unknown setting of the actor": (
+        'fit three_exits --critic td_actor --out r --set actor=qgf actor_settings={"wieght":1}',
+        ("rule 'qgf' has no setting 'wieght'; did you mean 'weight'?",),
+    ),
+    "settings of the actor, no mapping": (
+        "fit three_exits --critic td_actor --out r --set actor=qgf actor_settings=3",
+        ("'actor_settings'", "got 3"),
+    ),
+    "critic penalty with chunks": (
+        "fit three_exits --critic td_actor --out r --set critic_penalty=1 chunk=2",
+        ("next actions are not kept with action chunks; use chunk=1, or critic_penalty=0",),
+    ),
+    "unknown part": (
+        'fit three_exits --out r --set parts=["one_stepp"]',
+        ("no learned part named 'one_stepp'; did you mean 'one_step'?",),
+    ),
+    "a weight out of bounds": (
+        "fit three_exits --out r --set fql_alpha=1e7",
+        ("'fql_alpha'", "allowed: at least 0, at most 1e+06"),
+    ),
     "no =": ("fit three_exits --out r --set tau", ("--set takes key=value", "got 'tau'")),
     "no key": ("fit three_exits --out r --set =3", ("--set takes key=value", "got '=3'")),
     "no value": ("evaluate @run --rule qgf --set weight=", ("--set takes key=value", "got 'weight='")),

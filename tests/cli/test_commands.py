@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from cli.running import SMALL, Command
 from workbench.engine.data.npz import load_dataset
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import FAMILIES, TASKS
+from workbench.engine.training.config import CriticName
 
 COMMANDS = ("doctor", "tasks", "rules", "generate", "fit", "evaluate", "steer", "serve")
 TIMES = ("ms_per_action", "ms_per_decision", "ms_alone")
@@ -164,6 +165,19 @@ def test_evaluate_without_the_data(command: Command, tmp_path: Path) -> None:
     assert gone.code == 0
     assert "support is not measured" in gone.err
     assert "not measured" in gone.out
+
+
+def test_an_actor_trains_its_own_part(command: Command, data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    flags = ("--critic", "td_actor", "--set", "actor=fql", "n_step=2", *SMALL)
+    done = command("fit", "three_exits", "--data", data, "--out", run, "--json", *flags)
+    assert done.code == 0, done.err
+    assert set(done.json["losses"]) == {"flow", "critic", "one_step"}
+    done = command("evaluate", run, "--rule", "fql", "--episodes", 3, "--json")
+    assert done.code == 0
+    assert done.json["rule"] == "fql"
+    offered = command("fit", "--help").out
+    assert "{" + ",".join(get_args(CriticName)) + "}" in offered
 
 
 def test_settings_may_be_given_in_one_flag_or_in_several(command: Command, trained: Path, tmp_path: Path) -> None:
