@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 import torch
 
+from workbench.engine.data.boxes import ActionBox
+from workbench.engine.data.transitions import make_transitions
 from workbench.engine.online.checkpoint import load_online, online_config, save_online
 from workbench.engine.online.config import make_online_config
 from workbench.engine.online.learner import Event, Learner
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.tasks.bandits import Bandit2D
+from workbench.engine.tasks.gym import GymBatch, GymTask
+from workbench.engine.tasks.ogbench import OGBenchTask
+from workbench.engine.tasks.ogbench_batch import EnvBatch
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.recorder import Recorder
 from workbench.engine.tasks.rollout import rollout
@@ -150,6 +155,46 @@ def test_stopped_anywhere_it_goes_on_bit_for_bit(tmp_path: Path, way: dict[str, 
     logged = [event for event in (*before, *rest.run()) if event.kind in ("played", "evaluated")]
     assert same(rest, whole)
     assert [(event.kind, event.returns) for event in logged] == [(event.kind, event.returns) for event in log]
+
+
+class ShortMaze(OGBenchTask):
+    """Pointmaze with 40 steps an episode; its data are random."""
+
+    def environments(self, count: int, seed: int) -> EnvBatch:
+        return EnvBatch(self.names.env, count, seed, 40)
+
+
+class ShortPendulum(GymTask):
+    """Pendulum with 40 steps an episode."""
+
+    def environments(self, count: int, seed: int) -> GymBatch:
+        return GymBatch(self.env_id, count, seed, ActionBox(np.array([-2.0]), np.array([2.0]), "x"), 40)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(ShortMaze, "pointmaze-medium-navigate-singletask-v0"), (ShortPendulum, "Pendulum-v1")]
+)
+def test_other_environments_go_on_bit_for_bit(tmp_path: Path, kind: type, name: str) -> None:
+    task = kind(name)
+    size, rng = (task.info.observation_dim, task.info.action_dim), np.random.default_rng(0)
+    seen, actions = rng.normal(size=(50, size[0])), rng.uniform(-1.0, 1.0, (50, size[1]))
+    data = make_transitions(seen, actions, np.zeros(50), np.ones(50), seen, np.arange(50) % 10 == 9)
+    offline = make_config(**SMALL)
+
+    def fresh() -> Learner:
+        trainer = Trainer(data, offline)
+        while not trainer.finished:
+            trainer.step()
+        return learner_of(task, trainer, steps=120, episodes=1, eval_every=60, eval_episodes=1)
+
+    whole, part, asked = fresh(), fresh(), stops(5)
+    list(whole.run())
+    list(part.run(lambda: save_online(part, tmp_path), lambda: next(asked)))
+    assert not part.finished
+    run = load_run(tmp_path)
+    rest = load_online(run, data, task, "cpu", online_config(run))
+    list(rest.run())
+    assert same(rest, whole)
 
 
 def test_more_steps_for_a_finished_run(tmp_path: Path) -> None:
