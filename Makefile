@@ -22,10 +22,10 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.14; 
 	for p in python3 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done)
 
-.PHONY: help run test lint types pytest bench format clean browser
+.PHONY: help run test lint types pytest bench screenshots format clean browser
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 13
 
 run: $(VENV)/.installed ## Serve the dashboard on http://localhost:5006 (installs on first use)
 	@echo "The dashboard is at http://localhost:5006 (stop it with Ctrl-C)"
@@ -49,6 +49,9 @@ pytest: $(VENV)/.installed-test ## The tests alone: make pytest ARGS="tests/cont
 
 bench: $(VENV)/.installed-test ## The benchmarks: tables of ratios
 	$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: $(VENV)/.installed-test ## Every page on a desktop, on a phone and in the dark, into docs/screenshots/
+	$(BIN)/python -m benchmarks.screenshots $(ARGS)
 
 format: $(VENV)/.installed-test ## Rewrite the code in the house format, notebooks without outputs
 	$(BIN)/ruff check --fix-only .

@@ -1,7 +1,7 @@
 """``python -m benchmarks [NAME ...]``: measure, print tables, compare with a peer or a bound in the same run.
 
 Names: updates, actions, three_exits, three_exits_vgf, methods, online, together, estimator, pointmaze,
-estimator_pointmaze, cube, cube_chunks (the last four need the ogbench extra and some minutes), notebook, sweep, store.
+estimator_pointmaze, cube, cube_chunks (the last four need the ogbench extra and some minutes), notebook, sweep, store, ui.
 Without names: updates, actions and three_exits. Medians over repeats; these are wall times, so run on an idle machine.
 """
 
@@ -14,6 +14,7 @@ NAMES = (
     "updates",
     "actions",
     "three_exits",
+    "ui",
     "three_exits_vgf",
     "together",
     "methods",
@@ -33,6 +34,7 @@ QUICK = NAMES[:3]
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--full", action="store_true", help="ui: thirty people for five minutes, not thirty seconds")
     names = parser.parse_args().names or QUICK
     unknown = [name for name in names if name not in NAMES]
     if unknown:

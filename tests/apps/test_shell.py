@@ -1,11 +1,16 @@
 """The shell: history, links, the registry of pages, and what a minimal page gets for nothing."""
 
+import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import panel as pn
 import pytest
+from torch import Tensor
 
+from workbench.engine.models.parts import Parts
+from workbench.engine.steering.protocol import DuringFlow
+from workbench.engine.steering.rules import RULES
 from workbench.ui.pages import PAGES, page_class
 from workbench.ui.session import Cache
 from workbench.ui.shell.history import History
@@ -126,3 +131,49 @@ def test_every_registered_page_is_a_page(name: str) -> None:
     assert cls.name == name
     if name in PAGES:
         assert cls.title == PAGES[name].title
+
+
+class Sideways(DuringFlow):
+    """A rule that nobody has: the gradient turned by a right angle."""
+
+    name: ClassVar[str] = "sideways"
+    title: ClassVar[str] = "Sideways"
+    paper: ClassVar[str] = "this test"
+    equation: ClassVar[str] = r"a \leftarrow a + w R \nabla Q(s, a)"
+
+    def guidance(
+        self, parts: Parts, rows: Tensor, actions: Tensor, velocity: Tensor, t: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        q, g = self.critic_gradient(parts, rows, actions)
+        return g.flip(-1), q, actions
+
+
+def texts_of(pane: Any) -> str:
+    """Everything that a page's panes offer to read: options of lists, and HTML."""
+    found = []
+    for part in pane.select():
+        options = getattr(part, "options", None)
+        found.append(str(list(options)) if options else str(getattr(part, "object", "")))
+    return " ".join(found)
+
+
+@pytest.mark.parametrize("name", [*PAGES, "index"])
+def test_a_rule_that_is_registered_later_is_on_every_page(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RULES, "sideways", Sideways)
+    page = page_class(name)({"rule": "sideways"}, Cache())
+    try:
+        assert any("Sideways" in texts_of(pane) for pane in page.panels().values() if hasattr(pane, "select"))
+        assert "sideways" in page.state().values() or name in ("index", "training", "runs", "budget")
+    finally:
+        page.left()
+
+
+def test_a_rule_that_is_registered_later_steers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RULES, "sideways", Sideways)
+    page = page_class("particles")({"rule": "sideways", "weight": "1"}, Cache())
+    deadline = time.monotonic() + 30
+    while page.answer is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert [trace.rule for trace in page.answer.traces] == ["bc", "sideways"]
+    assert page.answer.numbers[1].shift > 0.01
+    assert "sideways" in page.code()

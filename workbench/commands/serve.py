@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import tyro
+
 from workbench.commands.flags import check_range
 
+Origins = Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="HOST[:PORT]")]
+Lock = Annotated[str, tyro.conf.arg(metavar="FILE|PASSWORD")]
 
-def serve(port: int = 5006, address: str = "127.0.0.1", show: bool = False) -> None:
-    """Serve the dashboards.
+
+def serve(
+    port: int = 5006,
+    address: str = "127.0.0.1",
+    show: bool = False,
+    basic_auth: Lock = "",
+    allow_websocket_origin: Origins = (),
+) -> None:
+    """Serve the dashboards (docs/serving.md).
 
     Args:
         port: Port to listen on.
         address: Address to listen on; loopback unless told otherwise.
         show: Open a browser.
+        basic_auth: Ask for a password: a JSON file of names and passwords, or one password for everybody.
+        allow_websocket_origin: Another host under which browsers reach the server, as behind a proxy; repeat for more.
     """
     check_range("--port", port, 0, 65_535)
     from workbench.ui.serve import serve as run_server
 
-    run_server(port=port, address=address, show=show)
+    run_server(port=port, address=address, show=show, origins=allow_websocket_origin, basic_auth=basic_auth)

@@ -83,9 +83,20 @@ def meaning_of(field: Field) -> pn.pane.HTML:
     )
 
 
-def choice(label: str, options: Mapping[str, Any], value: Any, **more: Any) -> pn.widgets.Select:
+class Choice(pn.widgets.Select):
+    """A list whose disabled entries are disabled in the browser too: Panel 1.9 names them by value, not by label."""
+
+    def _process_param_change(self, params: dict[str, Any]) -> dict[str, Any]:
+        props = super()._process_param_change(params)
+        if "disabled_options" in props:
+            labels = dict(zip(self.values, self.labels, strict=True))
+            props["disabled_options"] = [labels[value] for value in props["disabled_options"]]
+        return props
+
+
+def choice(label: str, options: Mapping[str, Any], value: Any, **more: Any) -> Choice:
     """A styled drop-down list."""
-    return pn.widgets.Select(
+    return Choice(
         label=label,
         options=dict(options),
         value=value,
@@ -233,6 +244,7 @@ class PolicyControls(pn.viewable.Viewer):
             return
         self._setting = True
         try:
+            self.rule.disabled_options = []  # a link may ask for any rule; the page then says what is missing
             self.rule.value = policy.rule if policy else "none"
         finally:
             self._setting = False

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import json
+import multiprocessing
+import secrets
 import signal
 import socket
 import webbrowser
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import panel as pn
 import torch
@@ -16,6 +21,8 @@ from workbench.ui.pages import PAGES
 from workbench.ui.shell.template import opener, title_of
 
 PORT, ADDRESS = 5006, "127.0.0.1"
+HERE = Path(__file__).parent
+PATIENCE = 5.0  # seconds that a child gets to save and end
 
 
 def origins_of(address: str, port: int) -> list[str]:
@@ -61,7 +68,48 @@ def check_free(address: str, port: int) -> None:
             raise OSError(error.errno, f"cannot listen on {address!r}: {error.strerror}") from None
 
 
-def serve(port: int = PORT, address: str = ADDRESS, show: bool = True, origins: Sequence[str] = ()) -> None:
+def read_users(basic_auth: str) -> dict[str, str] | str | None:
+    """Who may come in: the users of a JSON file (name to password), one password for everybody, or None for no lock.
+
+    Raises
+    ------
+    ValueError
+        The file does not hold names and passwords, or the text looks like a file that is not there.
+    """
+    if not basic_auth:
+        return None
+    path = Path(basic_auth)
+    if not path.is_file():
+        if path.suffix == ".json":
+            raise ValueError(
+                f"{basic_auth} does not exist; --basic-auth takes a JSON file of names and passwords, or one password"
+            )
+        return basic_auth
+    try:
+        users = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f'{basic_auth} is not JSON ({error}); it should read {{"ann": "her password"}}') from None
+    if not isinstance(users, dict) or not users or not all(isinstance(word, str) and word for word in users.values()):
+        raise ValueError(f'{basic_auth} should hold names and passwords: {{"ann": "her password"}}')
+    return users
+
+
+def check_origin(origin: str) -> str:
+    """``host`` or ``host:port`` as it is; ValueError, with the cure, for a URL or a wildcard."""
+    if "://" in origin or "/" in origin or not origin:
+        raise ValueError(f"--allow-websocket-origin takes host or host:port, such as lab.example.org, got '{origin}'")
+    if "*" in origin:
+        raise ValueError("--allow-websocket-origin takes no wildcards: any page on the web could then use this server")
+    return origin
+
+
+def serve(
+    port: int = PORT,
+    address: str = ADDRESS,
+    show: bool = True,
+    origins: Sequence[str] = (),
+    basic_auth: str = "",
+) -> None:
     """Serve the pages until Ctrl-C or SIGTERM.
 
     Parameters
@@ -74,14 +122,23 @@ def serve(port: int = PORT, address: str = ADDRESS, show: bool = True, origins: 
         Open a browser.
     origins : sequence of str
         Further ``host:port`` pairs under which browsers reach the server, as behind a proxy.
+    basic_auth : str
+        A JSON file of names and passwords, or one password; "" leaves the pages open to all who reach the address.
     """
+    users, further = read_users(basic_auth), [check_origin(origin) for origin in origins]
     if port == 0:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
     check_free(address, port)
     torch.set_num_threads(1)  # two threads a session kept most of 30 sessions from opening (design.md)
-    allowed = [*origins_of(address, port), *origins]
+    allowed = [*origins_of(address, port), *further]
+    lock: dict[str, Any] = {}
+    if users is not None:
+        # Signed-in browsers sign in again after a restart: the secret is drawn anew and never stored.
+        lock = {"basic_auth": users, "cookie_secret": secrets.token_hex(32), "login_template": str(HERE / "login.html")}
+    elif not _loopback(address):
+        print("Anyone who reaches this address can use the pages; --basic-auth asks for a password", flush=True)
     server = pn.serve(
         {"/": opener("index")} | {name: opener(name) for name in PAGES},
         port=port,
@@ -91,6 +148,7 @@ def serve(port: int = PORT, address: str = ADDRESS, show: bool = True, origins: 
         start=False,
         title={"/": title_of("index")} | {name: title_of(name) for name in PAGES},
         verbose=False,
+        **lock,
     )
     host = "127.0.0.1" if address in ("0.0.0.0", "::", "") else address
     url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
@@ -113,4 +171,17 @@ def _run(server: pn.io.server.Server, url: str, show: bool) -> None:
         loop.start()
     finally:
         server.stop()
+        end_children()
     print("Workbench has stopped", flush=True)
+
+
+def end_children() -> None:
+    """End every process that this server started: asked first, so that it can save, then made to."""
+    children = multiprocessing.active_children()
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.join(PATIENCE)
+        if child.is_alive():
+            child.kill()
+            child.join(PATIENCE)
