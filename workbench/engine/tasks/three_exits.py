@@ -188,7 +188,9 @@ class ThreeExits:
     def training_defaults(self, critic: str = "iql") -> dict[str, Any]:
         """64×2 networks, expectile 0.9, τ 0.02, lr 1e-3 cosine, γ 0.97, rewards ×10; 4000 steps with IQL.
 
-        VGF's own critic learns from 10-step returns and one plain transport step, in 3000 steps on the frozen flow.
+        VGF's own critic learns from 10-step returns and one plain transport step, in 3000 steps on the frozen flow; the
+        critic of an actor's own actions from 10-step returns too. The strengths of the methods that are steered in training
+        were chosen with the IQL critic on training seed 0.
         """
         shared = {
             "hidden": (64, 64),
@@ -200,10 +202,17 @@ class ThreeExits:
             "discount": 0.97,
             "reward_scale": 10.0,
             "critic": critic,
+            "fql_alpha": 1.0,
+            "edp_bc": 0.3,
+            "rebrac_bc": 3.0,
+            "awr_temperature": 0.5,
+            "qam_inverse_temperature": 5.0,
         }
         if critic == "td_vgf":
             transport = {"transport_steps": 1, "ascent": "plain", "step_size": 0.002, "alpha": 0.02}
             return shared | transport | {"steps": 3000, "reference_steps": 4000, "n_step": 10}
+        if critic == "td_actor":
+            return shared | {"steps": 4000, "n_step": 10}
         return shared | {"steps": 4000}
 
     def generate(self, rows: int | None, seed: int) -> Transitions:
