@@ -176,6 +176,10 @@ def test_an_actor_trains_its_own_part(command: Command, data: Path, tmp_path: Pa
     done = command("evaluate", run, "--rule", "fql", "--episodes", 3, "--json")
     assert done.code == 0
     assert done.json["rule"] == "fql"
+    flags = ("--critic", "td_actor", "--rule", "rebrac", "--set", "n_step=2", *SMALL)
+    done = command("fit", "three_exits", "--data", data, "--out", tmp_path / "other", "--json", *flags)
+    assert set(done.json["losses"]) == {"flow", "critic", "rebrac_actor"}
+    assert json.loads((tmp_path / "other" / "run.json").read_text())["config"]["actor"] == "rebrac"
     offered = command("fit", "--help").out
     assert "{" + ",".join(get_args(CriticName)) + "}" in offered
 

@@ -38,7 +38,8 @@ def fit(
     Args:
         task: Name of the task (workbench tasks).
         out: Folder of the run; it must not exist, unless --resume.
-        rule: Train also the parts that these steering rules need beyond flow and critic (workbench rules).
+        rule: Train also the parts that these steering rules need beyond flow and critic (workbench rules). With --critic
+            td_actor a single rule is the actor too.
         critic: How the critic is trained: IQL (default), TD through the value gradient flow, or TD with a rule's own actions
             (--set actor=RULE).
         steps: Updates; without it the task's own number.
@@ -63,6 +64,8 @@ def fit(
     parts = [part for name in rule for part in extra_parts(find_rule(name).needs)]
     if parts:
         flags["parts"] = list(dict.fromkeys(parts))
+    if critic == "td_actor" and len(rule) == 1 and "actor" not in others:
+        flags["actor"] = rule[0]
     for name in flags.keys() & others.keys():
         raise ValueError(
             f"{name} is given twice: --{name} {flags[name]} and --set {name}={others[name]}; leave one out"
