@@ -1,4 +1,4 @@
-"""The command line: ``workbench doctor | tasks | rules | generate | fit | evaluate | steer | serve``.
+"""The command line: ``workbench doctor | tasks | rules | generate | fit | online | evaluate | steer | serve``.
 
 Each command is a function; tyro makes its flags from the signature. torch is imported by the commands that need it, so
 that ``--help`` answers at once.

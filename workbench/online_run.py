@@ -12,7 +12,7 @@ from typing import Any
 from workbench.engine.data.atomic import explained, folder_at_once, write_atomic
 from workbench.engine.online.checkpoint import load_online, online_config, save_online
 from workbench.engine.online.config import make_online_config
-from workbench.engine.online.learner import Event, Learner
+from workbench.engine.online.learner import Event, Learner, Tick
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.checkpoint import load_run
 from workbench.engine.training.checkpoint import resume as resume_trainer
@@ -85,13 +85,13 @@ class OnlineRun:
         source = Source.read(folder / SOURCE, Source(None, loaded.config.seed, False))
         return cls(folder, load_online(loaded, source.load(task), task, where, config))
 
-    def events(self, should_stop: Callable[[], bool] | None = None) -> Iterator[Event]:
+    def events(self, should_stop: Callable[[], bool] | None = None, tick: Tick | None = None) -> Iterator[Event]:
         """Play and learn, yielding events; rounds and evaluations are also written to ``online.jsonl``, one a line."""
         log = self.folder / LOG
         if log.exists():  # a killed run may have logged what it did not save
             kept = log.read_text(encoding="utf-8", errors="replace").splitlines()[: self.learner.counts.events]
             write_atomic(log, "".join(f"{line}\n" for line in kept).encode())
-        for event in self.learner.run(lambda: save_online(self.learner, self.folder), should_stop):
+        for event in self.learner.run(lambda: save_online(self.learner, self.folder), should_stop, tick):
             if event.kind in LOGGED:
                 line = json.dumps(asdict(event)) + "\n"
                 with explained(log, len(line)), log.open("a", encoding="utf-8") as file:

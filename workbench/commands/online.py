@@ -84,7 +84,12 @@ def online(
     stop, started, stopped, note, last = StopOnSignal(), time.perf_counter(), False, "", None
     try:
         with closing(Bar(learner.config.steps, "online", "env steps", learner.counts.env_steps)) as bar, stop:
-            for event in opened.events(stop.asked):
+
+            def tick(what: str, finished: int, episodes: int) -> None:
+                at = min(learner.counts.env_steps, learner.config.steps)
+                bar.at(at, f"({what}: {finished} of {episodes} episodes over)")
+
+            for event in opened.events(stop.asked, tick):
                 stopped = event.kind == "stopped"
                 if event.kind == "evaluated" and event.returns is not None and event.success is not None:
                     last = event

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ from workbench.engine.training.networks import seed_of
 from workbench.engine.training.trainer import Trainer
 
 REPORT_EVERY = 100  # updates
+Tick = Callable[[str, int, int], None]
 
 
 @dataclass
@@ -151,7 +153,10 @@ class Learner:
         return seed_of(self.config.seed, "evaluate") % 2**30 * 2 + 1
 
     def run(
-        self, save: Callable[[], None] | None = None, should_stop: Callable[[], bool] | None = None
+        self,
+        save: Callable[[], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+        tick: Tick | None = None,
     ) -> Iterator[Event]:
         """Go on until done.
 
@@ -161,6 +166,8 @@ class Learner:
             Stores this learner: called after each evaluation, when stopped, and at the end.
         should_stop : callable, optional
             Asked before every update and before every round; the place for a Cancel button or Ctrl-C.
+        tick : callable, optional
+            Called as ``tick(what, finished, episodes)`` while episodes are played; ``what`` is "playing" or "evaluating".
 
         Yields
         ------
@@ -181,21 +188,23 @@ class Learner:
                 if self._learn():
                     yield Event("learned", self.counts.env_steps, self.counts.updates, losses=self._read())
             elif self._evaluation_due():
-                yield self._evaluate()
+                yield self._evaluate(tick)
                 if save is not None:
                     save()
             else:
-                yield self._play()
+                yield self._play(tick)
 
     def _evaluation_due(self) -> bool:
         now, before, every = self.counts.env_steps, self.counts.evaluated, self.config.eval_every
         return before < 0 or now // every > before // every or now >= self.config.steps
 
-    def _play(self) -> Event:
+    def _play(self, tick: Tick | None) -> Event:
         """One round: all environments play an episode each with the policy as it is, and the rows join the data."""
         counts, record = self.counts, Recorder()
         seed = self.acting_seed(counts.rounds)
-        played = rollout(self.rule, self.trainer.parts(), self.task, self.config.episodes, seed, record=record)
+        played = rollout(
+            self.rule, self.trainer.parts(), self.task, self.config.episodes, seed, _for("playing", tick), record=record
+        )
         data = record.transitions(f"round {counts.rounds} of {self.task.info.name}")
         self._add(data)
         counts.rounds += 1
@@ -204,11 +213,23 @@ class Learner:
             counts.owed += len(data) * self.config.updates_per_step
         return self._event("played", played)
 
+    def _rollout(
+        self, episodes: int, seed: int, tick: Callable[[int, int], None] | None, record: Recorder | None = None
+    ) -> Episodes:
+        return rollout(self.rule, self.trainer.parts(), self.task, episodes, seed, tick, record=record)
+
     def _add(self, data: Transitions) -> None:
         self.recent.add(data, self.trainer.append(data))
 
-    def _evaluate(self) -> Event:
-        played = rollout(self.rule, self.trainer.parts(), self.task, self.config.eval_episodes, self.evaluation_seed)
+    def _evaluate(self, tick: Tick | None) -> Event:
+        played = rollout(
+            self.rule,
+            self.trainer.parts(),
+            self.task,
+            self.config.eval_episodes,
+            self.evaluation_seed,
+            _for("evaluating", tick),
+        )
         self.counts.evaluated = self.counts.env_steps
         return self._event("evaluated", played)
 
@@ -234,3 +255,7 @@ class Learner:
 
     def _read(self) -> dict[str, float]:
         return {name: float(loss) for name, loss in self._losses.items()}
+
+
+def _for(what: str, tick: Tick | None) -> Callable[[int, int], None] | None:
+    return None if tick is None else partial(tick, what)
