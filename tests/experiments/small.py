@@ -1,12 +1,15 @@
-"""Grids and stores that take a second: few rows, few steps, small networks."""
+"""Grids and stores that take a second: few rows, few steps, small networks; and results made up of nothing."""
 
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.storage import save_generated
 from workbench.experiments.grid import Grid
 from workbench.experiments.job import Data
+from workbench.experiments.store import Store
 from workbench.experiments.sweep import check_data
 
 TASK = "three_exits"
@@ -23,3 +26,20 @@ def small_grid(data: Data, **changes: Any) -> Grid:
     return Grid(
         **{"tasks": (TASK,), "rules": ("qgf",), "axes": axes, "seeds": (0, 1), "episodes": 5, "data": data} | changes
     )
+
+
+def record(key: str, seed: int = 0) -> dict[str, Any]:
+    job = {"task": "t", "rule": "qgf", "seed": seed, "episodes": 2, "settings": {}, "training": {}}
+    return {"key": key, "job": job, "changed": {"settings": {"weight": 0.3}, "training": {}}}
+
+
+def measured(mean: float) -> dict[str, Any]:
+    span = {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
+    one = {"return": span, "success": span, "shift": {"w2": 0.5}, "budget": 0.2, "q_gap": None}
+    return {"choose": one, "report": one, "seconds": 1.0}
+
+
+def finish(store: Store, key: str, mean: float = 0.5) -> bool:
+    store.describe(record(key))
+    store.begin(key)
+    return store.finish(record(key), measured(mean), {"report.returns": np.array([0.25, 1.0])})

@@ -5,50 +5,15 @@ import json
 import subprocess
 import sys
 import threading
-import uuid
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from experiments.small import finish, record
 
 from workbench.experiments.place import FolderPlace, Place, open_place
 from workbench.experiments.store import INDEX, RUNS, Store, StoreError
 from workbench.experiments.url_place import UrlPlace
-
-
-def record(key: str, seed: int = 0) -> dict[str, Any]:
-    job = {"task": "t", "rule": "qgf", "seed": seed, "episodes": 2, "settings": {}, "training": {}}
-    return {"key": key, "job": job, "changed": {"settings": {"weight": 0.3}, "training": {}}}
-
-
-def measured(mean: float) -> dict[str, Any]:
-    span = {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
-    one = {"return": span, "success": span, "shift": {"w2": 0.5}, "budget": 0.2, "q_gap": None}
-    return {"choose": one, "report": one, "seconds": 1.0}
-
-
-def finish(store: Store, key: str, mean: float = 0.5) -> bool:
-    store.describe(record(key))
-    store.begin(key)
-    return store.finish(record(key), measured(mean), {"report.returns": np.array([0.25, 1.0])})
-
-
-@pytest.fixture(params=["folder", "memory", "local"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A store in a folder, and at URLs of two kinds."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    places = {
-        "folder": str(tmp_path / "store"),
-        "memory": f"memory://{uuid.uuid4().hex}",
-        "local": f"local://{tmp_path / 'store'}",
-    }
-    return Store(places[request.param], create=True)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store", create=True)
 
 
 def test_places() -> None:

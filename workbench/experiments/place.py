@@ -6,6 +6,7 @@ for one of them only; see `workbench.experiments.url_place` for what other place
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -72,6 +73,10 @@ class Place(Protocol):
 
     def remove(self, folder: str) -> None:
         """Delete a folder and all in it."""
+        ...
+
+    def move(self, folder: str, to: str) -> bool:
+        """Give a folder another name; False, and nothing is changed, when it is missing or ``to`` has files already."""
         ...
 
     def stamp(self, names: tuple[str, ...]) -> tuple[float, ...]:
@@ -186,6 +191,20 @@ class FolderPlace:
         except FileNotFoundError:
             return
         shutil.rmtree(away, ignore_errors=True)
+
+    def move(self, folder: str, to: str) -> bool:
+        """Rename it, which the file system does in one step or not at all."""
+        path = self._root / to
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            (self._root / folder).rename(path)
+        except (FileNotFoundError, FileExistsError):
+            return False
+        except OSError as error:
+            if error.errno == errno.ENOTEMPTY:
+                return False
+            raise
+        return True
 
     def stamp(self, names: tuple[str, ...]) -> tuple[float, ...]:
         """Time and size of each file."""

@@ -11,6 +11,7 @@
       runs/KEY/episodes-*.npz    every episode behind them
       runs/KEY/failed.json       the error of the last attempt, when it failed
       trained/KEY/               the run folder of the training, as workbench fit makes it
+      trash/TIME-KEY/            a run that was put away; it can be put back, and nothing here is read otherwise
       index.jsonl                a cache of result rows; delete it and it is made again
 
 The folders are the truth. Nothing of torch is imported here, so that lists are quick.
@@ -21,6 +22,7 @@ from __future__ import annotations
 import io
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -35,7 +37,7 @@ from workbench.experiments.provenance import provenance
 from workbench.experiments.row import Row, described, row_of_result
 
 LAYOUT = 1
-STORE, INDEX, SWEEPS, RUNS, TRAINED = "store.json", "index.jsonl", "sweeps", "runs", "trained"
+STORE, INDEX, SWEEPS, RUNS, TRAINED, TRASH = "store.json", "index.jsonl", "sweeps", "runs", "trained", "trash"
 JOB, METRICS, RESULT, FAILED = "job.json", "metrics.jsonl", "result.json", "failed.json"
 ALIVE = 60.0  # seconds since the last sign of work on a run that counts as running
 
@@ -238,6 +240,52 @@ class Store:
             self.place.append(INDEX, json.dumps({"removed": key}))
             self.place.remove(f"{RUNS}/{key}")
 
+    def put_away(self, keys: Iterable[str]) -> list[str]:
+        """Move runs to the trash; trained networks stay.
+
+        Returns
+        -------
+        list of str
+            Their names in the trash, for `put_back`; a key that has no folder (a planned job) has none.
+
+        Raises
+        ------
+        StoreError
+            A worker is busy with one of them; none is moved then.
+        """
+        folders = self.place.listing(RUNS)
+        wanted = [key for key in dict.fromkeys(keys) if key in folders]
+        busy = [row.key[:8] for row in self.rows() if row.key in wanted and row.status == "running"]
+        if busy:
+            raise StoreError(f"run {', '.join(busy)} is being worked on; wait for it, or cancel its sweep first")
+        when, names = time.strftime("%Y%m%d-%H%M%S", time.gmtime()), []
+        for key in wanted:
+            name = f"{when}-{uuid.uuid4().hex[:6]}-{key}"
+            self.place.append(INDEX, json.dumps({"removed": key}))
+            if self.place.move(f"{RUNS}/{key}", f"{TRASH}/{name}"):
+                names.append(name)
+        return names
+
+    def put_back(self, names: Iterable[str]) -> list[str]:
+        """Move runs from the trash to where they were.
+
+        Returns
+        -------
+        list of str
+            Keys of those that are back. One that was done again in the meantime stays in the trash: it is there twice.
+        """
+        found, present = [], self.trash()
+        for name in names:
+            key = name.rpartition("-")[2]
+            if name in present and self.place.move(f"{TRASH}/{name}", f"{RUNS}/{key}"):
+                self.place.append(INDEX, json.dumps({"restored": key}))  # changes the stamp
+                found.append(key)
+        return found
+
+    def trash(self) -> list[str]:
+        """Names of what was put away, oldest first."""
+        return sorted(self.place.listing(TRASH))
+
     def lock_job(self, key: str, should_stop: Callable[[], bool] = never) -> AbstractContextManager[None]:
         """A block that one worker at a time may be in for a job that is described."""
         return self.place.lock(f"{RUNS}/{key}/{JOB}", should_stop)
@@ -254,7 +302,7 @@ class Store:
             try:
                 if "removed" in item:
                     found.pop(item["removed"], None)
-                elif "failed" not in item:
+                elif "failed" not in item and "restored" not in item:
                     found[item["key"]] = Row(**item)
             except (TypeError, KeyError):
                 continue  # another version's line: the folder is read instead
