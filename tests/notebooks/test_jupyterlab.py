@@ -35,12 +35,14 @@ def page(browser: Browser) -> Iterator[Page]:
     page.route(lambda url: not url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")), only_here)
     page.on("pageerror", lambda error: faults.append(f"error: {error}"))
     yield page
-    page.evaluate("window.jupyterapp.commands.execute('kernelmenu:shutdown').catch(() => 0)")
+    page.evaluate(
+        "window.jupyterapp.shell.currentWidget?.context.sessionContext.shutdown()"
+    )  # two kernels are too many
     page.close()
     assert not faults, faults
 
 
-def run_all(page: Page, lab: str, name: str, seconds: float = 240.0) -> None:
+def run_all(page: Page, lab: str, name: str, seconds: float = 420.0) -> None:
     page.goto(f"{lab}/lab/tree/{name}?reset")
     page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=120_000)
     page.locator(".jp-MarkdownCell").first.click()

@@ -13,6 +13,7 @@ from workbench.commands.flags import Json
 from workbench.console import print_json, print_table
 
 Folder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
+Notebooks = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NOTEBOOK")]
 Folders = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
 
 
@@ -61,7 +62,7 @@ def collect(folders: Folders, out: Path | None = None, as_json: Json = False) ->
         print(f"{out}: {len(rows)} participants", file=sys.stderr)
 
 
-def handout(out: Path, lessons: Folders = ()) -> None:
+def handout(out: Folder, lessons: Notebooks = ()) -> None:
     """Export notebooks, slides and interactive figures as HTML that works offline.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.course.answers import choice, number
-from workbench.course.check import Note
+from workbench.course.notes import Note
 from workbench.course.questions import QUESTIONS, Question
 from workbench.course.record import read, write
 from workbench.engine.steering.protocol import nearest
