@@ -38,6 +38,10 @@ const paint = () => {
   }
 }
 paint()
-// a renderer that gets other colours later (another rule is chosen) is painted when it does
-for (const figure of figures) for (const renderer of figure.renderers) renderer.connect(renderer.properties.tags.change, paint)
-window.addEventListener("wb-theme", paint)
+const followed = (window.wbFollowed ||= new WeakSet())
+if (!followed.has(figures[0])) {
+  followed.add(figures[0])
+  // a renderer that gets other colours later (another rule is chosen) is painted when it does
+  for (const figure of figures) for (const renderer of figure.renderers) renderer.connect(renderer.properties.tags.change, paint)
+  window.addEventListener("wb-theme", paint)
+}

@@ -72,6 +72,11 @@ def follow_theme(figures: Sequence[Any], document: Document | None) -> None:
         document.js_on_event(DocumentReady, CustomJS(args={"figures": list(figures)}, code=SCRIPT))
 
 
+def themed(made: Any) -> None:
+    """As `follow_theme`, for a figure that is made after the page has been opened: it is dyed when it is laid out."""
+    made.js_on_change("inner_width", CustomJS(args={"figures": [made]}, code=SCRIPT))
+
+
 def legend(made: Any, place: str = "above", columns: int = 2) -> None:
     """Move the legend out of the picture; a click on a word hides what it names."""
     made.legend.click_policy = "hide"

@@ -37,6 +37,12 @@ PAGES: dict[str, Entry] = {
         "workbench.ui.landscape.page",
         "LandscapePage",
     ),
+    "budget": Entry(
+        "Budget",
+        "Return against distribution shift for every rule that was measured, and what the critic believes.",
+        "workbench.ui.budget.page",
+        "BudgetPage",
+    ),
     "rollouts": Entry(
         "Rollouts",
         "Whole episodes at two budgets, drawn over each other: where they end, and from which starts.",

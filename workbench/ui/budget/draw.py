@@ -1,0 +1,111 @@
+"""The two linked figures: return against shift, and return and the critic's estimate against the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models.callbacks import CustomJS
+
+from workbench.experiments.summary import Curve
+from workbench.plots.palette import look
+from workbench.ui.budget.scene import Here, points_of, seed_lines
+from workbench.ui.figures import TOOLS, dye, house_figure, hover, legend, span
+
+TIPS = [
+    ("", "@label"),
+    ("return", "@value{0.000} (@low{0.00} to @high{0.00})"),
+    ("shift W2", "@w2{0.000}"),
+    ("budget", "@budget{0.000}"),
+    ("Q estimate", "@q{0.000}"),
+    ("seeds", "@seeds"),
+]
+
+
+class Pair(NamedTuple):
+    """Both figures with what belongs to their points."""
+
+    frontier: Any
+    budget: Any
+    sources: list[ColumnDataSource]
+    here: ColumnDataSource
+
+
+def pair_of(found: Sequence[Curve], tapped: ColumnDataSource) -> Pair:
+    """Draw the curves of one task; a selection in one figure shows in the other.
+
+    Parameters
+    ----------
+    found : sequence of Curve
+    tapped : ColumnDataSource
+        Its column ``key`` is replaced by the keys of the points that are selected.
+    """
+    tools = f"{TOOLS},tap,box_select,lasso_select"
+    frontier = house_figure(
+        "", "distribution shift W2, action units", "return", tools=tools, x_range=Range1d(), y_range=Range1d(),
+    )  # fmt: skip
+    budget = house_figure(
+        "", "measured transport budget, action units", "return (solid) and Q estimate (dashed)", tools=tools,
+        x_range=Range1d(), y_range=Range1d(),
+    )  # fmt: skip
+    sources = []
+    for curve in found:
+        style, source = look(curve.rule), ColumnDataSource(points_of(curve))
+        sources.append(source)
+        for made, x, y in ((frontier, "w2", "value"), (budget, "budget", "value"), (budget, "budget", "q")):
+            names = {"w2": "w2", "budget": "budget", "value": "return", "q": "q_estimate"}
+            thin = ColumnDataSource(dict(zip("xy", seed_lines(curve, names[x], names[y]), strict=True)))
+            dash = "dashed" if y == "q" else "solid"
+            word = {} if y == "q" else {"legend_label": curve.name}
+            dye(made.line("x", "y", source=thin, line_width=0.8, line_alpha=0.3, line_dash=dash, **word), style)
+            dye(made.line(x, y, source=source, line_width=2, line_dash=dash, **word), style)
+            if y == "value":
+                dye(made.segment(x, "low", x, "high", source=source, line_width=1.2, line_alpha=0.7, **word), style)
+            dot = made.scatter(x, y, source=source, marker=style.shape, size=8, **word)
+            dye(dot, style)
+            hover(made, [dot], TIPS)
+        gather = CustomJS(
+            args={"source": source, "tapped": tapped},
+            code="tapped.data = {key: source.selected.indices.map((i) => source.data.key[i])}",
+        )
+        source.selected.js_on_change("indices", gather)
+    here = ColumnDataSource({name: [] for name in ("w2", "value", "budget", "q", "label")})
+    for made, x in ((frontier, "w2"), (budget, "budget")):
+        mark = made.scatter(
+            x, "value", source=here, marker="star", size=17, line_width=1.5, legend_label="you are here"
+        )
+        dye(mark, ("#17202c", "#e8edf3"))
+        hover(made, [mark], [("you are here", "@label"), ("return", "@value{0.000}"), ("shift W2", "@w2{0.000}")])
+    columns = [source.data for source in sources]
+    for made, x, ys in ((frontier, "w2", ("low", "high")), (budget, "budget", ("low", "high", "q"))):
+        low, high = span([column[x] for column in columns])
+        made.x_range.update(start=low, end=high)
+        low, high = span([column[y] for column in columns for y in ys])
+        made.y_range.update(start=low, end=high)
+    legend(frontier, "above", 4)
+    budget.legend.visible = False
+    return Pair(frontier, budget, sources, here)
+
+
+def show_here(pair: Pair, marks: Sequence[Here]) -> None:
+    """Place the stars; the axes grow where one lies outside."""
+    pair.here.data = {
+        "w2": [mark.w2 for mark in marks],
+        "value": [mark.value for mark in marks],
+        "budget": [mark.budget for mark in marks],
+        "q": [mark.q for mark in marks],
+        "label": [name_of(mark) for mark in marks],
+    }
+    for made, x in ((pair.frontier, "w2"), (pair.budget, "budget")):
+        for mark in marks:
+            place = getattr(mark, x)
+            if np.isfinite(place):
+                made.x_range.update(start=min(made.x_range.start, place), end=max(made.x_range.end, 1.03 * place))
+
+
+def name_of(mark: Here) -> str:
+    """The rule and its strength."""
+    rule = mark.policy.make()
+    return f"{rule.title}, {rule.strength.replace('_', ' ')} {getattr(rule, rule.strength):g}"

@@ -1,0 +1,344 @@
+"""The page of budgets: what a budget buys and what it costs, for every rule that the store has measured."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from html import escape
+from typing import Any, ClassVar
+
+import panel as pn
+from bokeh.models import ColumnDataSource
+
+from workbench.engine.steering.rules import RULES
+from workbench.experiments.summary import Curve
+from workbench.ui.budget.draw import name_of, pair_of, show_here
+from workbench.ui.budget.scene import FIRST_GRID, Here, as_csv, here, match, read
+from workbench.ui.controls import STYLE, choice
+from workbench.ui.figures import pane, themed
+from workbench.ui.frames import figure
+from workbench.ui.lab import sweeps
+from workbench.ui.links import read_link, write_link
+from workbench.ui.notice import STYLE as WORDS
+from workbench.ui.notice import Notice, number_pane, numbers
+from workbench.ui.scene import Policy, Question
+from workbench.ui.session import CACHE, Cache, Latest
+from workbench.ui.shell.layout import sidebar
+from workbench.ui.shell.page import Page, write_arguments
+from workbench.ui.shell.toolbar import Export, Stop
+from workbench.ui.training.shared import Owner
+
+log = logging.getLogger(__name__)
+TICK = 1.0  # seconds between two looks at the store
+
+
+class BudgetPage(Page):
+    """One user's page of budgets."""
+
+    name: ClassVar[str] = "budget"
+    title: ClassVar[str] = "Budget"
+    layout: ClassVar[str] = sidebar(
+        {"budget": "Return and the critic's estimate against the budget", "table": "Equal shift"}
+    )
+    tour: ClassVar[tuple[Stop, ...]] = (
+        Stop(
+            ".wb-frontier",
+            "Return against shift",
+            "A line is a rule from small budgets to large; bars are 95% intervals.",
+        ),
+        Stop(
+            ".wb-slot-budget", "The same runs", "Dashed is what the critic believes: it rises on when the return falls."
+        ),
+        Stop(".wb-match", "Equal shift", "Compare rules where they go equally far, not each at its own best."),
+    )
+
+    def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
+        super().__init__(arguments, cache)
+        self.question, problems = read_link(arguments)
+        self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
+        self.curves: list[Curve] = []
+        self.marks: list[Here] = []
+        self._stamp: tuple[float, ...] = ()
+        self._setting = False
+        self._reads: Latest[tuple[float, ...], list[Curve]] = Latest(self._read, self.later(self._show))
+        self._heres: Latest[tuple[Policy, ...], list[Here]] = Latest(self._evaluate, self.later(self._show_here))
+        self.owner = Owner(margin=0, width=0, height=0)
+        self.notice, self._head = Notice(), number_pane(numbers("Return against distribution shift", "…", []))
+        self._make_controls()
+        self._frontier = pn.Column(sizing_mode="stretch_width", margin=0, height=390, css_classes=["wb-frontier"])
+        self._below = pn.Column(sizing_mode="stretch_both", margin=0, min_height=200)
+        self._table = pn.pane.HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
+        self._tapped = ColumnDataSource({"key": []})
+        self._tapped.on_change("data", lambda attr, old, new: self._selected())
+        self._pair: Any = None
+        self._look()
+        self.every(TICK, self._tick)
+
+    def panels(self) -> Mapping[str, Any]:
+        """Controls; return against shift; against the budget; equal shift."""
+        gap = {"gap": "8px"}
+        sweep = pn.Row(self.start, self.cancel, styles=gap, sizing_mode="stretch_width", margin=(10, 0, 0, 0))
+        controls = [self.owner, self.task, self.rules, self.here, self.match, self._sweeping, sweep]
+        return {
+            "controls": pn.Column(*controls, sizing_mode="stretch_width", margin=0),
+            "main": pn.Column(
+                self.notice, self._head, self._frontier, sizing_mode="stretch_width", margin=0,
+                styles={"position": "relative"},
+            ),
+            "budget": self._below,
+            "table": self._table,
+        }  # fmt: skip
+
+    def state(self) -> dict[str, Any]:
+        """The policies of the particles page, and which rules are drawn."""
+        shown = {} if self._all_shown() else {"curves": "|".join(self.rules.value)}
+        return write_link(self.question) | shown
+
+    def restore(self, arguments: Mapping[str, str]) -> None:
+        """Set what the link says."""
+        self.question, _ = read_link(arguments)
+        wanted = arguments.get("curves")
+        self._setting = True
+        self.rules.value = [name for name in self.rules.options if wanted is None or name in wanted.split("|")]
+        self._setting = False
+        self._draw()
+
+    def code(self) -> str:
+        """The curves of the store, drawn with matplotlib."""
+        return "\n".join(
+            [
+                "import matplotlib.pyplot as plt",
+                "",
+                "from workbench.experiments.store import Store",
+                "from workbench.experiments.summary import curves",
+                "",
+                f"found = [curve for curve in curves(Store({str(sweeps().folder)!r})) if curve.task == {self.task.value!r}]",
+                "for curve in found:",
+                "    means = [point.returns.mean for point in curve.points]",
+                '    plt.plot(curve.column("w2"), means, "o-", label=curve.name)',
+                'plt.xlabel("distribution shift W2")',
+                'plt.ylabel("return")',
+                "plt.legend()",
+                "plt.show()",
+            ]
+        )
+
+    def exports(self) -> tuple[Export, ...]:
+        """All points."""
+        return (Export("CSV, one line a budget", "budget.csv", "text/csv", self._csv),)
+
+    def close(self) -> None:
+        """Forget what waits; a sweep goes on."""
+        self._reads.drop()
+        self._heres.drop()
+
+    # Controls
+
+    def _make_controls(self) -> None:
+        options: dict[str, Any] = {"stylesheets": [STYLE], "margin": (0, 0, 8, 0), "sizing_mode": "stretch_width"}
+        self.task = choice("Task", {"no runs yet": ""}, "", css_classes=["wb-task"])
+        self.rules = pn.widgets.CheckBoxGroup(label="Rules", options=[], value=[], css_classes=["wb-rules"], **options)
+        self.here = pn.widgets.Button(label="Mark my settings", css_classes=["wb-here"], **options)
+        self.match = pn.widgets.Button(label="Match shift", css_classes=["wb-match"], disabled=True, **options)
+        self.start = pn.widgets.Button(label="Run a small sweep", css_classes=["wb-sweep"], **options)
+        self.cancel = pn.widgets.Button(label="Cancel", css_classes=["wb-cancel"], disabled=True, **options)
+        self._sweeping = pn.pane.HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
+        self.task.param.watch(self._changed, "value")
+        self.rules.param.watch(self._changed, "value")
+        self.here.on_click(lambda _: self._mark())
+        self.match.on_click(lambda _: self._match())
+        self.start.on_click(lambda _: self._do(lambda: sweeps().start(self._secret(), FIRST_GRID)))
+        self.cancel.on_click(lambda _: self._do(lambda: sweeps().cancel(self._secret())))
+
+    def _secret(self) -> str:
+        if not self.owner.secret:
+            raise ValueError("the browser has not said who you are yet; try again in a second")
+        return str(self.owner.secret)
+
+    def _do(self, what: Any) -> None:
+        try:
+            what()
+            self.notice.say("", "")
+        except (ValueError, OSError) as error:
+            self.notice.say("error", str(error))
+        self._follow()
+
+    def _changed(self, event: Any) -> None:
+        if not self._setting:
+            with pn.io.hold():
+                if event.obj is self.task:
+                    self._offer()
+                self.changed()
+                self._draw()
+
+    def _all_shown(self) -> bool:
+        return list(self.rules.value) == list(self.rules.options)
+
+    # The store
+
+    def _tick(self) -> None:
+        self._look()
+        self.every(TICK, self._tick)
+
+    def _look(self) -> None:
+        """Read the store again when something of it has changed, and say how far a sweep is."""
+        try:
+            stamp = sweeps().store().stamp()
+        except (ValueError, OSError) as error:
+            self.notice.say("error", str(error))
+            return
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._reads.ask(stamp)
+        self._follow()
+
+    def _follow(self) -> None:
+        state = sweeps().state()
+        running = state is not None and state.running
+        self.start.disabled, self.cancel.disabled = running, not running
+        if state is None:
+            words = "" if self.curves else "A small sweep takes a minute or two and fills this page."
+        elif running:
+            share = 100 * state.done / max(state.total, 1)
+            bar = f'<div class="bar" style="--wb-part:{share:.0f}%"></div>'
+            words = f"Sweep: {state.done} of {state.total} runs are done.{bar}"
+        else:
+            words = escape(state.error) if state.error else f"Sweep ended: {state.done} of {state.total} runs are done."
+        text = f"<p role='status'>{words}</p>"
+        if text != self._sweeping.object:
+            self._sweeping.object = text
+
+    def _read(self, stamp: tuple[float, ...]) -> list[Curve]:
+        return read(sweeps().store())
+
+    def _show(self, stamp: tuple[float, ...], found: list[Curve] | None, error: Exception | None) -> None:
+        if found is None:
+            log.warning("the store could not be read: %s", error)
+            self.notice.say("error", f"The store could not be read. {error}")
+            return
+        with pn.io.hold():
+            self.curves = found
+            names = list(dict.fromkeys(curve.task for curve in found))
+            if names and names != list(self.task.options.values()):
+                self._setting = True
+                self.task.options = {name: name for name in names}
+                self.task.value = self.question.task if self.question.task in names else names[0]
+                self._setting = False
+            self._offer()
+            self._draw()
+
+    def _offer(self) -> None:
+        """The rules of this task; new ones are shown, those that the user hid stay hidden."""
+        names = [curve.name for curve in self.curves if curve.task == self.task.value]
+        hidden = set(self.rules.options) - set(self.rules.value)
+        if names != list(self.rules.options):
+            self._setting = True
+            self.rules.options = names
+            self.rules.value = [name for name in names if name not in hidden]
+            self._setting = False
+
+    # Pictures
+
+    def _shown(self) -> list[Curve]:
+        return [curve for curve in self.curves if curve.task == self.task.value and curve.name in self.rules.value]
+
+    def _draw(self) -> None:
+        shown = self._shown()
+        self.match.disabled = len(shown) < 2
+        if not shown:
+            words = "No runs yet: press Run a small sweep, or sweep from the command line into this store."
+            self._head.object = numbers("Return against distribution shift", words, [])
+            self._frontier.objects, self._below.objects, self._pair = [], [], None
+            return
+        self._pair = pair_of(shown, self._tapped)
+        for made in self._pair[:2]:
+            themed(made)
+        self._frontier.objects = [pane(self._pair.frontier, height=390)]
+        self._below.objects = [pane(self._pair.budget, min_height=200)]
+        show_here(self._pair, self.marks)
+        self._describe(shown)
+
+    def _describe(self, shown: list[Curve]) -> None:
+        best = max(shown, key=lambda curve: -9e9 if curve.choice is None else curve.choice.reported.mean)
+        rows = [("Runs", str(sum(len(point.keys) for curve in shown for point in curve.points)), "measured, all seeds")]
+        for curve in shown:
+            if curve.choice is not None:
+                value = curve.choice.reported
+                half = (value.high - value.low) / 2
+                words = f"{curve.axis} {curve.choice.budget:g}, chosen on the choosing episodes, return of the reporting ones"
+                rows.append((curve.name, f"{figure(value.mean, 3)} ± {figure(half, 3)}", words))
+        subtitle = f"{self.task.value}; each rule at the budget that its choosing episodes prefer, best: {best.name}"
+        self._head.object = numbers("Return against distribution shift", subtitle, rows)
+
+    def _mark(self) -> None:
+        status = self.cache.status(self.question.task)
+        if status.parts is None:
+            self.notice.say("loading", "The task's own policy is being trained; press again in a few seconds.")
+            return
+        self.notice.say("loading", "Evaluating your settings…")
+        self._heres.ask(self.question.policies)
+
+    def _evaluate(self, policies: tuple[Policy, ...]) -> list[Here]:
+        parts, task = self.cache.wait(self.question.task), self.cache.task(self.question.task)
+        return [here(policy, parts, task, self.question.seed) for policy in policies]
+
+    def _show_here(self, policies: tuple[Policy, ...], found: list[Here] | None, error: Exception | None) -> None:
+        with pn.io.hold():
+            if found is None:
+                self.notice.say("error", f"Your settings could not be evaluated. {error}")
+                return
+            self.notice.say("", "")
+            self.marks = found
+            if self._pair is not None:
+                show_here(self._pair, found)
+            rows = "".join(
+                f"<li>{escape(name_of(mark))}: return {figure(mark.value, 3)}, shift {figure(mark.w2, 3)}</li>"
+                for mark in found
+            )
+            self._table.object = (
+                f"<h2>You are here</h2><ul>{rows}</ul><p>Press Match shift to compare the rules at this shift.</p>"
+            )
+
+    def _match(self) -> None:
+        """All rules at one shift: the first mark's, else half of what all curves reach."""
+        shown = [curve for curve in self._shown() if len(curve.points) > 1]
+        if len(shown) < 2:
+            self.notice.say("error", "Two rules with several budgets each are needed; run a sweep with more of them.")
+            return
+        w2 = self.marks[0].w2 if self.marks else min(curve.column("w2").max() for curve in shown) / 2
+        found, missing = match(shown, w2)
+        rows = []
+        for one in sorted(found, key=lambda one: -one.returns):
+            policy = Policy(
+                one.curve.rule, {one.curve.axis: one.value} if one.curve.axis in _fields(one.curve.rule) else {}
+            )
+            link = write_arguments(write_link(_with(self.question, policy)))
+            rows.append(
+                f'<tr><td><a href="./particles?{escape(link)}">{escape(one.curve.name)}</a></td>'
+                f"<td>{escape(one.curve.axis)} {one.value:g}</td><td>{figure(one.returns, 3)}</td></tr>"
+            )
+        never = f"<p>Never this far, or not between two budgets: {escape(', '.join(missing))}.</p>" if missing else ""
+        self._table.object = (
+            f"<h2>At shift W2 {figure(w2, 3)}</h2><table><tr><th>rule</th><th>setting</th><th>return</th></tr>"
+            f"{''.join(rows)}</table>{never}"
+        )
+
+    def _selected(self) -> None:
+        keys = list(self._tapped.data["key"])
+        links = ", ".join(f'<a href="./runs?run={escape(key)}">{escape(key[:8])}</a>' for key in keys[:12])
+        if keys:
+            self._table.object = f"<h2>{len(keys)} selected</h2><p>First run of each: {links}</p>"
+
+    def _csv(self) -> bytes:
+        if not self.curves:
+            raise ValueError("There are no runs yet; run a sweep first.")
+        return as_csv(self.curves)
+
+
+def _fields(rule: str) -> Any:
+    return RULES[rule].model_fields
+
+
+def _with(question: Question, policy: Policy) -> Question:
+    return replace(question, policies=(policy,))

@@ -1,0 +1,157 @@
+"""What the page of budgets draws: the curves of a store, where the user's own settings lie, and equal shift for all."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from workbench.engine.metrics.evaluate import evaluate
+from workbench.engine.models.parts import Parts
+from workbench.engine.steering.rules import RULES
+from workbench.experiments.grid import Grid
+from workbench.experiments.store import Store
+from workbench.experiments.summary import Curve, curves
+from workbench.ui.scene import Policy
+
+HERE_EPISODES = 200
+# A first sweep that takes a minute or two: three ways to spend a budget, from too little to too much.
+FIRST_GRID = Grid(
+    tasks=("three_exits",),
+    rules=("bc", "qgf", "grad_step", "best_of_n"),
+    axes={
+        "qgf.weight": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
+        "grad_step.steps": (1, 2, 5, 10, 20, 40),
+        "best_of_n.particles": (2, 4, 8, 16),
+    },
+    seeds=(0, 1),
+    episodes=200,
+)
+
+
+@dataclass(frozen=True)
+class Here:
+    """Where one policy lies: its own evaluation, with few episodes.
+
+    Attributes
+    ----------
+    policy : Policy
+    w2, value, low, high : float
+        Shift; mean return with its 95% interval.
+    budget : float
+        Measured transport budget.
+    q : float
+        The critic's own estimate, task units.
+    """
+
+    policy: Policy
+    w2: float
+    value: float
+    low: float
+    high: float
+    budget: float
+    q: float
+
+
+def here(policy: Policy, parts: Parts, task: Any, seed: int) -> Here:
+    """Evaluate a policy; ValueError in the engine's words when rule and parts do not fit together."""
+    found = evaluate(policy.make(), parts, task, HERE_EPISODES, seed)
+    q = float("nan") if found.q_estimate is None else found.q_estimate
+    mean = found.returns
+    return Here(policy, found.shift.w2, mean.mean, mean.low, mean.high, found.shift.budget, q)
+
+
+def points_of(curve: Curve) -> dict[str, Any]:
+    """The columns of one curve's points, as both figures read them."""
+    return {
+        "w2": curve.column("w2"),
+        "value": np.array([point.returns.mean for point in curve.points]),
+        "low": np.array([point.returns.low for point in curve.points]),
+        "high": np.array([point.returns.high for point in curve.points]),
+        "budget": curve.column("budget"),
+        "q": curve.column("q_estimate"),
+        "label": [f"{curve.name}, {curve.axis} {point.value:g}" for point in curve.points],
+        "seeds": [len(point.seeds) for point in curve.points],
+        "key": [point.keys[0] for point in curve.points],
+    }
+
+
+def seed_lines(curve: Curve, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
+    """Every seed's own line along the curve, as one line with NaN between them."""
+    seeds = sorted({seed for point in curve.points for seed in point.seeds})
+    rows = []
+    for seed in seeds:
+        for point in curve.points:
+            if seed in point.seeds:
+                place = point.seeds.index(seed)
+                rows.append([point.per_seed[x][place], point.per_seed[y][place]])
+        rows.append([np.nan, np.nan])
+    line = np.array(rows, dtype=float).reshape(-1, 2)
+    return line[:, 0], line[:, 1]
+
+
+@dataclass(frozen=True)
+class Match:
+    """A rule's setting at a given shift.
+
+    Attributes
+    ----------
+    curve : Curve
+    value : float
+        Of the curve's axis.
+    returns : float
+        Read off between the two points beside it.
+    """
+
+    curve: Curve
+    value: float
+    returns: float
+
+
+def match(found: Sequence[Curve], w2: float) -> tuple[list[Match], list[str]]:
+    """For every curve the first setting that reaches the shift ``w2``, and the names of those that never do.
+
+    Between two points the setting is interpolated (in its logarithm where both are positive), and so is the return.
+    """
+    matches, missing = [], []
+    for curve in found:
+        shift, values = curve.column("w2"), [point.value for point in curve.points]
+        place = next((i for i in range(1, len(values)) if shift[i - 1] <= w2 <= shift[i]), None)
+        if place is None:
+            missing.append(curve.name)
+            continue
+        gap = shift[place] - shift[place - 1]
+        part = 0.0 if gap == 0.0 else float((w2 - shift[place - 1]) / gap)
+        low, high = values[place - 1], values[place]
+        value = low ** (1 - part) * high**part if low > 0 else low + part * (high - low)
+        whole = RULES[curve.rule].model_fields.get(curve.axis)
+        if whole is not None and whole.annotation is int:
+            value = round(value)
+        ends = curve.points[place - 1].returns.mean, curve.points[place].returns.mean
+        matches.append(Match(curve, float(f"{value:.3g}"), ends[0] + part * (ends[1] - ends[0])))
+    return matches, missing
+
+
+def as_csv(found: Sequence[Curve]) -> bytes:
+    """One line a point: rule, setting, return with its interval, shift, budget, estimate, runs."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(
+        ["task", "curve", "axis", "setting", "return", "low", "high", "w2", "budget", "q_estimate", "seeds", "run"]
+    )
+    for curve in found:
+        columns = points_of(curve)
+        for place, point in enumerate(curve.points):
+            measured = [f"{columns[name][place]:.6g}" for name in ("value", "low", "high", "w2", "budget", "q")]
+            row = [curve.task, curve.name, curve.axis, point.value, *measured, len(point.seeds), columns["key"][place]]
+            writer.writerow(row)
+    return text.getvalue().encode()
+
+
+def read(store: Store) -> list[Curve]:
+    """All curves of a store."""
+    return curves(store)
