@@ -25,12 +25,19 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def server(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server's runs are."""
+    return tmp_path_factory.mktemp("lab") / "store"
+
+
+@pytest.fixture(scope="session")
+def server(root: Path, tmp_path_factory: pytest.TempPathFactory, store_folder: Path) -> Iterator[str]:
     """`serve` in a process of its own; it must also stop cleanly."""
     port = free_port()
     # A cache of its own, so that the loading state is always seen and no user's file is read.
     env = os.environ | {"PYTHONPATH": str(root), "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
     env["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))  # where trainings are kept
+    env["WORKBENCH_STORE"] = str(store_folder)
     command = f"from workbench.ui.serve import serve; serve(port={port}, show=False)"
     process = subprocess.Popen([sys.executable, "-c", command], env=env, cwd=root, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -18,6 +20,7 @@ def serve(
     show: bool = False,
     basic_auth: Lock = "",
     allow_websocket_origin: Origins = (),
+    store: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
 ) -> None:
     """Serve the dashboards (docs/serving.md).
 
@@ -26,9 +29,13 @@ def serve(
         address: Address to listen on; loopback unless told otherwise.
         show: Open a browser.
         basic_auth: Ask for a password: a JSON file of names and passwords, or one password for everybody.
+        store: Folder of the runs that the pages Budget and Runs show (workbench sweep); without it one of the user's own.
         allow_websocket_origin: Another host under which browsers reach the server, as behind a proxy; repeat for more.
     """
     check_range("--port", port, 0, 65_535)
+    from workbench.ui.lab import STORE_VARIABLE
     from workbench.ui.serve import serve as run_server
 
+    if store is not None:
+        os.environ[STORE_VARIABLE] = str(store)
     run_server(port=port, address=address, show=show, origins=allow_websocket_origin, basic_auth=basic_auth)

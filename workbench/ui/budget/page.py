@@ -79,7 +79,8 @@ class BudgetPage(Page):
         """Controls; return against shift; against the budget; equal shift."""
         gap = {"gap": "8px"}
         sweep = pn.Row(self.start, self.cancel, styles=gap, sizing_mode="stretch_width", margin=(10, 0, 0, 0))
-        controls = [self.owner, self.task, self.rules, self.here, self.match, self._sweeping, sweep]
+        rules = pn.Column(pn.pane.HTML("Rules", stylesheets=[STYLE], margin=(8, 0, 2, 0)), self.rules, margin=0)
+        controls = [self.owner, self.task, rules, self.here, self.match, self._sweeping, sweep]
         return {
             "controls": pn.Column(*controls, sizing_mode="stretch_width", margin=0),
             "main": pn.Column(
