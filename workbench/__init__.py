@@ -27,6 +27,12 @@ _HOMES = {
     "flow_matching_loss": "workbench.engine.training.flow_matching",
     "expectile_loss": "workbench.engine.training.iql",
     "mmd_against_theory": "workbench.engine.metrics.mmd",
+    "Grid": "workbench.experiments.grid",
+    "Processes": "workbench.experiments.processes",
+    "Store": "workbench.experiments.store",
+    "curves": "workbench.experiments.summary",
+    "sweep": "workbench.experiments.sweep",
+    "write_report": "workbench.report.page",
 }
 _ROOMS = ("course",)  # whole rooms: wb.course.check(...)
 __all__ = sorted((*_HOMES, *_ROOMS))

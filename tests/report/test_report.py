@@ -129,6 +129,10 @@ def test_it_is_read_offline_on_a_desk_a_phone_and_paper(written: tuple[Path, lis
             assert len(sizes) == 5
             assert all(w > 300 and h > 250 for w, h in sizes)
             assert not page.locator(".still").first.is_visible()
+        legends = page.evaluate(
+            "Bokeh.documents.flatMap(d => d.roots()).map(r => r.below.flatMap(x => x.items ?? []).length)"
+        )
+        assert legends == [3, 2, 1, 2, 1]  # as many entries as there are lines
         page.emulate_media(media="print")
         assert page.locator(".still svg").first.is_visible()
         assert not page.locator(".live").first.is_visible()

@@ -168,7 +168,7 @@ def _follow(
     stopped = False
 
     def state(row: Row | None = None) -> SweepProgress:
-        eta = pace.eta(left, running, names)
+        eta = None if stopped else pace.eta(left, running, names)
         return SweepProgress(
             done, total, len(errors), trained, trainings, dict(running), eta, row, dict(errors), stopped
         )

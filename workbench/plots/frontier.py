@@ -31,7 +31,8 @@ def measured(series: list[Series], axes: Axes, theme: Theme = "light") -> hv.Ove
     ticks = {"xticks": list(axes.ticks)} if axes.ticks else {}
     return hv.Overlay(parts).opts(
         xlabel=axes.x, ylabel=axes.y, title=axes.title, responsive=True, height=HEIGHT, legend_position="bottom",
-        legend_cols=2, show_grid=True, toolbar="above",
+        legend_cols=2,
+        legend_limit=10_000, show_grid=True, toolbar="above",
         padding=0.06, backend="bokeh", hooks=[_quiet], **ticks,
     )  # fmt: skip
 

@@ -29,6 +29,13 @@ def chosen_table(curves: list[Curve]) -> Table:
         if curve.choice is None:
             rows.append((curve.name, curve.axis, "some budgets lack seeds", "", "", "", ""))
             continue
+        if len(curve.points) < 2:
+            point = curve.points[0]
+            each = " ".join(f"{value:.2f}" for value in point.per_seed["return"])
+            rows.append(
+                (curve.name, "–", "–", number(_mean(point.per_seed["choose"])), interval(point.returns), "–", each)
+            )
+            continue
         choice = curve.choice
         point = next(point for point in curve.points if point.value == choice.budget)
         each = " ".join(f"{value:.2f}" for value in point.per_seed["return"])
