@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict
 
 import numpy as np
+import ot
 import pytest
 import torch
 from scipy.stats import norm
@@ -140,3 +141,11 @@ def test_shift_in_pieces_is_the_shift(name: str, monkeypatch: pytest.MonkeyPatch
     for pairs in (1, 4 * 36 * 2):  # one state at a time; two, with one left over
         monkeypatch.setattr("workbench.engine.metrics.shift.PAIRS", pairs)
         assert asdict(measure_shift(rule, parts, states, 4, seed=1)) == pytest.approx(asdict(whole), rel=1e-4)
+
+
+def test_the_fast_sliced_distance_equals_pot():
+    rng = np.random.default_rng(0)
+    for rows in (60, 20, 60 // 4):
+        x, y = rng.normal(size=(rows, 3)), rng.normal(1.0, 2.0, size=(60, 3))
+        known = ot.sliced_wasserstein_distance(x, y, n_projections=64, seed=5)
+        assert sliced_wasserstein2(x, y, seed=5) == pytest.approx(known, rel=1e-9)

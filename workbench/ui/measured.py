@@ -110,7 +110,7 @@ def measure(trace: Trace, behaviour: Trace, parts: Parts, task: Any, support: Su
         shift=float((final - home).norm(dim=-1).mean()),
         w2=0.0
         if trace is behaviour
-        else sliced_wasserstein2(chosen.double().numpy(), behaviour.actions.double().numpy()),
+        else sliced_wasserstein2(chosen.double().numpy(), behaviour.actions[: len(final)].double().numpy()),
         budget=float(trace.budget.mean()),
         support=support.share(chosen),
         covered=covered,

@@ -114,20 +114,36 @@ def shared_noise(seed: int, groups: int, particles: int, action_dim: int, extra:
     return noise._replace(extra=further.view(groups, particles, extra, action_dim))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Home:
-    """The behaviour flow of one picture, kept while nothing that it depends on changes."""
+    """The behaviour flow of one picture, with what was measured on it."""
 
     key: tuple[Any, ...]
+    critic: Any
     trace: Trace
     support: Support
+    numbers: Numbers
+    q: np.ndarray
+
+
+@dataclass(frozen=True)
+class Steered:
+    """One policy's part of a picture."""
+
+    rule: Rule
+    home: Home
+    trace: Trace
+    numbers: Numbers
+    shift: np.ndarray
+    q: np.ndarray
 
 
 class Scene:
-    """Answers one user's questions, and remembers the behaviour flows of the last one."""
+    """Answers one user's questions, and computes again only what the new question changed since the last one."""
 
     def __init__(self) -> None:
         self._homes: list[Home] = []
+        self._steered: list[Steered] = []
 
     @torch.no_grad()
     def answer(self, question: Question, parts: Parts, task: Any) -> Answer:
@@ -141,37 +157,50 @@ class Scene:
         state = torch.tensor(question.state, dtype=torch.float32)
         sizes = [(max(1, round(question.shown / rule.particles)), rule.particles) for rule in rules]
         total = max(groups * size for groups, size in sizes)
-        before, self._homes = self._homes, []
-        homes = [self._home(rule, question, parts, task, state, total, before) for rule in rules]
-        traces = [homes[0].trace]
-        numbers = [measure(homes[0].trace, homes[0].trace, parts, task, homes[0].support)]
-        shift = [np.zeros(len(homes[0].trace.positions))]
-        for rule, home, (groups, size) in zip(rules, homes, sizes, strict=True):
-            noise = shared_noise(question.seed, groups, size, parts.action_dim, rule.extra_draws())
-            trace = steer(rule, parts, state.expand(groups, -1), noise, question.seed)
-            if not torch.isfinite(trace.positions).all():
-                raise ValueError("the particles ran off to infinity; a smaller strength or step size keeps them finite")
-            traces.append(trace)
-            numbers.append(measure(trace, home.trace, parts, task, home.support))
-            shift.append(drift(trace, home.trace))
-        return Answer(question, traces, numbers, shift, [climb(trace, parts, state) for trace in traces])
+        homes: list[Home] = []
+        for rule in rules:
+            homes.append(self._home(rule, question, parts, task, state, total, homes))
+        steered = [
+            self._steer(rule, home, size, question, parts, task, state)
+            for rule, home, size in zip(rules, homes, sizes, strict=True)
+        ]
+        self._homes, self._steered = homes, steered
+        first = homes[0]
+        return Answer(
+            question,
+            [first.trace, *(made.trace for made in steered)],
+            [first.numbers, *(made.numbers for made in steered)],
+            [np.zeros(len(first.trace.positions)), *(made.shift for made in steered)],
+            [first.q, *(made.q for made in steered)],
+        )
 
     def _home(
-        self, rule: Rule, question: Question, parts: Parts, task: Any, state: Tensor, total: int, before: list[Home]
+        self, rule: Rule, question: Question, parts: Parts, task: Any, state: Tensor, total: int, new: list[Home]
     ) -> Home:
         behaviour = behaviour_of(rule)
-        # The reference stands in the key by identity: a task's parts are made once, a moved peak keeps the flow.
-        key = (question.task, question.seed, question.state, total, id(parts.reference), id(parts.critic), behaviour)
-        for home in (*self._homes, *before):
-            if home.key == key:
-                if all(home is not kept for kept in self._homes):
-                    self._homes.append(home)
+        key = (question.task, question.seed, question.state, total, behaviour)
+        for home in (*new, *self._homes):
+            if home.key == key and home.critic is parts.critic:
                 return home
         flat = shared_noise(question.seed, total, 1, parts.action_dim)
         trace = steer(behaviour, parts, state.expand(total, -1), flat, question.seed)
-        home = Home(key, trace, Support.around(trace.actions, task))
-        self._homes.append(home)
-        return home
+        support = Support.around(trace.actions, task)
+        numbers = measure(trace, trace, parts, task, support)
+        return Home(key, parts.critic, trace, support, numbers, climb(trace, parts, state))
+
+    def _steer(
+        self, rule: Rule, home: Home, size: tuple[int, int], question: Question, parts: Parts, task: Any, state: Tensor
+    ) -> Steered:
+        for made in self._steered:
+            if made.home is home and made.rule == rule and made.trace.positions.shape[1] == size[0]:
+                return made
+        groups, particles = size
+        noise = shared_noise(question.seed, groups, particles, parts.action_dim, rule.extra_draws())
+        trace = steer(rule, parts, state.expand(groups, -1), noise, question.seed)
+        if not torch.isfinite(trace.positions).all():
+            raise ValueError("the particles ran off to infinity; a smaller strength or step size keeps them finite")
+        numbers = measure(trace, home.trace, parts, task, home.support)
+        return Steered(rule, home, trace, numbers, drift(trace, home.trace), climb(trace, parts, state))
 
 
 def answer(question: Question, parts: Parts, task: Any) -> Answer:

@@ -77,6 +77,10 @@ def sliced_wasserstein2(x: np.ndarray, y: np.ndarray, seed: int = 0) -> float:
     """Sliced W2 between two clouds (R, D), over 64 directions fixed by ``seed``."""
     if x.shape[1] == 1:  # one direction is all there is
         return float(np.sqrt(ot.wasserstein_1d(x[:, 0], y[:, 0], p=2)))
+    if len(y) % len(x) == 0:  # then the optimal pairing on a line is by rank: ten times as fast as POT's general case
+        directions = ot.sliced.get_random_projections(x.shape[1], PROJECTIONS, seed)
+        ranked = np.repeat(np.sort(x @ directions, 0), len(y) // len(x), 0)
+        return float(np.sqrt(((ranked - np.sort(y @ directions, 0)) ** 2).mean()))
     return float(ot.sliced_wasserstein_distance(x, y, n_projections=PROJECTIONS, seed=seed))
 
 
