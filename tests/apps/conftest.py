@@ -10,12 +10,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync"
 )
+PATIENCE_MS = 60_000  # machines are shared; what is wrong fails all the same
+expect.set_options(timeout=PATIENCE_MS / 2)
 
 
 def free_port() -> int:
@@ -63,6 +65,8 @@ def browser(chromium: str) -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page of 1440×900; an error in the console or a request to another host fails the test."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
+    context.set_default_timeout(PATIENCE_MS)
+    context.set_default_navigation_timeout(2 * PATIENCE_MS)
     page, faults = context.new_page(), []
 
     def heard(message: ConsoleMessage) -> None:

@@ -35,7 +35,7 @@ def slider(page: Page, name: str) -> Locator:
     return page.locator(f".wb-{name} .noUi-handle")
 
 
-def until(changed: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(changed: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not changed():
         assert time.monotonic() < end, "nothing changed"

@@ -13,6 +13,7 @@ from workbench.engine.steering.protocol import DuringFlow
 from workbench.engine.steering.rules import RULES
 from workbench.ui.pages import PAGES, page_class
 from workbench.ui.session import Cache
+from workbench.ui.shell import template
 from workbench.ui.shell.history import History
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page, read_arguments, write_arguments
@@ -157,7 +158,8 @@ def texts_of(pane: Any) -> str:
     return " ".join(found)
 
 
-@pytest.mark.parametrize("name", [*PAGES, "index"])
+# A training makes a flow and a critic, which any rule then uses: its page names none.
+@pytest.mark.parametrize("name", [*(name for name in PAGES if name != "training"), "index"])
 def test_a_rule_that_is_registered_later_is_on_every_page(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RULES, "sideways", Sideways)
     page = page_class(name)({"rule": "sideways"}, Cache())
@@ -177,3 +179,16 @@ def test_a_rule_that_is_registered_later_steers(monkeypatch: pytest.MonkeyPatch)
     assert [trace.rule for trace in page.answer.traces] == ["bc", "sideways"]
     assert page.answer.numbers[1].shift > 0.01
     assert "sideways" in page.code()
+
+
+def test_a_page_that_cannot_be_made_says_so_and_the_next_one_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(arguments: Mapping[str, str]) -> Page:
+        raise RuntimeError("no <b>such</b> thing")
+
+    monkeypatch.setattr(template, "page_class", lambda name: broken)
+    page = template.made("particles", {})
+    (words,) = (pane.object for pane in page.panels().values())
+    assert "RuntimeError: no &lt;b&gt;such&lt;/b&gt; thing" in words
+    framed(page)
+    monkeypatch.undo()
+    assert isinstance(template.made("index", {}), page_class("index"))

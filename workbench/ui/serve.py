@@ -17,7 +17,9 @@ from typing import Any
 import panel as pn
 import torch
 
+from workbench.ui.links import FIRST
 from workbench.ui.pages import PAGES
+from workbench.ui.session import CACHE
 from workbench.ui.shell.template import opener, title_of
 
 PORT, ADDRESS = 5006, "127.0.0.1"
@@ -150,6 +152,7 @@ def serve(
         verbose=False,
         **lock,
     )
+    CACHE.status(FIRST.task)  # in the background: the first visitor should not wait for the first task
     host = "127.0.0.1" if address in ("0.0.0.0", "::", "") else address
     url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
     _run(server, url, show)

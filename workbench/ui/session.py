@@ -16,6 +16,7 @@ from workbench.engine.tasks.registry import make_task
 
 log = logging.getLogger(__name__)
 SEED = 0
+SHORT = 0.03
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -75,10 +76,9 @@ class Cache:
             if name in self._status:
                 return self._status[name]
             status = self._status[name] = Status()
-        if hasattr(task, "parts"):
-            self._make(task, status)
-        else:
-            threading.Thread(target=self._make, args=(task, status), daemon=True, name=f"train {name}").start()
+        thread = threading.Thread(target=self._make, args=(task, status), daemon=True, name=f"train {name}")
+        thread.start()
+        thread.join(SHORT)  # a closed form is there before the page is drawn
         return status
 
     def retry(self, name: str) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from html import escape
 from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import quote
 
 import panel as pn
 import torch
 from bokeh.models import CustomJS
 
 from workbench.ui.pages import PAGES, page_class
+from workbench.ui.shell.layout import single
 from workbench.ui.shell.page import Page
 
 log = logging.getLogger(__name__)
@@ -31,11 +35,46 @@ def framed(page: Page) -> pn.Template:
     return template
 
 
+class FailedPage(Page):
+    """What stands in place of a page that could not be made: the reason, and a way on."""
+
+    name: ClassVar[str] = "failed"
+    title: ClassVar[str] = "Not available"
+    layout: ClassVar[str] = single()
+
+    def __init__(self, name: str, error: Exception) -> None:
+        super().__init__({})
+        words = f"<h2>This page could not be opened</h2><p>{escape(f'{type(error).__name__}: {error}')}</p>"
+        cure = f'<p><a href="./{quote(name)}">Open it without the link\'s settings</a>, or go to <a href="./">all pages</a>.</p>'
+        self._words = pn.pane.HTML(words + cure, sizing_mode="stretch_width")
+
+    def panels(self) -> Mapping[str, Any]:
+        """The words."""
+        return {"main": self._words}
+
+    def state(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def restore(self, arguments: Mapping[str, str]) -> None:
+        """Nothing."""
+
+
+def made(name: str, arguments: Mapping[str, str]) -> Page:
+    """The page, or the words of what went wrong: one user's broken page must not look like a broken server."""
+    try:
+        page: Page = page_class(name)(arguments)
+        return page
+    except Exception as error:  # whatever it was, the user gets words and the log the traceback
+        log.exception("the page %s could not be made for %s", name, dict(arguments))
+        return FailedPage(name, error)
+
+
 def open_page(name: str) -> pn.Template:
     """Make one user's page from the link that was opened; called once for every browser tab."""
     torch.set_num_threads(1)  # two threads a session kept most of 30 sessions from opening (design.md)
     arguments = {key: values[-1].decode("utf-8", "replace") for key, values in pn.state.session_args.items()}
-    page: Page = page_class(name)(arguments)
+    page = made(name, arguments)
     page.changed()
     pn.state.onload(page.opened)
     pn.state.on_session_destroyed(lambda _: page.left())
