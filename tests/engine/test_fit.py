@@ -229,6 +229,19 @@ def test_one_process_compiles_for_many_runs() -> None:
             assert plus(torch.zeros(2)).tolist() == [number] * 2
 
 
+def test_what_cannot_be_compiled_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What torch's compiler raises, say, for an actor that differentiates its own flow (qgf_jacobian, bptt)."""
+
+    def refuse(*inputs: Any) -> None:
+        raise torch._dynamo.exc.TorchDynamoException("a reason\nand a long trace")
+
+    monkeypatch.setattr(CompiledUpdate, "_update", refuse)
+    monkeypatch.setattr("workbench.engine.training.compiled.compile_whole", lambda function, on_cpu: function)
+    trainer = small_trainer(compile=True)
+    with pytest.raises(ValueError, match=r"losses flow_matching, iql cannot be compiled \(a reason\).*compile=false"):
+        trainer.step()
+
+
 def test_compiling_without_a_compiler_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(ValueError, match=r"needs a C\+\+ compiler and none was found: install one .*compile=false"):
