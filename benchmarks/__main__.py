@@ -1,8 +1,9 @@
 """``python -m benchmarks [NAME ...]``: measure, print tables, compare with a peer or a bound in the same run.
 
-Names: updates, actions, three_exits, three_exits_vgf, methods, online, together, estimator, pointmaze,
-estimator_pointmaze, cube, cube_chunks (the last four need the ogbench extra and some minutes), notebook, sweep, store, ui.
-Without names: updates, actions and three_exits. Medians over repeats; these are wall times, so run on an idle machine.
+Names: updates, actions, three_exits, three_exits_vgf, methods, online, together, central_picture, estimator, pointmaze,
+estimator_pointmaze, cube, cube_chunks (pointmaze and cube need the ogbench extra and
+some minutes), notebook, sweep, store, ui. Without names: updates, actions and three_exits. Medians over
+repeats; these are wall times, so run on an idle machine.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ NAMES = (
     "three_exits_vgf",
     "together",
     "methods",
+    "central_picture",
     "estimator",
     "pointmaze",
     "estimator_pointmaze",
