@@ -27,14 +27,15 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from workbench.experiments.canonical import key_of
 from workbench.experiments.place import Place, never, open_place
 from workbench.experiments.provenance import provenance
 from workbench.experiments.row import Row, described, row_of_result
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LAYOUT = 1
 STORE, INDEX, SWEEPS, RUNS, TRAINED, TRASH = "store.json", "index.jsonl", "sweeps", "runs", "trained", "trash"
@@ -127,6 +128,8 @@ class Store:
         StoreError
             No result, or its file of episodes is missing or damaged.
         """
+        import numpy as np  # here, as in `finish`: a list of runs does without
+
         result = self.result(key)
         name = f"{RUNS}/{key}/{result['episodes_file']}" if result else ""
         content = self.place.read(name) if name else None
@@ -212,6 +215,8 @@ class Store:
 
     def finish(self, record: dict[str, Any], result: dict[str, Any], episodes: dict[str, np.ndarray]) -> bool:
         """Keep the result of a job; False when it had one already, which then stays."""
+        import numpy as np
+
         key = record["key"]
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **episodes)
