@@ -37,6 +37,7 @@ def shoot(browser: Browser, url: str, name: str) -> None:
     for view, settings in VIEWS.items():
         context = browser.new_context(**settings)
         page = context.new_page()
+        page.set_default_timeout(240_000)
         page.goto(f"{url}/{'' if name == 'index' else name}{SCENES.get(name, '')}")
         page.wait_for_load_state("networkidle")
         # A page that still trains or computes says so in a notice; wait until the words are gone.

@@ -78,6 +78,7 @@ def spread(times: list[float]) -> tuple[str, str]:
 
 
 def opened(page: Page, address: str) -> None:
+    page.set_default_timeout(120_000)
     page.add_init_script(path=ROOT / "benchmarks" / "ui_probe.js")
     page.goto(address)
     page.wait_for_selector(".wb-scene[data-version]", timeout=120_000)
@@ -120,12 +121,26 @@ def drags(page: Page, seconds: float = 5.0) -> float:
     return (last - first) / taken
 
 
-def in_the_browser(url: str) -> list[list[object]]:
+class Rows(list[list[object]]):
+    """Rows of the table, said as they come: the whole takes minutes."""
+
+    def append(self, row: list[object]) -> None:
+        print("  ", *row, sep="  ", flush=True)
+        super().append(row)
+
+
+def cpu(pid: int) -> float:
+    """Seconds of processor time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def in_the_browser(url: str, pid: int) -> Rows:
     """What one person sees."""
     sys.path.insert(0, str(ROOT / "tests"))
     from chromium import find_chromium
 
-    rows: list[list[object]] = []
+    rows = Rows()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS.split())
         size = {"width": 1440, "height": 900}
@@ -144,15 +159,15 @@ def in_the_browser(url: str) -> list[list[object]]:
         sent: list[object] = []
         page.close()
         page = browser.new_page(viewport=size)
-        page.on("websocket", lambda found: found.on("framesent", sent.append))
+        page.on("websocket", lambda found: found.on("framesent", lambda frame: sent.append(frame)))
         opened(page, url + SCENE)
-        before = len(sent)
+        quiet = len(sent)
         rates = [page.evaluate("() => window.wbScrub()") for _ in range(3)]
         rows.append(
             [
                 "scrub of flow time",
                 f"{statistics.median(rates):.0f} fps",
-                f"{len(sent) - before} messages",
+                f"{len(sent) - quiet} messages",
                 "≥ 55 fps, none",
             ]
         )
@@ -161,6 +176,7 @@ def in_the_browser(url: str) -> list[list[object]]:
         for _ in range(10):
             context = browser.new_context(viewport=size)
             page = context.new_page()
+            page.set_default_timeout(120_000)
             start = time.perf_counter()
             page.goto(url + SCENE)
             page.wait_for_selector(".wb-scene[data-version]")
@@ -238,7 +254,7 @@ def run() -> None:
     full = "--full" in sys.argv
     print(f"load of this machine at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors", flush=True)
     with server() as (url, pid):
-        rows = in_the_browser(url)
+        rows = in_the_browser(url, pid)
         times, errors = asyncio.run(people(url, 300.0 if full else 30.0))
         median, high = spread(times)
         title = f"{PEOPLE} people, {'5 minutes' if full else '30 s'}, {len(times)} pictures"

@@ -172,7 +172,9 @@ def test_a_rule_that_is_registered_later_is_on_every_page(name: str, monkeypatch
 
 def test_a_rule_that_is_registered_later_steers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RULES, "sideways", Sideways)
-    page = page_class("particles")({"rule": "sideways", "weight": "1"}, Cache())
+    cache = Cache()
+    cache.wait("bandit2d")
+    page = page_class("particles")({"rule": "sideways", "weight": "1"}, cache)
     deadline = time.monotonic() + 30
     while page.answer is None and time.monotonic() < deadline:
         time.sleep(0.02)
