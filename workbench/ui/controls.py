@@ -199,7 +199,7 @@ class RuleControls(pn.viewable.Viewer):
 
 def lacking(rule: type[Rule], parts: Parts) -> str:
     """Why ``rule`` cannot run with ``parts``, and the cure; "" when it can."""
-    missing = [name for name in rule.needs if getattr(parts, name, None) is None]
+    missing = [name for name in rule.needs if name not in parts.available()]
     if not missing:
         return ""
     return (
