@@ -41,9 +41,13 @@ def lab(root: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPa
     folder = home / "lessons"
     shutil.copytree(root / "notebooks", folder, ignore=shutil.ignore_patterns("instructor", "course.json"))
     # All cells are drawn, not only those in view: the tests look at all of them.
-    settings = home / "config" / "lab" / "user-settings" / "@jupyterlab" / "notebook-extension"
-    settings.mkdir(parents=True)
-    (settings / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
+    for name, setting in (
+        ("notebook-extension/tracker", {"windowingMode": "none"}),
+        ("apputils-extension/notification", {"fetchNews": "false"}),
+    ):
+        path = home / "config" / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(setting))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

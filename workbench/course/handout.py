@@ -122,7 +122,9 @@ def title_of(notebook: Any, default: str) -> str:
 
 def body_of(notebook: Any) -> str:
     """The cells as HTML, without a page around them."""
-    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
+    exporter = HTMLExporter(
+        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, exclude_anchor_links=True
+    )
     body: str = exporter.from_notebook_node(notebook)[0]
     return body
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import io
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from workbench.ui.bench import COLOURS, Bench
 from workbench.ui.controls import STYLE, QuickSlider
 from workbench.ui.stage import Stages
 
+ICONS = re.compile(r'<link[^>]*href="https?://[^>]*>')  # Panel's own, on its CDN
 SHOW = """
 const bytes = (text) => {
   const raw = atob(text), out = new Uint8Array(raw.length)
@@ -104,7 +107,9 @@ def save_figure(path: Path, figure: SavedFigure) -> None:
     column = pn.Column(
         heading, slider, stages, sizing_mode="stretch_width", max_width=1200, margin=16, hooks=[_styles_inside]
     )
-    column.save(str(path), resources=INLINE, title=figure.title)
+    page = io.StringIO()
+    column.save(page, resources=INLINE, title=figure.title)
+    path.write_text(ICONS.sub("", page.getvalue()), encoding="utf-8")
 
 
 def _styles_inside(column: Any, root: Any) -> None:
