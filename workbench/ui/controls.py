@@ -225,6 +225,7 @@ class PolicyControls(pn.viewable.Viewer):
 
     def __init__(self, label: str, policy: Policy | None, optional: bool, css: str) -> None:
         super().__init__(policy=policy)
+        self._optional = optional
         options = {rule.title: name for name, rule in RULES.items() if name != "bc"} | {RULES["bc"].title: "bc"}
         options |= {"none": "none"} if optional else {}
         self.rule = choice(label, options, policy.rule if policy else "none", css_classes=["wb-rule"])
@@ -261,7 +262,7 @@ class PolicyControls(pn.viewable.Viewer):
             f'<details class="wb-meaning"><summary>{len(words)} rule{"s" if len(words) > 1 else ""} not trained here'
             f"</summary>{'<br>'.join(words)}</details>"
         )
-        self.note.visible = bool(words)
+        self.note.visible = bool(words) and not self._optional  # said once is enough
 
     def _make(self, policy: Policy | None) -> None:
         self.controls = None if policy is None else RuleControls(RULES[policy.rule], policy.settings)
