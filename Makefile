@@ -22,10 +22,10 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.14; 
 	for p in python3 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done)
 
-.PHONY: help run test lint types pytest bench screenshots format clean browser
+.PHONY: help run test lint types pytest bench screenshots method-pages method-pictures format clean browser
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 13
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 run: $(VENV)/.installed ## Serve the dashboard on http://localhost:5006 (installs on first use)
 	@echo "The dashboard is at http://localhost:5006 (stop it with Ctrl-C)"
@@ -52,6 +52,12 @@ bench: $(VENV)/.installed-test ## The benchmarks: tables of ratios
 
 screenshots: $(VENV)/.installed-test ## Every page on a desktop, on a phone and in the dark, into docs/screenshots/
 	$(BIN)/python -m benchmarks.screenshots $(ARGS)
+
+method-pages: $(VENV)/.installed-test ## Refresh the facts in docs/methods from the registry
+	$(BIN)/python -m workbench.method_pages docs/methods
+
+method-pictures: $(VENV)/.installed-test ## The same, and draw every rule's picture (trains a small policy: a minute or two)
+	$(BIN)/python -m workbench.method_pages docs/methods --pictures
 
 format: $(VENV)/.installed-test ## Rewrite the code in the house format, notebooks without outputs
 	$(BIN)/ruff check --fix-only .
