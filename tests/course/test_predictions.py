@@ -59,6 +59,12 @@ def test_numbers_agree_within_a_factor(guess, measured, right):
     assert kept("vgf.alpha")["right"] is right
 
 
+@pytest.mark.parametrize(("guess", "right"), [(0, True), ("5%", True), (50, False)])
+def test_a_measured_zero_allows_for_what_is_near(guess, right):
+    wb.course.predict("real.clone", guess)
+    assert wb.course.reveal("real.clone", 0.0).right is right
+
+
 def test_reveal_without_a_prediction_tells_all_the_same():
     note = wb.course.reveal("first.push", "hill")
     assert note.kind == "open"

@@ -30,8 +30,8 @@ def agree(question: Question, guess: Any, measured: Any) -> bool:
     """Whether guess and measurement count as the same: equal keys, or numbers within the question's factor."""
     if question.options:
         return bool(guess == measured)
-    if guess * measured <= 0.0:
-        return bool(guess == measured)
+    if guess * measured <= 0.0 or abs(guess - measured) <= question.near:
+        return bool(abs(guess - measured) <= question.near)
     return bool(max(guess / measured, measured / guess) <= question.factor)
 
 

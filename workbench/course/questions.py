@@ -22,6 +22,8 @@ class Question:
     unit : str
     factor : float
         A number within this factor of the measured one counts as right.
+    near : float
+        So does one that is no further from it than this.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Question:
     options: Mapping[str, str] = field(default_factory=dict)
     unit: str = ""
     factor: float = 2.0
+    near: float = 0.0
 
 
 _ALL = (
@@ -114,6 +117,7 @@ _ALL = (
         "The clone wanders as its data did. It has no reason to go to this goal rather than another; that is the critic's job.",
         unit="%",
         factor=1.5,
+        near=10.0,
     ),
     Question(
         "own.rule",
