@@ -39,9 +39,11 @@ def shoot(browser: Browser, url: str, name: str) -> None:
         page = context.new_page()
         page.set_default_timeout(240_000)
         page.goto(f"{url}/{'' if name == 'index' else name}{SCENES.get(name, '')}")
-        page.wait_for_load_state("networkidle")
+        page.wait_for_selector("html[data-ready]")
+        page.wait_for_timeout(SETTLE_MS)
         # A page that still trains or computes says so in a notice; wait until the words are gone.
         page.locator(".wb-notice.loading, .wb-waiting").first.wait_for(state="hidden", timeout=240_000)
+        page.get_by_text("Training the built-in task").first.wait_for(state="hidden", timeout=240_000)
         page.wait_for_timeout(SETTLE_MS)
         picture = small(page.screenshot())
         (OUT / f"{name}-{view}.png").write_bytes(picture)

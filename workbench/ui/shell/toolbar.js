@@ -220,5 +220,6 @@ export function render({model}) {
     window.removeEventListener("resize", resized)
   })
   showTools(); keepLink()
+  document.documentElement.dataset.ready = ""
   return root
 }
