@@ -52,7 +52,13 @@ LAW: dict[str, tuple[str, ...]] = {
     "workbench.engine": (),  # files beside the rooms (allocator, precision): torch and nothing of ours
     "workbench.experiments": ("workbench.engine", "workbench.experiments", "workbench.training_run"),
     "workbench.plots": ("workbench.engine", "workbench.plots"),
-    "workbench.ui": ("workbench.plots", "workbench.experiments", "workbench.engine", "workbench.ui"),
+    "workbench.ui": (
+        "workbench.plots",
+        "workbench.experiments",
+        "workbench.engine",
+        "workbench.report",
+        "workbench.ui",
+    ),
     "workbench.course": (
         "workbench.plots",
         "workbench.experiments",

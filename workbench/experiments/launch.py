@@ -37,6 +37,8 @@ class SweepState:
         Of its jobs.
     command : str
         What to write to run it again.
+    eta_seconds : float or None
+        Time left at the pace so far; None until a run of this sweep is done.
     error : str
         Why it ended early, in the words of the command line; "" when it did not.
     """
@@ -46,6 +48,7 @@ class SweepState:
     total: int
     command: str
     error: str
+    eta_seconds: float | None = None
 
 
 class Sweeps:
@@ -62,6 +65,7 @@ class Sweeps:
         self._lock = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
         self._owner, self._command, self._keys = "", "", frozenset[str]()
+        self._started, self._found = 0.0, 0  # when, and how many runs were done by then
         self._log = folder.parent / f"{folder.name}-sweep.log"
 
     def store(self) -> Store:
@@ -86,6 +90,7 @@ class Sweeps:
                     "a sweep is running on this server already; wait for it, or let its owner cancel it"
                 )
             store = self.store()
+            self._started, self._found = time.monotonic(), len(keys) - len(store.unfinished(keys))
             self._command, self._keys, self._owner = grid.command(store.where), keys, digest(owner)
             words = shlex.split(self._command)[1:]
             with self._log.open("wb") as log:
@@ -121,9 +126,11 @@ class Sweeps:
                 return None
             running, code = process.poll() is None, process.returncode
         left = len(self.store().unfinished(self._keys))
+        new = len(self._keys) - left - self._found
+        eta = (time.monotonic() - self._started) / new * left if running and new > 0 else None
         stopped = code in (None, 0, 130, -signal.SIGINT, -signal.SIGTERM)
         return SweepState(
-            running, len(self._keys) - left, len(self._keys), self._command, "" if stopped else self._error()
+            running, len(self._keys) - left, len(self._keys), self._command, "" if stopped else self._error(), eta
         )
 
     def close(self) -> None:

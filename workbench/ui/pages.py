@@ -55,6 +55,12 @@ PAGES: dict[str, Entry] = {
         "workbench.ui.training.page",
         "TrainingPage",
     ),
+    "runs": Entry(
+        "Runs",
+        "Every run of the store: filter, sort, compare, delete with undo; start a sweep, take the report.",
+        "workbench.ui.runs.page",
+        "RunsPage",
+    ),
 }
 INDEX = Entry("All pages", "What there is.", "workbench.ui.index", "IndexPage")
 
