@@ -26,6 +26,17 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_store_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Pages that are made in this process never look at the user's own runs."""
+    before = os.environ.get("WORKBENCH_STORE")
+    os.environ["WORKBENCH_STORE"] = str(tmp_path_factory.mktemp("pages") / "store")
+    yield
+    del os.environ["WORKBENCH_STORE"]
+    if before is not None:
+        os.environ["WORKBENCH_STORE"] = before
+
+
 @pytest.fixture(scope="session")
 def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the server's runs are."""

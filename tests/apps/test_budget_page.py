@@ -12,13 +12,14 @@ import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
+from workbench.engine.steering.rules import RULES
 from workbench.experiments.grid import Grid
 from workbench.experiments.serial import Serial
 from workbench.experiments.store import Store
 from workbench.experiments.summary import Curve
 from workbench.experiments.sweep import sweep
 from workbench.ui.budget.page import BudgetPage
-from workbench.ui.budget.scene import FIRST_GRID, as_csv, here, match, points_of, read, seed_lines
+from workbench.ui.budget.scene import FIRST, as_csv, budgets_of, grid_of, here, match, points_of, read, seed_lines
 from workbench.ui.lab import STORE_VARIABLE, store_folder, sweeps
 from workbench.ui.scene import Policy
 from workbench.ui.session import CACHE
@@ -75,7 +76,15 @@ def test_the_store_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_first_sweep_is_a_valid_one() -> None:
-    assert len(FIRST_GRID.jobs()) == 36
+    assert len(grid_of(FIRST).jobs()) == 36
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_can_be_swept(rule: str) -> None:
+    values = budgets_of(rule)
+    assert len(grid_of([rule]).jobs()) == 2 * max(1, len(values))
+    assert list(values) == sorted(values)
+    assert len(values) > 2 or not RULES[rule].bc_at
 
 
 def test_every_seed_has_its_line(found: list[Curve]) -> None:

@@ -14,7 +14,7 @@ from bokeh.models import ColumnDataSource
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.summary import Curve
 from workbench.ui.budget.draw import name_of, pair_of, show_here
-from workbench.ui.budget.scene import FIRST_GRID, Here, as_csv, here, match, read
+from workbench.ui.budget.scene import FIRST, Here, as_csv, grid_of, here, match, read
 from workbench.ui.controls import STYLE, choice
 from workbench.ui.figures import pane, themed
 from workbench.ui.frames import figure
@@ -80,7 +80,7 @@ class BudgetPage(Page):
         gap = {"gap": "8px"}
         sweep = pn.Row(self.start, self.cancel, styles=gap, sizing_mode="stretch_width", margin=(10, 0, 0, 0))
         rules = pn.Column(pn.pane.HTML("Rules", stylesheets=[STYLE], margin=(8, 0, 2, 0)), self.rules, margin=0)
-        controls = [self.owner, self.task, rules, self.here, self.match, self._sweeping, sweep]
+        controls = [self.owner, self.task, rules, self.here, self.match, self.wanted, self._sweeping, sweep]
         return {
             "controls": pn.Column(*controls, sizing_mode="stretch_width", margin=0),
             "main": pn.Column(
@@ -142,6 +142,15 @@ class BudgetPage(Page):
         self.rules = pn.widgets.CheckBoxGroup(label="Rules", options=[], value=[], css_classes=["wb-rules"], **options)
         self.here = pn.widgets.Button(label="Mark my settings", css_classes=["wb-here"], **options)
         self.match = pn.widgets.Button(label="Match shift", css_classes=["wb-match"], disabled=True, **options)
+        titles = {rule.title: name for name, rule in RULES.items()}
+        self.wanted = pn.widgets.MultiSelect(
+            label="Rules of the next sweep",
+            options=titles,
+            value=list(FIRST),
+            size=4,
+            css_classes=["wb-wanted"],
+            **options,
+        )
         self.start = pn.widgets.Button(label="Run a small sweep", css_classes=["wb-sweep"], **options)
         self.cancel = pn.widgets.Button(label="Cancel", css_classes=["wb-cancel"], disabled=True, **options)
         self._sweeping = pn.pane.HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
@@ -149,8 +158,13 @@ class BudgetPage(Page):
         self.rules.param.watch(self._changed, "value")
         self.here.on_click(lambda _: self._mark())
         self.match.on_click(lambda _: self._match())
-        self.start.on_click(lambda _: self._do(lambda: sweeps().start(self._secret(), FIRST_GRID)))
+        self.start.on_click(lambda _: self._do(lambda: self._sweep()))
         self.cancel.on_click(lambda _: self._do(lambda: sweeps().cancel(self._secret())))
+
+    def _sweep(self) -> None:
+        if not self.wanted.value:
+            raise ValueError("choose at least one rule for the sweep")
+        sweeps().start(self._secret(), grid_of(self.wanted.value))
 
     def _secret(self) -> str:
         if not self.owner.secret:

@@ -16,21 +16,35 @@ from workbench.engine.steering.rules import RULES
 from workbench.experiments.grid import Grid
 from workbench.experiments.store import Store
 from workbench.experiments.summary import Curve, curves
+from workbench.ui.fields import fields_of
 from workbench.ui.scene import Policy
 
 HERE_EPISODES = 200
 # A first sweep that takes a minute or two: three ways to spend a budget, from too little to too much.
-FIRST_GRID = Grid(
-    tasks=("three_exits",),
-    rules=("bc", "qgf", "grad_step", "best_of_n"),
-    axes={
-        "qgf.weight": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
-        "grad_step.steps": (1, 2, 5, 10, 20, 40),
-        "best_of_n.particles": (2, 4, 8, 16),
-    },
-    seeds=(0, 1),
-    episodes=200,
-)
+FIRST = ("bc", "qgf", "grad_step", "best_of_n")
+BUDGETS: dict[str, tuple[float, ...]] = {
+    "qgf": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
+    "grad_step": (1, 2, 5, 10, 20, 40),
+    "best_of_n": (2, 4, 8, 16),
+}
+APART = 7  # stops of a slider between two budgets of a rule that has none above: for a weight a factor of five
+MOST = 6
+
+
+def budgets_of(rule: str) -> tuple[float, ...]:
+    """Values of the rule's strength from well below its default to far above; none where training sets the strength."""
+    kind = RULES[rule]
+    if rule in BUDGETS or not kind.bc_at:
+        return BUDGETS.get(rule, ())
+    field = next(field for field in fields_of(kind) if field.name == kind.strength)
+    middle = field.stops.index(field.default)
+    return tuple(stop for stop in field.stops[middle % APART :: APART] if stop)[:MOST]
+
+
+def grid_of(rules: Sequence[str]) -> Grid:
+    """A small sweep on three exits: two seeds, 200 episodes in each set, each rule at its budgets."""
+    axes = {f"{rule}.{RULES[rule].strength}": values for rule in rules if (values := budgets_of(rule))}
+    return Grid(tasks=("three_exits",), rules=tuple(rules), axes=axes, seeds=(0, 1), episodes=200)
 
 
 @dataclass(frozen=True)
