@@ -66,6 +66,7 @@ def run() -> None:
             "XDG_CACHE_HOME": str(home / "cache"),
             "JUPYTER_CONFIG_DIR": str(home / "config"),
             "JUPYTER_DATA_DIR": str(home / "jupyter"),
+            "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         }
         _keys(home, env)
         _lessons(home, env)
@@ -82,6 +83,7 @@ def _keys(home: Path, env: dict[str, str]) -> None:
     options = [
         f"--port={port}", f"--ServerApp.root_dir={folder}", "--IdentityProvider.token=", "--ServerApp.open_browser=False",
         "--ServerApp.allow_root=True", "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *options],
@@ -104,7 +106,9 @@ def _keys(home: Path, env: dict[str, str]) -> None:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS.split())
             page = browser.new_page(viewport={"width": 1280, "height": 1600})
             page.goto(f"http://127.0.0.1:{port}/lab/tree/keys.ipynb?reset")
-            page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=120_000)
+            page.wait_for_selector(
+                ".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=120_000
+            )
             page.locator(".jp-MarkdownCell").first.click()
             page.wait_for_timeout(1500)
             page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
