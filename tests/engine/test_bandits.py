@@ -1,7 +1,6 @@
 """The bandits, and the registry of tasks: the protocol, the known answers, and the story that the picture tells."""
 
 import random
-import time
 
 import numpy as np
 import pytest
@@ -131,9 +130,7 @@ def test_success_is_a_reward_within_a_fifth_of_the_best_on_the_support(kind: typ
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_critic_is_right_on_the_support_and_wrong_off_it(kind: type[Bandit], seed: int) -> None:
     bandit = kind()
-    started = time.perf_counter()
     parts = bandit.parts(seed)
-    assert time.perf_counter() - started < 5.0  # half a second; a machine that is busy must not make this red
     draws = bandit.behaviour.draw(20_000, torch.Generator().manual_seed(99)).clamp(-1.0, 1.0)
     draws = draws[bandit.on_support(draws)]
     error = q_values(parts.critic, state(len(draws)), draws, "mean") - bandit.true_reward(draws)
