@@ -30,7 +30,7 @@ SMALL = Grid(
     axes={
         "qgf.weight": (0.1, 1.0, 10.0),
         "grad_step.steps": (1, 10, 100),
-        "fit.steps": (60,),
+        "fit.steps": (50,),
         "fit.hidden": ([8, 8],),
     },
     seeds=(0, 1),

@@ -35,7 +35,7 @@ def test_a_link_reproduces_its_view(made: LandscapePage) -> None:
             }
             question, shown, problems = read_view(arguments)
             assert problems == []
-            assert (question.rule, question.settings["weight"], shown.look, shown.quantity) == (
+            assert (question.first.rule, question.first.settings["weight"], shown.look, shown.quantity) == (
                 "qgf",
                 1.0,
                 look,

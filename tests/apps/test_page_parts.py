@@ -351,3 +351,20 @@ def test_a_rule_lacks_nothing_once_its_part_is_there() -> None:
     assert "one step" in lacking(RULES["fql"], parts)
     assert lacking(RULES["fql"], replace(parts, extra={"one_step": torch.nn.Identity()})) == ""
     assert lacking(RULES["qgf"], parts) == ""
+
+
+def test_what_is_being_made_stops_when_the_server_does() -> None:
+    begun = threading.Event()
+
+    def build(task: object, report: object) -> Parts:
+        while True:
+            begun.set()
+            report(0.5)
+            time.sleep(0.01)
+
+    cache = Cache(build)
+    status = cache.status("three_exits")
+    assert begun.wait(5)
+    cache.close()
+    assert not any(thread.is_alive() for thread in cache._threads)
+    assert status.error == "the server is stopping"

@@ -175,6 +175,7 @@ def _run(server: pn.io.server.Server, url: str, show: bool) -> None:
     finally:
         server.stop()
         end_children()
+        CACHE.close()
     print("Workbench has stopped", flush=True)
 
 

@@ -47,6 +47,10 @@ def built_in_parts(task: Any, report: Callable[[float], None]) -> Parts:
             return trained
 
 
+class ClosingError(Exception):
+    """The server ends: what is being made is not wanted any more."""
+
+
 class Cache:
     """Tasks and parts by task name, for the whole process.
 
@@ -61,6 +65,8 @@ class Cache:
         self._status: dict[str, Status] = {}
         self._tasks: dict[str, Any] = {}
         self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._closing = False
 
     def task(self, name: str) -> Any:
         """The task; ValueError for an unknown name."""
@@ -77,6 +83,7 @@ class Cache:
                 return self._status[name]
             status = self._status[name] = Status()
         thread = threading.Thread(target=self._make, args=(task, status), daemon=True, name=f"train {name}")
+        self._threads.append(thread)
         thread.start()
         thread.join(SHORT)  # a closed form is there before the page is drawn
         return status
@@ -96,14 +103,27 @@ class Cache:
             threading.Event().wait(0.05)
         return status.parts
 
+    def close(self, patience: float = 10.0) -> None:
+        """Stop what is being made at its next report, and wait for that.
+
+        A thread that is still inside torch when the interpreter is torn down makes the process abort.
+        """
+        self._closing = True
+        for thread in self._threads:
+            thread.join(patience)
+
     def _make(self, task: Any, status: Status) -> None:
         def report(progress: float) -> None:
+            if self._closing:
+                raise ClosingError
             status.progress = progress
 
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # networks of 64 units: a second thread on a busy machine made this seven times slower
         try:
             status.parts = self._build(task, report)
+        except ClosingError:
+            status.error = "the server is stopping"
         except Exception as error:  # whatever it was, the page must say it instead of loading for ever
             log.exception("making the parts of %s failed", task)
             status.error = f"{type(error).__name__}: {error}"
