@@ -1,7 +1,11 @@
-"""Five seeds of three_exits trained at once, against one seed and against five one after the other, on one thread."""
+"""Five seeds of three_exits trained at once, against one seed and against five one after the other.
+
+First on one thread, then as a sweep does it on two cores: three seeds in one process, two in another, at the same time.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
@@ -71,7 +75,44 @@ def measure(critic: str) -> list[str]:
     ]
 
 
+def _some(seeds: int, start: Any, repeats: int) -> list[float]:
+    """In a process of its own: seconds of each repeat of 100 updates of ``seeds`` seeds, begun together with the others."""
+    torch.set_num_threads(1)
+    chosen = trainers("iql")[:seeds]
+    step = TrainerGroup(chosen).step if seeds > 1 else chosen[0].step
+    repeat(step)()
+    start.wait()
+    spent = []
+    for _ in range(repeats):
+        before = time.perf_counter()
+        repeat(step)()
+        spent.append(time.perf_counter() - before)
+    return spent
+
+
+def _at_the_same_time(groups: tuple[int, ...], repeats: int = REPEATS) -> float:
+    """Milliseconds of an update of all ``groups``, each in its process: the slowest group's median."""
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, context.Pool(len(groups)) as pool:
+        start = manager.Barrier(len(groups))
+        waiting = [pool.apply_async(_some, (seeds, start, repeats)) for seeds in groups]
+        return max(statistics.median(one.get()) for one in waiting) / UPDATES * 1e3
+
+
+def two_processes() -> None:
+    """What five seeds cost on two cores, next to one seed, measured in turn."""
+    runs = [(_at_the_same_time((1,)), _at_the_same_time((3, 2))) for _ in range(3)]
+    one, five = (statistics.median(column) for column in zip(*runs, strict=True))
+    ratio = statistics.median(b / a for a, b in runs)
+    table(
+        "three_exits, IQL, as a sweep trains five seeds on two cores: three at once beside two (to reach: 2)",
+        ("one, ms", "five, ms", "five / one"),
+        [[f"{one:.2f}", f"{five:.2f}", f"{ratio:.2f}×"]],
+    )
+
+
 def run() -> None:
+    two_processes()
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -239,7 +238,11 @@ def test_write_atomic_replaces_or_does_nothing(tmp_path: Path, monkeypatch: pyte
     path = tmp_path / "a.txt"
     write_atomic(path, b"old")
     assert path.stat().st_mode & 0o077 == 0o666 & ~_umask() & 0o077
-    monkeypatch.setattr(os, "fsync", lambda handle: os.kill(os.getpid(), signal.SIGINT))
+
+    def interrupted(handle: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_atomic(path, b"new")
     assert contents(tmp_path) == {"a.txt": b"old"}

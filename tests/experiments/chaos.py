@@ -57,9 +57,12 @@ class Chaos:
         try:
             for kill in range(self.kills):
                 self._wait_a_moment(process)
-                victims = [
-                    p for p in psutil.Process(process.pid).children() if "resource_tracker" not in str(p.cmdline())
-                ]
+                if process.poll() is not None:
+                    break  # it was done before the next kill
+                victims = self._workers(process)
+                while kill % 2 and not victims and process.poll() is None:  # it has not started them yet
+                    time.sleep(0.02)
+                    victims = self._workers(process)
                 if kill % 2 and victims:
                     self._rng.choice(victims).kill()
                     self.killed_workers += 1
@@ -74,6 +77,14 @@ class Chaos:
             self._remember()
         finally:
             end_group(process)
+
+    @staticmethod
+    def _workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+        """Its worker processes; those that end while one looks are left out."""
+        try:
+            return [p for p in psutil.Process(process.pid).children() if "resource_tracker" not in str(p.cmdline())]
+        except psutil.NoSuchProcess:
+            return []
 
     def wait_for_results(self, process: subprocess.Popen[str], count: int) -> None:
         """Wait until the store has so many results."""

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 def test_kills_at_random(tmp_path: Path, root: Path, data: Data) -> None:
     """Three here, to keep the suite short; the benchmark ``store`` does twenty."""
-    grid = small_grid(data, axes={"weight": (0.0, 0.1, 0.3, 1.0)})
+    grid = small_grid(data, axes={"weight": (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0)})
     chaos = Chaos(root, tmp_path / "store", grid, kills=3, seed=0)
     chaos.run()
     assert chaos.killed_sweeps >= 1
