@@ -141,7 +141,7 @@ def test_the_page_draws_what_the_store_holds(opened: BudgetPage) -> None:
     opened.restore({"curves": "qgf|bc", "task": "bandit2d"})
     assert set(opened.rules.value) == {"bc", "qgf"}
     opened._match()
-    assert "Two rules" in opened.notice.object
+    assert "Two rules" in opened.notice.text
     opened.restore({"task": "bandit2d"})
     opened._match()
     assert "At shift W2" in opened._table.object

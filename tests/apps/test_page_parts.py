@@ -4,7 +4,6 @@ import socket
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES, rules_without_parts
 from workbench.engine.tasks.registry import make_task
-from workbench.ui.controls import RuleControls, lacking
+from workbench.ui.controls import RuleControls
 from workbench.ui.equations import equations_of
 from workbench.ui.fields import fields_of, log_stops
 from workbench.ui.frames import figure, pack, unpack
@@ -344,13 +343,6 @@ def test_origins_fit_the_address() -> None:
     assert origins_of("127.0.0.1", 80) == ["127.0.0.1:80", "localhost:80"]
     assert origins_of("10.0.0.7", 80) == ["10.0.0.7:80"]
     assert f"{socket.gethostname()}:80" in origins_of("0.0.0.0", 80)
-
-
-def test_a_rule_lacks_nothing_once_its_part_is_there() -> None:
-    parts = make_task("bandit2d").parts()
-    assert "one step" in lacking(RULES["fql"], parts)
-    assert lacking(RULES["fql"], replace(parts, extra={"one_step": torch.nn.Identity()})) == ""
-    assert lacking(RULES["qgf"], parts) == ""
 
 
 def test_what_is_being_made_stops_when_the_server_does() -> None:

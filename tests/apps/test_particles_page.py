@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from workbench.engine.steering.rules import RULES, rules_without_parts
+
 pytestmark = pytest.mark.browser
 TRAINING_MS = 400_000  # eight seconds on a free machine
 
@@ -133,7 +135,7 @@ def test_the_link_reproduces_the_picture(page: Page, server: str) -> None:
 def test_every_rule_can_be_chosen(page: Page, server: str) -> None:
     open_page(page, f"{server}/particles?rule=qgf")
     rules = page.locator(".wb-policy-0 .wb-rule select")
-    for title in rules.locator("option:not([disabled])").all_inner_texts():
+    for title in (RULES[name].title for name in rules_without_parts() if name != "bc"):
         rules.select_option(label=title)
         expect(page.locator(".wb-stage h2").nth(1)).to_have_text(title)
         expect(page.locator(".wb-slot-about h3").first).to_have_text(title)
@@ -202,6 +204,19 @@ def test_the_room_is_trained_for_and_the_agent_moves(page: Page, server: str) ->
     page.reload()
     expect(where).to_have_text("0.48, 0.00")
     assert numbers(page, "qgf")["Q estimate"] == shown
+    # A rule with a part of its own: trained when it is chosen, cancelled, trained all the same, while the page lives.
+    rules.select_option(label="FQL")
+    notice, button = page.locator(".wb-notice"), page.locator(".wb-notice-button")
+    expect(notice).to_contain_text("Training what FQL needs (one step)")
+    button.click()
+    expect(notice).to_contain_text("was cancelled")
+    expect(button).to_have_text("Train it")
+    button.click()
+    expect(button).to_have_text("Cancel")
+    page.locator(".wb-stage[data-rule=fql]").wait_for(timeout=TRAINING_MS)
+    expect(notice).to_be_hidden()
+    until(lambda: "±" in numbers(page, "fql").get("Return", ""), 30)
+    assert float(numbers(page, "fql")["Shift"]) > 0.0
 
 
 def test_the_app_file_is_served_by_panel_and_a_stopped_server_is_told(root: Path, browser: Browser) -> None:

@@ -174,7 +174,7 @@ def test_a_link_selects_its_run(folder: Path, opened: RunsPage) -> None:
     assert opened.state() == {"only_rule": "qgf", "sort": "-mean", "run": key}
     assert [line["key"] for line in opened.table.rows] == [row.key for row in opened.rows if row.rule == "qgf"]
     opened.restore({"run": "ffffffffff"})
-    assert "Not in this store: run ffffffffff" in str(opened.notice.object)
+    assert "Not in this store: run ffffffffff" in str(opened.notice.text)
     assert opened.table.selected == []
 
 

@@ -14,6 +14,7 @@ from bokeh.models import CustomJSTickFormatter
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import AfterFlow, DuringFlow, Rule
 from workbench.engine.steering.rules import RULES
+from workbench.engine.training.plan import extra_parts
 from workbench.ui.fields import Field, fields_of
 from workbench.ui.scene import Policy
 
@@ -198,12 +199,12 @@ class RuleControls(pn.viewable.Viewer):
 
 
 def lacking(rule: type[Rule], parts: Parts) -> str:
-    """Why ``rule`` cannot run with ``parts``, and the cure; "" when it can."""
-    missing = [name for name in rule.needs if name not in parts.available()]
+    """Why ``rule`` cannot run with ``parts``, nor be trained for them, and the cure; "" when it can."""
+    missing = [name for name in rule.needs if name not in parts.available() and name not in extra_parts(rule.needs)]
     if not missing:
         return ""
     return (
-        f"{rule.title} needs {', '.join(name.replace('_', ' ') for name in missing)}, which is not trained here. "
+        f"{rule.title} needs {', '.join(name.replace('_', ' ') for name in missing)}, which this policy has not. "
         f"Train it: workbench fit TASK --rule {rule.name} --out RUN"
     )
 
@@ -252,17 +253,26 @@ class PolicyControls(pn.viewable.Viewer):
         self._make(policy)
         self.policy = policy
 
-    def disable(self, reasons: Mapping[str, str]) -> None:
-        """Grey out the rules that cannot run here, and say why (``reasons`` by rule name)."""
+    def disable(self, reasons: Mapping[str, str], slow: Mapping[str, str]) -> None:
+        """Grey out the rules that cannot run here, and say why (``reasons`` by rule name); name those that train first.
+
+        ``slow`` says which part a rule trains when it is chosen, by rule name.
+        """
         chosen = self.rule.value
         # Panel refuses to disable what is chosen, or everything.
         self.rule.disabled_options = [name for name in reasons if name != chosen]
-        words = [escape(reason) for name, reason in reasons.items()]
-        self.note.object = (
-            f'<details class="wb-meaning"><summary>{len(words)} rule{"s" if len(words) > 1 else ""} not trained here'
-            f"</summary>{'<br>'.join(words)}</details>"
+        later = {name: part for name, part in slow.items() if name not in reasons}
+        lists = [
+            (f"{len(reasons)} {_rules(reasons)} not trained here", [escape(reason) for reason in reasons.values()])
+        ]
+        words = [f"{escape(RULES[name].title)}: {escape(part)}" for name, part in later.items()]
+        lists.append((f"{len(later)} {_rules(later)} train a part of their own first", words))
+        self.note.object = "".join(
+            f'<details class="wb-meaning"><summary>{summary}</summary>{"<br>".join(lines)}</details>'
+            for summary, lines in lists
+            if lines
         )
-        self.note.visible = bool(words) and not self._optional  # said once is enough
+        self.note.visible = bool(reasons or later) and not self._optional  # said once is enough
 
     def _make(self, policy: Policy | None) -> None:
         self.controls = None if policy is None else RuleControls(RULES[policy.rule], policy.settings)
@@ -282,3 +292,7 @@ class PolicyControls(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._column
+
+
+def _rules(named: Mapping[str, str]) -> str:
+    return "rule" if len(named) == 1 else "rules"

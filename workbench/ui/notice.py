@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,25 +12,43 @@ import panel as pn
 STYLE = (Path(__file__).parent / "notice.css").read_text(encoding="utf-8")
 
 
-class Notice(pn.pane.HTML):
-    """A line of words; invisible while there is nothing to say."""
+class Notice(pn.Row):
+    """A line of words, with a button where something can be done; invisible while there is nothing to say.
 
-    def __init__(self, **options: Any) -> None:
+    Parameters
+    ----------
+    pressed : callable
+        Called when the button is pressed.
+    """
+
+    def __init__(self, pressed: Callable[[], None] = lambda: None, **options: Any) -> None:
         over = {
-            "position": "absolute",
-            "top": "40px",
-            "left": "0",
-            "right": "0",
-            "z-index": "5",
-        }  # moves nothing below it
-        super().__init__("", stylesheets=[STYLE], margin=0, visible=False, styles=over, **options)
+            "position": "absolute", "top": "40px", "left": "0", "right": "0", "z-index": "5",  # moves nothing below it
+            "justify-content": "center", "align-items": "center", "gap": "8px",
+        }  # fmt: skip
+        self._words = pn.pane.HTML("", stylesheets=[STYLE], margin=0)
+        self._button = pn.widgets.Button(label="", margin=0, css_classes=["wb-notice-button"], visible=False)
+        self._button.on_click(lambda _: pressed())
+        super().__init__(self._words, visible=False, styles=over, margin=0, **options)
 
-    def say(self, kind: str, text: str, progress: float | None = None) -> None:
+    def say(self, kind: str, text: str, progress: float | None = None, button: str = "") -> None:
         """Show ``text`` as a "hint", "loading" or "error"; "" takes it away."""
         bar = "" if progress is None else f'<div class="bar" style="--wb-part:{100 * progress:.0f}%"></div>'
         role = "alert" if kind == "error" else "status"
-        self.object = f'<div class="notice {escape(kind)}" role="{role}">{escape(text)}{bar}</div>' if text else ""
+        self._words.object = (
+            f'<div class="notice {escape(kind)}" role="{role}">{escape(text)}{bar}</div>' if text else ""
+        )
+        if button and len(self) == 1:
+            self.append(self._button)  # most pages never need it
+        if button:
+            self._button.label = button
+        self._button.visible = bool(button)
         self.visible = bool(text)
+
+    @property
+    def text(self) -> str:
+        """What is said, as HTML."""
+        return str(self._words.object)
 
 
 def numbers(title: str, subtitle: str, rows: Sequence[tuple[str, str, str]]) -> str:

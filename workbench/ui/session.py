@@ -6,28 +6,57 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 import torch
 
 from workbench.engine.models.parts import Parts
+from workbench.engine.steering.rules import find_rule
 from workbench.engine.tasks.registry import make_task
+from workbench.engine.training.plan import extra_parts
 
 log = logging.getLogger(__name__)
 SEED = 0
 SHORT = 0.03
+Report = Callable[[float, float], None]  # share done, seconds left (NaN while unknown)
 Q = TypeVar("Q")
 A = TypeVar("A")
 
 
 @dataclass
 class Status:
-    """How far the parts of a task are: ``parts`` when ready, ``error`` in words when that failed, else ``progress``."""
+    """How far the parts of a task are: ``parts`` when ready, ``error`` in words when that failed, else ``progress``.
+
+    Attributes
+    ----------
+    progress : float
+        Share done.
+    left : float
+        Seconds; NaN while unknown.
+    part : str
+        The further part that is being trained; "" for the task's own policy.
+    stopped : bool
+        It was cancelled.
+    base : Parts or None
+        The policy without further parts.
+    wanted, refused : WeakSet
+        Who waits for it, and who cancelled it.
+    cancelled : bool
+        All who waited have cancelled it: it ends at its next report.
+    """
 
     progress: float = 0.0
     parts: Parts | None = None
     error: str = ""
+    left: float = float("nan")
+    part: str = ""
+    stopped: bool = False
+    base: Parts | None = None
+    wanted: WeakSet[Any] = field(default_factory=WeakSet)
+    refused: WeakSet[Any] = field(default_factory=WeakSet)
+    cancelled: bool = False
 
 
 def built_in_parts(task: Any, report: Callable[[float], None]) -> Parts:
@@ -47,8 +76,24 @@ def built_in_parts(task: Any, report: Callable[[float], None]) -> Parts:
             return trained
 
 
+def train_further(task: Any, parts: Parts, part: str, report: Report) -> Parts:
+    """``parts`` of a task with one part more, trained against them on the task's own data, or found on disk."""
+    from workbench.engine.training.config import make_config
+    from workbench.engine.training.quick import quick_further
+
+    config = make_config(**task.training_defaults(), seed=SEED)
+    training = quick_further(parts, part, lambda: task.generate(None, SEED), config)
+    while True:
+        try:
+            found = next(training)
+        except StopIteration as end:
+            made: Parts = end.value
+            return made
+        report(*(0.0, float("nan")) if found is None else (found.step / found.total, found.eta_seconds))
+
+
 class ClosingError(Exception):
-    """The server ends: what is being made is not wanted any more."""
+    """The server ends, or the user does: what is being made is not wanted any more."""
 
 
 class Cache:
@@ -58,10 +103,18 @@ class Cache:
     ----------
     build : callable
         ``build(task, report) -> Parts``.
+    further : callable
+        ``further(task, parts, part, report) -> Parts``, with one part more.
     """
 
-    def __init__(self, build: Callable[[Any, Callable[[float], None]], Parts] = built_in_parts) -> None:
-        self._build = build
+    def __init__(
+        self,
+        build: Callable[[Any, Callable[[float], None]], Parts] = built_in_parts,
+        further: Callable[[Any, Parts, str, Report], Parts] = train_further,
+    ) -> None:
+        self._build, self._further = build, further
+        self._parts: dict[tuple[str, str], Status] = {}
+        self._turn = threading.Lock()  # one further part at a time: the pages need the other cores
         self._status: dict[str, Status] = {}
         self._tasks: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -82,17 +135,64 @@ class Cache:
             if name in self._status:
                 return self._status[name]
             status = self._status[name] = Status()
-        thread = threading.Thread(target=self._make, args=(task, status), daemon=True, name=f"train {name}")
-        self._threads.append(thread)
-        thread.start()
-        thread.join(SHORT)  # a closed form is there before the page is drawn
+        self._start(f"train {name}", self._make, task, status).join(SHORT)  # a closed form is there before the page is
         return status
 
-    def retry(self, name: str) -> None:
-        """Forget a failed try."""
+    def _start(self, name: str, work: Callable[..., None], *arguments: Any) -> threading.Thread:
+        thread = threading.Thread(target=work, args=arguments, daemon=True, name=name)
+        self._threads = [one for one in self._threads if one.is_alive()] + [thread]
+        thread.start()
+        return thread
+
+    def ready(self, name: str, needs: tuple[str, ...], who: object) -> Status:
+        """As `status`, but with the further parts among ``needs`` too, which are trained in the background, one by one.
+
+        Parameters
+        ----------
+        name : str
+        needs : tuple of str
+            What the rules need.
+        who : object
+            Who asks: a training goes on until it is done, or until all who asked have cancelled it.
+        """
+        status = self.status(name)
+        if status.parts is None:
+            return status
+        have = status.parts.available()
+        part = next((part for part in extra_parts(needs) if part not in have), "")
+        if not part:
+            return status
+        with self._lock:
+            made = self._parts.get((name, part))
+            if made is not None and who in made.refused:
+                return Status(part=part, stopped=True)
+            if made is not None and not made.stopped:
+                made.wanted.add(who)
+                made.cancelled = False
+                return made
+            made = self._parts[name, part] = Status(part=part, wanted=WeakSet((who,)))
+        self._start(f"train {part} for {name}", self._add, self.task(name), status, made)
+        return made
+
+    def cancel(self, name: str, part: str, who: object) -> None:
+        """``who`` no longer waits for a further part; when nobody does, its training stops."""
+        with self._lock:
+            made = self._parts.get((name, part))
+            if made is not None:
+                made.refused.add(who)
+                made.wanted.discard(who)
+                made.cancelled = not made.wanted
+
+    def retry(self, name: str, part: str = "", who: object = None) -> None:
+        """Forget a failed try, and that ``who`` cancelled the training of ``part``."""
         with self._lock:
             if name in self._status and self._status[name].error:
                 del self._status[name]
+            made = self._parts.get((name, part))
+            if made is not None:
+                made.refused.discard(who)
+                if made.error or made.stopped:
+                    del self._parts[name, part]
 
     def wait(self, name: str) -> Parts:
         """The parts, waiting for them; RuntimeError with the reason when they could not be made."""
@@ -130,13 +230,52 @@ class Cache:
         finally:
             torch.set_num_threads(threads)
 
+    def _add(self, task: Any, status: Status, made: Status) -> None:
+        """Train one further part, and add it to the parts that everybody sees."""
+
+        def report(progress: float, left: float) -> None:
+            if self._closing or made.cancelled:
+                raise ClosingError
+            made.progress, made.left = progress, left
+
+        try:
+            with self._turn:
+                report(0.0, float("nan"))
+                assert status.parts is not None
+                # Always from the policy as it was made, so that what is found on disk does not depend on the order.
+                base = replace(status.parts, extra={}) if status.base is None else status.base
+                status.base = base
+                found = self._further(task, base, made.part, report)
+                value = found.value if status.parts.value is None else status.parts.value
+                status.parts = replace(status.parts, value=value, extra=dict(status.parts.extra) | dict(found.extra))
+        except ClosingError:
+            made.stopped = True
+        except Exception as error:  # as above
+            log.exception("training %s for %s failed", made.part, task)
+            made.error = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+
 
 CACHE = Cache()
 
 
-def parts_for(task_name: str) -> Parts:
-    """The parts of a built-in task, from the cache shared by all users; waits while they are trained."""
-    return CACHE.wait(task_name)
+class _Asker:
+    """Someone who waits for parts outside a page."""
+
+
+def parts_for(task_name: str, *rules: str) -> Parts:
+    """The parts of a built-in task, with those that ``rules`` need, from the cache shared by all; waits while they are trained.
+
+    Raises
+    ------
+    RuntimeError
+        They could not be made; the message says why.
+    """
+    needs, who = tuple(need for rule in rules for need in find_rule(rule).needs), _Asker()
+    while (status := CACHE.ready(task_name, needs, who)).parts is None:
+        if status.error:
+            raise RuntimeError(status.error)
+        threading.Event().wait(0.05)
+    return status.parts
 
 
 class Latest(Generic[Q, A]):

@@ -243,7 +243,13 @@ export function render({model, el}) {
   }
 
   function showNotice() {
-    const {kind = "", text = "", progress = null} = model.notice || {}
+    const {kind = "", text = "", progress = null, button = ""} = model.notice || {}
+    if (!notice.hidden && notice.dataset.button === button && button && notice.className === `wb-notice ${kind}`) {
+      notice.firstChild.textContent = text // the button stays under the finger
+      if (progress !== null) notice.querySelector(".wb-progress")?.style.setProperty("--wb-part", `${100 * progress}%`)
+      return
+    }
+    notice.dataset.button = button
     notice.className = `wb-notice ${kind}`
     notice.hidden = !text
     notice.replaceChildren()
@@ -251,6 +257,10 @@ export function render({model, el}) {
     if (!text) return
     element("p", "", notice, text)
     if (progress !== null) element("div", "wb-progress", notice).style.setProperty("--wb-part", `${100 * progress}%`)
+    if (!button) return
+    const press = element("button", "wb-notice-button", notice, button)
+    press.type = "button"
+    press.addEventListener("click", () => model.send_msg({press: "notice"}))
   }
 
   function seek(tick) {

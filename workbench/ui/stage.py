@@ -6,7 +6,9 @@ scrub, pan and zoom need no server. What they draw arrives as blocks of `frames.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import param
@@ -35,7 +37,7 @@ class Stages(JSComponent):
     frame = param.Bytes(default=b"", doc="The stages: `frame_of`.")
     landscape = param.Bytes(default=b"", doc="What lies behind the particles: `landscape_of`.")
     world = param.Bytes(default=b"", doc="A picture beside the stages: `room_of` or `truth_of`; empty without one.")
-    notice = param.Dict(default={}, doc="kind (loading, error, hint), text, progress.")
+    notice = param.Dict(default={}, doc="kind (loading, error, hint), text, progress, button (its words, or none).")
     agent = param.List(default=[0.0, 0.0, 0.0, 0.0], doc="The room's state; the browser changes it.")
     peak = param.List(default=[], doc="The reward's peak where it can be moved, else empty; the browser changes it.")
     selected = param.Integer(default=-1, doc="The particle whose terms are shown, -1 for none; the browser changes it.")
@@ -45,6 +47,14 @@ class Stages(JSComponent):
 
     _esm = script("draw.js", "terms.js", "world.js", "stage.js")
     _stylesheets = [STYLE]
+
+    def __init__(self, pressed: Callable[[], None] = lambda: None, **params: Any) -> None:
+        super().__init__(**params)
+        self._pressed = pressed  # the notice's button
+
+    def _handle_msg(self, data: Any) -> None:
+        if isinstance(data, dict) and data.get("press") == "notice":
+            self._pressed()
 
 
 class TimeChart(JSComponent):

@@ -72,8 +72,7 @@ def plan(config: FitConfig) -> tuple[Phase, ...]:
     wanted = (*config.parts, *extra_parts(CRITICS[config.critic].parts(config)))
     extra = tuple(dict.fromkeys(wanted))
     for name in extra:
-        if name not in EXTRA:
-            raise ValueError(f"no learned part named '{name}'{nearest(name, list(EXTRA))} Known: {', '.join(EXTRA)}")
+        check_part(name)
     core = ("flow_matching", config.critic)
     given = {name for key in core for name in LOSSES[key].trains}
     missing = dict.fromkeys(name for key in extra for name in LOSSES[key].reads if name not in given)
@@ -95,6 +94,12 @@ def plan(config: FitConfig) -> tuple[Phase, ...]:
                     f"part '{key}' needs the part '{name}', which critic={config.critic} does not train; use critic=iql"
                 )
     return phases
+
+
+def check_part(name: str) -> None:
+    """Raise ValueError, with the nearest name, unless ``name`` is a key of `EXTRA`."""
+    if name not in EXTRA:
+        raise ValueError(f"no learned part named '{name}'{nearest(name, list(EXTRA))} Known: {', '.join(EXTRA)}")
 
 
 def trained_parts(config: FitConfig) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A built-in task's policy, trained in seconds the first time and read from the user's cache afterwards."""
+"""Policies, and further parts for them, trained in seconds the first time and read from the user's cache afterwards."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Protocol
 
 from platformdirs import user_cache_path
+from safetensors import SafetensorError
+from safetensors.torch import load as load_arrays
+from safetensors.torch import save as save_arrays
 
+from workbench.engine.data.atomic import write_atomic
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.models.parts import Parts
 from workbench.engine.training.checkpoint import FORMAT, CheckpointError, load_run, save_checkpoint
-from workbench.engine.training.config import make_config
-from workbench.engine.training.fit import fit
+from workbench.engine.training.config import FitConfig, make_config
+from workbench.engine.training.fit import Progress, fit
+from workbench.engine.training.further import Further, FurtherTrainer, fingerprint
 from workbench.engine.training.trainer import Trainer
 
 
@@ -67,6 +72,46 @@ def quick_parts(task: Trainable, seed: int = 0, folder: Path | None = None) -> G
         yield progress.step / progress.total
     _keep(trainer, place, task.info.name)
     return trainer.parts()
+
+
+def quick_further(
+    parts: Parts, name: str, data: Callable[[], Transitions], config: FitConfig, folder: Path | None = None
+) -> Generator[Progress | None, None, Parts]:
+    """Train the part ``name`` for ``parts``, or find what was trained for the same ones before.
+
+    Parameters
+    ----------
+    parts, name, config
+        As for `Further`, which says what is raised.
+    data : callable
+        Makes the data when they are needed: ``data() -> Transitions``.
+    folder : Path, optional
+        Where trained parts are kept; the user's cache folder without it. Parts that are no torch modules are not kept.
+
+    Yields
+    ------
+    Progress or None
+        None before the first report. The generator returns `Parts` with the part among them.
+    """
+    yield None
+    mark = fingerprint(parts)
+    key = hashlib.sha256(json.dumps([FORMAT, mark, name, config.model_dump(mode="json")]).encode()).hexdigest()
+    place = (user_cache_path("workbench") / "quick" if folder is None else folder) / f"{name}-{key[:24]}.safetensors"
+    further = Further(parts, config, name)
+    if mark and place.is_file():
+        try:
+            further.load(load_arrays(place.read_bytes()))
+            return further.parts()
+        except (SafetensorError, ValueError, OSError):
+            pass  # damaged: train again
+    yield from fit(FurtherTrainer(data(), further), report_every=50)
+    if mark:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(place, save_arrays({n: a.contiguous() for n, a in further.arrays().items()}))
+        except OSError:
+            pass  # a cache that cannot be written is not an error
+    return further.parts()
 
 
 def _keep(trainer: Trainer, place: Path, task: str) -> None:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from workbench.engine.models.critic import CriticEnsemble, aggregate
+from workbench.engine.models.critic import aggregate
+from workbench.engine.models.parts import Critic
 from workbench.engine.training.config import FitConfig
 
 FLOOR = 1e-6  # of the mean |Q| that Q is divided by
 
 
-def value_term(critic: CriticEnsemble, observations: Tensor, actions: Tensor, config: FitConfig) -> Tensor:
+def value_term(critic: Critic, observations: Tensor, actions: Tensor, config: FitConfig) -> Tensor:
     r"""Minus the mean Q of the actor's own ``actions`` (M, D), the gradient flowing into the actions alone.
 
     .. math:: -\frac{1}{c} \frac1M \sum_s \mathrm{agg}_k\, Q_k(s, a), \qquad
               c = \mathrm{stopgrad}\Big(\frac1M \sum_s |\mathrm{agg}_k\, Q_k(s, a)|\Big) \text{ or } 1
 
     With ``normalize_q`` (as in TD3+BC, arXiv 2106.06860) the penalty's weight means the same whatever the rewards' scale is.
-    The online critic is used, as in the published codes.
+    The online critic is used, as in the published codes. A critic without ``frozen`` is called as it is: its own weights, if it
+    has any, must not ask for gradients.
     """
-    q = aggregate(critic.frozen(observations, actions), config.actor_aggregate)
+    frozen = getattr(critic, "frozen", critic)
+    q = aggregate(frozen(observations, actions), config.actor_aggregate)
     if config.normalize_q:
         q = q / q.detach().abs().mean().clamp_min(FLOOR)
     return -q.mean()

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
+from workbench.engine.models.parts import q_gradient
 from workbench.engine.models.value_gradient import ValueGradient
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.loss import Loss, Losses, Scene
@@ -42,7 +43,7 @@ class AmortisedGradient(Loss):
     def __call__(self, scene: Scene, batch: Batch, noise: tuple[Tensor, ...]) -> Losses:
         """One scalar, ``value_gradient``."""
         nets = scene.networks
-        _, target = nets.critic.value_and_grad(batch.observations, batch.actions, "mean")
+        _, target = q_gradient(nets.critic, batch.observations, batch.actions, "mean")
         if self.config.unit_gradient:
             target = target / (target.norm(dim=1, keepdim=True) + EPS)
         error = nets.extra["value_gradient"](batch.observations, batch.actions) - target

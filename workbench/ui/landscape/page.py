@@ -13,6 +13,7 @@ import numpy as np
 import panel as pn
 
 from workbench.engine.steering.rules import RULES
+from workbench.ui.awaited import Awaited, parts_call
 from workbench.ui.controls import STYLE, QuickSlider, RuleControls, choice
 from workbench.ui.figures import follow_theme, pane
 from workbench.ui.frames import figure
@@ -84,7 +85,8 @@ class LandscapePage(Page):
         self.terrain: Terrain | None = None
         self._polling = self._setting = False
         self._work: Latest[View, Terrain] = Latest(self._find, self.later(self._show))
-        self.notice = Notice()
+        self._awaited = Awaited(cache, self.ask)
+        self.notice = Notice(self._awaited.pressed)
         self._make_controls()
         self._plane, self._trust = plane_figure(), trust_figure()
         self._sections = [section_figure(), section_figure()]
@@ -172,7 +174,7 @@ class LandscapePage(Page):
                 "from workbench.ui.notebook import parts_for",
                 "from workbench.ui.scene import Policy, Question",
                 "",
-                f"task, parts = wb.make_task({q.task!r}), parts_for({q.task!r})",
+                f"task, parts = wb.make_task({q.task!r}), {parts_call(q.task, [q.first.rule])}",
                 f"rule = wb.make_rule({q.first.rule!r}{words})",
                 "policies = (Policy(rule.name, rule.model_dump()),)",
                 f"question = Question({q.task!r}, policies, {q.seed}, {q.shown}, {q.state!r}, {q.peak!r})",
@@ -198,18 +200,13 @@ class LandscapePage(Page):
 
     def ask(self) -> None:
         """Ask for the present view; while the parts are made, say so and ask again."""
-        status = self.cache.status(self.question.task)
-        if status.parts is not None:
+        parts, words = self._awaited.ask(self.question.task, [self.question.first.rule])
+        if parts is not None:
             self._work.ask(View(self.question, self.shown.plane))
             return
         self._work.drop()
-        if status.error:
-            self.notice.say(
-                "error", f"The policy could not be made ready; reload the page to try again. {status.error}"
-            )
-            return
-        self.notice.say("loading", f"Training the built-in task… {status.progress:.0%}", status.progress)
-        if not self._polling:
+        self.notice.say(*words)
+        if words.kind == "loading" and not self._polling:
             self._polling = True
             self.every(WAIT_SECONDS, self._again)
 

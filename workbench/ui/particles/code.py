@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workbench.ui.awaited import parts_call
 from workbench.ui.links import changed_settings
 from workbench.ui.scene import Policy, Question
 
@@ -17,7 +18,7 @@ from workbench.ui.notebook import parts_for, picture
 from workbench.ui.scene import Policy, Question, answer
 
 task = wb.make_task({question.task!r})
-parts = parts_for({question.task!r})  # behaviour flow and critic: trained once, then read from your cache
+parts = {parts_call(question.task, [policy.rule for policy in question.policies])}  # trained once, then read from your cache
 {peak}policies = (
 {rules},
 )

@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 import panel as pn
 
+from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
+from workbench.ui.awaited import Awaited, slow_parts, stale
 from workbench.ui.controls import STYLE, PolicyControls, QuickSlider, choice, lacking
 from workbench.ui.equations import equations_of, paragraphs_of
 from workbench.ui.fields import fields_of
@@ -53,13 +55,16 @@ class ParticlesPage(Page):
         self._version = 0
         self._touched = (0, "")
         self._polling = self._restoring = False
-        self._artist = Artist(cache)
+        self._artist, self._awaited = Artist(cache), Awaited(cache, self.ask)
+        self._offered: Parts | None = None  # for which the lists of rules were made
         self._pictures: Latest[tuple[Question, str], Picture] = Latest(self._artist.draw, self.later(self._show))
         self._episodes: Latest[Question, list[Play]] = Latest(self._play, self.later(self._show_plays))
         self._presets: Latest[tuple[str, Question], Question] = Latest(self._tell, self.later(self._told))
         self._make_controls(arguments.get("ground", "learned"))
         half = dict(sizing_mode="stretch_both", margin=0)
-        self.stages = Stages(agent=list(state_of("three_exits")), sizing_mode="stretch_width", margin=0)
+        self.stages = Stages(
+            self._awaited.pressed, agent=list(state_of("three_exits")), sizing_mode="stretch_width", margin=0
+        )
         self.shift = TimeChart(
             heading="Shift from the behaviour flow", note="mean distance at the same flow time, action units", **half
         )
@@ -183,6 +188,7 @@ class ParticlesPage(Page):
                 self.ground.value = ground if ground not in self.ground.disabled_options else "learned"
                 for controls, policy in zip(self.policies, (*q.policies, None), strict=False):
                     controls.set(policy)
+                self._offered = None
                 self._place_handles()
                 self._describe()
         finally:
@@ -235,21 +241,19 @@ class ParticlesPage(Page):
 
     def ask(self) -> None:
         """Ask for the picture of the present question; while the parts are made, say so and ask again."""
-        status = self.cache.status(self.question.task)
-        if status.parts is not None:
-            reasons = {name: why for name, rule in RULES.items() if (why := lacking(rule, status.parts))}
+        parts, words = self._awaited.ask(self.question.task, [policy.rule for policy in self.question.policies])
+        base = self.cache.status(self.question.task).parts
+        if base is not None and base is not self._offered:
+            self._offered = base
+            reasons = {name: why for name, rule in RULES.items() if (why := lacking(rule, base))}
             for controls in self.policies:
-                controls.disable(reasons)
+                controls.disable(reasons, slow_parts(base))
+        if parts is not None:
             self._pictures.ask((self.question, self.ground.value))
             return
         self._pictures.drop()
-        if status.error:
-            self.say(
-                "error", f"The built-in task could not be made ready; reload the page to try again. {status.error}"
-            )
-            return
-        self.say("loading", f"Training the built-in task… {status.progress:.0%}", status.progress)
-        if not self._polling:
+        self.say(*words)
+        if words.kind == "loading" and not self._polling:
             self._polling = True
             self.every(WAIT_SECONDS, self._ask_again)
 
@@ -257,9 +261,9 @@ class ParticlesPage(Page):
         self._polling = False
         self.ask()
 
-    def say(self, kind: str, text: str, progress: float | None = None) -> None:
+    def say(self, kind: str, text: str, progress: float | None = None, button: str = "") -> None:
         """Put words over the stages; "" takes them away."""
-        self.stages.notice = {"kind": kind, "text": text, "progress": progress}
+        self.stages.notice = {"kind": kind, "text": text, "progress": progress, "button": button}
 
     def _play(self, question: Question) -> list[Play]:
         return episodes(question, self.cache.wait(question.task), lambda: self.closed or question != self.question)
@@ -287,7 +291,8 @@ class ParticlesPage(Page):
                 words = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
                 self.say("error", f"This could not be computed. {words}")
                 return
-            self.say("hint" if self.hint else "", self.hint)
+            hint = self.hint or ("" if question.peak is None else stale([policy.rule for policy in question.policies]))
+            self.say("hint" if hint else "", hint)
             before, self.picture, self.answer, self.plays = self.picture, picture, picture.answer, None
             if before is None or picture.ground is not before.ground:
                 self.stages.landscape = landscape_of(picture.ground, *picture.ground_look)

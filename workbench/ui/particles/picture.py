@@ -56,16 +56,17 @@ class Artist:
     def __init__(self, cache: Cache) -> None:
         self._cache, self._scene = cache, Scene()
         self._kept: dict[tuple[Any, ...], np.ndarray | None] = {}
-        self._posed: tuple[tuple[Any, ...], tuple[Parts, Any]] | None = None
+        self._posed: tuple[tuple[Any, ...], Parts, tuple[Parts, Any]] | None = None
 
     def draw(self, asked: tuple[Question, str]) -> Picture:
         """Answer the question, with the ground of that name behind."""
         question, ground = asked
         check_size(question)
         pose = (question.task, question.peak)
-        if self._posed is None or self._posed[0] != pose:
-            self._posed = (pose, question.posed(self._cache.wait(question.task), self._cache.task(question.task)))
-        parts, task = self._posed[1]
+        base = self._cache.wait(question.task)  # another object once a further part is trained
+        if self._posed is None or self._posed[0] != pose or self._posed[1] is not base:
+            self._posed = (pose, base, question.posed(base, self._cache.task(question.task)))
+        parts, task = self._posed[2]
         found = self._scene.answer(question, parts, task)
         before, self._kept = self._kept, {}
         settings = found.traces[1].settings

@@ -12,6 +12,7 @@ from bokeh.models import Range1d
 
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.outcomes import USUAL
+from workbench.ui.awaited import Awaited, parts_call
 from workbench.ui.controls import STYLE, QuickSlider, RuleControls, StopSlider, choice
 from workbench.ui.fields import fields_of
 from workbench.ui.figures import follow_theme, pane
@@ -59,7 +60,8 @@ class RolloutsPage(Page):
         self._polling = self._setting = False
         self._share = 0.0
         self._work: Latest[Order, tuple[Played, Played]] = Latest(self._play, self.later(self._show))
-        self.notice = Notice()
+        self._awaited = Awaited(cache, self.ask)
+        self.notice = Notice(self._awaited.pressed)
         self._make_controls()
         self._make_figures()
         self.cache.retry(self.order.task)
@@ -120,7 +122,7 @@ class RolloutsPage(Page):
                 "from workbench.engine.tasks.rollout import rollout",
                 "from workbench.ui.notebook import parts_for",
                 "",
-                f"task, parts = wb.make_task({self.order.task!r}), parts_for({self.order.task!r})",
+                f"task, parts = wb.make_task({self.order.task!r}), {parts_call(self.order.task, [self.order.rule])}",
                 "rules = [",
                 *calls,
                 "]",
@@ -146,20 +148,16 @@ class RolloutsPage(Page):
 
     def ask(self) -> None:
         """Play the present order; while the parts are made, say so and ask again."""
-        status = self.cache.status(self.order.task)
-        if status.parts is not None:
+        parts, words = self._awaited.ask(self.order.task, [self.order.rule])
+        if parts is not None:
             self._share = 0.0
             self._work.ask(self.order)
             self._report()
             return
         self._work.drop()
-        if status.error:
-            self.notice.say(
-                "error", f"The policy could not be made ready; reload the page to try again. {status.error}"
-            )
-            return
-        self.notice.say("loading", f"Training the built-in task… {status.progress:.0%}", status.progress)
-        self._again(self.ask)
+        self.notice.say(*words)
+        if words.kind == "loading":
+            self._again(self.ask)
 
     # Controls
 
