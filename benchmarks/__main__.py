@@ -2,7 +2,7 @@
 
 Names: updates, actions, three_exits, three_exits_vgf, methods, online, together, central_picture, estimator, pointmaze,
 estimator_pointmaze, cube, cube_chunks (pointmaze and cube need the ogbench extra and
-some minutes), notebook, sweep, store, ui. Without names: updates, actions and three_exits. Medians over
+some minutes), notebook, lessons, sweep, store, ui. Without names: updates, actions and three_exits. Medians over
 repeats; these are wall times, so run on an idle machine.
 """
 
@@ -27,6 +27,7 @@ NAMES = (
     "cube_chunks",
     "online",
     "notebook",
+    "lessons",
     "sweep",
     "store",
 )

@@ -40,9 +40,11 @@ def report(task: str, runs: Sequence[tuple[Parts, Transitions]], weights: Sequen
     for number, (parts, data) in enumerate(runs):
         generator = torch.Generator().manual_seed(1000 + number)
         rows = torch.randint(len(data), (STATES,), generator=generator)
-        states, noise = torch.from_numpy(data.observations)[rows], draw_noise(STATES, 1, parts.action_dim, generator)
+        states, drawn = torch.from_numpy(data.observations)[rows], generator.get_state()
         for i, name in enumerate(RULES):
             rule = make_rule(name)
+            generator.set_state(drawn)  # the same noise for each; extra draws come besides
+            noise = draw_noise(STATES, 1, parts.action_dim, generator, rule.extra_draws())
             directions = torch.randn(
                 rule.flow_steps, *noise.start.shape, generator=torch.Generator().manual_seed(number)
             )

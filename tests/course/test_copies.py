@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.course import copies
-from workbench.course.collect import as_csv, collect
+from workbench.course.collect import as_csv, collect, surprises
 from workbench.course.copies import merge, new, text_of
 from workbench.course.record import empty, write
 
@@ -77,7 +77,9 @@ def test_a_cell_that_both_changed_stays_the_participants(home, tmp_path):
     new(tmp_path / "ann", home=home)
     put(tmp_path / "ann", ("a", "1"), ("b", "answer = 42"), ("c", "3"))
     put(home, ("a", "1"), ("b", "answer = None"), ("c", "3"))
-    assert new(tmp_path / "ann", update=True, home=home).conflicts == ["01_a.ipynb, cell b"]
+    assert new(tmp_path / "ann", update=True, home=home).conflicts == [
+        "01_a.ipynb, cell 2 from the top ('answer = 42')"
+    ]
     assert cells(tmp_path / "ann")[1] == ("b", "answer = 42")
 
 
@@ -113,6 +115,8 @@ def test_what_is_no_notebook_is_left_alone(home, tmp_path):
     with pytest.raises(ValueError, match="is not a notebook"):
         new(tmp_path / "ann", update=True, home=home)
     assert (tmp_path / "ann" / "01_a.ipynb").read_text() == "not json"
+    with pytest.raises(ValueError, match="holds the course itself"):
+        new(home, home=home)
     with pytest.raises(ValueError, match="needs a clone"):
         copies.lessons(tmp_path / "nowhere")
 
@@ -137,3 +141,13 @@ def test_the_table_has_a_row_per_participant_and_survives_a_damaged_record(tmp_p
     assert "'=bob" in table
     with pytest.raises(ValueError, match=r"no course\.json"):
         collect([tmp_path / "nobody"])
+
+
+def test_what_most_people_missed_comes_first():
+    right = {"predict first.push": 1, "flows.target": 1}
+    rows = [right | {"predict qgf.noise": 0}, {"predict first.push": 0, "predict qgf.noise": 0, "vgf.adam": 0}, {}]
+    assert surprises(rows) == [
+        "predictions that surprised most: qgf.noise (0 of 2 right), first.push (1 of 2 right)",
+        "exercises tried and still open: vgf.adam (0 of 1 right)",
+    ]
+    assert surprises([right]) == []

@@ -216,3 +216,14 @@ class _Broken(_Dice):
 def test_a_rule_that_breaks_a_promise_is_told_which(rule, words, monkeypatch):
     monkeypatch.setitem(RULES, rule.name, rule)
     assert words in wb.course.check("own.rule", rule).text
+
+
+class _Samples(RULES["qpilots_m"]):
+    """Needs further draws of noise."""
+
+    name, title = "course_samples", "Samples"
+
+
+def test_a_rule_with_further_draws_gets_them(monkeypatch):
+    monkeypatch.setitem(RULES, _Samples.name, _Samples)
+    assert wb.course.check("own.rule", _Samples).right

@@ -10,17 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from classroom import RED, run_all
 from playwright.sync_api import Browser, Locator, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NAMES = sorted(path.name for path in (Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
-COUNTS = """() => {
-  const panel = window.jupyterapp.shell.currentWidget
-  const cells = panel.content.widgets.filter((cell) => cell.model.type === "code")
-  const done = cells.filter((cell) => cell.model.executionCount !== null && cell.model.executionState !== "running")
-  return [cells.length, done.length, panel.context.sessionContext.session?.kernel?.status]
-}"""
-RED = '[data-mime-type="application/vnd.jupyter.stderr"], .jp-RenderedText[data-mime-type*=error]'
 
 
 @pytest.fixture
@@ -40,25 +34,6 @@ def page(browser: Browser) -> Iterator[Page]:
     )  # two kernels are too many
     page.close()
     assert not faults, faults
-
-
-def run_all(page: Page, lab: str, name: str, seconds: float = 420.0) -> None:
-    page.goto(f"{lab}/lab/tree/{name}?reset")
-    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=120_000)
-    page.locator(".jp-MarkdownCell").first.click()
-    page.wait_for_timeout(1500)  # the kernel is idle before the notebook listens to it
-    end = time.monotonic() + seconds
-    asked = 0.0
-    while True:
-        cells, done, status = page.evaluate(COUNTS)
-        # On a busy machine the notebook may not listen yet, and the wish is lost: ask again until something has run.
-        if done == 0 and status == "idle" and time.monotonic() - asked > 15:
-            page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-            asked = time.monotonic()
-        if cells == done and status == "idle":
-            return
-        assert time.monotonic() < end, f"{done} of {cells} cells ran, the kernel is {status}"
-        page.wait_for_timeout(200)
 
 
 def first_slider(page: Page) -> tuple[Locator, Locator]:

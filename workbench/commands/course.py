@@ -32,7 +32,7 @@ def new(folder: Folder, name: str = "", update: bool = False) -> None:
         ("copied", report.copied),
         ("updated (the version before is in .course/before)", report.updated),
         ("up to date", report.same),
-        ("left as they are; new versions exist: workbench course new DIR --update", report.theirs),
+        (f"left as they are; new versions exist (workbench course new {folder} --update)", report.theirs),
         ("changed by both, the participant's kept", report.conflicts),
     ):
         if names:
@@ -48,7 +48,7 @@ def collect(folders: Folders, out: Path | None = None, as_json: Json = False) ->
         out: CSV file to write, one row per participant and one column per exercise and prediction.
     """
     from workbench.course.collect import collect as gather
-    from workbench.course.collect import write_table
+    from workbench.course.collect import surprises, write_table
 
     rows = gather(folders)
     if out is not None:
@@ -58,6 +58,8 @@ def collect(folders: Folders, out: Path | None = None, as_json: Json = False) ->
         return
     heads = ("participant", "solved", "exercises", "tries", "hints", "right", "revealed", "best_score", "note")
     print_table(heads, [tuple(str(row.get(head, "")) for head in heads) for row in rows])
+    for line in surprises(rows):
+        print(line)
     if out is not None:
         print(f"{out}: {len(rows)} participants", file=sys.stderr)
 

@@ -74,6 +74,22 @@ def _mark(entry: dict[str, Any] | None, key: str) -> int | str:
     return "" if entry is None or key not in entry else int(bool(entry[key]))
 
 
+def surprises(rows: list[dict[str, Any]], count: int = 3) -> list[str]:
+    """What to talk about: the predictions most people got wrong and the exercises most have tried in vain, worst first."""
+    lines = []
+    for words, columns in (
+        ("predictions that surprised most", [f"predict {name}" for name in QUESTIONS]),
+        ("exercises tried and still open", list(EXERCISES)),
+    ):
+        marks = {name: [row[name] for row in rows if row.get(name, "") != ""] for name in columns}
+        missed = {name: (sum(got), len(got)) for name, got in marks.items() if got and sum(got) < len(got)}
+        worst = sorted(missed, key=lambda name: missed[name][0] / missed[name][1])[:count]
+        if worst:
+            told = (f"{name.removeprefix('predict ')} ({missed[name][0]} of {missed[name][1]} right)" for name in worst)
+            lines.append(f"{words}: {', '.join(told)}")
+    return lines
+
+
 def as_csv(rows: list[dict[str, Any]]) -> str:
     """The table as CSV; a text that a spreadsheet would take for a formula gets a quote in front."""
     columns = list(dict.fromkeys(name for row in rows for name in row))

@@ -68,8 +68,12 @@ def new(folder: Path, participant: str = "", update: bool = False, home: Path = 
     Raises
     ------
     ValueError
-        No notebooks to copy, a file where the folder should be, or a notebook that cannot be read.
+        No notebooks to copy, a file where the folder should be, the course's own folder, or a notebook that cannot be read.
     """
+    if folder.resolve() == home.resolve():
+        raise ValueError(
+            f"{folder} holds the course itself; copy it to a folder of your own: workbench course new ~/course"
+        )
     report, sources = Report(), lessons(home)
     with made_folder(folder / BASE):
         for source in sources:
@@ -105,7 +109,13 @@ def _bring(source: Path, folder: Path, update: bool, report: Report) -> None:
         write_atomic(target, (json.dumps(merged, indent=1, ensure_ascii=False) + "\n").encode())
         write_atomic(base, text)
         report.updated.append(source.name)
-        report.conflicts += [f"{source.name}, cell {cell}" for cell in conflicts]
+        report.conflicts += [f"{source.name}, {_where(merged, cell)}" for cell in conflicts]
+
+
+def _where(notebook: Notebook, key: str) -> str:
+    """How a participant finds a cell: its number from the top, and how it begins."""
+    number, cell = next((i, c) for i, c in enumerate(notebook["cells"], 1) if str(c.get("id")) == key)
+    return f"cell {number} from the top ('{text_of(cell).strip().partition(chr(10))[0][:40]}')"
 
 
 def _read(path: Path) -> Notebook:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from workbench.course.exercise import Judged, Mistake
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.noise import Noise, draw_noise
+from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import DuringFlow, Rule
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.run import steer
@@ -52,13 +52,14 @@ def judge_rule(answer: Any) -> str:
         )
     if not issubclass(rule, DuringFlow):
         return ""
-    parts, noise = Bandit2D().parts(), draw_noise(STATES, PARTICLES, 2, torch.Generator().manual_seed(0))
-    observations = torch.zeros(STATES, 1)
+    parts, observations = Bandit2D().parts(), torch.zeros(STATES, 1)
     try:
+        extra = rule(weight=0.5).extra_draws()
+        noise = draw_noise(STATES, PARTICLES, 2, torch.Generator().manual_seed(0), extra)
         still = steer(rule(weight=0.0), parts, observations, noise)
         moved = steer(rule(weight=0.5), parts, observations, noise)
         again = steer(rule(weight=0.5), parts, observations, noise)
-        alone = steer(rule(weight=0.5), parts, observations[:1], Noise(noise.start[:1], noise.choice[:1]))
+        alone = steer(rule(weight=0.5), parts, observations[:1], noise.states(slice(1)))
     except Exception as error:
         return f"Steering with it stops: {type(error).__name__}: {error}"
     if not torch.allclose(still.positions, steer(RULES["bc"](), parts, observations, noise).positions):
