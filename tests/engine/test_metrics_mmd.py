@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from workbench.engine.metrics.mmd import (
+    MmdBound,
     bandwidth,
     mmd2,
     mmd_against_theory,
+    mmd_bound,
     mmd_over_budget,
     transport_bound,
     unbiased_mmd2,
@@ -164,3 +166,18 @@ def test_the_repulsion_is_bounded_as_the_theory_says() -> None:
     x = torch.randn(6, 9, 2)
     push = repulsion(rbf(x), "fixed_bandwidth").norm(dim=-1) / 9
     assert (push <= (1 / (bandwidth(x) * math.sqrt(math.e)))[:, None] * (1 + 1e-5)).all()
+
+
+def test_the_bound_of_an_evaluation_is_the_end_of_the_curve() -> None:
+    parts, observations, _ = scene((4, 10, 2, 4))
+    rule = make_rule("vgf", steps=3, ascent="plain", repulsion="fixed_bandwidth", particles=10)
+    same = torch.Generator().manual_seed(5)
+    noise = draw_noise(4, 10, 2, torch.Generator().manual_seed(5), rule.extra_draws())
+    curve = mmd_against_theory(steer(rule, parts, observations, noise), parts)
+    found = mmd_bound(rule, parts, observations, same)
+    assert isinstance(found, MmdBound)
+    expected = torch.stack((curve.measured[-1], curve.bound[-1], curve.stepwise[-1])).mean(1)
+    torch.testing.assert_close(torch.tensor([found.mmd2, found.bound, found.stepwise]), expected)
+    assert found.unproven == ""
+    assert found.mmd2 < found.stepwise
+    assert mmd_bound(make_rule("qgf"), parts, observations, same) is None

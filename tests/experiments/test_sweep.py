@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from experiments.small import TASK, small_grid
 
 from workbench.engine.metrics.evaluate import evaluate
+from workbench.engine.metrics.support import DataSupport
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.checkpoint import load_run
 from workbench.engine.training.trainer import Trainer
@@ -21,7 +23,10 @@ from workbench.experiments.processes import Processes
 from workbench.experiments.serial import Serial
 from workbench.experiments.store import Store, StoreError
 from workbench.experiments.sweep import SweepProgress, items_of, record_of, sweep
+from workbench.experiments.trained import Trained
 from workbench.experiments.waiting import Queue
+from workbench.experiments.work import Bench
+from workbench.training_run import training_data
 
 
 def run(grid: Any, store: Store, executor: Executor | None = None, **more: Any) -> SweepProgress:
@@ -64,12 +69,24 @@ def test_a_result_is_what_evaluate_measures(done: Store) -> None:
     trained = load_run(Path(done.where) / result["training"]["folder"])
     episodes = done.episodes(row.key)
     for name, seed in job.evaluation_seeds().items():
-        again = evaluate(job.make_rule(), trained.parts(), make_task(TASK), 5, seed, trained.probes)
+        near = DataSupport(training_data(trained))
+        again = evaluate(job.make_rule(), trained.parts(), make_task(TASK), 5, seed, trained.probes, data=near)
         plain = again.as_dict()
-        for key in ("return", "success", "shift", "budget", "q_estimate", "q_gap", "network_evaluations"):
+        assert plain["support"] is not None
+        for key in ("return", "success", "shift", "support", "budget", "q_estimate", "q_gap", "network_evaluations"):
             assert result[name][key] == pytest.approx(plain[key]), key
         np.testing.assert_allclose(episodes[f"{name}.returns"], again.record.returns)
     assert not np.array_equal(episodes["choose.q_first"], episodes["report.q_first"])
+
+
+def test_a_run_whose_data_are_lost_says_so(done: Store) -> None:
+    row = done.result(done.rows()[0].key)
+    assert row is not None
+    run = load_run(Path(done.where) / row["training"]["folder"])
+    lost = replace(run, fingerprint="of other data")
+    found = Bench().support(Trained("trained/lost", lost, None))
+    assert isinstance(found, str)
+    assert "data have changed" in found
 
 
 def test_doing_it_again_does_nothing(done: Store) -> None:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bokeh.models import LogScale
 from experiments.made_up import made_up_store
 from playwright.sync_api import sync_playwright
 
 from workbench.experiments.grid import Grid
 from workbench.experiments.store import Store, StoreError
 from workbench.experiments.summary import curves
+from workbench.plots import frontier, frontier_still
 from workbench.report.figures import pictures
 from workbench.report.page import write_report
 from workbench.report.tables import chosen_table, cost_table, matched_table, unfinished_table
@@ -61,6 +63,22 @@ def test_figures_hold_every_seed_and_the_choice(store: Store) -> None:
     assert qgf.choice is not None
     assert line.chosen is not None
     assert WEIGHTS[line.chosen] == qgf.choice.budget
+
+
+def test_the_bound_stands_beside_what_was_measured(tmp_path: Path) -> None:
+    """MMD² and VGF's bound over the budget, only for the rules that it is about."""
+    grid = Grid(
+        tasks=("three_exits",), rules=("vgf", "qgf"), axes={"steps": (0, 1, 10), "weight": (0.0, 1.0)}, seeds=(0, 1), episodes=8,
+    )  # fmt: skip
+    bounded = curves(made_up_store(tmp_path / "store", grid, measure))
+    (drawn,) = [picture for picture in pictures(bounded) if picture.name.startswith("mmd")]
+    assert drawn.axes.log
+    measured, bound = drawn.series
+    assert (measured.name, bound.name, bound.dashed) == ("vgf: measured", "vgf: the bound", True)
+    np.testing.assert_allclose(measured.y, [np.nan, 0.01, 0.1])
+    np.testing.assert_allclose(bound.y, 10 * measured.y)
+    assert isinstance(frontier.bokeh_figure(frontier.measured(drawn.series, drawn.axes)).y_scale, LogScale)
+    assert frontier_still.measured(drawn.series, drawn.axes).axes[0].get_yscale() == "log"
 
 
 def test_tables(store: Store) -> None:

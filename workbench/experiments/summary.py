@@ -20,7 +20,19 @@ from workbench.engine.steering.rules import RULES
 from workbench.experiments.row import spell
 from workbench.experiments.store import Store
 
-MEASURES = ("w2", "displacement", "budget", "q_estimate", "q_gap")  # of the reporting episodes, per seed
+# Of the reporting episodes, per seed: where each measure stands in what `Evaluation.as_dict` gives.
+MEASURES: dict[str, tuple[str, ...]] = {
+    "w2": ("shift", "w2"),
+    "displacement": ("shift", "displacement"),
+    "budget": ("budget",),
+    "q_estimate": ("q_estimate",),
+    "q_gap": ("q_gap",),
+    "support": ("support", "distance"),
+    "inside": ("support", "inside"),
+    "mmd2": ("shift", "mmd2"),
+    "transport_mmd2": ("transport", "mmd2"),
+    "transport_bound": ("transport", "bound"),
+}
 COSTS = ("network_evaluations", "ms_per_decision", "ms_alone")
 CHOOSING, REPORTING = 0, 1  # evaluation seeds, as `Played` names them: a set each, the same for all runs
 
@@ -187,11 +199,17 @@ def _point(value: float, by_seed: dict[int, dict[str, Any]], episodes: dict[str,
         "return": np.array([run.mean() for run in runs], dtype=np.float64),
         "choose": np.array([episodes[r["key"]]["choose.returns"].mean() for r in results], dtype=np.float64),
     }
-    for name in MEASURES:
-        values = [result["report"]["shift"].get(name, result["report"].get(name)) for result in results]
-        per_seed[name] = np.array([_number(value) for value in values])
+    for name, path in MEASURES.items():
+        per_seed[name] = np.array([_number(_at(result["report"], path)) for result in results])
     costs = {name: _mean(np.array([_number(r["report"].get(name)) for r in results])) for name in COSTS}
     return Point(value, seeds, bootstrap_runs(runs), per_seed, costs, tuple(result["key"] for result in results))
+
+
+def _at(report: Any, path: tuple[str, ...]) -> Any:
+    """What stands at ``path``; None where a result has no such measure."""
+    for name in path:
+        report = None if report is None else report.get(name)
+    return report
 
 
 def _flat(job: dict[str, Any]) -> dict[str, Any]:

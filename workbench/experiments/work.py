@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from workbench.engine.metrics.evaluate import Evaluation, evaluate
+from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
 from workbench.engine.tasks.registry import make_task
 from workbench.experiments.items import Event, Item, Tell
@@ -19,7 +20,7 @@ from workbench.experiments.job import Job, job_of
 from workbench.experiments.place import Stopped
 from workbench.experiments.store import Store
 from workbench.experiments.trained import Trained, ensure_trained, ensure_trained_together
-from workbench.training_run import choose_device
+from workbench.training_run import choose_device, training_data
 
 EVERY = 0.25  # seconds between two reports of progress
 SIGN = 15.0  # seconds between two signs of life in a run's metrics.jsonl
@@ -27,10 +28,11 @@ KEPT = ("returns", "discounted", "q_first", "success", "lengths")  # of each epi
 
 
 class Bench:
-    """A worker's bench: it holds the parts of the latest training, so that jobs that share them load them once."""
+    """A worker's bench: it holds parts and data of the latest training, so that jobs that share them load them once."""
 
     def __init__(self) -> None:
         self._name, self._parts = "", None  # type: tuple[str, Parts | None]
+        self._data: tuple[str, DataSupport | str] | None = None
 
     def parts(self, found: Trained, device: str) -> Parts:
         """The parts of a training on ``device``."""
@@ -38,6 +40,17 @@ class Bench:
         if self._parts is None or self._name != name:
             self._name, self._parts = name, found.run.parts(choose_device(device))
         return self._parts
+
+    def support(self, found: Trained) -> DataSupport | str:
+        """The data of a training, ready to be asked how near its actions are; where they are lost, why."""
+        name = str(found.run.folder)
+        if self._data is None or self._data[0] != name:
+            self._data = None  # two datasets at a time may be more than fits
+            try:
+                self._data = name, DataSupport(training_data(found.run))
+            except (OSError, ValueError) as error:
+                self._data = name, str(error)
+        return self._data[1]
 
 
 def work(store: Store, item: Item, bench: Bench, should_stop: Callable[[], bool], tell: Tell) -> Event:
@@ -92,12 +105,16 @@ def _do_job(store: Store, job: Job, item: Item, bench: Bench, should_stop: Calla
         store.note(job.key, "trained", folder=found.name, seconds=found.seconds)
         parts, task, rule = bench.parts(found, item.device), make_task(job.task), job.make_rule()
         probes = found.run.probes.to(parts.device)
+        data = bench.support(found)
+        if isinstance(data, str):
+            store.note(job.key, "support not measured", reason=data)
         results: dict[str, Any] = {}
         episodes: dict[str, np.ndarray] = {}
         seeds = job.evaluation_seeds()
         for number, (name, seed) in enumerate(seeds.items()):
             tick = _ticks(store, job.key, number / len(seeds), 1.0 / len(seeds), should_stop, tell)
-            measured = evaluate(rule, parts, task, job.episodes, seed, probes, tick)
+            near = None if isinstance(data, str) else data
+            measured = evaluate(rule, parts, task, job.episodes, seed, probes, tick, near)
             results[name] = finite(measured.as_dict())
             episodes |= {f"{name}.{item}": array for item, array in kept(measured).items()}
             store.note(job.key, "evaluated", set=name, **{"return": results[name]["return"]})

@@ -32,7 +32,7 @@ def measured(series: list[Series], axes: Axes, theme: Theme = "light") -> hv.Ove
     return hv.Overlay(parts).opts(
         xlabel=axes.x, ylabel=axes.y, title=axes.title, responsive=True, height=HEIGHT, legend_position="bottom",
         legend_cols=2,
-        legend_limit=10_000, show_grid=True, toolbar="above",
+        legend_limit=10_000, show_grid=True, toolbar="above", logy=axes.log,
         padding=0.06, backend="bokeh", hooks=[_quiet], **ticks,
     )  # fmt: skip
 

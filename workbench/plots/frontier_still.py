@@ -26,6 +26,8 @@ def measured(series: list[Series], axes: Axes, theme: Theme = "light", size: tup
     for line in series:
         _draw(panel, line, theme)
     panel.set(xlabel=axes.x, ylabel=axes.y, title=axes.title)
+    if axes.log:
+        panel.set_yscale("log")
     if axes.ticks:
         panel.set_xticks([place for place, _ in axes.ticks], [name for _, name in axes.ticks])
     panel.spines[["top", "right"]].set_visible(False)

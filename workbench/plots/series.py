@@ -57,6 +57,7 @@ class Axes(NamedTuple):
     ticks: tuple[tuple[float, str], ...] = ()
     title: str = ""
     zero: bool = False  # draw the horizontal line at 0
+    log: bool = False  # the vertical axis is logarithmic; what is not above 0 must be NaN
 
 
 def places(values: np.ndarray) -> tuple[tuple[float, str], ...]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from workbench.engine.metrics.cost import network_evaluations, seconds_alone
 from workbench.engine.metrics.coverage import Coverage, measure_coverage
 from workbench.engine.metrics.intervals import Interval, bootstrap_mean
+from workbench.engine.metrics.mmd import MmdBound, mmd_bound
 from workbench.engine.metrics.shift import Clouds, Shift, draw_clouds, shift_between
 from workbench.engine.metrics.support import DataSupport, Support
 from workbench.engine.models.parts import Parts
@@ -35,6 +36,8 @@ class Evaluation:
     returns, success : Interval
         Undiscounted episode return in task units; share of episodes that reached the goal.
     shift : Shift
+    transport : MmdBound or None
+        For rules that VGF's bound on MMD² is about: the two beside each other.
     q_estimate : float or None
         The critic's own value of the first actions, task units; None without a critic.
     q_gap : float or None
@@ -65,6 +68,7 @@ class Evaluation:
     returns: Interval
     success: Interval
     shift: Shift
+    transport: MmdBound | None
     q_estimate: float | None
     q_gap: float | None
     q_gap_interval: Interval | None
@@ -91,6 +95,7 @@ class Evaluation:
             "success": self.success.as_dict(),
             "shift": shift,
             "budget": budget,
+            "transport": None if self.transport is None else asdict(self.transport),
             "q_estimate": self.q_estimate,
             "q_gap": self.q_gap,
             "q_gap_interval": None if self.q_gap_interval is None else self.q_gap_interval.as_dict(),
@@ -159,6 +164,7 @@ def evaluate(
         returns=bootstrap_mean(played.returns, seed),
         success=bootstrap_mean(played.success.astype(np.float64), seed),
         shift=shift_between(clouds, rule, parts, probes, seed),
+        transport=mmd_bound(rule, parts, probes, torch.Generator(probes.device).manual_seed(seed)),
         q_estimate=None if gaps is None else float(played.q_first.mean()),
         q_gap=None if gaps is None else float(gaps.mean()),
         q_gap_interval=None if gaps is None else bootstrap_mean(gaps, seed),

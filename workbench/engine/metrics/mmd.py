@@ -7,16 +7,21 @@ Shapes: B states, N and R particles, D action dimensions, L transport steps.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts, q_gradient
-from workbench.engine.steering.kernel import rbf
+from workbench.engine.steering.kernel import PAIRS, rbf
+from workbench.engine.steering.noise import draw_noise
+from workbench.engine.steering.protocol import Rule
+from workbench.engine.steering.run import steer
 from workbench.engine.steering.trace import Trace
 
 ROOT_E = math.sqrt(math.e)
+BOUND_NEEDS = ("alpha", "step_size", "ascent", "repulsion")  # settings of a rule that the bound speaks of
 
 
 def bandwidth(x: Tensor) -> Tensor:
@@ -139,7 +144,7 @@ def mmd_against_theory(trace: Trace, parts: Parts) -> MmdCurve:
         The trace is of a rule without a temperature α: the bound is about VGF's transport.
     """
     how = trace.settings
-    missing = [name for name in ("alpha", "step_size", "ascent", "repulsion") if name not in how]
+    missing = [name for name in BOUND_NEEDS if name not in how]
     if missing:
         raise ValueError(f"the bound is about VGF's transport; rule '{trace.rule}' has no setting '{missing[0]}'")
     measured, sigma = mmd_over_budget(trace)
@@ -159,6 +164,42 @@ def mmd_against_theory(trace: Trace, parts: Parts) -> MmdCurve:
     budgets = torch.arange(steps + 1.0, device=start.device)[:, None]
     bound = transport_bound(budgets, how["step_size"], how["alpha"], c, sigma)
     return MmdCurve(measured, bound, stepwise, sigma, _unproven(how))
+
+
+@dataclass(frozen=True)
+class MmdBound:
+    """The end of an `MmdCurve`, mean over states.
+
+    Attributes
+    ----------
+    mmd2 : float
+        Between the behaviour particles and the transported ones, before one is picked; as an estimate for the distributions it
+        is too large by what two clouds of N particles differ by chance.
+    bound, stepwise : float
+        As in `MmdCurve`.
+    unproven : str
+        Why the theory does not speak of these settings; empty where it does.
+    """
+
+    mmd2: float
+    bound: float
+    stepwise: float
+    unproven: str
+
+
+def mmd_bound(rule: Rule, parts: Parts, observations: Tensor, generator: torch.Generator) -> MmdBound | None:
+    """MMD² of a rule's whole budget at ``observations`` (B, S) beside VGF's bound; None for rules that it is not about."""
+    if any(name not in type(rule).model_fields for name in BOUND_NEEDS):
+        return None
+    at_once = max(1, PAIRS // rule.particles**2)
+    ends, unproven = [], ""
+    for rows in observations.split(at_once):
+        noise = draw_noise(len(rows), rule.particles, parts.action_dim, generator, rule.extra_draws())
+        curve = mmd_against_theory(steer(rule, parts, rows, noise), parts)
+        ends.append(torch.stack((curve.measured[-1], curve.bound[-1], curve.stepwise[-1])))
+        unproven = curve.unproven
+    measured, bound, stepwise = torch.cat(ends, 1).mean(1).tolist()
+    return MmdBound(measured, bound, stepwise, unproven)
 
 
 def _unproven(how: dict[str, object]) -> str:

@@ -18,6 +18,7 @@ from torch import Tensor
 from workbench.engine.metrics.likelihood import EXACT_UP_TO, HiddenDerivative, log_likelihood
 from workbench.engine.metrics.mmd import bandwidth, unbiased_mmd2
 from workbench.engine.models.parts import Parts
+from workbench.engine.steering.kernel import PAIRS
 from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules.bc import BC
@@ -25,7 +26,6 @@ from workbench.engine.steering.run import steer
 
 PROJECTIONS = 64
 LIKELY, PROBES = 4, 8  # actions per state whose likelihood is taken; probes of Hutchinson's trace for many dimensions
-PAIRS = 2**24  # pairs of particles held at a time: a rule with a kernel needs some 100 bytes for each
 
 
 @dataclass(frozen=True)

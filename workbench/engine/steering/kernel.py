@@ -14,6 +14,7 @@ from torch import Tensor
 Repulsion = Literal["published", "fixed_bandwidth", "none"]
 VARIANCE_FLOOR = 1e-12
 PUBLISHED_EPS = 1e-6  # the published code adds this to 2σ² before dividing
+PAIRS = 2**24  # pairs of particles to hold at a time: a rule with a kernel needs some 100 bytes for each
 
 
 class Kernel(NamedTuple):
