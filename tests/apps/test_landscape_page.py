@@ -3,11 +3,12 @@
 import csv
 import io
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
-from playwright.sync_api import expect
 
 from workbench.ui.frames import unpack
 from workbench.ui.landscape.draw import contour_lines
@@ -93,7 +94,7 @@ def test_points_lie_on_the_surface() -> None:
 
 
 @pytest.mark.browser
-def test_a_person_looks_around(page: Tab, server: str) -> None:
+def test_a_person_looks_around(page: Tab, server: str, browser: Browser, tmp_path: Path) -> None:
     page.goto(f"{server}/landscape?rule=qgf&weight=0.3")
     trusted = page.locator("div[title*='members agree'] dd")
     expect(trusted).to_have_text(re.compile(r"\d+%"), timeout=30_000)
@@ -115,6 +116,40 @@ def test_a_person_looks_around(page: Tab, server: str) -> None:
     expect(page.get_by_role("heading", name="Spread of the ensemble, QGF")).to_be_visible(timeout=15_000)
     page.keyboard.press("Control+z")
     expect(page.get_by_role("heading", name="Q of the critic, QGF")).to_be_visible(timeout=15_000)
+    saved = save_all(page, tmp_path)
+    assert saved["PNG picture"].read_bytes().startswith(b"\x89PNG")
+    assert saved["SVG picture"].read_text().count("<svg") >= 5
+    scrub_offline(browser, saved["HTML that works offline"])
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(400)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def save_all(page: Tab, folder: Path) -> dict[str, Path]:
+    """Press the first three lines of the export menu."""
+    saved = {}
+    for label in ("PNG picture", "SVG picture", "HTML that works offline"):
+        page.get_by_role("button", name="Export").click()
+        with page.expect_download() as download:
+            page.get_by_role("menuitem", name=label).click()
+        saved[label] = folder / download.value.suggested_filename
+        download.value.save_as(saved[label])
+    return saved
+
+
+def scrub_offline(browser: Browser, file: Path) -> None:
+    """The saved page asks for nothing, and its slider changes the picture."""
+    context, faults = browser.new_context(offline=True), []
+    tab = context.new_page()
+    tab.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    tab.on("request", lambda request: faults.append(request.url) if request.url != file.as_uri() else None)
+    tab.goto(file.as_uri())
+    tab.locator(".noUi-handle").focus()
+    tab.wait_for_timeout(500)
+    before = tab.locator(".bk-Figure").first.screenshot()
+    for _ in range(4):
+        tab.keyboard.press("ArrowLeft")
+    tab.wait_for_timeout(500)
+    assert tab.locator(".bk-Figure").first.screenshot() != before
+    context.close()
+    assert [fault for fault in faults if not fault.startswith(("data:", "blob:"))] == []

@@ -1,22 +1,29 @@
 """The shell: history, links, the registry of pages, and what a minimal page gets for nothing."""
 
+import base64
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 import panel as pn
 import pytest
+from bokeh.document import Document
+from bokeh.models import ColumnDataSource
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import DuringFlow
 from workbench.engine.steering.rules import RULES
+from workbench.ui.figures import house_figure
 from workbench.ui.pages import PAGES, page_class
 from workbench.ui.session import Cache
 from workbench.ui.shell import template
 from workbench.ui.shell.history import History
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page, read_arguments, write_arguments
+from workbench.ui.shell.sheet import Scrub, Sheet
 from workbench.ui.shell.template import framed
 from workbench.ui.shell.toolbar import Export
 
@@ -112,6 +119,40 @@ def test_a_small_page_gets_code_and_exports(page: Counter) -> None:
     while len(page.said) < 2:
         pass
     assert page.said[1] == {"kind": "file", "name": "counter.csv", "mime": "text/csv", "data": "Mw=="}
+
+
+def test_a_page_with_figures_gets_pictures_and_a_saved_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = ColumnDataSource({"x": [1.0, 2.0], "y": [3.0, np.nan]})
+    made = house_figure("", "x", "y")
+    made.scatter("x", "y", source=source)
+    Document().add_root(made)  # as on a server: it belongs to the page's document, and stays there
+
+    class Drawn(Counter):
+        def sheet(self) -> Sheet:
+            moments = [{"x": [place], "y": [0.0]} for place in (0.0, 1.0)]
+            return Sheet([[made, ".wb-canvas"]], "<h2>Words</h2>", lambda: Scrub("Step", "ab", 1, [(source, moments)]))
+
+    page = Drawn({"count": "3"}, Cache())
+    page.changed()
+    said: list[Any] = []
+    monkeypatch.setattr(page.toolbar, "_send_msg", said.append)
+    assert page.toolbar.exports == ["PNG picture", "SVG picture", "HTML that works offline", "CSV"]
+    page.toolbar._handle_msg({"press": "export", "index": 1})
+    assert said.pop() == {"kind": "draw", "type": "svg", "name": "counter.svg", "rows": [[made.id, ".wb-canvas"]]}
+    page.toolbar._handle_msg({"press": "export", "index": 2})
+    deadline = time.monotonic() + 30
+    while not said and time.monotonic() < deadline:
+        time.sleep(0.02)
+    html = base64.b64decode(said[0]["data"]).decode()
+    assert said[0]["name"] == "counter.html"
+    assert "<h2>Words</h2>" in html
+    assert "print(3)" in html
+    assert re.findall(r'<(?:script|link)[^>]+(?:src|href)="(?!data:)', html) == []
+    assert made.document is not None
+    page.toolbar._handle_msg({"press": "export", "index": 3})
+    while len(said) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert said[1]["name"] == "counter.csv"
 
 
 @pytest.mark.parametrize("message", [None, 3, "x", {}, {"press": 1}, {"press": "export", "index": 9}, {"press": "x"}])

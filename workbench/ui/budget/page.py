@@ -26,6 +26,7 @@ from workbench.ui.scene import Policy, Question
 from workbench.ui.session import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page, write_arguments
+from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.training.shared import Owner
 
@@ -124,6 +125,12 @@ class BudgetPage(Page):
                 "plt.show()",
             ]
         )
+
+    def sheet(self) -> Sheet:
+        """Both figures, one below the other."""
+        if self._pair is None:
+            raise ValueError("There are no runs yet; run a sweep first.")
+        return Sheet([[self._pair.frontier], [self._pair.budget]], str(self._head.object))
 
     def exports(self) -> tuple[Export, ...]:
         """All points."""

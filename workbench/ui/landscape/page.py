@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +11,7 @@ import numpy as np
 import panel as pn
 
 from workbench.engine.steering.rules import RULES
-from workbench.ui.awaited import Awaited, parts_call
+from workbench.ui.awaited import Awaited
 from workbench.ui.controls import STYLE, QuickSlider, RuleControls, choice
 from workbench.ui.figures import follow_theme, pane
 from workbench.ui.frames import figure
@@ -25,6 +23,7 @@ from workbench.ui.landscape.draw import (
     show_trust,
     trust_figure,
 )
+from workbench.ui.landscape.exports import as_csv, snippet, ticks_of
 from workbench.ui.landscape.scene import Plane, Terrain, View, terrain
 from workbench.ui.landscape.surface import Surface, surface_of
 from workbench.ui.links import AXES, SEEDS, TASKS, read_link, state_of, write_link
@@ -33,6 +32,7 @@ from workbench.ui.scene import Policy, Question
 from workbench.ui.session import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
+from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 
 log = logging.getLogger(__name__)
@@ -159,35 +159,18 @@ class LandscapePage(Page):
         self.ask()
 
     def code(self) -> str:
-        """The plane with behaviour, steered policy and queries, drawn with matplotlib."""
-        q, rule = self.question, self.question.first.make()
-        settings = {
-            key: value for key, value in rule.model_dump().items() if value != type(rule).model_fields[key].default
-        }
-        words = "".join(f", {key}={value!r}" for key, value in settings.items())
-        return "\n".join(
-            [
-                "import matplotlib.pyplot as plt",
-                "",
-                "import workbench as wb",
-                "from workbench.ui.landscape.scene import View, terrain",
-                "from workbench.ui.notebook import parts_for",
-                "from workbench.ui.scene import Policy, Question",
-                "",
-                f"task, parts = wb.make_task({q.task!r}), {parts_call(q.task, [q.first.rule])}",
-                f"rule = wb.make_rule({q.first.rule!r}{words})",
-                "policies = (Policy(rule.name, rule.model_dump()),)",
-                f"question = Question({q.task!r}, policies, {q.seed}, {q.shown}, {q.state!r}, {q.peak!r})",
-                "parts, task = question.posed(parts, task)",
-                f"found = terrain(View(question, {self.shown.plane!r}), parts, task)",
-                "reach = found.extent",
-                'plt.imshow(found.values, origin="lower", extent=(-reach, reach, -reach, reach))',
-                "for trace in found.answer.traces:",
-                "    plt.scatter(*found.basis.coordinates(trace.actions.numpy()).T[:2], s=6, label=trace.rule)",
-                'plt.title(f"trusted queries: {found.trust.share:.0%}")',
-                "plt.legend()",
-                "plt.show()",
-            ]
+        """The plane with behaviour and steered policy, drawn with matplotlib."""
+        return snippet(self.question, self.shown.plane)
+
+    def sheet(self) -> Sheet:
+        """The plane and the surface, or the line; below them the three cards."""
+        found = self._there()
+        first, second = (section.figure for section in self._sections)
+        if len(found.basis.names) == 1:
+            return Sheet([[self._line.figure], [self._trust.figure]], str(self._head.object))
+        top = [self._plane.figure, ".wb-surface"]
+        return Sheet(
+            [top, [first, second, self._trust.figure]], str(self._head.object), lambda: ticks_of(self._plane, found)
         )
 
     def exports(self) -> tuple[Export, ...]:
@@ -319,20 +302,13 @@ class LandscapePage(Page):
             show_section(self._line, found.sections[0], names[0], float(found.through[0]), found)
         show_trust(self._trust, found)
 
-    def _csv(self) -> bytes:
+    def _there(self) -> Terrain:
         if self.terrain is None:
             raise ValueError("There is no landscape yet; wait until it is drawn.")
-        found, text = self.terrain, io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow([*found.basis.names, "q", "spread", *(["true_reward"] if found.truth is not None else [])])
-        axis = np.linspace(-found.extent, found.extent, found.values.shape[1])
-        for row, column in np.ndindex(found.values.shape):
-            place = [axis[column]] if len(found.basis.names) == 1 else [axis[column], axis[row]]
-            truth = [] if found.truth is None else [found.truth[row, column]]
-            writer.writerow(
-                [f"{value:.6g}" for value in (*place, found.values[row, column], found.spread[row, column], *truth)]
-            )
-        return text.getvalue().encode()
+        return self.terrain
+
+    def _csv(self) -> bytes:
+        return as_csv(self._there())
 
 
 def quantity_of(found: Terrain, name: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from workbench.engine.tasks import three_exits
 from workbench.plots.palette import Look
 from workbench.ui.figures import dye, house_figure, hover, legend, span
 from workbench.ui.rollouts.scene import Played, by_start, ends_of, lines_of, start_range
+from workbench.ui.shell.sheet import Scrub
 
 # Best first, as `outcomes` orders them; colour, and a shape for those who see no colours.
 ENDINGS = (
@@ -19,6 +21,7 @@ ENDINGS = (
     Look("#d55e00", "#ff9245", "inverted_triangle"),
     Look("#5b6472", "#a9b3c1", "square"),
 )
+MOMENTS = 40  # stops of the slider over an episode
 LAVA, EXIT = ("#f0c9bf", "#4a2620"), ("#bfe3d3", "#1f4f3c")
 
 
@@ -99,6 +102,28 @@ def show(paths: Paths, played: Played) -> None:
         }
         # a point that is nowhere, so that the legend has a mark for an ending that did not occur
         end.data = columns if chosen.any() else {name: np.full(1, np.nan) for name in columns}
+
+
+def moments_of(paths: Sequence[Paths], both: Sequence[Played]) -> Scrub:
+    """A slider over the steps: the marks are where the episodes are then, at the last stop where they ended."""
+    last = max(int(played.record.lengths.max()) for played in both)
+    steps = sorted({round(step) for step in np.linspace(0, last, min(last, MOMENTS) + 1)})
+    columns = []
+    for made, played in zip(paths, both, strict=True):
+        episodes = np.arange(len(played.kinds))
+        for kind, end in enumerate(made.ends):
+            chosen = episodes[played.kinds == kind]
+            moments = []
+            for step in steps:
+                now = np.minimum(step, played.record.lengths[chosen])
+                points = played.paths[chosen, now][:, :2]
+                columns_now = {"x": points[:, 0], "y": points[:, 1]}
+                moments.append(
+                    columns_now | {"reward": played.record.returns[chosen], "steps": played.record.lengths[chosen]}
+                )
+            if len(chosen):
+                columns.append((end, moments))
+    return Scrub("Step", [f"{step} of {last}" for step in steps], len(steps) - 1, columns)
 
 
 class Starts(NamedTuple):

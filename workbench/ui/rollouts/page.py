@@ -18,13 +18,14 @@ from workbench.ui.fields import fields_of
 from workbench.ui.figures import follow_theme, pane
 from workbench.ui.frames import figure
 from workbench.ui.notice import Notice, number_pane, numbers
-from workbench.ui.rollouts.draw import paths_figure, show, show_starts, starts_figure, times_figure
+from workbench.ui.rollouts.draw import moments_of, paths_figure, show, show_starts, starts_figure, times_figure
 from workbench.ui.rollouts.link import EPISODES, SEEDS, TASKS, read_link, write_link
 from workbench.ui.rollouts.scene import Order, Played, as_csv, play
 from workbench.ui.room import OvertakenError
 from workbench.ui.session import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
+from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 
 log = logging.getLogger(__name__)
@@ -137,6 +138,15 @@ class RolloutsPage(Page):
                 "plt.show()",
             ]
         )
+
+    def sheet(self) -> Sheet:
+        """Both pictures and the two cards; the saved page plays the episodes."""
+        if self.both is None:
+            raise ValueError("There are no episodes yet; wait until they are played.")
+        both, paths = self.both, self._paths
+        words = "".join(str(pane_.object) for pane_ in self._numbers)
+        rows = [[one.figure for one in paths], [self._starts.figure, self._times.figure]]
+        return Sheet(rows, words, lambda: moments_of(paths, both))
 
     def exports(self) -> tuple[Export, ...]:
         """One line an episode."""

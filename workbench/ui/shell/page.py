@@ -14,9 +14,12 @@ from bokeh.document import Document
 
 from workbench.ui.session import CACHE, Cache, Latest
 from workbench.ui.shell.history import History
+from workbench.ui.shell.sheet import Scrub, Sheet, names_of, saved_page
 from workbench.ui.shell.toolbar import Export, Stop, Toolbar
 
 log = logging.getLogger(__name__)
+PICTURES = {"PNG picture": "png", "SVG picture": "svg"}  # the browser draws them
+SAVED = "HTML that works offline"
 
 
 class Page(ABC):
@@ -59,9 +62,11 @@ class Page(ABC):
         self._early: list[Callable[[], None]] = []
         self._history: History | None = None
         self._exports = self.exports()
+        drawn = [] if type(self).sheet is Page.sheet else [*PICTURES, SAVED]
+        self._labels = [*drawn, *(export.label for export in self._exports)]
         self.toolbar = Toolbar(
             self._pressed,
-            exports=[export.label for export in self._exports],
+            exports=self._labels,
             tour=[list(stop) for stop in self.tour],
             codes=type(self).code is not Page.code,
         )
@@ -84,8 +89,15 @@ class Page(ABC):
         """A snippet that runs in a notebook and draws the same thing."""
         raise NotImplementedError
 
+    def sheet(self) -> Sheet:
+        """The Bokeh figures that are shown: with this a page can be saved as PNG, SVG, and HTML that works offline.
+
+        ValueError, in words for the user, while there is nothing to save.
+        """
+        raise NotImplementedError
+
     def exports(self) -> tuple[Export, ...]:
-        """The lines of the export menu; asked once, before the controls are made."""
+        """Further lines of the export menu; asked once, before the controls are made."""
         return ()
 
     def close(self) -> None:  # noqa: B027 -- most pages hold nothing
@@ -161,8 +173,39 @@ class Page(ABC):
                 self.toolbar.show_code(self.code())
             except ValueError as error:
                 self.toolbar.tell(str(error))
-        elif what == "export" and message.get("index") in range(len(self._exports)):
-            self._export(self._exports[message["index"]])
+        elif what == "export" and message.get("index") in range(len(self._labels)):
+            label = self._labels[message["index"]]
+            if label in PICTURES or label == SAVED:
+                self._save(label)
+            else:
+                self._export(next(export for export in self._exports if export.label == label))
+
+    def _save(self, label: str) -> None:
+        """A picture is drawn by the browser, which has everything; the saved page is made here."""
+        try:
+            sheet = self.sheet()
+        except ValueError as error:
+            self.toolbar.tell(str(error))
+            return
+        if label in PICTURES:
+            self.toolbar.draw(PICTURES[label], f"{self.name}.{PICTURES[label]}", names_of(sheet))
+            return
+
+        def show(_: Sheet, scrub: Scrub | None, error: Exception | None) -> None:
+            if error is not None:
+                log.warning("export %s failed: %s", label, error, exc_info=error)
+                self.toolbar.tell(f"{label} could not be made. {error}")
+                return
+            content = saved_page(self.title, sheet, scrub, self._code_or_nothing())
+            self.toolbar.hand_over(Export(label, f"{self.name}.html", "text/html", lambda: content), content)
+
+        Latest(lambda wanted: wanted.scrub(), self.later(show)).ask(sheet)
+
+    def _code_or_nothing(self) -> str:
+        try:
+            return self.code()
+        except (ValueError, NotImplementedError):
+            return ""
 
     def _export(self, export: Export) -> None:
         def show(_: Export, content: bytes | None, error: Exception | None) -> None:

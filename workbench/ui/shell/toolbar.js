@@ -45,6 +45,58 @@ function find(selector, root = document) {
   return null
 }
 
+// The page's figures as one picture: rows of Bokeh views (by id) and of canvases (by selector), on the page's ground.
+const GAP = 16
+function drawn(rows, type) {
+  const lines = rows.map((line) => line.map((name) => {
+    if (name.startsWith(".")) {
+      const canvas = find(`${name} canvas`) || find(name)?.shadowRoot?.querySelector("canvas"), box = canvas?.getBoundingClientRect()
+      return box && {canvas, wide: box.width, tall: box.height}
+    }
+    const view = window.Bokeh.index.find_one_by_id(name)
+    if (!view?.bbox?.width) return null
+    return {canvas: view.export(type).canvas, wide: view.bbox.width, tall: view.bbox.height}
+  }).filter((part) => part?.wide)).filter((line) => line.length)
+  let y = GAP
+  const parts = []
+  for (const line of lines) {
+    let x = GAP
+    for (const part of line) { parts.push({...part, x, y}); x += part.wide + GAP }
+    y += Math.max(...line.map((part) => part.tall)) + GAP
+  }
+  return {parts, wide: Math.max(0, ...parts.map((part) => part.x + part.wide)) + GAP, tall: y}
+}
+
+async function picture(rows, type) {
+  const {parts, wide, tall} = drawn(rows, type)
+  if (!parts.length) throw new Error("Nothing is drawn yet.")
+  const ground = getComputedStyle(document.documentElement).getPropertyValue("--wb-surface").trim() || "white"
+  if (type === "png") {
+    const whole = document.createElement("canvas"), ratio = devicePixelRatio, pen = whole.getContext("2d")
+    whole.width = wide * ratio
+    whole.height = tall * ratio
+    pen.scale(ratio, ratio)
+    pen.fillStyle = ground
+    pen.fillRect(0, 0, wide, tall)
+    for (const part of parts) pen.drawImage(part.canvas, part.x, part.y, part.wide, part.tall)
+    return new Promise((done) => whole.toBlob(done, "image/png"))
+  }
+  const space = "http://www.w3.org/2000/svg", whole = document.createElementNS(space, "svg")
+  const add = (tag, fields) => {
+    const made = document.createElementNS(space, tag)
+    for (const [name, value] of Object.entries(fields)) made.setAttribute(name, value)
+    return whole.appendChild(made)
+  }
+  for (const [name, value] of Object.entries({width: wide, height: tall, viewBox: `0 0 ${wide} ${tall}`})) whole.setAttribute(name, value)
+  add("rect", {width: wide, height: tall, fill: ground})
+  for (const part of parts) {
+    const place = {x: part.x, y: part.y, width: part.wide, height: part.tall}
+    if (part.canvas.tagName === "CANVAS") add("image", {...place, href: part.canvas.toDataURL()})
+    else { for (const [name, value] of Object.entries(place)) part.canvas.setAttribute(name, value); whole.appendChild(part.canvas) }
+  }
+  return new Blob([new XMLSerializer().serializeToString(whole)], {type: "image/svg+xml"})
+}
+
 function inText() {
   let el = document.activeElement
   while (el?.shadowRoot?.activeElement) el = el.shadowRoot.activeElement
@@ -195,18 +247,24 @@ export function render({model}) {
     if (forth && model.can.redo) press("redo")
   }
 
+  function saveAs(blob, name) {
+    const place = URL.createObjectURL(blob), a = make("a", "", root)
+    a.href = place
+    a.download = name
+    a.click()
+    a.remove()
+    setTimeout(() => URL.revokeObjectURL(place), 10_000)
+    tell(`${name} is saved.`)
+  }
+
   model.on("msg:custom", (message) => {
     if (message.kind === "tell") tell(message.text)
     else if (message.kind === "code") { area.value = message.code; note.textContent = ""; if (!dialog.open) dialog.showModal(); copyCode() }
     else if (message.kind === "file") {
       const bytes = Uint8Array.from(atob(message.data), (c) => c.charCodeAt(0))
-      const place = URL.createObjectURL(new Blob([bytes], {type: message.mime})), a = make("a", "", root)
-      a.href = place
-      a.download = message.name
-      a.click()
-      a.remove()
-      setTimeout(() => URL.revokeObjectURL(place), 10_000)
-      tell(`${message.name} is saved.`)
+      saveAs(new Blob([bytes], {type: message.mime}), message.name)
+    } else if (message.kind === "draw") {
+      picture(message.rows, message.type).then((blob) => saveAs(blob, message.name)).catch((error) => tell(`The picture could not be drawn. ${error.message}`))
     }
   })
   model.on(["can", "exports", "tour", "codes"], showTools)

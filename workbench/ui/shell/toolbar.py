@@ -71,6 +71,10 @@ class Toolbar(JSComponent):
         data = base64.b64encode(content).decode("ascii")
         self._send_msg({"kind": "file", "name": export.filename, "mime": export.mime, "data": data})
 
+    def draw(self, kind: str, filename: str, rows: list[list[str]]) -> None:
+        """Let the browser draw the figures with the ids in ``rows`` as a "png" or an "svg", and save it."""
+        self._send_msg({"kind": "draw", "type": kind, "name": filename, "rows": rows})
+
     def tell(self, text: str) -> None:
         """Say something for some seconds, as when an export failed."""
         self._send_msg({"kind": "tell", "text": text})

@@ -19,13 +19,16 @@ from workbench.ui.notice import Notice, number_pane, numbers
 from workbench.ui.session import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
+from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.training.draw import loss_figure, show_losses, show_values, value_figure
+from workbench.ui.training.exports import as_csv, snapshots_of
 from workbench.ui.training.form import Form
 from workbench.ui.training.scene import Look, Moment, Seen, curves, see
 from workbench.ui.training.shared import Owner, trainings
 
 log = logging.getLogger(__name__)
+NO_LOG = "There is no log yet; start a training, or wait for its first report."
 TICK = 0.5  # seconds between two looks at the run folder
 WORDS = {
     "running": "Running", "pausing": "Saving…", "paused": "Paused", "finished": "Finished", "failed": "Failed",
@@ -121,9 +124,20 @@ class TrainingPage(Page):
             ]
         )
 
+    def sheet(self) -> Sheet:
+        """Losses, values, and the landscape; the saved page scrubs through the snapshots."""
+        training = self.training
+        if training is None or self._reports < 1:
+            raise ValueError(NO_LOG)
+        rows = [[self._losses.figure], [self._values.figure, self._plane.figure]]
+        return Sheet(rows, str(self._head.object), lambda: snapshots_of(self._plane, training))
+
     def exports(self) -> tuple[Export, ...]:
         """The log."""
-        return (Export("Log, one JSON line a report", "progress.jsonl", "application/jsonl", self._log),)
+        return (
+            Export("CSV, losses and values", "training.csv", "text/csv", self._csv),
+            Export("Log, one JSON line a report", "progress.jsonl", "application/jsonl", self._log),
+        )
 
     def close(self) -> None:
         """Forget what waits; the training itself goes on."""
@@ -311,9 +325,14 @@ class TrainingPage(Page):
         if state == "failed":
             self.notice.say("error", f"This training failed. {training.error}")
 
+    def _csv(self) -> bytes:
+        if self.training is None or not (reports := self.training.progress()):
+            raise ValueError(NO_LOG)
+        return as_csv(reports, list(self.moments.values()))
+
     def _log(self) -> bytes:
         if self.training is None or not (self.training.run / PROGRESS).exists():
-            raise ValueError("There is no log yet; start a training, or wait for its first report.")
+            raise ValueError(NO_LOG)
         return (self.training.run / PROGRESS).read_bytes()
 
 
