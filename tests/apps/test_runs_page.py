@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from playwright.sync_api import expect
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.grid import Grid
 from workbench.experiments.launch import SweepState
+from workbench.experiments.owners import Owners
 from workbench.experiments.row import Row
 from workbench.experiments.store import Store
-from workbench.ui.lab import sweeps
+from workbench.ui.lab import SHARED_VARIABLE, one_user, sweeps
 from workbench.ui.runs.details import describe
 from workbench.ui.runs.form import MOST_JOBS, SweepForm, axes_of, duration, words_of
 from workbench.ui.runs.page import RunsPage
@@ -176,6 +178,33 @@ def test_a_link_selects_its_run(folder: Path, opened: RunsPage) -> None:
     opened.restore({"run": "ffffffffff"})
     assert "Not in this store: run ffffffffff" in str(opened.notice.text)
     assert opened.table.selected == []
+
+
+def test_on_a_shared_server_only_ones_own_runs_are_deleted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_STORE", str(folder))
+    monkeypatch.setenv(SHARED_VARIABLE, "1")
+    sweeps.cache_clear()
+    store = Store(folder)
+    mine, hers = (row.key for row in store.rows()[:2])
+    Owners(store).note("mine", [mine])
+    Owners(store).note("hers", [hers])
+    page = RunsPage({})
+    page.owner.secret = "mine"
+    assert page.sharing.visible
+    with pytest.raises(ValueError, match=f"did not launch {hers[:8]} .1 of 2 selected.*workbench runs rm"):
+        page.rights.put_away(store, [mine, hers])
+    assert store.trash() == []
+    Owners(store).share("hers", True)
+    assert len(page.rights.put_away(store, [mine, hers])) == 2
+    Owners(store).share("hers", False)
+    assert [name.endswith(mine) for name in page.rights.in_trash(store)] == [True]
+    page._do(lambda: page._shared(SimpleNamespace(new=True)))
+    assert Owners(store).shares("mine")
+    monkeypatch.delenv(SHARED_VARIABLE)
+    assert one_user()
+    assert not RunsPage({}).sharing.visible
+    page.left()
+    sweeps.cache_clear()
 
 
 def test_a_filter_lets_go_of_what_it_hides(opened: RunsPage) -> None:

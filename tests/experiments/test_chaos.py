@@ -76,5 +76,9 @@ def test_the_command_line(tmp_path: Path, root: Path, data: Data) -> None:
     assert "add --yes" in command("runs", "rm", "store", keys[0], code=2)
     assert "removed 1 run(s)" in command("runs", "rm", "store", keys[0], "--yes")
     assert len(json.loads(command("runs", "list", "store", "--status", "done", "--json"))) == 3
+    store.put_away([keys[1]])
+    assert "add --yes" in command("runs", "empty-trash", "store", code=2)
+    assert "removed 1 run(s)" in command("runs", "empty-trash", "store", "--yes")
+    assert store.trash() == []
     assert "has no run 'zzz'" in command("runs", "show", "store", "zzz", code=2)
     assert "holds no store" in command("runs", "list", "nowhere", code=2)

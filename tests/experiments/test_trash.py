@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from experiments.small import finish, record
 
+from workbench.experiments.owners import OWNERS, Owners
 from workbench.experiments.store import RUNS, Store, StoreError
 from workbench.experiments.url_place import UrlPlace
 
@@ -87,3 +88,29 @@ def test_a_crash_while_moving_loses_nothing(store: Store, way: str, monkeypatch:
         assert store.put_back(names) == ["a"]
     assert Store(store.where).rows() == rows
     assert store.episodes("a")["report.returns"].size == 2
+
+
+def test_the_trash_is_emptied_for_good(store: Store) -> None:
+    for key in ("a", "b", "c"):
+        finish(store, key)
+    names = store.put_away(["a", "b"])
+    assert store.empty_trash([names[0], "nothing there"]) == 1
+    assert store.trash() == [names[1]]
+    assert store.empty_trash() == 1
+    assert store.trash() == store.put_back(names) == []
+    assert [row.key for row in store.rows()] == ["c"]
+
+
+def test_whose_runs_they_are(store: Store) -> None:
+    owners = Owners(store)
+    owners.note("ann", ["a", "b"])
+    owners.note("bob", ["b", "c"])  # b had no result yet: who launches it last makes it
+    store.place.append(OWNERS, '{"owner": ')  # a crash cut this line short
+    assert owners.foreign("ann", ["a", "b", "c", "d"]) == ["b", "c", "d"]
+    assert owners.foreign("", ["a", "d"]) == ["a", "d"]
+    owners.share("bob", True)
+    assert owners.shares("bob")
+    assert owners.foreign("ann", ["a", "b", "c", "d"]) == ["d"]
+    owners.share("bob", False)
+    assert owners.foreign("ann", ["b"]) == ["b"]
+    assert not any("ann" in line for line in store.place.lines(OWNERS))  # no secret is written

@@ -1,4 +1,4 @@
-"""``workbench runs list | show | compare | rm``: what a store holds."""
+"""``workbench runs list | show | compare | rm | empty-trash``: what a store holds."""
 
 from __future__ import annotations
 
@@ -163,14 +163,38 @@ def rm(store: Place, keys: Keys = (), failed: bool = False, yes: bool = False) -
         raise ValueError(f"nothing to remove: name runs by their keys (workbench runs list {store}), or --failed")
     for key in chosen:
         print(f"{key[:SHORT]}  {rows[key].status}: {rows[key].label}, seed {rows[key].seed}", file=sys.stderr)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise ValueError(f"this removes {len(chosen)} run(s) for good; add --yes")
-        if input(f"remove {len(chosen)} run(s) for good? [y/N] ").strip().lower() not in ("y", "yes"):
-            print("nothing removed", file=sys.stderr)
-            return
-    kept.remove(chosen)
-    print(f"removed {len(chosen)} run(s)")
+    if yes or _confirmed(len(chosen)):
+        kept.remove(chosen)
+        print(f"removed {len(chosen)} run(s)")
+
+
+def empty_trash(store: Place, yes: bool = False) -> None:
+    """Remove for good what was deleted on the page Runs, which until then can be put back there.
+
+    Args:
+        store: Folder or URL of the store.
+        yes: Do not ask.
+    """
+    kept = _open(store)
+    names = kept.trash()
+    if not names:
+        print("the trash is empty", file=sys.stderr)
+        return
+    for name in names:
+        when, _, rest = name.partition("-")
+        print(f"{name.rpartition('-')[2][:SHORT]}  deleted {when} {rest[:6]} UTC", file=sys.stderr)
+    if yes or _confirmed(len(names)):
+        print(f"removed {kept.empty_trash(names)} run(s)")
+
+
+def _confirmed(count: int) -> bool:
+    """Ask; where nobody can answer, ValueError."""
+    if not sys.stdin.isatty():
+        raise ValueError(f"this removes {count} run(s) for good; add --yes")
+    if input(f"remove {count} run(s) for good? [y/N] ").strip().lower() in ("y", "yes"):
+        return True
+    print("nothing removed", file=sys.stderr)
+    return False
 
 
 def _open(where: str) -> Store:
@@ -209,4 +233,6 @@ def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-RUNS: dict[str, Callable[..., None]] = {"list": list_runs, "show": show, "compare": compare, "rm": rm}
+RUNS: dict[str, Callable[..., None]] = {
+    "list": list_runs, "show": show, "compare": compare, "rm": rm, "empty-trash": empty_trash,
+}  # fmt: skip

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.experiments.grid import Grid
+from workbench.experiments.owners import Owners
 from workbench.experiments.store import Store
 from workbench.experiments.trainings import digest
 
@@ -90,7 +91,9 @@ class Sweeps:
                     "a sweep is running on this server already; wait for it, or let its owner cancel it"
                 )
             store = self.store()
-            self._started, self._found = time.monotonic(), len(keys) - len(store.unfinished(keys))
+            left = store.unfinished(keys)
+            Owners(store).note(owner, left)
+            self._started, self._found = time.monotonic(), len(keys) - len(left)
             self._command, self._keys, self._owner = grid.command(store.where), keys, digest(owner)
             words = shlex.split(self._command)[1:]
             with self._log.open("wb") as log:
@@ -103,8 +106,14 @@ class Sweeps:
                     start_new_session=True,
                 )
 
-    def cancel(self, owner: str) -> None:
+    def cancel(self, owner: str, *, anybody: bool = False) -> None:
         """Stop the running sweep; what is done stays.
+
+        Parameters
+        ----------
+        owner : str
+        anybody : bool
+            Everybody may: a server of one person, whose browsers may be several.
 
         Raises
         ------
@@ -114,7 +123,7 @@ class Sweeps:
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 return
-            if digest(owner) != self._owner:
+            if not anybody and digest(owner) != self._owner:
                 raise SweepRefusedError("this sweep belongs to someone else; only its owner can cancel it")
             self._process.send_signal(signal.SIGINT)
 

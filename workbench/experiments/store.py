@@ -11,7 +11,7 @@
       runs/KEY/episodes-*.npz    every episode behind them
       runs/KEY/failed.json       the error of the last attempt, when it failed
       trained/KEY/               the run folder of the training, as workbench fit makes it
-      trash/TIME-KEY/            a run that was put away; it can be put back, and nothing here is read otherwise
+      trash/TIME-KEY/            a run that was put away; it can be put back, until the trash is emptied
       index.jsonl                a cache of result rows; delete it and it is made again
 
 The folders are the truth. Nothing of torch is imported here, so that lists are quick.
@@ -290,6 +290,20 @@ class Store:
     def trash(self) -> list[str]:
         """Names of what was put away, oldest first."""
         return sorted(self.place.listing(TRASH))
+
+    def empty_trash(self, names: Iterable[str] | None = None) -> int:
+        """Delete what was put away, or those ``names`` of it, for good.
+
+        Returns
+        -------
+        int
+            How many there were.
+        """
+        present = self.trash()
+        gone = present if names is None else [name for name in names if name in present]
+        for name in gone:
+            self.place.remove(f"{TRASH}/{name}")
+        return len(gone)
 
     def lock_job(self, key: str, should_stop: Callable[[], bool] = never) -> AbstractContextManager[None]:
         """A block that one worker at a time may be in for a job that is described."""

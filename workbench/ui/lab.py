@@ -6,11 +6,15 @@ import atexit
 import functools
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import panel as pn
 from platformdirs import user_data_path
 
 from workbench.experiments.launch import Sweeps
 
+SHARED_VARIABLE = "WORKBENCH_SHARED"  # set where several people use one server
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 STORE_VARIABLE = "WORKBENCH_STORE"  # how `workbench serve --store DIR` and `panel serve` say where the store is
 
 
@@ -26,3 +30,14 @@ def sweeps() -> Sweeps:
     made = Sweeps(store_folder())
     atexit.register(made.close)
     return made
+
+
+def one_user() -> bool:
+    """Whether this server is one person's: reached on loopback, without a sign-in, a proxy, or `SHARED_VARIABLE`.
+
+    On such a server every browser may delete and cancel everything; elsewhere only what it launched.
+    """
+    if os.environ.get(SHARED_VARIABLE) or pn.config.basic_auth or pn.config.oauth_provider:
+        return False
+    headers = {name.lower(): value for name, value in pn.state.headers.items()}
+    return "x-forwarded-for" not in headers and urlsplit(f"//{headers.get('host', 'localhost')}").hostname in LOOPBACK

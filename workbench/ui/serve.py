@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import json
 import multiprocessing
+import os
 import secrets
 import signal
 import socket
@@ -17,6 +18,7 @@ from typing import Any
 import panel as pn
 import torch
 
+from workbench.ui.lab import SHARED_VARIABLE
 from workbench.ui.links import FIRST
 from workbench.ui.pages import PAGES
 from workbench.ui.session import CACHE
@@ -135,6 +137,8 @@ def serve(
     check_free(address, port)
     torch.set_num_threads(1)  # two threads a session kept most of 30 sessions from opening (design.md)
     allowed = [*origins_of(address, port), *further]
+    if users is not None or further or not _loopback(address):
+        os.environ[SHARED_VARIABLE] = "1"
     lock: dict[str, Any] = {}
     if users is not None:
         # Signed-in browsers sign in again after a restart: the secret is drawn anew and never stored.

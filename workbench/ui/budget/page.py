@@ -18,7 +18,7 @@ from workbench.ui.budget.scene import FIRST, Here, as_csv, grid_of, here, match,
 from workbench.ui.controls import STYLE, choice
 from workbench.ui.figures import pane, themed
 from workbench.ui.frames import figure
-from workbench.ui.lab import sweeps
+from workbench.ui.lab import one_user, sweeps
 from workbench.ui.links import read_link, write_link
 from workbench.ui.notice import STYLE as WORDS
 from workbench.ui.notice import Notice, number_pane, numbers
@@ -166,7 +166,7 @@ class BudgetPage(Page):
         self.here.on_click(lambda _: self._mark())
         self.match.on_click(lambda _: self._match())
         self.start.on_click(lambda _: self._do(lambda: self._sweep()))
-        self.cancel.on_click(lambda _: self._do(lambda: sweeps().cancel(self._secret())))
+        self.cancel.on_click(lambda _: self._do(lambda: sweeps().cancel(self._secret(), anybody=one_user())))
 
     def _sweep(self) -> None:
         if not self.wanted.value:

@@ -11,16 +11,18 @@ from typing import Any, ClassVar
 
 import panel as pn
 
+from workbench.experiments.owners import Owners
 from workbench.experiments.row import Row
 from workbench.experiments.store import Store
 from workbench.report.page import write_report
 from workbench.ui.controls import STYLE, choice
-from workbench.ui.lab import sweeps
+from workbench.ui.lab import one_user, sweeps
 from workbench.ui.notice import STYLE as WORDS
 from workbench.ui.notice import Notice, number_pane, numbers
 from workbench.ui.runs.code import snippet
 from workbench.ui.runs.details import describe
 from workbench.ui.runs.form import SweepForm
+from workbench.ui.runs.rights import Rights
 from workbench.ui.runs.rows import STATUS, Filter, as_csv, line_of, read_filter
 from workbench.ui.runs.table import RunsTable, read_sort, write_sort
 from workbench.ui.session import CACHE, Cache, Latest
@@ -69,6 +71,8 @@ class RunsPage(Page):
         self._reads: Latest[tuple[float, ...], tuple[list[Row], int]] = Latest(self._read, self.later(self._show_rows))
         self._describes: Latest[tuple[Row, ...], str] = Latest(self._describe, self.later(self._show_details))
         self.owner = Owner(margin=0, width=0, height=0)
+        self.rights = Rights(one_user(), lambda: str(self.owner.secret))
+        self.owner.param.watch(lambda _: self._known_owner(), "secret")
         self.notice, self._head = Notice(), number_pane("<h2>Runs</h2>")
         self.table = RunsTable(
             self._act, sort=read_sort(arguments.get("sort", "")), sizing_mode="stretch_both", margin=0,
@@ -80,7 +84,11 @@ class RunsPage(Page):
             margin=0,
             sizing_mode="stretch_width",
         )
-        self.form = SweepForm(lambda: self._do(self._start), lambda: self._do(lambda: sweeps().cancel(self._secret())))
+        self.form = SweepForm(lambda: self._do(self._start), lambda: self._do(self._cancel))
+        self.sharing = pn.widgets.Checkbox(
+            label="Others may delete my runs", visible=not self.rights.anybody, margin=0, css_classes=["wb-sharing"]
+        )
+        self.sharing.param.watch(self._shared, "value")
         self._make_filters()
         self.table.param.watch(lambda _: self._selected(), "selected")
         self.table.param.watch(lambda _: self.changed(), "sort")
@@ -99,7 +107,7 @@ class RunsPage(Page):
         heads[1].margin = (10, 0, 5, 0)
         filters = [pn.Row(self.text, **pair), pn.Row(self.task, self.rule, **pair), pn.Row(self.status, **pair)]
         return {
-            "controls": pn.Column(self.owner, heads[0], self.form, heads[1], *filters, **wide),
+            "controls": pn.Column(self.owner, heads[0], self.form, self.sharing, heads[1], *filters, **wide),
             "main": pn.Column(
                 self.notice, self._head, self.table, sizing_mode="stretch_both", margin=0, min_height=440,
                 styles={"position": "relative"},
@@ -199,6 +207,21 @@ class RunsPage(Page):
     def _start(self) -> None:
         sweeps().start(self._secret(), self.form.grid())
 
+    def _cancel(self) -> None:
+        sweeps().cancel(self._secret(), anybody=self.rights.anybody)
+
+    def _known_owner(self) -> None:
+        """The browser has said who it is: on a shared server it sees whether it shares, and what it may put back."""
+        if not self.rights.anybody:
+            self._setting = True
+            self.sharing.value = Owners(sweeps().store()).shares(self.owner.secret)
+            self._setting = False
+            self._stamp = ()
+
+    def _shared(self, event: Any) -> None:
+        if not self._setting:
+            self._do(lambda: Owners(sweeps().store()).share(self._secret(), event.new))
+
     # The store
 
     def _tick(self) -> None:
@@ -221,7 +244,7 @@ class RunsPage(Page):
 
     def _read(self, _: tuple[float, ...]) -> tuple[list[Row], int]:
         store = sweeps().store()
-        return store.rows(), len(store.trash())
+        return store.rows(), len(self.rights.in_trash(store))
 
     def _show_rows(self, _: Any, found: tuple[list[Row], int] | None, error: Exception | None) -> None:
         if found is None:
@@ -323,14 +346,14 @@ class RunsPage(Page):
     def _act(self, what: str) -> None:
         if what == "delete":
             keys = list(self.table.selected)
-            self._in_background(lambda: sweeps().store().put_away(keys), self._deleted)
+            self._in_background(lambda: self.rights.put_away(sweeps().store(), keys), self._deleted)
         else:
             names = list(self._away) if what == "undo" else None
             self._in_background(lambda: self._put_back(names), self._restored)
 
     def _put_back(self, names: list[str] | None) -> tuple[int, int]:
         store: Store = sweeps().store()
-        wanted = store.trash() if names is None else names
+        wanted = self.rights.in_trash(store) if names is None else names
         return len(store.put_back(wanted)), len(wanted)
 
     def _in_background(self, what: Callable[[], Any], show: Callable[[Any, Exception | None], None]) -> None:
