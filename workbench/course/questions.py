@@ -107,7 +107,7 @@ _ALL = (
     ),
     Question(
         "shift.luck",
-        "You try eight weights on 50 episodes each and report the best return. New episodes with that weight give on average…",
+        "You try eight weights on 40 episodes each and report the best return. New episodes with that weight give on average…",
         "The best of several noisy numbers is partly luck, and luck does not come again.",
         {"same": "…the same", "less": "…less", "more": "…more"},
     ),
