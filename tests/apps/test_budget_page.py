@@ -20,6 +20,7 @@ from workbench.experiments.summary import Curve
 from workbench.experiments.sweep import sweep
 from workbench.ui.budget.page import BudgetPage
 from workbench.ui.budget.scene import FIRST, as_csv, budgets_of, grid_of, here, match, points_of, read, seed_lines
+from workbench.ui.budget.table import STORIES, story_shift
 from workbench.ui.lab import STORE_VARIABLE, store_folder, sweeps
 from workbench.ui.scene import Policy
 from workbench.ui.session import CACHE
@@ -143,8 +144,23 @@ def test_the_page_draws_what_the_store_holds(opened: BudgetPage) -> None:
     opened._match()
     assert "Two rules" in opened.notice.text
     opened.restore({"task": "bandit2d"})
+    for story in STORIES:
+        opened._match(story)
+        assert "At shift W2" in opened._table.object
+        assert (
+            opened._pair.at.location
+            == opened.state()["shift"]
+            == pytest.approx(story_shift(story, opened.curves), rel=1e-3)
+        )
+    again = BudgetPage({name: str(value) for name, value in opened.state().items()}, CACHE)
+    assert again.w2 == opened.w2
+    again.left()
     opened._match()
     assert "At shift W2" in opened._table.object
+    opened._tapped.data = {"key": [opened.curves[-1].points[0].keys[0]]}
+    assert "1 of the budgets" in opened._table.object
+    assert f"./runs?run={','.join(opened.curves[-1].points[0].keys)}" in opened._table.object
+    opened._tapped.data = {"key": []}
     assert "./particles?task=bandit2d" in opened._table.object
 
 
@@ -166,6 +182,7 @@ def test_a_person_finds_runs_marks_settings_and_matches_shift(
     expect(page.get_by_role("heading", name="You are here")).to_be_visible(timeout=30_000)
     page.locator(".wb-match button").click()
     expect(page.get_by_role("heading", name="At shift W2")).to_be_visible(timeout=10_000)
+    expect(page).to_have_url(re.compile("shift="))
     link = page.get_by_role("link", name="grad_step")
     assert "rule=grad_step" in (link.get_attribute("href") or "")
     page.locator(".wb-rules input").first.uncheck()

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models.annotations import Span
 from bokeh.models.callbacks import CustomJS
 
 from workbench.experiments.summary import Curve
@@ -14,6 +15,15 @@ from workbench.plots.palette import look
 from workbench.ui.budget.scene import Here, points_of, seed_lines
 from workbench.ui.figures import TOOLS, dye, house_figure, hover, legend, span
 
+# A brush selects in several sources one after the other: told is what all of them have selected, once.
+GATHER = """
+const keys = sources.flatMap((source) => source.selected.indices.map((i) => source.data.key[i]))
+clearTimeout(tapped.timer)
+tapped.timer = setTimeout(() => {
+  Bokeh.index.find_one(figure)?.request_paint() // Bokeh 3.9 empties the legend's marks at a selection until it paints
+  if (keys.join() !== tapped.data.key.join()) tapped.data = {key: keys}
+}, 60)
+"""
 TIPS = [
     ("", "@label"),
     ("return", "@value{0.000} (@low{0.00} to @high{0.00})"),
@@ -31,6 +41,7 @@ class Pair(NamedTuple):
     budget: Any
     sources: list[ColumnDataSource]
     here: ColumnDataSource
+    at: Span
 
 
 def pair_of(found: Sequence[Curve], tapped: ColumnDataSource) -> Pair:
@@ -60,17 +71,18 @@ def pair_of(found: Sequence[Curve], tapped: ColumnDataSource) -> Pair:
             dash = "dashed" if y == "q" else "solid"
             word = {} if y == "q" else {"legend_label": curve.name}
             dye(made.line("x", "y", source=thin, line_width=0.8, line_alpha=0.3, line_dash=dash, **word), style)
-            dye(made.line(x, y, source=source, line_width=2, line_dash=dash, **word), style)
+            dot = made.scatter(x, y, source=source, marker=style.shape, size=8, nonselection_alpha=0.06, **word)
+            linked = [made.line(x, y, source=source, line_width=2, line_dash=dash, **word), dot]
             if y == "value":
-                dye(made.segment(x, "low", x, "high", source=source, line_width=1.2, line_alpha=0.7, **word), style)
-            dot = made.scatter(x, y, source=source, marker=style.shape, size=8, **word)
-            dye(dot, style)
+                linked.append(made.segment(x, "low", x, "high", source=source, line_width=1.2, line_alpha=0.7, **word))
+            for renderer in linked:
+                dye(renderer, style).selection_glyph = renderer.glyph  # what is brushed keeps its look
             hover(made, [dot], TIPS)
-        gather = CustomJS(
-            args={"source": source, "tapped": tapped},
-            code="tapped.data = {key: source.selected.indices.map((i) => source.data.key[i])}",
-        )
+    gather = CustomJS(args={"sources": sources, "tapped": tapped, "figure": frontier}, code=GATHER)
+    for source in sources:
         source.selected.js_on_change("indices", gather)
+    at = Span(location=0, dimension="height", line_dash="dashed", line_width=1.2, line_color="#7a8594", visible=False)
+    frontier.add_layout(at)
     here = ColumnDataSource({name: [] for name in ("w2", "value", "budget", "q", "label")})
     for made, x in ((frontier, "w2"), (budget, "budget")):
         mark = made.scatter(
@@ -86,7 +98,7 @@ def pair_of(found: Sequence[Curve], tapped: ColumnDataSource) -> Pair:
         made.y_range.update(start=low, end=high)
     legend(frontier, "above", 4)
     budget.legend.visible = False
-    return Pair(frontier, budget, sources, here)
+    return Pair(frontier, budget, sources, here, at)
 
 
 def show_here(pair: Pair, marks: Sequence[Here]) -> None:
@@ -98,6 +110,7 @@ def show_here(pair: Pair, marks: Sequence[Here]) -> None:
         "q": [mark.q for mark in marks],
         "label": [name_of(mark) for mark in marks],
     }
+    pair.frontier.legend[0].items[-1].visible = bool(marks)
     for made, x in ((pair.frontier, "w2"), (pair.budget, "budget")):
         for mark in marks:
             place = getattr(mark, x)

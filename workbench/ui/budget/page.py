@@ -14,7 +14,8 @@ from bokeh.models import ColumnDataSource
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.summary import Curve
 from workbench.ui.budget.draw import name_of, pair_of, show_here
-from workbench.ui.budget.scene import FIRST, Here, as_csv, grid_of, here, match, read
+from workbench.ui.budget.scene import FIRST, Here, as_csv, grid_of, here, read
+from workbench.ui.budget.table import STORIES, match_table, points_table, read_shift, story_shift
 from workbench.ui.controls import STYLE, choice
 from workbench.ui.figures import pane, themed
 from workbench.ui.frames import figure
@@ -22,7 +23,7 @@ from workbench.ui.lab import one_user, sweeps
 from workbench.ui.links import read_link, write_link
 from workbench.ui.notice import STYLE as WORDS
 from workbench.ui.notice import Notice, number_pane, numbers
-from workbench.ui.scene import Policy, Question
+from workbench.ui.scene import Policy
 from workbench.ui.session import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page, write_arguments
@@ -40,7 +41,7 @@ class BudgetPage(Page):
     name: ClassVar[str] = "budget"
     title: ClassVar[str] = "Budget"
     layout: ClassVar[str] = sidebar(
-        {"budget": "Return and the critic's estimate against the budget", "table": "Equal shift"}
+        {"budget": "Return and the critic's estimate against the budget", "table": "Budgets, and rules at equal shift"}
     )
     tour: ClassVar[tuple[Stop, ...]] = (
         Stop(
@@ -51,13 +52,21 @@ class BudgetPage(Page):
         Stop(
             ".wb-slot-budget", "The same runs", "Dashed is what the critic believes: it rises on when the return falls."
         ),
-        Stop(".wb-match", "Equal shift", "Compare rules where they go equally far, not each at its own best."),
+        Stop(
+            ".wb-preset-balanced", "Equal shift", "Compare rules where they go equally far, not each at its own best."
+        ),
+        Stop(
+            ".wb-slot-table",
+            "Filter",
+            "Drag over points in a picture: this list and the other picture keep those. Its links open the runs.",
+        ),
     )
 
     def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
         super().__init__(arguments, cache)
         self.question, problems = read_link(arguments)
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
+        self.w2 = read_shift(arguments)
         self.curves: list[Curve] = []
         self.marks: list[Here] = []
         self._stamp: tuple[float, ...] = ()
@@ -81,7 +90,12 @@ class BudgetPage(Page):
         gap = {"gap": "8px"}
         sweep = pn.Row(self.start, self.cancel, styles=gap, sizing_mode="stretch_width", margin=(10, 0, 0, 0))
         rules = pn.Column(pn.pane.HTML("Rules", stylesheets=[STYLE], margin=(8, 0, 2, 0)), self.rules, margin=0)
-        controls = [self.owner, self.task, rules, self.here, self.match, self.wanted, self._sweeping, sweep]
+        equal = pn.Column(
+            pn.pane.HTML("Compare all rules at one shift", stylesheets=[STYLE], margin=(0, 0, 3, 0)),
+            pn.FlexBox(*self.stories, self.match, gap="6px", margin=(0, 0, 8, 0), sizing_mode="stretch_width"),
+            margin=0, sizing_mode="stretch_width",
+        )  # fmt: skip
+        controls = [self.owner, self.task, rules, self.here, equal, self.wanted, self._sweeping, sweep]
         return {
             "controls": pn.Column(*controls, sizing_mode="stretch_width", margin=0),
             "main": pn.Column(
@@ -95,11 +109,12 @@ class BudgetPage(Page):
     def state(self) -> dict[str, Any]:
         """The policies of the particles page, and which rules are drawn."""
         shown = {} if self._all_shown() else {"curves": "|".join(self.rules.value)}
-        return write_link(self.question) | shown
+        return write_link(self.question) | shown | ({} if self.w2 is None else {"shift": self.w2})
 
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Set what the link says."""
         self.question, _ = read_link(arguments)
+        self.w2 = read_shift(arguments)
         wanted = arguments.get("curves")
         self._setting = True
         self.rules.value = [name for name in self.rules.options if wanted is None or name in wanted.split("|")]
@@ -148,7 +163,18 @@ class BudgetPage(Page):
         self.task = choice("Task", {"no runs yet": ""}, "", css_classes=["wb-task"])
         self.rules = pn.widgets.CheckBoxGroup(label="Rules", options=[], value=[], css_classes=["wb-rules"], **options)
         self.here = pn.widgets.Button(label="Mark my settings", css_classes=["wb-here"], **options)
-        self.match = pn.widgets.Button(label="Match shift", css_classes=["wb-match"], disabled=True, **options)
+        small: dict[str, Any] = {"stylesheets": [STYLE], "margin": 0, "height": 28, "styles": {"flex": "1 1 44%"}}
+        self.match = pn.widgets.Button(
+            label="Match mine", css_classes=["wb-match"], disabled=True, **small,
+            description="every rule at the shift of your marked settings, or half way along the curves before you mark them",
+        )  # fmt: skip
+        self.stories = [
+            pn.widgets.Button(
+                label=title, description=meaning, css_classes=["wb-preset", f"wb-preset-{name}"], disabled=True,
+                on_click=lambda _, name=name: self._match(name), **small,
+            )
+            for name, (title, meaning) in STORIES.items()
+        ]  # fmt: skip
         titles = {rule.title: name for name, rule in RULES.items()}
         self.wanted = pn.widgets.MultiSelect(
             label="Rules of the next sweep",
@@ -267,11 +293,13 @@ class BudgetPage(Page):
 
     def _draw(self) -> None:
         shown = self._shown()
-        self.match.disabled = len(shown) < 2
+        for button in (self.match, *self.stories):
+            button.disabled = len(shown) < 2
         if not shown:
             words = "No runs yet: press Run a small sweep, or sweep from the command line into this store."
             self._head.object = numbers("Return against distribution shift", words, [])
             self._frontier.objects, self._below.objects, self._pair = [], [], None
+            self._table.object = "<h2>Equal shift</h2><p>Once two rules are measured, they are compared here.</p>"
             return
         self._pair = pair_of(shown, self._tapped)
         for made in self._pair[:2]:
@@ -280,6 +308,7 @@ class BudgetPage(Page):
         self._below.objects = [pane(self._pair.budget, min_height=200)]
         show_here(self._pair, self.marks)
         self._describe(shown)
+        self._show_table()
 
     def _describe(self, shown: list[Curve]) -> None:
         best = max(shown, key=lambda curve: -9e9 if curve.choice is None else curve.choice.reported.mean)
@@ -319,48 +348,46 @@ class BudgetPage(Page):
                 for mark in found
             )
             self._table.object = (
-                f"<h2>You are here</h2><ul>{rows}</ul><p>Press Match shift to compare the rules at this shift.</p>"
+                f"<h2>You are here</h2><ul>{rows}</ul><p>Press Match mine to compare the rules at this shift.</p>"
             )
 
-    def _match(self) -> None:
-        """All rules at one shift: the first mark's, else half of what all curves reach."""
+    def _match(self, story: str = "") -> None:
+        """All rules at one shift: that of a story, else the first mark's, else half of what all curves reach."""
         shown = [curve for curve in self._shown() if len(curve.points) > 1]
-        if len(shown) < 2:
-            self.notice.say("error", "Two rules with several budgets each are needed; run a sweep with more of them.")
+        try:
+            w2 = story_shift(story or "too_far", shown)
+        except ValueError as error:
+            self.notice.say("error", str(error))
             return
-        w2 = self.marks[0].w2 if self.marks else min(curve.column("w2").max() for curve in shown) / 2
-        found, missing = match(shown, w2)
-        rows = []
-        for one in sorted(found, key=lambda one: -one.returns):
-            policy = Policy(
-                one.curve.rule, {one.curve.axis: one.value} if one.curve.axis in _fields(one.curve.rule) else {}
-            )
-            link = write_arguments(write_link(_with(self.question, policy)))
-            rows.append(
-                f'<tr><td><a href="./particles?{escape(link)}">{escape(one.curve.name)}</a></td>'
-                f"<td>{escape(one.curve.axis)} {one.value:g}</td><td>{figure(one.returns, 3)}</td></tr>"
-            )
-        never = f"<p>Never this far, or not between two budgets: {escape(', '.join(missing))}.</p>" if missing else ""
+        if not story:
+            w2 = self.marks[0].w2 if self.marks else min(float(curve.column("w2").max()) for curve in shown) / 2
+        self.w2 = float(f"{w2:.4g}")
+        self.notice.say("", "")
+        self.changed()
+        self._show_table()
+
+    def _show_table(self) -> None:
+        """The rules at the matched shift, else every budget."""
+        shown = self._shown()
+        if self._pair is not None:
+            self._pair.at.update(visible=self.w2 is not None, location=self.w2 or 0.0)
         self._table.object = (
-            f"<h2>At shift W2 {figure(w2, 3)}</h2><table><tr><th>rule</th><th>setting</th><th>return</th></tr>"
-            f"{''.join(rows)}</table>{never}"
+            points_table(shown) if self.w2 is None else match_table(shown, self.w2, self._particles_link)
         )
 
+    def _particles_link(self, curve: Curve, value: float) -> str:
+        settings = {curve.axis: value} if curve.axis in RULES[curve.rule].model_fields else {}
+        return write_arguments(write_link(replace(self.question, policies=(Policy(curve.rule, settings),))))
+
     def _selected(self) -> None:
+        """What is brushed: those budgets alone."""
         keys = list(self._tapped.data["key"])
-        links = ", ".join(f'<a href="./runs?run={escape(key)}">{escape(key[:8])}</a>' for key in keys[:12])
         if keys:
-            self._table.object = f"<h2>{len(keys)} selected</h2><p>First run of each: {links}</p>"
+            self._table.object = points_table(self._shown(), keys)
+        else:
+            self._show_table()
 
     def _csv(self) -> bytes:
         if not self.curves:
             raise ValueError("There are no runs yet; run a sweep first.")
         return as_csv(self.curves)
-
-
-def _fields(rule: str) -> Any:
-    return RULES[rule].model_fields
-
-
-def _with(question: Question, policy: Policy) -> Question:
-    return replace(question, policies=(policy,))
