@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -78,7 +79,7 @@ def executed(source: Path) -> Any:
             notebook, timeout=TIMEOUT, kernel_name="python3", resources={"metadata": {"path": name}}
         )
         try:
-            client.execute(env=os.environ | {PAPER: "1"})
+            client.execute(env=os.environ | {PAPER: "1"}, stderr=subprocess.DEVNULL)  # the kernel's own remarks
         except Exception as error:  # nbclient has several
             last = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[-1]
             raise ValueError(f"{source} does not run to its end: {last}") from None

@@ -9,6 +9,7 @@ from workbench.course.notes import Note
 from workbench.course.questions import QUESTIONS, Question
 from workbench.course.record import read, write
 from workbench.engine.steering.protocol import nearest
+from workbench.ui.bench import on_paper
 from workbench.ui.prediction import PredictionForm
 
 
@@ -72,11 +73,8 @@ def reveal(name: str, measured: Any) -> Note:
     entry = record["predictions"].get(name)
     head = f"Measured: {_words(question, found)}."
     if entry is None:
-        return Note(
-            "open",
-            f"You have not predicted yet; guess first next time, it is what makes this stick. {question.why}",
-            head,
-        )
+        asked = "" if on_paper() else "You have not predicted yet; guess first next time, it is what makes this stick. "
+        return Note("open", asked + question.why, head)
     first = entry.get("measured", found)
     entry |= {"measured": first, "right": agree(question, entry["guess"], first)}
     write(record)

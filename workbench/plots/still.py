@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -87,20 +88,23 @@ def stages(
     values: np.ndarray | None = None,
     extent: tuple[float, float, float, float] = (-1.3, -1.3, 1.3, 1.3),
     theme: Theme = "light",
+    titles: Sequence[str] | None = None,
 ) -> Figure:
-    """One panel a trace on the same axes: landscape, paths, particles, and the box of allowed actions."""
+    """One panel a trace on the same axes: landscape, paths, particles, and the box of allowed actions.
+
+    ``titles`` stand above the panels, by default the rules' names.
+    """
     if not traces:
         raise ValueError("stages needs at least one trace: stages([steer(...)])")
     figure = Figure(figsize=(3.3 * len(traces), 3.4), layout="constrained")
-    for axes, trace in zip(
-        np.atleast_1d(figure.subplots(1, len(traces), sharex=True, sharey=True)), traces, strict=True
-    ):
+    panels = np.atleast_1d(figure.subplots(1, len(traces), sharex=True, sharey=True))
+    for axes, trace, title in zip(panels, traces, titles or [trace.rule for trace in traces], strict=True):
         if values is not None:
             landscape(axes, values, extent, theme)
         axes.plot([-BOX, BOX, BOX, -BOX, -BOX], [-BOX, -BOX, BOX, BOX, -BOX], color="black", lw=0.8, ls=":", zorder=1)
         paths(axes, trace, theme=theme)
         particles(axes, trace, theme=theme)
-        axes.set(title=trace.rule, xlim=extent[::2], ylim=extent[1::2], aspect="equal", xlabel="action 1")
+        axes.set(title=title, xlim=extent[::2], ylim=extent[1::2], aspect="equal", xlabel="action 1")
         axes.label_outer()
     return figure
 

@@ -16,8 +16,9 @@ from panel.custom import JSComponent
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
+from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.registry import make_task
-from workbench.plots.still import png, stages
+from workbench.plots.still import Figure, png, stages
 from workbench.ui.controls import STYLE, StopSlider, choice
 from workbench.ui.fields import Field, fields_of
 from workbench.ui.room import EPISODES, Play, episodes, stand
@@ -182,7 +183,7 @@ class Bench(pn.viewable.Viewer):
     def still(self) -> bytes:
         """The same picture as a PNG, for paper."""
         assert self.answer is not None
-        return png(stages(self.answer.traces, self._values, (-EXTENT, -EXTENT, EXTENT, EXTENT)))
+        return png(side_by_side(self.answer.traces, self._values))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         if on_paper():
@@ -200,6 +201,12 @@ def rule_panel(rule: str, names: list[str] | None = None, **settings: Any) -> di
     if unknown:
         raise ValueError(f"rule '{rule}' has no setting '{unknown[0]}'. It has: {', '.join(fields)}")
     return {name: panel_control(fields[name], settings.get(name, fields[name].default)) for name in names}
+
+
+def side_by_side(traces: list[Trace], ground: np.ndarray | None) -> Figure:
+    """Traces over the landscape of their state, each under its rule's title, for paper."""
+    titles = [RULES[trace.rule].title if trace.rule in RULES else trace.rule for trace in traces]
+    return stages(traces, ground, (-EXTENT, -EXTENT, EXTENT, EXTENT), titles=titles)
 
 
 class Picture(JSComponent):

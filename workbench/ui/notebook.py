@@ -12,8 +12,8 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
 from workbench.plots.live import LivePicture
-from workbench.plots.still import Figure, stages
-from workbench.ui.bench import Bench, Live, Watch, ready
+from workbench.plots.still import Figure
+from workbench.ui.bench import Bench, Live, Watch, ready, side_by_side
 from workbench.ui.fields import Field, fields_of
 from workbench.ui.frames import figure
 from workbench.ui.inside import dashboard
@@ -70,7 +70,7 @@ def picture(*traces: Trace, parts: Parts) -> Figure:
         raise ValueError("picture needs at least one trace: picture(steer(...), parts=parts)")
     state = tuple(traces[0].observations[0].tolist())
     ground = None if parts.critic is None else landscape(parts, state)
-    return stages(list(traces), ground, (-EXTENT, -EXTENT, EXTENT, EXTENT))
+    return side_by_side(list(traces), ground)
 
 
 class Explorer(widgets.VBox):
