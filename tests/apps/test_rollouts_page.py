@@ -14,6 +14,7 @@ from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.ui.rollouts.link import read_link, write_link
 from workbench.ui.rollouts.page import RolloutsPage
 from workbench.ui.rollouts.scene import Order, Played, as_csv, by_start, ends_of, lines_of, play, start_range
+from workbench.ui.rollouts.story import tell
 from workbench.ui.session import CACHE, parts_for
 
 
@@ -42,6 +43,22 @@ def test_a_broken_link_says_what_it_could_not_read():
     order, problems = read_link({"rule": "qfg", "episodes": "5", "seed": "x", "other": "high", "task": "<b>"})
     assert (order.task, order.rule, order.episodes, order.seed) == ("three_exits", "qgf", 300, 0)
     assert len(problems) == 5
+
+
+@pytest.mark.parametrize("rule", ["qgf", "vgf"])
+def test_stories_are_two_budgets(rule):
+    parts, task = parts_for("three_exits"), ThreeExits()
+    strength = RULES[rule].strength
+    small, good, far = (
+        tell(name, Order("three_exits", rule, seed=2), parts, task) for name in ("cautious", "balanced", "too_far")
+    )
+    assert small.other <= good.other < far.other
+    for order in (small, good, far):
+        first, other = order.rules()
+        assert getattr(first, strength) != getattr(other, strength)
+        again, problems = read_link({name: str(value) for name, value in write_link(order).items()})
+        assert problems == []
+        assert again.rules() == order.rules()
 
 
 def test_every_path_and_every_end_is_drawn(played):

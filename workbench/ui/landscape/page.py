@@ -26,14 +26,16 @@ from workbench.ui.landscape.draw import (
 from workbench.ui.landscape.exports import as_csv, snippet, ticks_of
 from workbench.ui.landscape.scene import Plane, Terrain, View, terrain
 from workbench.ui.landscape.surface import Surface, surface_of
-from workbench.ui.links import AXES, SEEDS, TASKS, read_link, state_of, write_link
+from workbench.ui.links import AXES, SEEDS, TASKS, has_peak, read_link, state_of, write_link
 from workbench.ui.notice import Notice, number_pane, numbers
+from workbench.ui.particles.presets import PRESETS, tell
 from workbench.ui.scene import Policy, Question
 from workbench.ui.session import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
+from workbench.ui.stories import Stories
 
 log = logging.getLogger(__name__)
 WAIT_SECONDS = 0.15
@@ -64,6 +66,7 @@ class LandscapePage(Page):
         {"first": "Cross-section", "second": "Second cross-section", "trust": "Can the critic be trusted there?"}
     )
     tour: ClassVar[tuple[Stop, ...]] = (
+        Stop(".wb-presets", "Stories", "Each sets the rule's strength: watch how far its queries can be trusted."),
         Stop(".wb-solid", "The same as a surface", "Turn it with the mouse or the arrow keys; the wheel zooms."),
         Stop(
             ".wb-quantity",
@@ -120,7 +123,7 @@ class LandscapePage(Page):
             for pair in ((self.task, self.rule), (self.look, self.quantity))
         ]
         return {
-            "controls": pn.Column(*rows, self._place, self.seed, sizing_mode="stretch_width", margin=0),
+            "controls": pn.Column(*rows, self.stories, self._place, self.seed, sizing_mode="stretch_width", margin=0),
             "main": pn.Column(
                 self.notice,
                 self._head,
@@ -143,7 +146,12 @@ class LandscapePage(Page):
 
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Set every control to what the link says."""
-        self.question, self.shown, _ = read_view(arguments)
+        question, shown, _ = read_view(arguments)
+        self._set(question, shown)
+
+    def _set(self, question: Question, shown: Shown) -> None:
+        """Show a view on every control, and ask for it."""
+        self.question, self.shown = question, shown
         self._setting = True
         try:
             with pn.io.hold():
@@ -180,6 +188,7 @@ class LandscapePage(Page):
     def close(self) -> None:
         """Forget what waits."""
         self._work.drop()
+        self.stories.drop()
 
     def ask(self) -> None:
         """Ask for the present view; while the parts are made, say so and ask again."""
@@ -207,6 +216,16 @@ class LandscapePage(Page):
         )
         self.look = choice("Drawn as", LOOKS, self.shown.look, css_classes=["wb-look"])
         self.quantity = choice("Quantity", QUANTITIES, self.shown.quantity, css_classes=["wb-quantity"])
+        self.stories = Stories(
+            self,
+            {name: (preset.title, preset.meaning) for name, preset in PRESETS.items()},
+            lambda: self.question,
+            lambda name, question: tell(
+                PRESETS[name], question, self.cache.wait(question.task), self.cache.task(question.task)
+            ),
+            self._told,
+            lambda words: self.notice.say("error", words),
+        )
         self.seed = _slider("Noise seed", q.seed, 0, SEEDS)
         self._place = pn.Column(margin=0, sizing_mode="stretch_width")
         self._make_settings()
@@ -221,6 +240,8 @@ class LandscapePage(Page):
             "Plane", pairs | ({"principal directions": "principal"} if dim > 2 else {}), self._plane_word()
         )
         self.plane.visible = dim > 2
+        for name, button in zip(PRESETS, self.stories, strict=True):
+            button.visible = PRESETS[name].peak is None or has_peak(self.question.task)
         self.settings = RuleControls(RULES[self.question.first.rule], self.question.first.make().model_dump())
         self.axes = []
         if self.question.task == "three_exits":
@@ -231,6 +252,10 @@ class LandscapePage(Page):
             widget.param.watch(self._changed, "value")
         self.settings.param.watch(self._changed, "values")
         self._place.objects = [self.plane, self.settings, *self.axes]
+
+    def _told(self, question: Question) -> None:
+        self._set(question, self.shown)
+        self.changed()
 
     def _plane_word(self) -> str:
         plane = self.shown.plane

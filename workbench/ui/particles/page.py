@@ -31,6 +31,7 @@ from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.stage import Stages, TimeChart, frame_of, landscape_of, room_of, series_of, truth_of
+from workbench.ui.stories import Stories
 
 log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
@@ -59,7 +60,6 @@ class ParticlesPage(Page):
         self._offered: Parts | None = None  # for which the lists of rules were made
         self._pictures: Latest[tuple[Question, str], Picture] = Latest(self._artist.draw, self.later(self._show))
         self._episodes: Latest[Question, list[Play]] = Latest(self._play, self.later(self._show_plays))
-        self._presets: Latest[tuple[str, Question], Question] = Latest(self._tell, self.later(self._told))
         self._make_controls(arguments.get("ground", "learned"))
         half = dict(sizing_mode="stretch_both", margin=0)
         self.stages = Stages(
@@ -125,21 +125,13 @@ class ParticlesPage(Page):
             PolicyControls("Rule", q.policies[0], False, "wb-policy-0"),
             PolicyControls("Second rule", second, True, "wb-policy-1"),
         ]
-        buttons = [
-            pn.widgets.Button(
-                label=preset.title,
-                description=preset.meaning,
-                stylesheets=[STYLE],
-                margin=0,
-                height=28,
-                styles={"flex": "1 1 44%"},
-                css_classes=["wb-preset", f"wb-preset-{name}"],
-                on_click=lambda _, name=name: self._presets.ask((name, self.question)),
-            )
-            for name, preset in PRESETS.items()
-        ]
-        self.presets = pn.FlexBox(
-            *buttons, gap="6px", margin=(0, 0, 10, 0), sizing_mode="stretch_width", css_classes=["wb-presets"]
+        self.presets = Stories(
+            self,
+            {name: (preset.title, preset.meaning) for name, preset in PRESETS.items()},
+            lambda: self.question,
+            self._tell,
+            self._told,
+            lambda words: self.say("error", words),
         )
         self.shown = choice(
             "Particles drawn", {str(count): count for count in SHOWN}, q.shown, css_classes=["wb-shown"]
@@ -268,14 +260,10 @@ class ParticlesPage(Page):
     def _play(self, question: Question) -> list[Play]:
         return episodes(question, self.cache.wait(question.task), lambda: self.closed or question != self.question)
 
-    def _tell(self, asked: tuple[str, Question]) -> Question:
-        name, question = asked
+    def _tell(self, name: str, question: Question) -> Question:
         return tell(PRESETS[name], question, self.cache.wait(question.task), self.cache.task(question.task))
 
-    def _told(self, asked: tuple[str, Question], question: Question | None, error: Exception | None) -> None:
-        if question is None:
-            self.say("error", f"{PRESETS[asked[0]].title} could not be set. {error}")
-            return
+    def _told(self, question: Question) -> None:
         self._set(question, self.ground.value)
         self.changed()
         self.ask()
@@ -349,7 +337,7 @@ class ParticlesPage(Page):
 
     def close(self) -> None:
         """Forget what waits."""
-        for worker in (self._pictures, self._episodes, self._presets):
+        for worker in (self._pictures, self._episodes, self.presets):
             worker.drop()
 
 

@@ -21,12 +21,14 @@ from workbench.ui.notice import Notice, number_pane, numbers
 from workbench.ui.rollouts.draw import moments_of, paths_figure, show, show_starts, starts_figure, times_figure
 from workbench.ui.rollouts.link import EPISODES, SEEDS, TASKS, read_link, write_link
 from workbench.ui.rollouts.scene import Order, Played, as_csv, play
+from workbench.ui.rollouts.story import STORIES, tell
 from workbench.ui.room import OvertakenError
 from workbench.ui.session import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
+from workbench.ui.stories import Stories
 
 log = logging.getLogger(__name__)
 WAIT_SECONDS = 0.15
@@ -40,6 +42,7 @@ class RolloutsPage(Page):
     layout: ClassVar[str] = sidebar({"starts": "Endings by start", "times": "Time to success by start"})
     tour: ClassVar[tuple[Stop, ...]] = (
         Stop(".wb-rule", "Choose a rule", "Both pictures use this rule, on the same starts and the same noise."),
+        Stop(".wb-presets", "Stories", "Each sets both budgets: what a small push, a good one and one too many do."),
         Stop(".wb-strength-a", "Two budgets", "Policy A has this strength, policy B the one below it."),
         Stop(
             ".wb-paths",
@@ -80,7 +83,7 @@ class RolloutsPage(Page):
         top = pn.Row(self.task, self.rule, styles={"gap": "10px"}, sizing_mode="stretch_width", margin=(0, 0, 10, 0))
         end = pn.Row(self.episodes, self.seed, styles={"gap": "10px"}, sizing_mode="stretch_width", margin=0)
         return {
-            "controls": pn.Column(top, self._place, end, sizing_mode="stretch_width", margin=0),
+            "controls": pn.Column(top, self.stories, self._place, end, sizing_mode="stretch_width", margin=0),
             "main": pn.Column(
                 self.notice, grid, sizing_mode="stretch_width", margin=0, styles={"position": "relative"}
             ),
@@ -155,6 +158,7 @@ class RolloutsPage(Page):
     def close(self) -> None:
         """Forget what waits."""
         self._work.drop()
+        self.stories.drop()
 
     def ask(self) -> None:
         """Play the present order; while the parts are made, say so and ask again."""
@@ -181,10 +185,25 @@ class RolloutsPage(Page):
             label="Seed", start=0, end=SEEDS, value=order.seed, stylesheets=[STYLE], margin=0,
             sizing_mode="stretch_width", css_classes=["wb-slider", "wb-seed"],
         )  # fmt: skip
+        self.stories = Stories(
+            self,
+            STORIES,
+            lambda: self.order,
+            self._tell,
+            self._told,
+            lambda words: self.notice.say("error", words),
+        )
         self._place = pn.Column(margin=0, sizing_mode="stretch_width")
         self._make_settings()
         for widget in (self.task, self.rule, self.episodes, self.seed):
             widget.param.watch(self._changed, "value")
+
+    def _tell(self, name: str, order: Order) -> Order:
+        return tell(name, order, self.cache.wait(order.task), self.cache.task(order.task))
+
+    def _told(self, order: Order) -> None:
+        self.restore({name: str(value) for name, value in write_link(order).items()})
+        self.changed()
 
     def _make_settings(self) -> None:
         """Sliders of the rule: all settings of A, and the strength of B."""
