@@ -23,7 +23,7 @@ from workbench.ui.notebook import Explorer, rule_controls
 from workbench.ui.particles.page import ParticlesPage
 from workbench.ui.particles.picture import check_size
 from workbench.ui.particles.presets import PRESETS, tell
-from workbench.ui.room import OvertakenError, play, stand
+from workbench.ui.room import OvertakenError, play
 from workbench.ui.scene import Policy, Question, Scene, answer, landscape, shared_noise
 from workbench.ui.serve import check_free, origins_of
 from workbench.ui.session import Cache, Latest
@@ -228,6 +228,7 @@ def test_a_rule_without_its_part_fails_in_words(bandit) -> None:
 
 
 def test_standing_in_lava_is_moved_out() -> None:
+    stand = make_task("three_exits").stand
     assert stand((0.0, 0.2, 5.0, -5.0)) == (0.0, 0.25, 2.0, -2.0)
     assert stand((9.0, -9.0, 0.0, 0.0)) == (0.97, -0.97, 0.0, 0.0)
 
@@ -235,7 +236,7 @@ def test_standing_in_lava_is_moved_out() -> None:
 def test_episodes_end_when_they_are_overtaken(bandit) -> None:
     _, parts = bandit
     with pytest.raises(OvertakenError):
-        play(RULES["bc"](), parts, (0.0, -0.8, 0.0, 0.0), 0, 4, lambda: True)
+        play(RULES["bc"](), parts, make_task("three_exits"), (0.0, -0.8, 0.0, 0.0), 0, 4, lambda: True)
 
 
 def test_only_the_newest_question_is_answered() -> None:

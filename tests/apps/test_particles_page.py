@@ -148,6 +148,15 @@ def test_a_broken_link_is_told_and_works_all_the_same(page: Page, server: str) -
     slider(page, "weight").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator(".wb-notice")).to_be_hidden()
+    # A file that is no checkpoint is refused in words, and the picture stays.
+    page.locator(".wb-task select").select_option(label="Upload a checkpoint…")
+    words = page.locator(".wb-upload p")
+    expect(words).to_contain_text("run.json and its .safetensors")
+    page.locator(".wb-upload input").set_input_files(Path(__file__))
+    expect(words).to_contain_text("choose both at once (got test_particles_page.py)")
+    page.locator(".wb-task select").select_option(label="Bandit in the plane")
+    expect(words).to_be_hidden()
+    assert float(numbers(page, "qgf")["Shift"]) > 0.0
 
 
 def test_the_dark_theme_is_kept(page: Page, server: str) -> None:

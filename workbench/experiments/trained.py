@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.engine.data.transitions import Transitions
 from workbench.engine.training.checkpoint import RUN_FILE, CheckpointError, Run, load_run
 from workbench.engine.training.fit import Progress
 from workbench.engine.training.together import fit_together
 from workbench.experiments.job import Job
 from workbench.experiments.place import Stopped, never
 from workbench.experiments.store import TRAINED, Store
-from workbench.training_run import TrainingRun
+from workbench.training_run import TrainingRun, training_data
 
 SAVE_EVERY = 2000  # updates between two checkpoints, from which a killed training goes on
 
@@ -37,6 +38,51 @@ class Trained:
     name: str
     run: Run
     seconds: float | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A finished training of a store, as a list shows it; nothing but its record was read.
+
+    Attributes
+    ----------
+    name : str
+        Of its folder below the store's trainings.
+    folder : Path
+    task : str
+    action_dim : int
+        D of a whole decision, all steps of a chunk.
+    seed : int
+    """
+
+    name: str
+    folder: Path
+    task: str
+    action_dim: int
+    seed: int
+
+
+def newest_trainings(store: Path, most: int = 20) -> list[Found]:
+    """The ``most`` newest finished trainings in the folder ``store``, newest first; those that cannot be read are left out."""
+    records = [path for path in (store / TRAINED).glob(f"*/{RUN_FILE}") if path.is_file()]
+    found = []
+    for path in sorted(records, key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            record = json.loads(path.read_bytes())
+            if record["step"] < record["total_steps"]:
+                continue
+            dim = int(record["action_dim"]) * int(record["config"].get("chunk", 1))
+            found.append(Found(path.parent.name, path.parent, str(record["task"]), dim, int(record["config"]["seed"])))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+        if len(found) == most:
+            break
+    return found
+
+
+def data_of(run: Run) -> Transitions:
+    """The data that ``run`` was trained on, read or made again; ValueError or OSError when they cannot be had."""
+    return training_data(run)
 
 
 def folder_of(job: Job, parts: tuple[str, ...]) -> str:

@@ -73,12 +73,6 @@ def slow_parts(parts: Parts) -> dict[str, str]:
     return {name: ", ".join(names).replace("_", " ") for name, names in missing.items() if names}
 
 
-def parts_call(task: str, rules: Sequence[str]) -> str:
-    """The call of `parts_for` that a snippet needs: rules are named where they train a part of their own."""
-    named = [rule for rule in dict.fromkeys(rules) if extra_parts(RULES[rule].needs)]
-    return f"parts_for({', '.join(map(repr, (task, *named)))})"
-
-
 def stale(rules: Sequence[str]) -> str:
     """What to say of rules whose parts learned before the reward's peak was moved; "" when there is nothing."""
     learned = [RULES[rule].title for rule in dict.fromkeys(rules) if extra_parts(RULES[rule].needs)]

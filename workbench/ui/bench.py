@@ -17,11 +17,12 @@ from panel.custom import JSComponent
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
+from workbench.engine.tasks.floor import HasFloor, floor_of
 from workbench.engine.tasks.registry import make_task
 from workbench.plots.still import Figure, png, stages
 from workbench.ui.controls import STYLE, StopSlider, choice
 from workbench.ui.fields import Field, fields_of
-from workbench.ui.room import EPISODES, Play, episodes, stand
+from workbench.ui.room import Play, ending_of, episodes
 from workbench.ui.scene import EXTENT, Answer, Policy, Question, Scene, landscape, true_landscape
 from workbench.ui.session import parts_for
 from workbench.ui.stage import Stages, frame_of, landscape_of, room_of, truth_of
@@ -60,7 +61,7 @@ class Bench(pn.viewable.Viewer):
     Parameters
     ----------
     task : str or object
-        A task, or its name. In ``three_exits`` the agent can be dragged through its room, and a button plays episodes.
+        A task, or its name. On a ground (``three_exits``) the agent can be dragged, and a button plays episodes.
     rule : str or list of str
         A name in ``RULES``; of several, a list lets the reader choose.
     names : list of str, optional
@@ -108,7 +109,9 @@ class Bench(pn.viewable.Viewer):
         self._ground: tuple[Any, ...] = ()
         self.chosen = choice("Rule", {RULES[name].title: name for name in rules}, rules[0])
         self.stages = Stages(sizing_mode="stretch_width", margin=0, stylesheets=[COLOURS], min_width=640)
-        self.button = pn.widgets.Button(label=f"Play {EPISODES} episodes", margin=(14, 0, 0, 0), width=160)
+        self.floor = floor_of(self.task)
+        count = 0 if self.floor is None else self.floor.episodes
+        self.button = pn.widgets.Button(label=f"Play {count} episodes", margin=(14, 0, 0, 0), width=160)
         if self._in_a_room:
             self.stages.agent = list(self._state)
             self.stages.param.watch(self._moved_agent, "agent")
@@ -119,7 +122,7 @@ class Bench(pn.viewable.Viewer):
 
     @property
     def _in_a_room(self) -> bool:
-        return bool(self.task.info.name == "three_exits")
+        return self.floor is not None
 
     def _true_reward(self) -> np.ndarray | None:
         """The true reward (G, G) over the plane of actions, where the task knows it."""
@@ -136,7 +139,8 @@ class Bench(pn.viewable.Viewer):
         return self._fixed | {name: control.value for name, control in self.controls.items()}
 
     def _moved_agent(self, event: Any) -> None:
-        state = stand(tuple(float(value) for value in event.new))
+        assert isinstance(self.task, HasFloor)
+        state = self.task.stand(tuple(float(value) for value in event.new))
         if state != self._state:
             self._state = state
             self.update()
@@ -165,14 +169,14 @@ class Bench(pn.viewable.Viewer):
     def play(self) -> None:
         """Play episodes from where the agent stands, and draw their ways into the room."""
         assert self.answer is not None
-        self._show(episodes(self.answer.question, self.parts, lambda: False))
+        self._show(episodes(self.answer.question, self.parts, self.task, lambda: False))
 
     def _show(self, plays: list[Play] | None) -> None:
         assert self.answer is not None
         self._version += 1
-        if self._in_a_room:
-            self.stages.world = room_of(plays, self.answer)
-        self.stages.frame = frame_of(self.answer, plays, self._version)
+        if self.floor is not None:
+            self.stages.world = room_of(plays, self.answer, self.floor)
+        self.stages.frame = frame_of(self.answer, plays, self._version, ending=ending_of(self.task))
 
     def __panel__(self) -> pn.viewable.Viewable:
         controls = ([self.chosen] if len(self.chosen.options) > 1 else []) + list(self.controls.values())

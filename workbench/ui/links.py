@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.engine.steering.rules import RULES
-from workbench.engine.tasks import registry
+from workbench.engine.tasks.floor import HasFloor, floor_of
 from workbench.ui.fields import fields_of
-from workbench.ui.room import START, stand
 from workbench.ui.scene import Policy, Question
+from workbench.ui.sources import ALL_TASKS, find
 
-ALL_TASKS: dict[str, Any] = dict(registry.TASKS)
 # Tasks whose actions can be drawn: on a line or in a plane.
 TASKS: dict[str, str] = {
     name: task.info.title for name, task in reversed(ALL_TASKS.items()) if task.info.action_dim <= 2
@@ -22,22 +21,54 @@ TASKS: dict[str, str] = {
 TASKS = {name: TASKS[name] for name in sorted(TASKS, key=lambda name: name != "bandit2d")}
 SHOWN = (32, 64, 128, 256, 512, 1024)
 SEEDS = 99
-AXES = ("x", "y", "vx", "vy")
 SECOND = "2"
 FIRST = Question("bandit2d", (Policy("qgf"), Policy("vgf")), shown=256)
 
 
 def state_of(task: str) -> tuple[float, ...]:
-    """The observation at which a task's picture starts."""
-    return START if task == "three_exits" else (0.0,) * ALL_TASKS[task].info.observation_dim
+    """The observation at which a source's picture starts."""
+    return find(task).start
 
 
 def has_peak(task: str) -> bool:
     """Whether the peak of the task's reward can be moved."""
-    return hasattr(ALL_TASKS[task], "move_peak")
+    return hasattr(find(task).task, "move_peak")
 
 
-def read_link(arguments: Mapping[str, str]) -> tuple[Question, list[str]]:
+def read_source(arguments: Mapping[str, str], default: str, most_dims: int, problems: list[str]) -> str:
+    """The source that a link names, where it is here and acts with at most ``most_dims`` numbers; else ``default``."""
+    name = arguments.get("task", default)
+    try:
+        found = find(name)
+    except (ValueError, ImportError, OSError) as error:
+        known = f"task is one of {', '.join(ALL_TASKS)}, got '{name[:40]}'"
+        problems.append(f"task: {error}" if ":" in name or "/" in name else known)
+        return default
+    dims = found.task.info.action_dim * (1 if found.run is None else found.run.config.chunk)
+    if dims > most_dims:
+        problems.append(f"{found.title} acts with {dims} numbers, this page draws {most_dims}")
+        return default
+    return name
+
+
+def read_axes(
+    arguments: Mapping[str, str], task: Any, start: tuple[float, ...], problems: list[str]
+) -> tuple[float, ...]:
+    """Where the agent stands, moved to where it can stand; ``start`` for a task without a ground."""
+    floor = floor_of(task)
+    if floor is None or not isinstance(task, HasFloor):
+        return start
+    try:
+        state = tuple(float(arguments.get(name, value)) for name, value in zip(floor.axes, start, strict=True))
+        if any(value != value or abs(value) > 1e6 for value in state):
+            raise ValueError
+    except ValueError:
+        problems.append(f"{', '.join(floor.axes)} are numbers")
+        state = start
+    return task.stand(state)
+
+
+def read_link(arguments: Mapping[str, str], most_dims: int = 2) -> tuple[Question, list[str]]:
     """Turn a link's arguments into a question; what cannot be read keeps its default and is named beside it."""
     problems: list[str] = []
 
@@ -58,30 +89,19 @@ def read_link(arguments: Mapping[str, str]) -> tuple[Question, list[str]]:
         problems.append(f"{name} is a whole number from {low} to {high}, got '{arguments[name][:40]}'")
         return default
 
-    def numbers(names: tuple[str, ...], default: tuple[float, ...]) -> tuple[float, ...]:
-        try:
-            found = tuple(float(arguments.get(name, value)) for name, value in zip(names, default, strict=True))
-            if any(value != value or abs(value) > 1e6 for value in found):
-                raise ValueError
-        except ValueError:
-            problems.append(f"{', '.join(names)} are numbers")
-            return default
-        return found
-
-    task = one_of("task", TASKS, FIRST.task)
+    task = read_source(arguments, FIRST.task, most_dims, problems)
     policies = [read_policy(arguments, "", one_of("rule", RULES, FIRST.policies[0].rule), problems)]
     if "rule2" in arguments or "rule" not in arguments:
         second = one_of("rule2", {**RULES, "none": None}, FIRST.policies[1].rule)
         if second != "none":
             policies.append(read_policy(arguments, SECOND, second, problems))
-    state = state_of(task)
-    if task == "three_exits":
-        state = stand(numbers(AXES, state))
+    source = find(task)
+    state = read_axes(arguments, source.task, source.start, problems)
     peak = None
     if "peak" in arguments and has_peak(task):
-        peak = _read_peak(arguments["peak"], ALL_TASKS[task].info.action_dim)
+        peak = _read_peak(arguments["peak"], source.task.info.action_dim)
         if peak is None:
-            problems.append(f"peak is {ALL_TASKS[task].info.action_dim} numbers from -1 to 1 with commas between them")
+            problems.append(f"peak is {source.task.info.action_dim} numbers from -1 to 1 with commas between them")
     shown = min(SHOWN, key=lambda count: abs(count - whole("shown", 1, SHOWN[-1], FIRST.shown)))
     seed = whole("seed", 0, SEEDS, FIRST.seed)
     return Question(task, tuple(policies), seed, shown, state, peak), problems
@@ -119,8 +139,9 @@ def write_link(question: Question) -> dict[str, Any]:
     for suffix, policy in zip(("", SECOND), question.policies, strict=False):
         words[f"rule{suffix}"] = policy.rule
         words |= {name + suffix: value for name, value in changed_settings(policy).items()}
-    if question.task == "three_exits":
-        words |= {axis: f"{value:.3f}" for axis, value in zip(AXES, question.state, strict=True)}
+    floor = floor_of(find(question.task).task)
+    if floor is not None:
+        words |= {axis: f"{value:.3f}" for axis, value in zip(floor.axes, question.state, strict=True)}
     if question.peak is not None:
         words["peak"] = ",".join(f"{value:.3f}" for value in question.peak)
     return words

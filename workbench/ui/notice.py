@@ -12,7 +12,7 @@ import panel as pn
 STYLE = (Path(__file__).parent / "notice.css").read_text(encoding="utf-8")
 
 
-class Notice(pn.Row):
+class Notice(pn.Column):
     """A line of words, with a button where something can be done; invisible while there is nothing to say.
 
     Parameters
@@ -23,13 +23,18 @@ class Notice(pn.Row):
 
     def __init__(self, pressed: Callable[[], None] = lambda: None, **options: Any) -> None:
         over = {
-            "position": "absolute", "top": "40px", "left": "0", "right": "0", "z-index": "5",  # moves nothing below it
-            "justify-content": "center", "align-items": "center", "gap": "8px",
-        }  # fmt: skip
-        self._words = pn.pane.HTML("", stylesheets=[STYLE], margin=0)
-        self._button = pn.widgets.Button(label="", margin=0, css_classes=["wb-notice-button"], visible=False)
+            "position": "absolute",
+            "top": "40px",
+            "left": "0",
+            "right": "0",
+            "z-index": "5",
+        }  # moves nothing below it
+        self._words = pn.pane.HTML("", stylesheets=[STYLE], margin=0, sizing_mode="stretch_width")
+        self._button = pn.widgets.Button(
+            label="", margin=(6, 0, 0, 0), align="center", css_classes=["wb-notice-button"]
+        )
         self._button.on_click(lambda _: pressed())
-        super().__init__(self._words, visible=False, styles=over, margin=0, **options)
+        super().__init__(self._words, visible=False, styles=over, margin=0, sizing_mode="stretch_width", **options)
 
     def say(self, kind: str, text: str, progress: float | None = None, button: str = "") -> None:
         """Show ``text`` as a "hint", "loading" or "error"; "" takes it away."""
@@ -38,11 +43,10 @@ class Notice(pn.Row):
         self._words.object = (
             f'<div class="notice {escape(kind)}" role="{role}">{escape(text)}{bar}</div>' if text else ""
         )
-        if button and len(self) == 1:
-            self.append(self._button)  # most pages never need it
         if button:
             self._button.label = button
-        self._button.visible = bool(button)
+        if bool(button) != (len(self) == 2):
+            self.objects = [self._words, self._button] if button else [self._words]
         self.visible = bool(text)
 
     @property

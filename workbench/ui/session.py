@@ -14,11 +14,10 @@ import torch
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import find_rule
-from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.plan import extra_parts
+from workbench.ui.sources import SEED, Source, find, forgotten
 
 log = logging.getLogger(__name__)
-SEED = 0
 SHORT = 0.03
 Report = Callable[[float, float], None]  # share done, seconds left (NaN while unknown)
 Q = TypeVar("Q")
@@ -76,13 +75,11 @@ def built_in_parts(task: Any, report: Callable[[float], None]) -> Parts:
             return trained
 
 
-def train_further(task: Any, parts: Parts, part: str, report: Report) -> Parts:
-    """``parts`` of a task with one part more, trained against them on the task's own data, or found on disk."""
-    from workbench.engine.training.config import make_config
+def train_further(source: Source, parts: Parts, part: str, report: Report) -> Parts:
+    """``parts`` of a source with one part more, trained against them on the source's own data, or found on disk."""
     from workbench.engine.training.quick import quick_further
 
-    config = make_config(**task.training_defaults(), seed=SEED)
-    training = quick_further(parts, part, lambda: task.generate(None, SEED), config)
+    training = quick_further(parts, part, source.data, source.config())
     while True:
         try:
             found = next(training)
@@ -97,45 +94,45 @@ class ClosingError(Exception):
 
 
 class Cache:
-    """Tasks and parts by task name, for the whole process.
+    """The parts of every source (`workbench.ui.sources`) by its name, for the whole process.
 
     Parameters
     ----------
     build : callable
-        ``build(task, report) -> Parts``.
+        ``build(task, report) -> Parts``, of a built-in task.
     further : callable
-        ``further(task, parts, part, report) -> Parts``, with one part more.
+        ``further(source, parts, part, report) -> Parts``, with one part more.
     """
 
     def __init__(
         self,
         build: Callable[[Any, Callable[[float], None]], Parts] = built_in_parts,
-        further: Callable[[Any, Parts, str, Report], Parts] = train_further,
+        further: Callable[[Source, Parts, str, Report], Parts] = train_further,
     ) -> None:
         self._build, self._further = build, further
         self._parts: dict[tuple[str, str], Status] = {}
         self._turn = threading.Lock()  # one further part at a time: the pages need the other cores
         self._status: dict[str, Status] = {}
-        self._tasks: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._closing = False
 
     def task(self, name: str) -> Any:
-        """The task; ValueError for an unknown name."""
-        with self._lock:
-            if name not in self._tasks:
-                self._tasks[name] = make_task(name)
-            return self._tasks[name]
+        """The source's task; raises as `workbench.ui.sources.find`."""
+        return find(name).task
 
     def status(self, name: str) -> Status:
         """How far the parts are, starting to make them on the first call; a failed try starts again on `retry`."""
-        task = self.task(name)
+        source = find(name)
         with self._lock:
             if name in self._status:
                 return self._status[name]
+            self._status = {known: one for known, one in self._status.items() if not forgotten(known)}
+            self._parts = {key: one for key, one in self._parts.items() if not forgotten(key[0])}
             status = self._status[name] = Status()
-        self._start(f"train {name}", self._make, task, status).join(SHORT)  # a closed form is there before the page is
+        self._start(f"train {name}", self._make, source, status).join(
+            SHORT
+        )  # a closed form is there before the page is
         return status
 
     def _start(self, name: str, work: Callable[..., None], *arguments: Any) -> threading.Thread:
@@ -171,7 +168,7 @@ class Cache:
                 made.cancelled = False
                 return made
             made = self._parts[name, part] = Status(part=part, wanted=WeakSet((who,)))
-        self._start(f"train {part} for {name}", self._add, self.task(name), status, made)
+        self._start(f"train {part} for {name}", self._add, find(name), status, made)
         return made
 
     def cancel(self, name: str, part: str, who: object) -> None:
@@ -212,7 +209,7 @@ class Cache:
         for thread in self._threads:
             thread.join(patience)
 
-    def _make(self, task: Any, status: Status) -> None:
+    def _make(self, source: Source, status: Status) -> None:
         def report(progress: float) -> None:
             if self._closing:
                 raise ClosingError
@@ -221,16 +218,16 @@ class Cache:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # networks of 64 units: a second thread on a busy machine made this seven times slower
         try:
-            status.parts = self._build(task, report)
+            status.parts = self._build(source.task, report) if source.run is None else source.parts()
         except ClosingError:
             status.error = "the server is stopping"
         except Exception as error:  # whatever it was, the page must say it instead of loading for ever
-            log.exception("making the parts of %s failed", task)
+            log.exception("making the parts of %s failed", source.name)
             status.error = f"{type(error).__name__}: {error}"
         finally:
             torch.set_num_threads(threads)
 
-    def _add(self, task: Any, status: Status, made: Status) -> None:
+    def _add(self, source: Source, status: Status, made: Status) -> None:
         """Train one further part, and add it to the parts that everybody sees."""
 
         def report(progress: float, left: float) -> None:
@@ -245,13 +242,14 @@ class Cache:
                 # Always from the policy as it was made, so that what is found on disk does not depend on the order.
                 base = replace(status.parts, extra={}) if status.base is None else status.base
                 status.base = base
-                found = self._further(task, base, made.part, report)
+                found = self._further(source, base, made.part, report)
                 value = found.value if status.parts.value is None else status.parts.value
                 status.parts = replace(status.parts, value=value, extra=dict(status.parts.extra) | dict(found.extra))
         except ClosingError:
             made.stopped = True
         except Exception as error:  # as above
-            log.exception("training %s for %s failed", made.part, task)
+            expected = isinstance(error, ValueError)
+            log.warning("training %s for %s failed: %s", made.part, source.name, error, exc_info=not expected)
             made.error = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 

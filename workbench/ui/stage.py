@@ -16,6 +16,7 @@ from panel.custom import JSComponent
 
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
+from workbench.engine.tasks.floor import Floor
 from workbench.plots.lines import positions_of
 from workbench.plots.palette import DIFFERENCE_RAMP, VALUE_RAMP, Look, look, second_look
 from workbench.ui.frames import figure, pack
@@ -77,8 +78,11 @@ def looks_of(traces: list[Trace]) -> list[Look]:
     return looks
 
 
-def number_rows(numbers: Numbers, play: Play | None, task_pays: bool) -> list[list[str]]:
-    """Name, value and meaning of each number under a stage; ``task_pays`` says that the true reward is known."""
+def number_rows(numbers: Numbers, play: Play | None, task_pays: bool, ending: str = "") -> list[list[str]]:
+    """Name, value and meaning of each number under a stage.
+
+    ``task_pays`` says that the true reward is known; ``ending`` names the kind of episodes that are counted, "" without any.
+    """
     if task_pays:
         assert numbers.true_reward is not None
         first = [
@@ -87,13 +91,16 @@ def number_rows(numbers: Numbers, play: Play | None, task_pays: bool) -> list[li
             ("Q − truth", figure(numbers.q - numbers.true_reward), "above zero, the critic promises too much"),
         ]
     else:
-        mean = "…" if play is None else f"{figure(play.mean)} ± {figure(play.error)}"
-        lava = "…" if play is None else f"{play.crashed:.0%}"
+        digits = 2 if play is None or abs(play.mean) < 100 else 0
+        mean = "…" if play is None else f"{figure(play.mean, digits)} ± {figure(play.error, digits)}"
+        share = "…" if play is None else f"{play.share:.0%}"
         first = [
-            ("Return", mean, "mean return of episodes from where the agent stands, with its 95% interval"),
-            ("Q estimate", figure(numbers.q), "mean value that the critic gives to the chosen actions, task units"),
-            ("Into lava", lava, "share of those episodes that end in lava"),
+            ("Q estimate", figure(numbers.q), "mean value that the critic gives to the chosen actions, task units")
         ]
+        if ending:
+            meaning = "mean return of episodes from where the agent stands, with its 95% interval"
+            first = [("Return", mean, meaning), *first]
+            first.append((ending.capitalize(), share, f"share of those episodes with this ending: {ending}"))
     rows = [
         *first,
         (
@@ -156,7 +163,7 @@ def terms_of(trace: Trace, particle: int) -> tuple[list[str], np.ndarray]:
     return names, stacked.astype(np.float32)
 
 
-def frame_of(answer: Answer, plays: list[Play] | None, version: int, selected: int = -1) -> bytes:
+def frame_of(answer: Answer, plays: list[Play] | None, version: int, selected: int = -1, ending: str = "") -> bytes:
     """Pack what the stages show.
 
     Parameters
@@ -168,6 +175,8 @@ def frame_of(answer: Answer, plays: list[Play] | None, version: int, selected: i
         Grows with every frame.
     selected : int
         The particle whose terms go along, -1 for none.
+    ending : str
+        What `ending_of` says of the task.
     """
     arrays: dict[str, np.ndarray] = {}
     specs = []
@@ -191,7 +200,7 @@ def frame_of(answer: Answer, plays: list[Play] | None, version: int, selected: i
                 "count": positions.shape[1],
                 "single": trace.positions.shape[2] == 1,
                 "terms": names,
-                "numbers": number_rows(numbers, play, numbers.true_reward is not None),
+                "numbers": number_rows(numbers, play, numbers.true_reward is not None, ending),
             }
         )
     line = answer.traces[0].positions.shape[-1] == 1
@@ -215,19 +224,20 @@ def truth_of(values: np.ndarray, answer: Answer) -> bytes:
     return pack(header, {"values": values})
 
 
-def room_of(plays: list[Play] | None, answer: Answer) -> bytes:
-    """Pack the room: its map, and the episodes when they are played."""
+def room_of(plays: list[Play] | None, answer: Answer, floor: Floor) -> bytes:
+    """Pack the ground: its map, and the episodes when they are played."""
     arrays = {f"paths{index}": play.paths for index, play in enumerate(plays or [])}
     state = answer.question.state
-    where = [
-        ["Agent at", f"{figure(state[0])}, {figure(state[1])}", "position in the room"],
-        ["Velocity", f"{figure(state[2])}, {figure(state[3])}", "in units of 0.06 a step"],
-    ]
+    where = [["Agent at", f"{figure(state[0])}, {figure(state[1])}", "its place on the ground"]]
+    if floor.velocity_unit:
+        where.append(["Velocity", f"{figure(state[2])}, {figure(state[3])}", f"in units of {floor.velocity_unit}"])
+    else:
+        where.append(["Episodes", f"{floor.steps} steps", "they are cut off after so many"])
     header = {
         "kind": "room",
-        "title": "The room",
-        "subtitle": "drag the agent or its velocity's knob",
-        "plan": plan(),
+        "title": floor.title,
+        "subtitle": "drag the agent or its velocity's knob" if floor.velocity_unit else "drag the agent",
+        "plan": plan(floor),
         "plays": [found._asdict() for found in looks_of(answer.traces)] if plays is not None else [],
         "numbers": where,
     }

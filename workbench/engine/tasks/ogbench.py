@@ -19,6 +19,7 @@ from workbench.engine.data.npz import DataFileError, plain_transitions, read_arr
 from workbench.engine.data.transitions import OutOfBounds, Transitions, make_transitions
 from workbench.engine.tasks import cube, pointmaze
 from workbench.engine.tasks.collect import Arrays, Generator, Tick, collect
+from workbench.engine.tasks.floor import Floor, State, into_cell, maze_floor
 from workbench.engine.tasks.ogbench_batch import EnvBatch, base_env
 from workbench.engine.tasks.ogbench_env import clone, horizon_of, numpy_seeded, require_ogbench
 from workbench.engine.tasks.protocol import TaskInfo
@@ -39,6 +40,7 @@ KINDS = {
     "scene": ("play", "noisy"),
     "puzzle": ("play", "noisy"),
 }
+POINT = 0.7  # radius of the pointmaze's agent, metres
 MAZES = ("pointmaze", "antmaze", "humanoidmaze", "antsoccer")
 GENERATORS: dict[tuple[str, str], Generator] = {
     ("pointmaze", "navigate"): pointmaze.NAVIGATE,
@@ -185,6 +187,26 @@ class OGBenchTask:
     def environments(self, count: int, seed: int) -> EnvBatch:
         """``count`` environments; the first of them do not depend on ``count``."""
         return EnvBatch(self.names.env, count, seed, horizon_of(self.names.env))
+
+    @cached_property
+    def floor(self) -> Floor | None:
+        """The maze, where the agent is a point that observes its place alone; None elsewhere."""
+        if self.names.family != "pointmaze":
+            return None
+        env = base_env(self.names.env)[0]
+        x, y = (float(number) for number in env.cur_task_info["goal_xy"])
+        goal = (x, y, float(env._goal_tol), 0.0)
+        start = tuple(float(number) for number in env.cur_task_info["init_xy"])
+        return maze_floor(env.maze_map, float(env._maze_unit), env.ij_to_xy((0, 0)), goal, (start[0], start[1]))
+
+    def stand(self, state: State) -> State:
+        """The nearest place to ``state`` (x, y) that is inside the maze and in no wall."""
+        env = base_env(self.names.env)[0]
+        return into_cell(state[0], state[1], env.maze_map, float(env._maze_unit), env.ij_to_xy((0, 0)), POINT)
+
+    def environments_at(self, state: State, count: int, seed: int) -> EnvBatch:
+        """``count`` environments whose agents begin at ``state`` (x, y)."""
+        return EnvBatch(self.names.env, count, seed, horizon_of(self.names.env), place=state)
 
     def generate(
         self, rows: int | None, seed: int, *, tick: Tick | None = None, processes: int | None = None

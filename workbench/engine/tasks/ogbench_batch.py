@@ -37,6 +37,8 @@ class EnvBatch:
         Non-negative. Environment i's episode depends on (seed, i) only, not on E.
     horizon : int
         Steps until an episode is cut off.
+    place : tuple of float, optional
+        (x, y), where all episodes of a maze begin; without it where the task says.
 
     Raises
     ------
@@ -44,12 +46,14 @@ class EnvBatch:
         ``count`` or ``seed`` out of range.
     """
 
-    def __init__(self, env_id: str, count: int, seed: int, horizon: int) -> None:
+    def __init__(
+        self, env_id: str, count: int, seed: int, horizon: int, place: tuple[float, ...] | None = None
+    ) -> None:
         if count < 1 or seed < 0:
             raise ValueError(f"{env_id}: needs count >= 1 and seed >= 0, got count={count}, seed={seed}")
         base, self._lock = base_env(env_id)
         self._envs = [clone(base) for _ in range(count)]
-        self._seed, self._horizon = seed, horizon
+        self._seed, self._horizon, self._place = seed, horizon, place
         # Teleporting mazes draw the exit from numpy's global generator while stepping.
         self._draws = getattr(base, "_teleport_info", None) is not None
         self._observations = np.zeros((count, len(base.observation_space.low)), dtype=np.float32)
@@ -62,6 +66,9 @@ class EnvBatch:
             for i, env in enumerate(self._envs):
                 with numpy_seeded(self._seed, i) as sequence:
                     self._observations[i], _ = reset_env(env, sequence)
+                if self._place is not None:
+                    env.set_xy(np.asarray(self._place))
+                    self._observations[i] = env.get_ob()
                 self._damping[i] = env.model.dof_damping.copy()
         self._steps[:] = 0
         return self._observations.copy()

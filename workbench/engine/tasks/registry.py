@@ -19,6 +19,8 @@ FAMILIES = {  # prefix before "/": module and class
     "d4rl": ("workbench.engine.tasks.gym", "D4RLTask"),
     "gym": ("workbench.engine.tasks.gym", "GymTask"),
 }
+# Families whose names are checked against a fixed list: the others import modules or read files that a name may choose.
+LISTED_FAMILIES = ("ogbench",)
 FAMILY_SUMMARIES = {  # title, what it is, the optional extra
     "ogbench": ("OGBench", "any OGBench single-task environment", "ogbench"),
     "minari": ("Minari", "a dataset of Minari's folder on this machine, and its environment", "minari"),

@@ -73,6 +73,7 @@ def rollout(
     tick: Tick | None = None,
     watch: Watch | None = None,
     record: Record | None = None,
+    most_steps: int | None = None,
 ) -> Episodes:
     """Play ``episodes`` episodes with ``rule``.
 
@@ -95,6 +96,8 @@ def rollout(
     record : callable, optional
         Called as ``record(observations, actions, active, result)`` after each step with what was seen before it, (E, S), and
         done, (E, D): the way to make data of the episodes (`Recorder`).
+    most_steps : int, optional
+        Cut episodes off after so many steps, before the task's own limit.
 
     Raises
     ------
@@ -145,7 +148,7 @@ def rollout(
                     record(observations, actions, active, result)
                 step += 1
                 observations = result.observations
-                active = active & ~(result.terminated | result.truncated)
+                active = active & ~(result.terminated | result.truncated) & (most_steps is None or step < most_steps)
                 if tick is not None:
                     tick(int(episodes - active.sum()), episodes)
                 if not active.any():

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from workbench.engine.data.transitions import Transitions, make_transitions
+from workbench.engine.tasks.floor import Floor, State, out_of_blocks, within_limits
 from workbench.engine.tasks.protocol import StepResult, TaskInfo
 
 HORIZON = 80
@@ -22,6 +23,27 @@ EXITS = ((0.0, 0.85, 1.0), (-0.85, 0.75, 0.25), (0.85, 0.75, 0.25))  # x, y, rew
 EXIT_RADIUS = 0.14
 START_X, START_Y = 0.6, (-0.85, -0.75)
 EPISODES = 1500
+EDGE = 3.0  # lava all around, as far as a picture may show
+FLOOR = Floor(
+    title="The room",
+    view=(-1.06, 1.06, -1.06, 1.06),
+    blocks=(
+        (-EDGE, EDGE, WALL, EDGE),
+        (-EDGE, EDGE, -EDGE, -WALL),
+        (-EDGE, -WALL, -WALL, WALL),
+        (WALL, EDGE, -WALL, WALL),
+        PILLAR,
+    ),
+    deadly=True,
+    labels=(((PILLAR[0] + PILLAR[1]) / 2, (PILLAR[2] + PILLAR[3]) / 2, "lava"),),
+    goals=tuple((x, y, EXIT_RADIUS, pays) for x, y, pays in EXITS),
+    axes=("x", "y", "vx", "vy"),
+    limits=((-0.97, 0.97), (-0.97, 0.97), (-2.0, 2.0), (-2.0, 2.0)),
+    start=(-0.45, -0.8, 0.0, 0.4),  # a driver here goes left; a strong push goes straight up, into lava
+    velocity_unit="0.06 a step",
+    steps=HORIZON,
+    told=2,
+)
 
 
 class Outcome(NamedTuple):
@@ -178,6 +200,18 @@ class ThreeExits:
         right = np.take_along_axis(x, beside[None], 0)[0] > (PILLAR[0] + PILLAR[1]) / 2
         side = np.where(x[-1] < 0.0, 2, 3)
         return np.where(returns >= EXITS[0][2], right.astype(np.int64), np.where(returns > 0.0, side, -1))
+
+    floor = FLOOR
+
+    def stand(self, state: State) -> State:
+        """The nearest state to ``state`` (x, y, vx/0.06, vy/0.06) that is not in lava, velocities inside ±2."""
+        x, y, *velocity = within_limits(state, FLOOR)
+        return (*out_of_blocks(x, y, (PILLAR,)), *velocity)
+
+    def environments_at(self, state: State, count: int, seed: int) -> Room:
+        """``count`` rooms that all begin in ``state``; ``seed`` changes nothing."""
+        start = np.tile(np.asarray(state, dtype=np.float64), (count, 1))
+        return Room(start[:, :2], start[:, 2:] * SPEED)
 
     outcome_names = ("main exit", "side exit", "into lava", "out of time")
 

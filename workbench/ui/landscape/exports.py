@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from workbench.ui.awaited import parts_call
 from workbench.ui.landscape.draw import PlaneFigure
 from workbench.ui.landscape.scene import Plane, Terrain
 from workbench.ui.scene import Question
 from workbench.ui.shell.sheet import Scrub
+from workbench.ui.sources import find
 
 
 def as_csv(found: Terrain) -> bytes:
@@ -64,7 +64,7 @@ def snippet(question: Question, plane: Plane) -> str:
             "from workbench.ui.notebook import parts_for",
             "from workbench.ui.scene import Policy, Question",
             "",
-            f"task, parts = wb.make_task({q.task!r}), {parts_call(q.task, [q.first.rule])}",
+            *find(q.task).lines([q.first.rule]),
             f"rule = wb.make_rule({q.first.rule!r}{words})",
             "policies = (Policy(rule.name, rule.model_dump()),)",
             f"question = Question({q.task!r}, policies, {q.seed}, {q.shown}, {q.state!r}, {q.peak!r})",

@@ -11,6 +11,7 @@ import numpy as np
 import panel as pn
 
 from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.floor import floor_of
 from workbench.ui.awaited import Awaited
 from workbench.ui.controls import STYLE, QuickSlider, RuleControls, choice
 from workbench.ui.figures import follow_theme, pane
@@ -26,9 +27,10 @@ from workbench.ui.landscape.draw import (
 from workbench.ui.landscape.exports import as_csv, snippet, ticks_of
 from workbench.ui.landscape.scene import Plane, Terrain, View, terrain
 from workbench.ui.landscape.surface import Surface, surface_of
-from workbench.ui.links import AXES, SEEDS, TASKS, has_peak, read_link, state_of, write_link
+from workbench.ui.links import SEEDS, TASKS, has_peak, read_link, state_of, write_link
 from workbench.ui.notice import Notice, number_pane, numbers
 from workbench.ui.particles.presets import PRESETS, tell
+from workbench.ui.policy_choice import PolicyChoice
 from workbench.ui.scene import Policy, Question
 from workbench.ui.session import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
@@ -39,6 +41,7 @@ from workbench.ui.stories import Stories
 
 log = logging.getLogger(__name__)
 WAIT_SECONDS = 0.15
+MOST = 128  # action numbers that a plane is laid through
 LOOKS = {"Image": "image", "Contours": "contours"}
 QUANTITIES = {
     "Q of the critic": "q",
@@ -118,10 +121,11 @@ class LandscapePage(Page):
     def panels(self) -> Mapping[str, Any]:
         """Controls, the plane or the surface, three cards."""
         gap = {"gap": "10px"}
-        rows = [
+        rows: list[Any] = [
             pn.Row(*pair, styles=gap, sizing_mode="stretch_width", margin=(0, 0, 10, 0))
             for pair in ((self.task, self.rule), (self.look, self.quantity))
         ]
+        rows.insert(1, self.task.more)
         return {
             "controls": pn.Column(*rows, self.stories, self._place, self.seed, sizing_mode="stretch_width", margin=0),
             "main": pn.Column(
@@ -210,7 +214,7 @@ class LandscapePage(Page):
 
     def _make_controls(self) -> None:
         q = self.question
-        self.task = choice("Task", {title: name for name, title in TASKS.items()}, q.task, css_classes=["wb-task"])
+        self.task = PolicyChoice(q.task, list(TASKS), MOST)
         self.rule = choice(
             "Rule", {rule.title: name for name, rule in RULES.items()}, q.first.rule, css_classes=["wb-rule"]
         )
@@ -244,10 +248,10 @@ class LandscapePage(Page):
             button.visible = PRESETS[name].peak is None or has_peak(self.question.task)
         self.settings = RuleControls(RULES[self.question.first.rule], self.question.first.make().model_dump())
         self.axes = []
-        if self.question.task == "three_exits":
-            for name, value in zip(AXES, self.question.state, strict=True):
-                limit = 97 if name in "xy" else 200
-                self.axes.append(_slider(f"State {name} × 100", round(100 * value), -limit, limit))
+        if (floor := floor_of(self.cache.task(self.question.task))) is not None:
+            for name, value, limits in zip(floor.axes, self.question.state, floor.limits, strict=True):
+                low, high = (round(100 * limit) for limit in limits)
+                self.axes.append(_slider(f"State {name} × 100", round(100 * value), low, high))
         for widget in (self.plane, *self.axes):
             widget.param.watch(self._changed, "value")
         self.settings.param.watch(self._changed, "values")
@@ -356,7 +360,7 @@ def read_plane(word: str) -> Plane:
 
 def read_view(arguments: Mapping[str, str]) -> tuple[Question, Shown, list[str]]:
     """Turn a link's arguments into a view; what cannot be read keeps its default and is named beside it."""
-    question, problems = read_link(arguments)
+    question, problems = read_link(arguments, MOST)
     shown = Shown()
     for name, known in (("look", LOOKS), ("quantity", QUANTITIES)):
         word = arguments.get(name, getattr(shown, name))

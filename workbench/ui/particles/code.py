@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from workbench.ui.awaited import parts_call
 from workbench.ui.links import changed_settings
 from workbench.ui.scene import Policy, Question
+from workbench.ui.sources import find
 
 
 def snippet(question: Question) -> str:
     """Python for a notebook cell or a file; its last lines print the numbers under the stages and keep the figure."""
     rules = ",\n".join(f"    {_rule(policy)}" for policy in question.policies)
+    setup = "\n".join(find(question.task).lines([policy.rule for policy in question.policies]))
     peak = ""
     if question.peak is not None:
         peak = f"task, parts = task.move_peak({_numbers(question.peak)}, parts)\n"
@@ -17,8 +18,7 @@ def snippet(question: Question) -> str:
 from workbench.ui.notebook import parts_for, picture
 from workbench.ui.scene import Policy, Question, answer
 
-task = wb.make_task({question.task!r})
-parts = {parts_call(question.task, [policy.rule for policy in question.policies])}  # trained once, then read from your cache
+{setup}
 {peak}policies = (
 {rules},
 )

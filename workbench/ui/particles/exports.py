@@ -7,10 +7,12 @@ import io
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from workbench.engine.tasks.floor import floor_of
 from workbench.plots.still import Figure, lines, png, stages, svg
 from workbench.ui.offline import offline_page
 from workbench.ui.particles.code import snippet
 from workbench.ui.particles.picture import Picture
+from workbench.ui.room import ending_of
 from workbench.ui.scene import EXTENT
 from workbench.ui.shell.toolbar import Export
 from workbench.ui.stage import frame_of, in_plane, landscape_of, room_of, series_of, truth_of
@@ -77,14 +79,15 @@ def offline(page: ParticlesPage) -> bytes:
         raise ValueError("Nothing is shown yet; wait for the picture.")
     found = picture.answer
     world = b""
-    if found.question.task == "three_exits":
-        world = room_of(page.plays, found)
+    task = page.cache.task(found.question.task)
+    if (floor := floor_of(task)) is not None:
+        world = room_of(page.plays, found, floor)
     elif picture.truth is not None and len(found.question.policies) == 1:
         world = truth_of(picture.truth, found)
     return offline_page(
         "Particles",
         {
-            "frame": frame_of(found, page.plays, 1),
+            "frame": frame_of(found, page.plays, 1, ending=ending_of(task)),
             "landscape": landscape_of(picture.ground, *picture.ground_look),
             "world": world,
         },

@@ -14,6 +14,7 @@ import panel as pn
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.floor import Floor, floor_of
 from workbench.ui.awaited import Awaited, slow_parts, stale
 from workbench.ui.controls import STYLE, PolicyControls, QuickSlider, choice, lacking
 from workbench.ui.equations import equations_of, paragraphs_of
@@ -24,7 +25,8 @@ from workbench.ui.particles.exports import exports_of
 from workbench.ui.particles.picture import GROUNDS, Artist, Picture
 from workbench.ui.particles.presets import PRESETS, tell
 from workbench.ui.particles.tour import TOUR
-from workbench.ui.room import OvertakenError, Play, episodes, stand
+from workbench.ui.policy_choice import PolicyChoice
+from workbench.ui.room import OvertakenError, Play, ending_of, episodes
 from workbench.ui.scene import Answer, Policy, Question
 from workbench.ui.session import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
@@ -62,9 +64,7 @@ class ParticlesPage(Page):
         self._episodes: Latest[Question, list[Play]] = Latest(self._play, self.later(self._show_plays))
         self._make_controls(arguments.get("ground", "learned"))
         half = dict(sizing_mode="stretch_both", margin=0)
-        self.stages = Stages(
-            self._awaited.pressed, agent=list(state_of("three_exits")), sizing_mode="stretch_width", margin=0
-        )
+        self.stages = Stages(self._awaited.pressed, sizing_mode="stretch_width", margin=0)
         self.shift = TimeChart(
             heading="Shift from the behaviour flow", note="mean distance at the same flow time, action units", **half
         )
@@ -86,7 +86,9 @@ class ParticlesPage(Page):
         gap: dict[str, Any] = {"styles": {"gap": "10px"}, "sizing_mode": "stretch_width"}
         scene = pn.Row(self.task, self.ground, margin=(0, 0, 8, 0), **gap)
         noise = pn.Row(self.shown, self.seed, margin=0, **gap)
-        controls = pn.Column(scene, self.presets, *self.policies, noise, sizing_mode="stretch_width", margin=0)
+        controls = pn.Column(
+            scene, self.task.more, self.presets, *self.policies, noise, sizing_mode="stretch_width", margin=0
+        )
         cards = {"about": self.about, "shift": self.shift, "climb": self.climb}
         return {"controls": controls, "main": self.stages, **cards}
 
@@ -111,7 +113,7 @@ class ParticlesPage(Page):
 
     def _make_controls(self, ground: str) -> None:
         q = self.question
-        self.task = choice("Task", {title: name for name, title in TASKS.items()}, q.task, css_classes=["wb-task"])
+        self.task = PolicyChoice(q.task, list(TASKS), 2)
         if ground not in GROUNDS:
             ground = "learned"
         self.ground = choice(
@@ -189,7 +191,7 @@ class ParticlesPage(Page):
     def _place_handles(self) -> None:
         """The agent and the peak stand where the question says."""
         q = self.question
-        if q.task == "three_exits":
+        if self._floor() is not None:
             self.stages.agent = list(q.state)
         peak: list[float] = []
         if has_peak(q.task):
@@ -205,14 +207,19 @@ class ParticlesPage(Page):
         for name, button in zip(PRESETS, self.presets, strict=True):
             button.visible = PRESETS[name].peak is None or has_peak(self.question.task)
 
+    def _floor(self) -> Floor | None:
+        """The ground of the present task, where it has one."""
+        return floor_of(self.cache.task(self.question.task))
+
     def _moved_agent(self, event: Any) -> None:
-        if self._restoring or self.question.task != "three_exits":
+        floor = self._floor()
+        if self._restoring or floor is None:
             return
-        state = _numbers(event.new, 4)
+        state = _numbers(event.new, len(floor.axes))
         if state is None:
             self.stages.agent = list(event.old)
             return
-        state = stand(state)
+        state = self.cache.task(self.question.task).stand(state)
         if state != self.question.state:
             self.question = replace(self.question, state=state)
             self.changed()
@@ -258,7 +265,8 @@ class ParticlesPage(Page):
         self.stages.notice = {"kind": kind, "text": text, "progress": progress, "button": button}
 
     def _play(self, question: Question) -> list[Play]:
-        return episodes(question, self.cache.wait(question.task), lambda: self.closed or question != self.question)
+        parts, task = self.cache.wait(question.task), self.cache.task(question.task)
+        return episodes(question, parts, task, lambda: self.closed or question != self.question)
 
     def _tell(self, name: str, question: Question) -> Question:
         return tell(PRESETS[name], question, self.cache.wait(question.task), self.cache.task(question.task))
@@ -287,7 +295,7 @@ class ParticlesPage(Page):
             self._send_frame()
             self.shift.series = series_of(picture.answer, picture.answer.shift, zero=True)
             self.climb.series = series_of(picture.answer, picture.answer.q, zero=False)
-            if question.task == "three_exits":
+            if self._floor() is not None:
                 self._episodes.ask(question)
             elif picture.truth is None or len(question.policies) > 1:
                 self.stages.world = b""
@@ -309,9 +317,10 @@ class ParticlesPage(Page):
         if self.answer is None:
             return
         self._version += 1
-        if self.answer.question.task == "three_exits":
-            self.stages.world = room_of(self.plays, self.answer)
-        self.stages.frame = frame_of(self.answer, self.plays, self._version, self.stages.selected)
+        task = self.cache.task(self.answer.question.task)
+        if (floor := floor_of(task)) is not None:
+            self.stages.world = room_of(self.plays, self.answer, floor)
+        self.stages.frame = frame_of(self.answer, self.plays, self._version, self.stages.selected, ending_of(task))
 
     def _touch(self, index: int) -> None:
         """The equation shows what was touched; it is sent again only when that is something else."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models import ColumnDataSource, DataRange1d, Range1d
 
-from workbench.engine.tasks import three_exits
+from workbench.engine.tasks.floor import Floor
 from workbench.plots.palette import Look
 from workbench.ui.figures import dye, house_figure, hover, legend, span
 from workbench.ui.rollouts.scene import Played, by_start, ends_of, lines_of, start_range
@@ -22,7 +22,7 @@ ENDINGS = (
     Look("#5b6472", "#a9b3c1", "square"),
 )
 MOMENTS = 40  # stops of the slider over an episode
-LAVA, EXIT = ("#f0c9bf", "#4a2620"), ("#bfe3d3", "#1f4f3c")
+LAVA, EXIT, WALL = ("#f0c9bf", "#4a2620"), ("#bfe3d3", "#1f4f3c"), ("#dde4ec", "#2b3644")
 
 
 def ending(kind: int, kinds: int) -> Look:
@@ -38,14 +38,14 @@ class Paths(NamedTuple):
     ends: list[ColumnDataSource]
 
 
-def paths_figure(task_name: str, names: tuple[str, ...], title: str, ranges: tuple[Range1d, Range1d]) -> Paths:
-    """An empty picture of ``task_name``'s ground; two with the same ``ranges`` move together."""
+def paths_figure(floor: Floor | None, names: tuple[str, ...], title: str, ranges: tuple[Any, Any]) -> Paths:
+    """An empty picture of a ground, or of the first two numbers of an observation; two with the same ``ranges`` move together."""
     made = house_figure(
         title, "", "", x_range=ranges[0], y_range=ranges[1], sizing_mode="scale_width", aspect_ratio=1.0
     )
     made.xgrid.visible = made.ygrid.visible = made.xaxis.visible = made.yaxis.visible = False
-    if task_name == "three_exits":
-        _room(made)
+    if floor is not None:
+        _ground(made, floor)
     lines, ends = [], []
     for kind, name in enumerate(names):
         look = ending(kind, len(names))
@@ -66,25 +66,24 @@ def paths_figure(task_name: str, names: tuple[str, ...], title: str, ranges: tup
     return Paths(made, lines, ends)
 
 
-def _room(made: Any) -> None:
-    wall, (left, right, low, high) = three_exits.WALL, three_exits.PILLAR
-    edge = 3.0
-    for x0, x1, y0, y1 in (
-        (-edge, edge, wall, edge),
-        (-edge, edge, -edge, -wall),
-        (-edge, -wall, -wall, wall),
-        (wall, edge, -wall, wall),
-        (left, right, low, high),
-    ):
-        dye(made.quad(left=x0, right=x1, bottom=y0, top=y1, line_color=None, level="underlay"), LAVA)
-    x, y, pays = (list(column) for column in zip(*three_exits.EXITS, strict=True))
-    dye(made.circle(x, y, radius=three_exits.EXIT_RADIUS, line_color=None, level="underlay"), EXIT)
-    dye(
-        made.text(
-            x, y, [f"{pay:g}" for pay in pays], text_align="center", text_baseline="middle", text_font_size="12px"
-        ),
-        ("#17202c", "#e8edf3"),
-    )
+def ranges_of(floor: Floor | None) -> tuple[Any, Any]:
+    """Ranges that show the ground, or whatever there is."""
+    if floor is None:
+        return DataRange1d(), DataRange1d()
+    left, right, low, high = floor.view
+    margin = 0.01 * (right - left)
+    return Range1d(start=left - margin, end=right + margin), Range1d(start=low - margin, end=high + margin)
+
+
+def _ground(made: Any, floor: Floor) -> None:
+    for x0, x1, y0, y1 in floor.blocks:
+        colour = LAVA if floor.deadly else WALL
+        dye(made.quad(left=x0, right=x1, bottom=y0, top=y1, line_color=None, level="underlay"), colour)
+    for x, y, radius, pays in floor.goals:
+        dye(made.circle([x], [y], radius=radius, line_color=None, level="underlay"), EXIT)
+        word = f"{pays:g}" if pays else "goal"
+        words = made.text([x], [y], [word], text_align="center", text_baseline="middle", text_font_size="12px")
+        dye(words, ("#17202c", "#e8edf3"))
 
 
 def show(paths: Paths, played: Played) -> None:

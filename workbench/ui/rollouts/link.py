@@ -7,9 +7,12 @@ from typing import Any
 
 from workbench.engine.steering.rules import RULES
 from workbench.ui.fields import fields_of
+from workbench.ui.links import read_source
 from workbench.ui.rollouts.scene import Order
+from workbench.ui.sources import ALL_TASKS
 
-TASKS = {"three_exits": "Three exits"}
+TASKS = tuple(name for name, task in ALL_TASKS.items() if task.info.horizon > 1)  # episodes of more than one action
+MOST = 128  # action numbers
 EPISODES = (100, 300, 1000, 3000)
 SEEDS = 99
 FURTHER = 20  # stops of the slider between the two policies of a fresh page: for a weight two decades
@@ -26,7 +29,7 @@ def read_link(arguments: Mapping[str, str]) -> tuple[Order, list[str]]:
             problems.append(f"{name} is one of {', '.join(map(str, known))}, got '{value[:40]}'")
         return default if found is None else found
 
-    task, rule = one_of("task", TASKS, "three_exits"), one_of("rule", RULES, "qgf")
+    task, rule = read_source(arguments, TASKS[0], MOST, problems), one_of("rule", RULES, "qgf")
     settings: dict[str, Any] = {}
     other = None
     for field in fields_of(RULES[rule]):

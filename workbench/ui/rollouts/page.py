@@ -8,18 +8,27 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import panel as pn
-from bokeh.models import Range1d
 
 from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.floor import floor_of
 from workbench.engine.tasks.outcomes import USUAL
-from workbench.ui.awaited import Awaited, parts_call
+from workbench.ui.awaited import Awaited
 from workbench.ui.controls import STYLE, QuickSlider, RuleControls, StopSlider, choice
 from workbench.ui.fields import fields_of
-from workbench.ui.figures import follow_theme, pane
+from workbench.ui.figures import follow_theme, pane, themed
 from workbench.ui.frames import figure
 from workbench.ui.notice import Notice, number_pane, numbers
-from workbench.ui.rollouts.draw import moments_of, paths_figure, show, show_starts, starts_figure, times_figure
-from workbench.ui.rollouts.link import EPISODES, SEEDS, TASKS, read_link, write_link
+from workbench.ui.policy_choice import PolicyChoice
+from workbench.ui.rollouts.draw import (
+    moments_of,
+    paths_figure,
+    ranges_of,
+    show,
+    show_starts,
+    starts_figure,
+    times_figure,
+)
+from workbench.ui.rollouts.link import EPISODES, MOST, SEEDS, TASKS, read_link, write_link
 from workbench.ui.rollouts.scene import Order, Played, as_csv, play
 from workbench.ui.rollouts.story import STORIES, tell
 from workbench.ui.room import OvertakenError
@@ -28,6 +37,7 @@ from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
+from workbench.ui.sources import find
 from workbench.ui.stories import Stories
 
 log = logging.getLogger(__name__)
@@ -67,6 +77,9 @@ class RolloutsPage(Page):
         self._awaited = Awaited(cache, self.ask)
         self.notice = Notice(self._awaited.pressed)
         self._make_controls()
+        self._pictures: list[Any] = []
+        self._cards: list[Any] = []
+        self._numbers: list[Any] = []
         self._make_figures()
         self.cache.retry(self.order.task)
         self.ask()
@@ -83,12 +96,14 @@ class RolloutsPage(Page):
         top = pn.Row(self.task, self.rule, styles={"gap": "10px"}, sizing_mode="stretch_width", margin=(0, 0, 10, 0))
         end = pn.Row(self.episodes, self.seed, styles={"gap": "10px"}, sizing_mode="stretch_width", margin=0)
         return {
-            "controls": pn.Column(top, self.stories, self._place, end, sizing_mode="stretch_width", margin=0),
+            "controls": pn.Column(
+                top, self.task.more, self.stories, self._place, end, sizing_mode="stretch_width", margin=0
+            ),
             "main": pn.Column(
                 self.notice, grid, sizing_mode="stretch_width", margin=0, styles={"position": "relative"}
             ),
-            "starts": pane(self._starts.figure, min_height=170),
-            "times": pane(self._times.figure, min_height=170),
+            "starts": self._cards[0],
+            "times": self._cards[1],
         }
 
     def state(self) -> dict[str, Any]:
@@ -126,7 +141,7 @@ class RolloutsPage(Page):
                 "from workbench.engine.tasks.rollout import rollout",
                 "from workbench.ui.notebook import parts_for",
                 "",
-                f"task, parts = wb.make_task({self.order.task!r}), {parts_call(self.order.task, [self.order.rule])}",
+                *find(self.order.task).lines([self.order.rule]),
                 "rules = [",
                 *calls,
                 "]",
@@ -162,6 +177,8 @@ class RolloutsPage(Page):
 
     def ask(self) -> None:
         """Play the present order; while the parts are made, say so and ask again."""
+        if self._drawn != self.order.task:
+            self._make_figures()
         parts, words = self._awaited.ask(self.order.task, [self.order.rule])
         if parts is not None:
             self._share = 0.0
@@ -177,7 +194,7 @@ class RolloutsPage(Page):
 
     def _make_controls(self) -> None:
         order = self.order
-        self.task = choice("Task", {title: name for name, title in TASKS.items()}, order.task, css_classes=["wb-task"])
+        self.task = PolicyChoice(order.task, TASKS, MOST)
         rules = {rule.title: name for name, rule in RULES.items()}
         self.rule = choice("Rule", rules, order.rule, css_classes=["wb-rule"])
         self.episodes = choice("Episodes", {f"{count:,}": count for count in EPISODES}, order.episodes)
@@ -244,16 +261,30 @@ class RolloutsPage(Page):
     def _make_figures(self) -> None:
         task = self.cache.task(self.order.task)
         names = getattr(task, "outcome_names", USUAL)
-        ranges = Range1d(start=-1.08, end=1.08), Range1d(start=-1.08, end=1.08)
-        self._paths = [paths_figure(self.order.task, names, "", ranges) for _ in "AB"]
+        floor = floor_of(task)
+        ranges = ranges_of(floor)
+        self._paths = [paths_figure(floor, names, "", ranges) for _ in "AB"]
         self._starts, self._times = starts_figure(names), times_figure()
+        self._drawn = self.order.task
+        if self._pictures:  # another task than the one that the page was opened with
+            self.both = None
+            for numbers_ in self._numbers:
+                numbers_.object = numbers("…", "…", [("Return", "…", "")])
+            panes = [*self._pictures, *self._cards]
+            for place, made in zip(panes, self._figures(), strict=True):
+                themed(made)
+                place.object = made
+            return
         self._numbers = [number_pane(), number_pane()]
         self._pictures = [
             pane(paths.figure, sizing_mode="scale_width", max_width=400, css_classes=["wb-paths-picture"])
             for paths in self._paths
         ]
-        figures = [*(paths.figure for paths in self._paths), self._starts.figure, self._times.figure]
-        follow_theme(figures, self.document)
+        self._cards = [pane(made.figure, min_height=170) for made in (self._starts, self._times)]
+        follow_theme(self._figures(), self.document)
+
+    def _figures(self) -> list[Any]:
+        return [*(paths.figure for paths in self._paths), self._starts.figure, self._times.figure]
 
     def _play(self, order: Order) -> tuple[Played, Played]:
         """In a worker thread."""
@@ -316,9 +347,10 @@ def _rows(played: Played) -> list[tuple[str, str, str]]:
     value = played.returns
     worst = played.names[-2]
     share = float((played.kinds == len(played.names) - 2).mean())
-    half = (value.high - value.low) / 2
+    half, digits = (value.high - value.low) / 2, 3 if abs(value.mean) < 100 else 0
+    mean = f"{figure(value.mean, digits)} ± {figure(half, digits)}"
     return [
-        ("Return", f"{figure(value.mean, 3)} ± {figure(half, 3)}", "mean return, with half of its 95% bootstrap interval"),
+        ("Return", mean, "mean return, with half of its 95% bootstrap interval"),
         ("Success", f"{played.success.mean:.0%}", f"share of the episodes that ended in: {played.names[0]}"),
         (worst.capitalize(), f"{share:.0%}", f"share of the episodes that ended in: {worst}"),
         ("Steps", f"{played.record.lengths.mean():.0f}", "mean length of an episode"),

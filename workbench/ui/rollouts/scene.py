@@ -102,9 +102,12 @@ def play(
     def watch(observations: np.ndarray, moved: np.ndarray) -> None:
         if overtaken():
             raise OvertakenError
+        if tick is not None:  # episodes of a thousand steps end late: steps count as progress too
+            done = max(1.0 - float(moved.mean()), len(frames) / task.info.horizon)
+            tick(round(episodes * min(1.0, done)), episodes)
         frames.append(np.where(moved[:, None], observations, np.nan).astype(np.float32))
 
-    record = rollout(rule, parts, task, episodes, seed, tick, watch)
+    record = rollout(rule, parts, task, episodes, seed, watch=watch)
     names, kinds = outcomes(task, record)
     shift = measure_shift(rule, parts, record.starts_tensor(parts)[:SHIFT_STATES], SHIFT_DRAWS, seed)
     return Played(

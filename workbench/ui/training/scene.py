@@ -18,8 +18,9 @@ from workbench.engine.training.checkpoint import Run, load_run
 from workbench.engine.training.snapshots import list_snapshots, load_snapshot
 from workbench.experiments.trainings import Training
 from workbench.ui.landscape.scene import Terrain, View, terrain
-from workbench.ui.links import ALL_TASKS, state_of
+from workbench.ui.links import state_of
 from workbench.ui.scene import Policy, Question
+from workbench.ui.sources import ALL_TASKS
 
 PROBES = 64
 LINES = 600  # points of a curve; a longer log is thinned
