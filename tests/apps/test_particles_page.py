@@ -146,8 +146,13 @@ def test_a_broken_link_is_told_and_works_all_the_same(page: Page, server: str) -
     open_page(page, f"{server}/particles?rule=qgf&weight=lots&seed=%3Cscript%3E&x=1")
     expect(page.locator(".wb-notice")).to_contain_text("weight is a number, got 'lots'")
     slider(page, "weight").focus()
-    page.keyboard.press("ArrowRight")
-    expect(page.locator(".wb-notice")).to_be_hidden()
+
+    def moved() -> bool:  # the first key may come before the slider listens
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(300)
+        return page.locator(".wb-notice").is_hidden()
+
+    until(moved)
     # A file that is no checkpoint is refused in words, and the picture stays.
     page.locator(".wb-task select").select_option(label="Upload a checkpoint…")
     words = page.locator(".wb-upload p")
