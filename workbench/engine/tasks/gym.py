@@ -38,8 +38,8 @@ D4RL = {"halfcheetah": "HalfCheetah-v5", "hopper": "Hopper-v5", "walker2d": "Wal
 D4RL_PATTERN = re.compile(r"(?P<body>[a-z0-9]+)[-_](?P<kind>[a-z_-]+)-v(?P<version>\d)")
 
 
-def make_gym(env_id: str) -> Any:
-    """One environment, without rendering.
+def make_gym(env_id: str, **options: Any) -> Any:
+    """One environment; without ``options`` (such as ``render_mode``) it is not rendered.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def make_gym(env_id: str) -> Any:
             f'Gymnasium tasks need an optional package ({error}); install it with: pip install "workbench[minari]"'
         ) from error
     try:
-        return gymnasium.make(env_id)
+        return gymnasium.make(env_id, **options)
     except gymnasium.error.Error as error:
         near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=3, cutoff=0.6)
         hint = f"; the nearest are {', '.join(near)}" if near else ""
@@ -76,10 +76,12 @@ class GymBatch:
         Non-negative.
     box : ActionBox
     horizon : int
+    **options
+        Of the environments, such as ``render_mode``.
     """
 
-    def __init__(self, env_id: str, count: int, seed: int, box: ActionBox, horizon: int) -> None:
-        self._envs = [make_gym(env_id) for _ in range(count)]
+    def __init__(self, env_id: str, count: int, seed: int, box: ActionBox, horizon: int, **options: Any) -> None:
+        self._envs = [make_gym(env_id, **options) for _ in range(count)]
         words = np.random.SeedSequence(seed).generate_state(count)
         self._seeds = [int(word) for word in words]
         self._box, self._horizon = box, horizon
@@ -106,6 +108,10 @@ class GymBatch:
         truncated |= active & ~terminated & (self._steps >= self._horizon)
         return StepResult(self._observations.copy(), rewards, terminated, truncated, success)
 
+    def picture(self, i: int) -> np.ndarray:
+        """What environment i looks like, (H, W, 3) uint8; made with ``render_mode="rgb_array"``."""
+        return np.asarray(self._envs[i].render())
+
     def close(self) -> None:
         """Close them all."""
         for env in self._envs:
@@ -122,6 +128,7 @@ class GymTask:
     """
 
     prefix = "gym"
+    renders = True  # see `film`
 
     def __init__(self, env_id: str) -> None:
         self.env_id = env_id
@@ -166,10 +173,10 @@ class GymTask:
         """The papers' ordinary settings with smaller networks; not measured here."""
         return DEFAULTS | {"critic": critic}
 
-    def environments(self, count: int, seed: int) -> GymBatch:
+    def environments(self, count: int, seed: int, **options: Any) -> GymBatch:
         """``count`` environments, the first of them the same for every ``count``."""
         box, _, horizon = self._space
-        return GymBatch(self.env_id, count, seed, box, horizon)
+        return GymBatch(self.env_id, count, seed, box, horizon, **options)
 
     def generate(self, rows: int | None, seed: int) -> Transitions:
         """Nothing is generated here: ValueError says where data come from."""
@@ -211,12 +218,12 @@ class MinariTask(GymTask):
             )
         return self._data.box, size, horizon
 
-    def environments(self, count: int, seed: int) -> GymBatch:
+    def environments(self, count: int, seed: int, **options: Any) -> GymBatch:
         """As `GymTask`; ValueError when the dataset names no environment."""
         if not self._data.environment:
             raise ValueError(f"{self.name}: the dataset names no environment; it can be trained on, not played")
         box, _, horizon = self._space
-        return GymBatch(self._data.environment, count, seed, box, horizon)
+        return GymBatch(self._data.environment, count, seed, box, horizon, **options)
 
     def generate(self, rows: int | None, seed: int) -> Transitions:
         """The dataset as it is stored, or its first ``rows`` rows."""

@@ -157,6 +157,8 @@ class OGBenchTask:
         See `parse_name`, which says what is raised.
     """
 
+    renders = True  # see `film`
+
     def __init__(self, name: str) -> None:
         self.names = parse_name(name)
 
@@ -184,9 +186,9 @@ class OGBenchTask:
         """Settings of the training run; measured for pointmaze-medium and cube-single, a start for the others."""
         return dict(MAZE_DEFAULTS if self.names.family in MAZES else MANIPULATION_DEFAULTS)
 
-    def environments(self, count: int, seed: int) -> EnvBatch:
-        """``count`` environments; the first of them do not depend on ``count``."""
-        return EnvBatch(self.names.env, count, seed, horizon_of(self.names.env))
+    def environments(self, count: int, seed: int, **options: Any) -> EnvBatch:
+        """``count`` environments; the first of them do not depend on ``count``; ``options`` as in `EnvBatch`."""
+        return EnvBatch(self.names.env, count, seed, horizon_of(self.names.env), **options)
 
     @cached_property
     def floor(self) -> Floor | None:

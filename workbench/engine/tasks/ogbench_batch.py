@@ -39,6 +39,9 @@ class EnvBatch:
         Steps until an episode is cut off.
     place : tuple of float, optional
         (x, y), where all episodes of a maze begin; without it where the task says.
+    **options
+        Of the environments, such as ``render_mode``: they are then made one by one, because a renderer belongs to its own
+        model.
 
     Raises
     ------
@@ -47,12 +50,18 @@ class EnvBatch:
     """
 
     def __init__(
-        self, env_id: str, count: int, seed: int, horizon: int, place: tuple[float, ...] | None = None
+        self,
+        env_id: str,
+        count: int,
+        seed: int,
+        horizon: int,
+        place: tuple[float, ...] | None = None,
+        **options: Any,
     ) -> None:
         if count < 1 or seed < 0:
             raise ValueError(f"{env_id}: needs count >= 1 and seed >= 0, got count={count}, seed={seed}")
         base, self._lock = base_env(env_id)
-        self._envs = [clone(base) for _ in range(count)]
+        self._envs = [make_env(env_id, **options) if options else clone(base) for _ in range(count)]
         self._seed, self._horizon, self._place = seed, horizon, place
         # Teleporting mazes draw the exit from numpy's global generator while stepping.
         self._draws = getattr(base, "_teleport_info", None) is not None
@@ -97,6 +106,11 @@ class EnvBatch:
             result = env.step(action)
         self._damping[i] = env.model.dof_damping.copy()
         return result
+
+    def picture(self, i: int) -> np.ndarray:
+        """What environment i looks like, (H, W, 3) uint8; made with ``render_mode="rgb_array"``."""
+        with self._lock:
+            return np.asarray(self._envs[i].render())
 
     def close(self) -> None:
         """Drop the environments; the shared model stays for the next batch."""
