@@ -3,7 +3,7 @@
 #
 # Both make .venv, at the exact versions of constraints.txt. Variables: PYTHON (an interpreter, 3.11 or newer),
 # PIP_ARGS (for example PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" for the small CPU build of
-# torch), ARGS (passed on: make run ARGS="--port 5007", make test ARGS="-m 'not browser'").
+# torch), WORKERS (processes that run tests; 0: in this one), ARGS (passed on: make run ARGS="--port 5007", make test ARGS="-m 'not browser'").
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -11,6 +11,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_ARGS ?=
+WORKERS ?= 2
 ARGS ?=
 TEST_EXTRAS := ogbench,minari,dask,test,dev
 REQUIREMENTS := pyproject.toml constraints.txt
@@ -44,8 +45,8 @@ lint: $(VENV)/.installed-test ## ruff check, ruff format --check
 types: $(VENV)/.installed-test ## mypy
 	$(BIN)/mypy
 
-pytest: $(VENV)/.installed-test ## The tests alone: make pytest ARGS="tests/contract -x"
-	$(BIN)/python -m pytest $(ARGS)
+pytest: $(VENV)/.installed-test ## The tests alone, a file at a time on each of 2 processes: make pytest ARGS="tests/contract -x"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 bench: $(VENV)/.installed-test ## The benchmarks: tables of ratios
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -30,7 +30,8 @@ SEEDS, EPISODES = (1, 2, 3), 300
 CHOOSING, REPORTING = 1000, 2000
 BUDGETS = {"weight": (0.1, 0.3, 1.0, 3.0), "steps": (1, 3, 10), "particles": (4, 32)}
 PLAIN = {"ascent": "plain", "step_size": 0.002, "alpha": 0.02, "pick": "uniform"}
-SETTINGS: dict[str, dict[str, Any]] = {"vgf": PLAIN}
+LIMIT = {"ascent": "plain", "step_size": 0.1, "pick": "uniform"}  # the same force without temperature: 0.002 / 0.02
+SETTINGS: dict[str, dict[str, Any]] = {"vgf": PLAIN, "vgf_zero": LIMIT, "vgf_amortised": LIMIT}
 ACTORS = ("fql", "rebrac", "edp", "qam")  # published with a critic that plays what they play
 
 

@@ -215,10 +215,25 @@ def test_tune_offline_plays_no_episode_to_choose(
     monkeypatch.setattr(module, "rollout", watched)
     monkeypatch.setattr(module, "FQEConfig", lambda **given: FQEConfig(**given | {"steps": 100, "rows": 300}))
     capsys.readouterr()
-    main(["tune", str(run), "--rule", "vgf", "--over", "steps=0,3", "--offline", "--report-episodes", "4", "--json"])
+    flags = ["tune", str(run), "--rule", "vgf", "--over", "steps=0,3", "--offline", "--report-episodes", "4"]
+    main([*flags, "--json", "--in-support", "0"])  # the flow of this run has learned next to nothing
     found = json.loads(capsys.readouterr().out)
     assert (found["method"], found["episodes"], found["rounds"]) == ("fqe", 0, [])
     assert seeds == [SETS["report"]]
+    assert [entry["value"] for entry in found["inside"]] == [0.0, 3.0]
+    assert all(0.0 <= entry["mean"] <= 1.0 for entry in found["inside"])
+
+    # what leaves the data's support is not chosen, however well the evaluation critics speak of it
+    for shares, chosen in (({0.0: 0.4, 3.0: 0.6}, 3.0), ({0.0: 0.6, 3.0: 0.4}, 0.0)):
+        monkeypatch.setattr(module, "_inside", lambda *_, shares=shares: shares)
+        main(flags)
+        assert f"chosen: steps = {chosen:g} (fitted-Q evaluation, no episode)" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*flags, "--in-support", "0.9"])
+    assert (
+        "no value of steps keeps 90% of its actions in the data's support (the best is 0: 60%)"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,9 @@ def parse_settings(groups: tuple[tuple[str, ...], ...]) -> dict[str, Any]:
     return found
 
 
-def check_range(flag: str, value: int, low: int, high: int | None) -> None:
+def check_range(flag: str, value: float, low: float, high: float | None) -> None:
     """Raise ValueError unless ``value`` lies in ``low`` to ``high`` (None: no upper bound)."""
-    if value < low or (high is not None and value > high):
+    if not low <= value or (high is not None and value > high):
         allowed = f"at least {low}" if high is None else f"{low} to {high}"
         raise ValueError(f"{flag} must be {allowed}, got {value}")
 

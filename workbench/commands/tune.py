@@ -30,6 +30,7 @@ def tune(
     seed: int = 0,
     offline: bool = False,
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+    in_support: float = 0.5,
     regret: bool = False,
     as_json: Json = False,
 ) -> None:
@@ -44,6 +45,7 @@ def tune(
         seed: Fixes both sets of episodes, which share none.
         offline: Choose from the dataset alone, by fitted-Q evaluation.
         data: Dataset for --offline; without it the one that the run was trained on.
+        in_support: With --offline: least share of a value's actions that are like the data's; 0 allows every value.
         regret: Play the full grid too, and say what choosing with less cost.
     """
     from workbench.engine.steering.rules import find_rule
@@ -54,6 +56,7 @@ def tune(
     from workbench.experiments.tune import tune as choose
 
     check_range("--episodes", episodes, 1, None)
+    check_range("--in-support", in_support, 0.0, 1.0)
     check_range("--report-episodes", report_episodes, 1, None)
     find_rule(rule)
     if not runs:
@@ -77,6 +80,7 @@ def tune(
         report_episodes=report_episodes,
         seed=seed,
         data=table,
+        in_support=in_support,
         full_grid=regret,
         should_stop=stop.asked,
     )
@@ -98,11 +102,13 @@ def tune(
 
 def _print(found: Tuned, runs: tuple[Path, ...]) -> None:
     heads = [found.axis, "estimated value" if found.method == "fqe" else "return while choosing"]
+    heads += ["in support"] if found.inside else []
     heads += ["rounds survived"] if found.rounds else []
     heads += ["return, reporting episodes"] if found.grid else []
     rows = []
     for value, score in sorted(found.scores.items()):
         row = [f"{value:g}{' *' if value == found.chosen else ''}", f"{score:.3f}"]
+        row += [f"{found.inside[value]:.0%}"] if found.inside else []
         row += [str(sum(value in step.kept for step in found.rounds))] if found.rounds else []
         row += [f"{found.grid[value]:.3f}"] if found.grid else []
         rows.append(row)
@@ -122,7 +128,7 @@ def _print(found: Tuned, runs: tuple[Path, ...]) -> None:
 
 def _plain(found: Tuned) -> dict:
     plain = asdict(found)
-    for name in ("scores", "grid"):
+    for name in ("scores", "grid", "inside"):
         plain[name] = [{"value": value, "mean": mean} for value, mean in plain[name].items()]
     for step in plain["rounds"]:
         step["means"] = [{"value": value, "mean": mean} for value, mean in step["means"].items()]

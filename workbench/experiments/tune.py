@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.metrics.choose import Played, choose_budget
 from workbench.engine.metrics.intervals import Interval, bootstrap_runs
+from workbench.engine.metrics.shift import draw_clouds
+from workbench.engine.metrics.support import DataSupport
+from workbench.engine.models.parts import Parts
+from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import find_rule, make_rule
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.rollout import rollout
@@ -23,6 +28,8 @@ from workbench.experiments.place import Stopped, never
 
 LADDER = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 STEPS = (0, 1, 2, 3, 5, 10, 20, 40)
+IN_SUPPORT = 0.5  # a value's actions must mostly be such as the data hold, else no dataset can say what they are worth
+STATES, DRAWS = 64, 32  # at which that is measured
 MOST_SEEDS = 1_000_000  # of --seed: rounds and grid take seeds of their own beside each other
 
 
@@ -39,6 +46,8 @@ class Tuned:
     chosen : float
     scores : dict of float to float
         What the choice was made by: mean return over all episodes played while choosing, or the estimated discounted value.
+    inside : dict of float to float
+        Offline: share of each value's actions that are no farther from the data than 95% of the data's own.
     rounds : tuple of Round
         Of successive halving.
     episodes : int
@@ -68,6 +77,7 @@ class Tuned:
     regret: float | None = None
     grid_choice: float | None = None
     grid_episodes: int = 0
+    inside: dict[float, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,7 @@ def tune(
     report_episodes: int = 500,
     seed: int = 0,
     data: Transitions | None = None,
+    in_support: float = IN_SUPPORT,
     full_grid: bool = False,
     fqe: FQEConfig | None = None,
     should_stop: Callable[[], bool] = never,
@@ -133,6 +144,9 @@ def tune(
         Fixes both sets of episodes.
     data : Transitions, optional
         Choose by fitted-Q evaluation on these, without the environment.
+    in_support : float
+        Offline: only values that keep at least this share of their actions in the data's support can be chosen. Beyond it the
+        evaluation critics guess, and what they guess is flattering. 0 lets all be chosen.
     full_grid : bool
         Play every value on the reporting episodes, for the regret, and on ``report_episodes`` others, for what the whole
         grid would have chosen.
@@ -151,7 +165,7 @@ def tune(
     Stopped
         ``should_stop`` said so.
     ValueError
-        Runs of different tasks, wrong settings, too few episodes, or a seed out of range.
+        Runs of different tasks, wrong settings, too few episodes, a seed out of range, or no value that stays in support.
     """
     if not 0 <= seed < MOST_SEEDS:
         raise ValueError(f"the seed must be 0 to {MOST_SEEDS - 1}, got {seed}")
@@ -172,6 +186,7 @@ def tune(
         return np.concatenate(play_each(value, count, evaluation_seed))
 
     rounds: list[Round] = []
+    inside: dict[float, float] = {}
     if data is None:
         for step in successive_halving(
             play, list(rules), episodes, lambda number: SETS["choose"] + 100 * seed + number
@@ -181,20 +196,29 @@ def tune(
         (chosen,) = rounds[-1].kept
         scores = {value: mean for step in rounds for value, mean in step.means.items()}
     else:
+        inside = _inside(rules, runs, parts, DataSupport(data), seed)
+        allowed = [value for value, share in inside.items() if share >= in_support]
+        if not allowed:
+            best = max(inside, key=lambda value: inside[value])
+            raise ValueError(
+                f"no value of {axis} keeps {in_support:.0%} of its actions in the data's support (the best is {best:g}: "
+                f"{inside[best]:.0%}); try smaller values, or a lower --in-support"
+            )
         estimates = []
         for number, (run, some) in enumerate(zip(runs, parts, strict=True)):
             config = fqe or FQEConfig(hidden=tuple(run.config.hidden), seed=seed)
             work = fitted_q_evaluation(list(rules.values()), some, data, config)
             estimates.append((yield from _hear(work, number, len(runs), should_stop)))
         scores = dict(zip(rules, np.mean(estimates, 0).tolist(), strict=True))
-        chosen = max(scores, key=lambda value: (scores[value], -value))
+        chosen = max(allowed, key=lambda value: (scores[value], -value))
     reporting = SETS["report"] + seed
     if not full_grid:
         yield TuneProgress("reporting", 0.0)
         reported = bootstrap_runs(play_each(chosen, report_episodes, reporting), seed)
         return Tuned(
-            rule, axis, fixed, _method(data), chosen, scores, tuple(rounds), _spent(rounds, len(runs)), reported
-        )
+            rule, axis, fixed, _method(data), chosen, scores, tuple(rounds), _spent(rounds, len(runs)), reported,
+            inside=inside,
+        )  # fmt: skip
     played: list[Played] = []
     choosing = SETS["choose"] + 100 * seed + 99
     for number, value in enumerate(rules):
@@ -208,8 +232,22 @@ def tune(
     return Tuned(
         rule, axis, fixed, _method(data), chosen, scores, tuple(rounds), _spent(rounds, len(runs)),
         bootstrap_runs(of[chosen], seed), grid, max(grid.values()) - grid[chosen], whole.budget,
-        report_episodes * len(rules) * len(runs),
+        report_episodes * len(rules) * len(runs), inside,
     )  # fmt: skip
+
+
+def _inside(
+    rules: dict[float, Rule], runs: Sequence[Run], parts: Sequence[Parts], data: DataSupport, seed: int
+) -> dict[float, float]:
+    """Share of each value's actions in the data's support, mean over runs, at states of each run's own dataset."""
+    shares: dict[float, list[float]] = {value: [] for value in rules}
+    for run, some in zip(runs, parts, strict=True):
+        probes = run.probes[:STATES].to(some.device)
+        for value, rule in rules.items():
+            clouds = draw_clouds(rule, some, probes, DRAWS, torch.Generator(some.device).manual_seed(seed))
+            first_step = clouds.chosen[..., : some.step_dim].cpu().numpy()
+            shares[value].append(data.measure(probes.cpu().numpy(), first_step).inside)
+    return {value: float(np.mean(found)) for value, found in shares.items()}
 
 
 def _hear(
