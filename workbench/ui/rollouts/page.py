@@ -31,6 +31,7 @@ from workbench.ui.rollouts.draw import (
 from workbench.ui.rollouts.link import EPISODES, MOST, SEEDS, TASKS, read_link, write_link
 from workbench.ui.rollouts.scene import Order, Played, as_csv, play
 from workbench.ui.rollouts.story import STORIES, tell
+from workbench.ui.rollouts.strip import Scene, Strip
 from workbench.ui.room import OvertakenError
 from workbench.ui.session import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
@@ -59,6 +60,7 @@ class RolloutsPage(Page):
             "Every episode",
             "A line is an episode, its mark says how it ended; click a legend's word to hide those.",
         ),
+        Stop(".wb-film", "Rendered frames", "One episode as the simulator draws it, for tasks that have a renderer."),
         Stop(
             ".wb-slot-starts",
             "Where it began",
@@ -77,6 +79,7 @@ class RolloutsPage(Page):
         self._awaited = Awaited(cache, self.ask)
         self.notice = Notice(self._awaited.pressed)
         self._make_controls()
+        self.strip = Strip(self, self._scene)
         self._pictures: list[Any] = []
         self._cards: list[Any] = []
         self._numbers: list[Any] = []
@@ -100,7 +103,7 @@ class RolloutsPage(Page):
                 top, self.task.more, self.stories, self._place, end, sizing_mode="stretch_width", margin=0
             ),
             "main": pn.Column(
-                self.notice, grid, sizing_mode="stretch_width", margin=0, styles={"position": "relative"}
+                self.notice, grid, self.strip, sizing_mode="stretch_width", margin=0, styles={"position": "relative"}
             ),
             "starts": self._cards[0],
             "times": self._cards[1],
@@ -174,11 +177,13 @@ class RolloutsPage(Page):
         """Forget what waits."""
         self._work.drop()
         self.stories.drop()
+        self.strip.drop()
 
     def ask(self) -> None:
         """Play the present order; while the parts are made, say so and ask again."""
         if self._drawn != self.order.task:
             self._make_figures()
+        self._follow()
         parts, words = self._awaited.ask(self.order.task, [self.order.rule])
         if parts is not None:
             self._share = 0.0
@@ -282,6 +287,20 @@ class RolloutsPage(Page):
         ]
         self._cards = [pane(made.figure, min_height=170) for made in (self._starts, self._times)]
         follow_theme(self._figures(), self.document)
+
+    def _follow(self) -> None:
+        """Frames are of the present order and no other; where there are some, the pictures leave them room."""
+        self.strip.follow(self.cache.task(self.order.task))
+        for picture in self._pictures:
+            picture.max_width = 300 if self.strip.visible else 400
+
+    def _scene(self, number: int) -> Scene:
+        parts, words = self._awaited.ask(self.order.task, [self.order.rule])
+        if parts is None:
+            raise ValueError(words.text)
+        rule = self.order.rules()[number]
+        title = f"{'AB'[number]}, {rule.title}, {rule.strength.replace('_', ' ')} {getattr(rule, rule.strength):g}"
+        return Scene(title, rule, parts, self.cache.task(self.order.task), self.order.seed)
 
     def _figures(self) -> list[Any]:
         return [*(paths.figure for paths in self._paths), self._starts.figure, self._times.figure]
