@@ -3,6 +3,8 @@
 import csv
 import io
 import re
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
 from workbench.engine.steering.rules import RULES, make_rule
+from workbench.engine.tasks.film import Film
 from workbench.engine.tasks.three_exits import ThreeExits
+from workbench.ui.rollouts import strip
 from workbench.ui.rollouts.link import read_link, write_link
 from workbench.ui.rollouts.page import RolloutsPage
 from workbench.ui.rollouts.scene import Order, Played, as_csv, by_start, ends_of, lines_of, play, start_range
@@ -101,6 +105,26 @@ def test_the_code_plays_the_same_episodes(capsys):
         f"return {one.record.returns.mean():.3f}, success {one.record.success.mean():.0%}" for one in both
     ]
     assert both[0].record.returns.mean() != both[1].record.returns.mean()
+    page.left()
+
+
+def test_frames_are_of_the_present_order(played, monkeypatch):
+    page = RolloutsPage({"episodes": "100"}, CACHE)
+    assert not page.strip.visible  # the room is drawn whole
+    page.strip.follow(SimpleNamespace(renders=True))
+    assert page.strip.visible
+    shot = Film(np.full((3, 400, 400, 3), 90, dtype=np.uint8), np.array([0, 5, 9]), played.record)
+    monkeypatch.setattr(strip, "film", lambda *_: shot)
+    page.strip._press(1)
+    until = time.monotonic() + 30
+    while "<img" not in page.strip._words.object and time.monotonic() < until:
+        time.sleep(0.02)
+    html = page.strip._words.object
+    assert html.count("<img") == 3
+    assert "B, QGF, weight 30: one episode" in html
+    assert 'alt="Step 9"' in html
+    page.strip.follow(page.cache.task("three_exits"))
+    assert page.strip._words.object == ""
     page.left()
 
 

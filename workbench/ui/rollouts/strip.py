@@ -16,6 +16,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.tasks.film import Film, NoPictureError, film
 from workbench.ui.controls import STYLE
+from workbench.ui.frames import figure
 from workbench.ui.notice import STYLE as WORDS
 from workbench.ui.session import Latest
 from workbench.ui.shell.page import Page
@@ -113,7 +114,7 @@ def html_of(found: Film, title: str) -> str:
     """The frames in a row with their steps."""
     episode = found.episode
     ending = "success" if episode.success[0] else "no success"
-    words = f"{title}: one episode, {ending} after {episode.lengths[0]} steps, return {episode.returns[0]:.3g}"
+    words = f"{title}: one episode, {ending} after {episode.lengths[0]} steps, return {figure(episode.returns[0])}"
     pictures = "".join(
         f'<figure><img alt="Step {step}" src="data:image/jpeg;base64,{_jpeg(frame)}"><figcaption>{step}</figcaption></figure>'
         for frame, step in zip(found.frames, found.steps.tolist(), strict=True)

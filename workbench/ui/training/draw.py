@@ -48,6 +48,8 @@ def loss_figure() -> LossFigure:
         sources.append(source)
         lines.append(line)
     legend(made, "above", LOSSES)
+    for item in made.legend[0].items:
+        item.visible = False  # until a loss has come
     return LossFigure(made, sources, lines)
 
 
