@@ -30,6 +30,9 @@ class Numbers:
         Mean true reward of the chosen actions, where the task knows it.
     shift : float
         Mean distance of the particles, before the pick, from where the behaviour flow takes the same noise.
+    shift_error : float
+        Standard error of ``shift`` over the noise: particles of one group move together, so the groups are what is counted.
+        NaN for a single group.
     w2 : float
         Sliced Wasserstein-2 distance between the chosen actions and the behaviour flow's.
     budget : float
@@ -44,6 +47,7 @@ class Numbers:
     q: float
     true_reward: float | None
     shift: float
+    shift_error: float
     w2: float
     budget: float
     support: float
@@ -101,13 +105,15 @@ def measure(trace: Trace, behaviour: Trace, parts: Parts, task: Any, support: Su
     rows, chosen = torch.arange(len(trace.picked)), trace.actions
     final = trace.positions[-1].flatten(0, 1)
     home = behaviour.positions[-1].flatten(0, 1)[: len(final)]
+    groups = (final - home).norm(dim=-1).view(trace.positions.shape[1:3]).mean(1)
     q = float("nan") if trace.q is None else float(trace.q[rows, trace.picked].mean()) / parts.reward_scale
     truth = getattr(task, "true_reward", None)
     covered, modes = support.coverage(chosen)
     return Numbers(
         q=q,
         true_reward=None if truth is None else float(torch.as_tensor(truth(chosen)).mean()),
-        shift=float((final - home).norm(dim=-1).mean()),
+        shift=float(groups.mean()),
+        shift_error=float(groups.std() / len(groups) ** 0.5) if len(groups) > 1 else float("nan"),
         w2=0.0
         if trace is behaviour
         else sliced_wasserstein2(chosen.double().numpy(), behaviour.actions[: len(final)].double().numpy()),

@@ -78,10 +78,11 @@ def looks_of(traces: list[Trace]) -> list[Look]:
     return looks
 
 
-def number_rows(numbers: Numbers, play: Play | None, task_pays: bool, ending: str = "") -> list[list[str]]:
+def number_rows(numbers: Numbers, play: Play | None, task_pays: bool, ending: str, groups: int) -> list[list[str]]:
     """Name, value and meaning of each number under a stage.
 
-    ``task_pays`` says that the true reward is known; ``ending`` names the kind of episodes that are counted, "" without any.
+    ``task_pays`` says that the true reward is known; ``ending`` names the kind of episodes that are counted, "" without any;
+    ``groups`` is the number of independent groups of particles.
     """
     if task_pays:
         assert numbers.true_reward is not None
@@ -101,6 +102,11 @@ def number_rows(numbers: Numbers, play: Play | None, task_pays: bool, ending: st
             meaning = "mean return of episodes from where the agent stands, with its 95% interval"
             first = [("Return", mean, meaning), *first]
             first.append((ending.capitalize(), share, f"share of those episodes with this ending: {ending}"))
+    sure = (
+        f"±{numbers.shift_error:.2g} is its standard error over the {groups} independent draws of this one noise seed"
+    )
+    if groups < 2:
+        sure = "one group of particles: draw more of them to see how far another noise seed would be"
     rows = [
         *first,
         (
@@ -111,7 +117,7 @@ def number_rows(numbers: Numbers, play: Play | None, task_pays: bool, ending: st
         (
             "Shift",
             figure(numbers.shift),
-            "mean distance of all particles from where the behaviour flow takes the same noise, action units",
+            f"mean distance of all particles from where the behaviour flow takes the same noise, action units; {sure}",
         ),
         (
             "W2",
@@ -200,7 +206,9 @@ def frame_of(answer: Answer, plays: list[Play] | None, version: int, selected: i
                 "count": positions.shape[1],
                 "single": trace.positions.shape[2] == 1,
                 "terms": names,
-                "numbers": number_rows(numbers, play, numbers.true_reward is not None, ending),
+                "numbers": number_rows(
+                    numbers, play, numbers.true_reward is not None, ending, trace.positions.shape[1]
+                ),
             }
         )
     line = answer.traces[0].positions.shape[-1] == 1
