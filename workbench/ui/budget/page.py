@@ -214,7 +214,7 @@ class BudgetPage(Page):
 
     def _changed(self, event: Any) -> None:
         if not self._setting:
-            with pn.io.hold():
+            with self.held():
                 if event.obj is self.task:
                     self._offer()
                 self.changed()
@@ -265,7 +265,7 @@ class BudgetPage(Page):
             log.warning("the store could not be read: %s", error)
             self.notice.say("error", f"The store could not be read. {error}")
             return
-        with pn.io.hold():
+        with self.held():
             self.curves = found
             names = list(dict.fromkeys(curve.task for curve in found))
             if names and names != list(self.task.options.values()):
@@ -335,7 +335,7 @@ class BudgetPage(Page):
         return [here(policy, parts, task, self.question.seed) for policy in policies]
 
     def _show_here(self, policies: tuple[Policy, ...], found: list[Here] | None, error: Exception | None) -> None:
-        with pn.io.hold():
+        with self.held():
             if found is None:
                 self.notice.say("error", f"Your settings could not be evaluated. {error}")
                 return

@@ -158,7 +158,7 @@ class LandscapePage(Page):
         self.question, self.shown = question, shown
         self._setting = True
         try:
-            with pn.io.hold():
+            with self.held():
                 self.task.value, self.rule.value, self.seed.value = (
                     self.question.task,
                     self.question.first.rule,
@@ -268,7 +268,7 @@ class LandscapePage(Page):
     def _changed(self, event: Any) -> None:
         if self._setting:
             return
-        with pn.io.hold():
+        with self.held():
             if event.obj is self.task or event.obj is self.rule:
                 settings = self.settings.values if event.obj is self.task else {}
                 before, task = self.question, self.task.value
@@ -295,7 +295,7 @@ class LandscapePage(Page):
     def _show(self, view: View, found: Terrain | None, error: Exception | None) -> None:
         if view != View(self.question, self.shown.plane):
             return
-        with pn.io.hold():
+        with self.held():
             if found is None:
                 log.warning("no landscape for %s: %s", view, error, exc_info=not isinstance(error, ValueError))
                 words = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"

@@ -157,7 +157,7 @@ class ParticlesPage(Page):
         """Any control: read them all, and ask."""
         if self._restoring:
             return
-        with pn.io.hold():
+        with self.held():
             q, task = self.question, self.task.value
             state, peak = (q.state, q.peak) if task == q.task else (state_of(task), None)
             policies = tuple(controls.policy for controls in self.policies if controls.policy is not None)
@@ -176,7 +176,7 @@ class ParticlesPage(Page):
         self._restoring = True
         q = self.question = question
         try:
-            with pn.io.hold():
+            with self.held():
                 self.task.value, self.shown.value, self.seed.value = q.task, q.shown, q.seed
                 self._fit_to_task()
                 self.ground.value = ground if ground not in self.ground.disabled_options else "learned"
@@ -280,7 +280,7 @@ class ParticlesPage(Page):
         question, _ = asked
         if question.task != self.question.task:
             return
-        with pn.io.hold():
+        with self.held():
             if picture is None:
                 assert error is not None
                 log.warning("steering failed for %s: %s", question, error, exc_info=not isinstance(error, ValueError))
@@ -310,17 +310,17 @@ class ParticlesPage(Page):
                 log.warning("episodes failed for %s: %s", question, error)
             return
         self.plays = plays
-        with pn.io.hold():
-            self._send_frame()
+        self._send_frame()
 
     def _send_frame(self) -> None:
         if self.answer is None:
             return
         self._version += 1
         task = self.cache.task(self.answer.question.task)
-        if (floor := floor_of(task)) is not None:
-            self.stages.world = room_of(self.plays, self.answer, floor)
-        self.stages.frame = frame_of(self.answer, self.plays, self._version, self.stages.selected, ending_of(task))
+        with self.held():
+            if (floor := floor_of(task)) is not None:
+                self.stages.world = room_of(self.plays, self.answer, floor)
+            self.stages.frame = frame_of(self.answer, self.plays, self._version, self.stages.selected, ending_of(task))
 
     def _touch(self, index: int) -> None:
         """The equation shows what was touched; it is sent again only when that is something else."""

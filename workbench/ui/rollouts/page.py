@@ -118,7 +118,7 @@ class RolloutsPage(Page):
         self.order, _ = read_link(arguments)
         self._setting = True
         try:
-            with pn.io.hold():
+            with self.held():
                 self.task.value, self.rule.value = self.order.task, self.order.rule
                 self.episodes.value, self.seed.value = self.order.episodes, self.order.seed
                 self._make_settings()
@@ -245,7 +245,7 @@ class RolloutsPage(Page):
     def _changed(self, event: Any) -> None:
         if self._setting:
             return
-        with pn.io.hold():
+        with self.held():
             if event.obj is self.rule:
                 self.order, _ = read_link({"task": self.task.value, "rule": self.rule.value})
                 self._make_settings()
@@ -342,7 +342,7 @@ class RolloutsPage(Page):
     def _show(self, order: Order, both: tuple[Played, Played] | None, error: Exception | None) -> None:
         if order != self.order or isinstance(error, OvertakenError):
             return
-        with pn.io.hold():
+        with self.held():
             if both is None:
                 log.warning("rollouts failed for %s: %s", order, error, exc_info=not isinstance(error, ValueError))
                 words = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"

@@ -184,7 +184,7 @@ class RunsPage(Page):
         if self._setting:
             return
         self.filter = Filter(self.task.value, self.rule.value, self.status.value, (self.text.value_input or "")[:200])
-        with pn.io.hold():
+        with self.held():
             self._apply()
             keys = {row.key for row in self.shown}
             self._choose([key for key in self.table.selected if key in keys])
@@ -225,7 +225,7 @@ class RunsPage(Page):
     # The store
 
     def _tick(self) -> None:
-        with pn.io.hold():
+        with self.held():
             self._look()
         self.every(TICK, self._tick)
 
@@ -251,7 +251,7 @@ class RunsPage(Page):
             log.warning("the store could not be read: %s", error)
             self.notice.say("error", f"The store could not be read. {error}")
             return
-        with pn.io.hold():
+        with self.held():
             self.table.away = found[1]
             if found[0] == self.rows and self._known:
                 return
@@ -372,7 +372,7 @@ class RunsPage(Page):
             return
         self._away = names
         self.notice.say("", "")
-        with pn.io.hold():
+        with self.held():
             self._choose([])
             self._look()
         count = f"{len(names)} runs" if len(names) != 1 else "1 run"

@@ -177,7 +177,7 @@ class TrainingPage(Page):
     def _do(self, what: Any) -> None:
         """Do what a button says; a refusal is shown in its own words."""
         try:
-            with pn.io.hold():
+            with self.held():
                 what()
                 self.notice.say("", "")
                 self._refresh()
@@ -217,7 +217,7 @@ class TrainingPage(Page):
             return
         found = trainings().visible(self.owner.secret)
         names = {_label(training): training.name for training in found}
-        with pn.io.hold():
+        with self.held():
             self._setting = True
             self.pick.options = names or {"none yet": ""}
             chosen = next((one for one in found if one.name == self.wanted), found[0] if found else None)
@@ -251,7 +251,7 @@ class TrainingPage(Page):
 
     def _tick(self) -> None:
         if (self.training is not None and self.training.state in ("running", "pausing")) or self._reports >= 0:
-            with pn.io.hold():
+            with self.held():
                 self._refresh()
         self.every(TICK, self._tick)
 
@@ -281,7 +281,7 @@ class TrainingPage(Page):
             if seen is None:
                 log.info("no look at %s: %s", look.training.name, error)
             return
-        with pn.io.hold():
+        with self.held():
             self.moments |= {one.step: one for one in seen.moments}
             total = seen.steps[-1] if seen.steps else 1
             reports = look.training.progress()
