@@ -162,6 +162,13 @@ def test_a_scene_keeps_the_behaviour_flow_while_only_a_setting_changes(bandit) -
     assert other.traces[0] is not first.traces[0]
     fresh = answer(second.question, parts, task)
     assert [numbers.shift for numbers in fresh.numbers] == [numbers.shift for numbers in second.numbers]
+    elsewhere = replace(other.question, peak=(-0.5, 0.2))
+    moved, fresh = (one.answer(elsewhere, *elsewhere.posed(parts, task)) for one in (scene, Scene()))
+    assert moved.traces[0].positions is other.traces[0].positions
+    assert moved.numbers == fresh.numbers
+    assert moved.numbers[0].q != other.numbers[0].q
+    for kept, made in zip(moved.q, fresh.q, strict=True):
+        np.testing.assert_array_equal(kept, made)
 
 
 def test_the_shift_s_standard_error_is_that_of_other_noise_seeds(bandit) -> None:

@@ -80,7 +80,7 @@ export function render({model, el}) {
     g.stroke(mark)
   }
 
-  const follow = (event) => { tick = event.detail.tick; draw() }
+  const follow = (event) => { if (tick !== event.detail.tick) { tick = event.detail.tick; draw() } }
   model.on(["series", "heading", "note"], draw)
   const watch = new ResizeObserver(draw)
   watch.observe(root)

@@ -44,6 +44,19 @@ function onceAFrame(draw) {
   }
 }
 
+// Call at most so many times a second: at once, and later for what came meanwhile.
+function atMost(rate, call) {
+  let last = -Infinity, waiting = false
+  return () => {
+    if (waiting) return
+    const rest = last + 1000 / rate - performance.now()
+    const go = () => { waiting = false; last = performance.now(); call() }
+    if (rest <= 0) return go()
+    waiting = true
+    setTimeout(go, rest)
+  }
+}
+
 function addShape(path, shape, x, y, r) {
   const polygon = (points) => {
     points.forEach(([a, b], i) => (i ? path.lineTo(x + a * r, y + b * r) : path.moveTo(x + a * r, y + b * r)))
@@ -74,11 +87,14 @@ function glyph(canvas, look) {
   g.fill(path)
 }
 
+// The colour of u in [0, 1], in ``out`` from ``at`` on.
 function ramp(stops) {
   const colours = stops.map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)))
-  return (u) => {
+  return (u, out = [], at = 0) => {
     const place = Math.min(Math.max(u, 0), 1) * (colours.length - 1), i = Math.min(Math.floor(place), colours.length - 2)
-    return colours[i].map((c, k) => c + (place - i) * (colours[i + 1][k] - c))
+    const from = colours[i], to = colours[i + 1], part = place - i
+    for (let k = 0; k < 3; k++) out[at + k] = from[k] + part * (to[k] - from[k])
+    return out
   }
 }
 
@@ -96,12 +112,13 @@ function paintGrid(grid, extent, stops, difference = false, levels = 9) {
   image.width = columns; image.height = rows
   const g = image.getContext("2d"), pixels = g.createImageData(columns, rows)
   for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) {
-    const [r, gr, b] = colour((values[i * columns + j] - low) / span), at = 4 * ((rows - 1 - i) * columns + j)
-    pixels.data[at] = r; pixels.data[at + 1] = gr; pixels.data[at + 2] = b; pixels.data[at + 3] = 255
+    const at = 4 * ((rows - 1 - i) * columns + j)
+    colour((values[i * columns + j] - low) / span, pixels.data, at)
+    pixels.data[at + 3] = 255
   }
   g.putImageData(pixels, 0, 0)
   const lines = []
-  if (high > low) for (let k = 1; k <= levels; k++) contour(values, rows, columns, low + (span * k) / (levels + 1), lines)
+  if (high > low) contours(values, rows, columns, Array.from({length: levels}, (_, k) => low + (span * (k + 1)) / (levels + 1)), lines)
   return {image, lines, low, high, rows, columns}
 }
 
@@ -130,17 +147,21 @@ function drawKey(g, canvas, painted, stops, name, ratio, ink, ground) {
   g.fillText(high, x + widths[0] + 3 * pad + bar, y + 13.5 * ratio)
 }
 
-function contour(values, rows, columns, level, out) {
+function contours(values, rows, columns, levels, out) {
   for (let i = 0; i + 1 < rows; i++) for (let j = 0; j + 1 < columns; j++) {
     const a = values[i * columns + j], b = values[i * columns + j + 1]
     const c = values[(i + 1) * columns + j + 1], d = values[(i + 1) * columns + j]
-    const cut = []
-    if (a < level !== b < level) cut.push(j + (level - a) / (b - a), i)
-    if (b < level !== c < level) cut.push(j + 1, i + (level - b) / (c - b))
-    if (d < level !== c < level) cut.push(j + (level - d) / (c - d), i + 1)
-    if (a < level !== d < level) cut.push(j, i + (level - a) / (d - a))
-    if (cut.length >= 4) out.push(cut[0], cut[1], cut[2], cut[3])
-    if (cut.length === 8) out.push(cut[4], cut[5], cut[6], cut[7])
+    const least = Math.min(a, b, c, d), most = Math.max(a, b, c, d)
+    for (const level of levels) {
+      if (least >= level || most < level) continue // most cells: no line passes
+      const cut = []
+      if (a < level !== b < level) cut.push(j + (level - a) / (b - a), i)
+      if (b < level !== c < level) cut.push(j + 1, i + (level - b) / (c - b))
+      if (d < level !== c < level) cut.push(j + (level - d) / (c - d), i + 1)
+      if (a < level !== d < level) cut.push(j, i + (level - a) / (d - a))
+      if (cut.length >= 4) out.push(cut[0], cut[1], cut[2], cut[3])
+      if (cut.length === 8) out.push(cut[4], cut[5], cut[6], cut[7])
+    }
   }
 }
 

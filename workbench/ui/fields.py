@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -109,7 +110,8 @@ def _stops(schema: dict[str, Any], kind: Kind) -> tuple[Any, ...]:
     return tuple(sorted({*np.linspace(low, high, LINEAR_STOPS + 1).round(9).tolist(), float(default)}))
 
 
-def fields_of(rule: type[Rule]) -> list[Field]:
+@functools.cache
+def fields_of(rule: type[Rule]) -> tuple[Field, ...]:
     """List a rule's settings: what is its own first (its strength before all), then what every rule has."""
     fields = []
     for name, schema in rule.model_json_schema()["properties"].items():
@@ -142,4 +144,4 @@ def fields_of(rule: type[Rule]) -> list[Field]:
             return (1, 0)
         return (2, order.get(field.name, len(order)))
 
-    return sorted(fields, key=place)
+    return tuple(sorted(fields, key=place))

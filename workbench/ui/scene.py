@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -119,6 +119,7 @@ class Home:
     """The behaviour flow of one picture, with what was measured on it."""
 
     key: tuple[Any, ...]
+    reference: Any
     critic: Any
     trace: Trace
     support: Support
@@ -179,14 +180,19 @@ class Scene:
     ) -> Home:
         behaviour = behaviour_of(rule)
         key = (question.task, question.seed, question.state, total, behaviour)
-        for home in (*new, *self._homes):
-            if home.key == key and home.critic is parts.critic:
-                return home
-        flat = shared_noise(question.seed, total, 1, parts.action_dim)
-        trace = steer(behaviour, parts, state.expand(total, -1), flat, question.seed)
-        support = Support.around(trace.actions, task)
+        kept = next(
+            (home for home in (*new, *self._homes) if home.key == key and home.reference is parts.reference), None
+        )
+        if kept is not None and kept.critic is parts.critic:
+            return kept
+        if kept is not None:  # the peak was moved: the flow is the same, what it earns is not
+            trace, support = replace(kept.trace, q=final_q(kept.trace, behaviour, parts)), kept.support
+        else:
+            flat = shared_noise(question.seed, total, 1, parts.action_dim)
+            trace = steer(behaviour, parts, state.expand(total, -1), flat, question.seed)
+            support = Support.around(trace.actions, task)
         numbers = measure(trace, trace, parts, task, support)
-        return Home(key, parts.critic, trace, support, numbers, climb(trace, parts, state))
+        return Home(key, parts.reference, parts.critic, trace, support, numbers, climb(trace, parts, state))
 
     def _steer(
         self, rule: Rule, home: Home, size: tuple[int, int], question: Question, parts: Parts, task: Any, state: Tensor
@@ -206,6 +212,17 @@ class Scene:
 def answer(question: Question, parts: Parts, task: Any) -> Answer:
     """`Scene.answer` for a single question."""
     return Scene().answer(question, parts, task)
+
+
+def final_q(trace: Trace, rule: Rule, parts: Parts) -> Tensor | None:
+    """Q (B, N) of the last positions, as `steer` records it."""
+    if parts.critic is None:
+        return None
+    final = trace.positions[-1]
+    rows = parts.normalize(trace.observations).repeat_interleave(final.shape[1], 0)
+    return q_values(parts.pick_critic(rule.critic), rows, final.flatten(0, 1), rule.pick_aggregate).view(
+        final.shape[:2]
+    )
 
 
 def drift(trace: Trace, behaviour: Trace) -> np.ndarray:

@@ -18,6 +18,7 @@ from typing import Any
 import panel as pn
 import torch
 
+from workbench.engine.allocator import keep_large_blocks
 from workbench.ui.lab import SHARED_VARIABLE
 from workbench.ui.links import FIRST
 from workbench.ui.pages import PAGES
@@ -136,6 +137,7 @@ def serve(
             port = probe.getsockname()[1]
     check_free(address, port)
     torch.set_num_threads(1)  # two threads a session kept most of 30 sessions from opening (design.md)
+    keep_large_blocks()  # a landscape in a quarter of the time
     allowed = [*origins_of(address, port), *further]
     if users is not None or further or not _loopback(address):
         os.environ[SHARED_VARIABLE] = "1"

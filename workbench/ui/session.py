@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -276,6 +277,12 @@ def parts_for(task_name: str, *rules: str) -> Parts:
     return status.parts
 
 
+# Small networks hold the interpreter half of the time: more threads than processors slow each other down.
+QUICK = ThreadPoolExecutor(
+    min(4, os.cpu_count() or 1), thread_name_prefix="steer", initializer=torch.set_num_threads, initargs=(1,)
+)
+
+
 class Latest(Generic[Q, A]):
     """Answer the newest question only: one at a time in a worker thread, dropping those that newer ones overtook.
 
@@ -285,11 +292,19 @@ class Latest(Generic[Q, A]):
         ``work(question) -> answer``, in a worker thread.
     deliver : callable
         ``deliver(question, answer, error)``; it must bring the result back to the page's own thread.
+    pool : ThreadPoolExecutor, optional
+        `QUICK` for answers at the speed of the hand, which should not wait behind work of seconds.
     """
 
-    pool = ThreadPoolExecutor(4, thread_name_prefix="steer", initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(4, thread_name_prefix="work", initializer=torch.set_num_threads, initargs=(1,))
 
-    def __init__(self, work: Callable[[Q], A], deliver: Callable[[Q, A | None, Exception | None], None]) -> None:
+    def __init__(
+        self,
+        work: Callable[[Q], A],
+        deliver: Callable[[Q, A | None, Exception | None], None],
+        pool: ThreadPoolExecutor | None = None,
+    ) -> None:
+        self.pool = pool or Latest.pool
         self._work, self._deliver = work, deliver
         self._lock = threading.Lock()
         self._waiting: list[Q] = []

@@ -142,10 +142,8 @@ export function render({model, el}) {
       if (!fit(stage.canvas)) return
       glyph(stage.mark, spec.look)
       const g = stage.canvas.getContext("2d"), to = lens(stage.canvas, state.view)
-      const ground = state.grid && paintedGrid("grid", state.grid)
-      g.drawImage(backdrop(stage.canvas, ground, to, ink, edge, ratio), 0, 0)
-      drawParticles(g, spec, frame.arrays, now(), to, ratio, edge)
-      const chosen = frame.header.selected, words = chosen < 0 ? "" : drawTerms(g, spec, frame.arrays, chosen, now(), to, ratio, state.view.half, ink, edge)
+      const ground = state.grid && paintedGrid("grid", state.grid), {image, words} = picture(stage, spec, ground, to, ink, edge, ratio)
+      g.drawImage(image, 0, 0)
       if (peak()) drawPeak(g, peak(), frame.header.line, to, ratio, ink, edge, stage.canvas)
       if (ground) drawKey(g, stage.canvas, ground, rampsOf(state.grid), state.grid.header.name, ratio, ink, edge)
       if (stage.words.textContent !== words) stage.words.textContent = words
@@ -156,9 +154,25 @@ export function render({model, el}) {
     tellTime()
   })
 
+  // A stage without what follows the pointer, kept as long as it would look the same: a drag repaints at every frame.
+  function picture(stage, spec, ground, to, ink, edge, ratio) {
+    const kept = stage.kept, key = [...lookOf(stage.canvas, ink), now(), edge].join()
+    if (kept?.key === key && kept.frame === frame && kept.ground === ground) return kept
+    const image = kept?.image || document.createElement("canvas"), g = image.getContext("2d")
+    image.width = stage.canvas.width
+    image.height = stage.canvas.height
+    g.drawImage(backdrop(stage.canvas, ground, to, ink, edge, ratio), 0, 0)
+    drawParticles(g, spec, frame.arrays, now(), to, ratio, edge)
+    const chosen = frame.header.selected
+    const words = chosen < 0 ? "" : drawTerms(g, spec, frame.arrays, chosen, now(), to, ratio, state.view.half, ink, edge)
+    return (stage.kept = {key, frame, ground, image, words})
+  }
+
+  const lookOf = (canvas, ink) => [canvas.width, canvas.height, state.view.x, state.view.y, state.view.half, ink, frame.header.line]
+
   // What lies behind the particles, kept until the landscape, the view, the size or the theme changes.
   function backdrop(canvas, ground, to, ink, edge, ratio) {
-    const key = [canvas.width, canvas.height, state.view.x, state.view.y, state.view.half, ink, frame.header.line].join()
+    const key = lookOf(canvas, ink).join()
     if (state.back?.key === key && state.back.ground === ground) return state.back.image
     const image = document.createElement("canvas"), g = image.getContext("2d")
     image.width = canvas.width
@@ -306,7 +320,7 @@ export function render({model, el}) {
   // The peak follows the hand at once; the server's answers follow it.
   const rounded = (place) => place.slice(0, model.peak.length).map((v) => Math.round(1000 * Math.min(1, Math.max(-1, v))) / 1000)
   const sendPeak = () => { if (state.drag) model.peak = rounded(state.drag.peak) }
-  const sendSoon = onceAFrame(sendPeak)
+  const sendSoon = atMost(30, sendPeak)
   function movePeak(place, now = false) {
     const at = rounded(place)
     if (now) model.peak = at

@@ -65,12 +65,17 @@ class MixtureFlow(nn.Module):
 
         ``observations`` (M, S) are not looked at: the mixture is the same for every state.
         """
-        times = torch.as_tensor(t, dtype=actions.dtype, device=actions.device).reshape(-1, 1)  # (1 or M, 1)
-        variances = (1.0 - times).square() + (times * self.scales).square()  # (1 or M, C)
-        offsets = actions[:, None] - times[..., None] * self.means  # (M, C, D)
-        shares = self._log_terms(offsets, variances).softmax(1)
-        slopes = (times * self.scales.square() - (1.0 - times)) / variances
-        return (shares[..., None] * (self.means + slopes[..., None] * offsets)).sum(1)
+        times = t if isinstance(t, (int, float)) else t.to(actions).reshape(-1)  # a number or (1 or M,)
+        scales, means = self.scales[:, None], self.means.mT[..., None]  # (C, 1), (D, C, 1)
+        variances = (1.0 - times) ** 2 + (times * scales) ** 2  # (C, 1 or M)
+        offsets = actions.mT[:, None] - times * means  # (D, C, M): long rows are summed faster than short ones
+        terms = self._log_terms(offsets, variances)
+        shares = torch.exp(
+            terms - terms.amax(0)
+        )  # not softmax: along the first axis its last few rows round differently
+        shares = shares / shares.sum(0)  # (C, M)
+        slopes = (times * scales.square() - (1.0 - times)) / variances
+        return (shares * (means + slopes * offsets)).sum(1).mT.contiguous()
 
     def mean(self) -> Tensor:
         """Mean of the mixture, (D,)."""
@@ -85,8 +90,8 @@ class MixtureFlow(nn.Module):
 
     def log_density(self, actions: Tensor) -> Tensor:
         """Log density (M,) of the mixture, before any clipping, at ``actions`` (M, D)."""
-        offsets = actions[:, None] - self.means
-        return self._log_terms(offsets, self.scales.square()[None]).logsumexp(1)
+        offsets = actions.mT[:, None] - self.means.mT[..., None]
+        return self._log_terms(offsets, self.scales.square()[:, None]).logsumexp(0)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw ``count`` actions (M, D) directly, without the flow and without clipping."""
@@ -102,6 +107,6 @@ class MixtureFlow(nn.Module):
         return component, distance
 
     def _log_terms(self, offsets: Tensor, variances: Tensor) -> Tensor:
-        """log π_k N(offset; 0, variance I), (M, C), for ``offsets`` (M, C, D) and ``variances`` (1 or M, C)."""
-        normalizer = 0.5 * self.action_dim * torch.log(2.0 * math.pi * variances)
-        return torch.log(self.weights) - normalizer - offsets.square().sum(-1) / (2.0 * variances)
+        """log π_k N(offset; 0, variance I), (C, M), for ``offsets`` (D, C, M) and ``variances`` (C, 1 or M)."""
+        normalizer = torch.log(self.weights)[:, None] - 0.5 * self.action_dim * torch.log(2.0 * math.pi * variances)
+        return normalizer - offsets.square().sum(0) / (2.0 * variances)

@@ -32,7 +32,7 @@ from workbench.ui.notice import Notice, number_pane, numbers
 from workbench.ui.particles.presets import PRESETS, tell
 from workbench.ui.policy_choice import PolicyChoice
 from workbench.ui.scene import Policy, Question
-from workbench.ui.session import CACHE, Cache, Latest
+from workbench.ui.session import CACHE, QUICK, Cache, Latest
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
@@ -90,7 +90,7 @@ class LandscapePage(Page):
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.terrain: Terrain | None = None
         self._polling = self._setting = False
-        self._work: Latest[View, Terrain] = Latest(self._find, self.later(self._show))
+        self._work: Latest[View, Terrain] = Latest(self._find, self.later(self._show), QUICK)
         self._awaited = Awaited(cache, self.ask)
         self.notice = Notice(self._awaited.pressed)
         self._make_controls()

@@ -28,7 +28,7 @@ from workbench.ui.particles.tour import TOUR
 from workbench.ui.policy_choice import PolicyChoice
 from workbench.ui.room import OvertakenError, Play, ending_of, episodes
 from workbench.ui.scene import Answer, Policy, Question
-from workbench.ui.session import CACHE, Cache, Latest
+from workbench.ui.session import CACHE, QUICK, Cache, Latest
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.toolbar import Export, Stop
@@ -60,7 +60,7 @@ class ParticlesPage(Page):
         self._polling = self._restoring = False
         self._artist, self._awaited = Artist(cache), Awaited(cache, self.ask)
         self._offered: Parts | None = None  # for which the lists of rules were made
-        self._pictures: Latest[tuple[Question, str], Picture] = Latest(self._artist.draw, self.later(self._show))
+        self._pictures: Latest[tuple[Question, str], Picture] = Latest(self._artist.draw, self.later(self._show), QUICK)
         self._episodes: Latest[Question, list[Play]] = Latest(self._play, self.later(self._show_plays))
         self._make_controls(arguments.get("ground", "learned"))
         half = dict(sizing_mode="stretch_both", margin=0)
