@@ -4,13 +4,14 @@ import base64
 import re
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import panel as pn
 import pytest
 from bokeh.document import Document
-from bokeh.models import ColumnDataSource
+from bokeh.models import ColumnDataSource, Div
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts
@@ -63,6 +64,29 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Counter:
     made.said = []  # what went to the browser
     monkeypatch.setattr(made.toolbar, "_send_msg", made.said.append)
     return made
+
+
+def test_held_changes_go_out_once_at_the_end_and_are_not_taken_for_the_browsers(page: Counter) -> None:
+    page.document, model = Document(), Div(text="first")
+    page.document.add_root(model)
+    sent: list[Any] = []
+    echoes: list[Any] = []
+    page.document.on_change(lambda event: sent.append((event.attr, event.new)))
+    model.on_change("text", lambda attr, old, new: echoes.append(new))
+    with page.held():
+        model.text = "second"
+        with page.held():
+            model.text = "third"
+        assert not sent
+    assert sent == [("text", "third")]
+    assert not echoes
+
+
+def test_no_page_holds_by_panels_hold(root: Path) -> None:
+    """It loses messages when two batches wait for one connection: `Page.held`."""
+    pages = list((root / "workbench" / "ui").glob("*/*.py"))
+    assert any("self.held()" in page.read_text(encoding="utf-8") for page in pages)
+    assert [page.name for page in pages if "with pn.io.hold" in page.read_text(encoding="utf-8")] == []
 
 
 def test_quick_changes_are_one_step_of_undo() -> None:
