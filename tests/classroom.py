@@ -20,12 +20,17 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync"
 )
-# Nothing asks or announces: no news (the empty address would still ask), no look for a new version.
 OPTIONS = (
     "--IdentityProvider.token=", "--ServerApp.open_browser=False", "--ServerApp.allow_root=True",
-    "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None",
+    "--LabApp.expose_app_in_browser=True",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
 )  # fmt: skip
+SETTINGS = {
+    # All cells are drawn, not only those in view: those who look want all of them.
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    # It is this setting that asks about news; no option of the server does.
+    "apputils-extension/notification": {"fetchNews": "false", "doNotDisturbMode": True},
+}
 IDLE = ".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]"
 DIALOG = ".jp-Dialog"
 RED = '[data-mime-type="application/vnd.jupyter.stderr"], .jp-RenderedText[data-mime-type*=error]'
@@ -40,10 +45,10 @@ COUNTS = """() => {
 @contextmanager
 def jupyterlab(folder: Path, home: Path, env: Mapping[str, str]) -> Iterator[str]:
     """JupyterLab on the notebooks in ``folder``, its own files in ``home``; yields its address."""
-    # All cells are drawn, not only those in view: those who look want all of them.
-    path = home / "config/lab/user-settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"windowingMode": "none"}))
+    for name, setting in SETTINGS.items():
+        path = home / "config" / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(setting))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -99,6 +99,14 @@ _ALL = (
         factor=1.5,
     ),
     Question(
+        "vgf.budgets",
+        "VGF's critic is trained with L_train = 0, 1 or 3, and the policy then plays with L_test = 1 to 30. Which of the two budgets "
+        "changes the return more?",
+        "L_test moves the actions that are played: too many steps, and they leave the roads that people drove. L_train reaches the "
+        "return only through the critic, whose targets also hold ten recorded rewards and a mean over all particles.",
+        {"train": "L_train", "test": "L_test", "same": "Both about as much"},
+    ),
+    Question(
         "shift.best",
         "On three exits, which guidance weight earns the most: 0.03, 0.3, 3 or 30?",
         "The top of the hill lies at a small push: enough to prefer the main exit, not enough to leave the roads that people drove.",
