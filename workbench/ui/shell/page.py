@@ -208,10 +208,11 @@ class Page(ABC):
                 self.toolbar.tell(str(error))
         elif what == "export" and message.get("index") in range(len(self._labels)):
             label = self._labels[message["index"]]
-            if label in PICTURES or label == SAVED:
+            own = next((export for export in self._exports if export.label == label), None)
+            if own is None:
                 self._save(label)
-            else:
-                self._export(next(export for export in self._exports if export.label == label))
+            else:  # a page may make its own PNG
+                self._export(own)
 
     def _save(self, label: str) -> None:
         """A picture is drawn by the browser, which has everything; the saved page is made here."""
