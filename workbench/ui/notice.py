@@ -31,7 +31,7 @@ class Notice(pn.Column):
         }  # moves nothing below it
         self._words = pn.pane.HTML("", stylesheets=[STYLE], margin=0, sizing_mode="stretch_width")
         self._button = pn.widgets.Button(
-            label="", margin=(6, 0, 0, 0), align="center", css_classes=["wb-notice-button"]
+            stylesheets=[STYLE], label="", margin=(6, 0, 0, 0), align="center", css_classes=["wb-notice-button"]
         )
         self._button.on_click(lambda _: pressed())
         super().__init__(self._words, visible=False, styles=over, margin=0, sizing_mode="stretch_width", **options)
