@@ -73,8 +73,10 @@ def trained(page: Page) -> None:
 def compared(page: Page) -> None:
     """Two rules at their best."""
     page.get_by_label("Words").fill("seed=0")
-    for words in ("weight=1", "steps=3"):
-        page.locator("tbody tr", has_text=words).first.locator("input").click()
+    expect(page.locator("tbody tr")).to_have_count(len(GRID.jobs()) // 2)
+    for rule, setting in (("qgf", "weight=1"), ("vgf", "steps=3")):
+        row = page.locator("tbody tr").filter(has=page.get_by_text(setting, exact=True)).filter(has_text=rule)
+        row.locator("input").click()
     expect(page.get_by_text("2 runs side by side")).to_be_visible()
 
 

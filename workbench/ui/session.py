@@ -94,6 +94,11 @@ class ClosingError(Exception):
     """The server ends, or the user does: what is being made is not wanted any more."""
 
 
+def told(error: Exception | None) -> str:
+    """An error for the user: the engine's own words, or the kind of what nobody foresaw (the log has the traceback)."""
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+
+
 class Cache:
     """The parts of every source (`workbench.ui.sources`) by its name, for the whole process.
 
@@ -251,7 +256,7 @@ class Cache:
         except Exception as error:  # as above
             expected = isinstance(error, ValueError)
             log.warning("training %s for %s failed: %s", made.part, source.name, error, exc_info=not expected)
-            made.error = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            made.error = told(error)
 
 
 CACHE = Cache()

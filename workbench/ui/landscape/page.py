@@ -32,7 +32,7 @@ from workbench.ui.notice import Notice, number_pane, numbers
 from workbench.ui.particles.presets import PRESETS, tell
 from workbench.ui.policy_choice import PolicyChoice
 from workbench.ui.scene import Policy, Question
-from workbench.ui.session import CACHE, QUICK, Cache, Latest
+from workbench.ui.session import CACHE, QUICK, Cache, Latest, told
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
@@ -40,7 +40,6 @@ from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.stories import Stories
 
 log = logging.getLogger(__name__)
-WAIT_SECONDS = 0.15
 MOST = 128  # action numbers that a plane is laid through
 LOOKS = {"Image": "image", "Contours": "contours"}
 QUANTITIES = {
@@ -89,7 +88,7 @@ class LandscapePage(Page):
         self.question, self.shown, problems = read_view(arguments)
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.terrain: Terrain | None = None
-        self._polling = self._setting = False
+        self._setting = False
         self._work: Latest[View, Terrain] = Latest(self._find, self.later(self._show), QUICK)
         self._awaited = Awaited(cache, self.ask)
         self.notice = Notice(self._awaited.pressed)
@@ -202,13 +201,8 @@ class LandscapePage(Page):
             return
         self._work.drop()
         self.notice.say(*words)
-        if words.kind == "loading" and not self._polling:
-            self._polling = True
-            self.every(WAIT_SECONDS, self._again)
-
-    def _again(self) -> None:
-        self._polling = False
-        self.ask()
+        if words.kind == "loading":
+            self.again(self.ask)
 
     # Controls
 
@@ -298,8 +292,9 @@ class LandscapePage(Page):
         with self.held():
             if found is None:
                 log.warning("no landscape for %s: %s", view, error, exc_info=not isinstance(error, ValueError))
-                words = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-                self.notice.say("error", f"{RULES[view.question.first.rule].title} could not be computed. {words}")
+                self.notice.say(
+                    "error", f"{RULES[view.question.first.rule].title} could not be computed. {told(error)}"
+                )
                 return
             self.terrain = found
             self.notice.say("hint" if self.hint else "", self.hint)

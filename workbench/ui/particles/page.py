@@ -28,7 +28,7 @@ from workbench.ui.particles.tour import TOUR
 from workbench.ui.policy_choice import PolicyChoice
 from workbench.ui.room import OvertakenError, Play, ending_of, episodes
 from workbench.ui.scene import Answer, Policy, Question
-from workbench.ui.session import CACHE, QUICK, Cache, Latest
+from workbench.ui.session import CACHE, QUICK, Cache, Latest, told
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.toolbar import Export, Stop
@@ -37,7 +37,6 @@ from workbench.ui.stories import Stories
 
 log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
-WAIT_SECONDS = 0.15
 
 
 class ParticlesPage(Page):
@@ -57,7 +56,7 @@ class ParticlesPage(Page):
         self.plays: list[Play] | None = None
         self._version = 0
         self._touched = (0, "")
-        self._polling = self._restoring = False
+        self._restoring = False
         self._artist, self._awaited = Artist(cache), Awaited(cache, self.ask)
         self._offered: Parts | None = None  # for which the lists of rules were made
         self._pictures: Latest[tuple[Question, str], Picture] = Latest(self._artist.draw, self.later(self._show), QUICK)
@@ -252,13 +251,8 @@ class ParticlesPage(Page):
             return
         self._pictures.drop()
         self.say(*words)
-        if words.kind == "loading" and not self._polling:
-            self._polling = True
-            self.every(WAIT_SECONDS, self._ask_again)
-
-    def _ask_again(self) -> None:
-        self._polling = False
-        self.ask()
+        if words.kind == "loading":
+            self.again(self.ask)
 
     def say(self, kind: str, text: str, progress: float | None = None, button: str = "") -> None:
         """Put words over the stages; "" takes them away."""
@@ -284,8 +278,7 @@ class ParticlesPage(Page):
             if picture is None:
                 assert error is not None
                 log.warning("steering failed for %s: %s", question, error, exc_info=not isinstance(error, ValueError))
-                words = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-                self.say("error", f"This could not be computed. {words}")
+                self.say("error", f"This could not be computed. {told(error)}")
                 return
             hint = self.hint or ("" if question.peak is None else stale([policy.rule for policy in question.policies]))
             self.say("hint" if hint else "", hint)

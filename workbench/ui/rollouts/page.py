@@ -33,7 +33,7 @@ from workbench.ui.rollouts.scene import Order, Played, as_csv, play
 from workbench.ui.rollouts.story import STORIES, tell
 from workbench.ui.rollouts.strip import Scene, Strip
 from workbench.ui.room import OvertakenError
-from workbench.ui.session import CACHE, Cache, Latest
+from workbench.ui.session import CACHE, Cache, Latest, told
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
@@ -42,7 +42,6 @@ from workbench.ui.sources import find
 from workbench.ui.stories import Stories
 
 log = logging.getLogger(__name__)
-WAIT_SECONDS = 0.15
 
 
 class RolloutsPage(Page):
@@ -73,7 +72,7 @@ class RolloutsPage(Page):
         self.order, problems = read_link(arguments)
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.both: tuple[Played, Played] | None = None
-        self._polling = self._setting = False
+        self._setting = False
         self._share = 0.0
         self._work: Latest[Order, tuple[Played, Played]] = Latest(self._play, self.later(self._show))
         self._awaited = Awaited(cache, self.ask)
@@ -193,7 +192,7 @@ class RolloutsPage(Page):
         self._work.drop()
         self.notice.say(*words)
         if words.kind == "loading":
-            self._again(self.ask)
+            self.again(self.ask)
 
     # Controls
 
@@ -326,18 +325,7 @@ class RolloutsPage(Page):
             return
         if self._share > 0.0 or self.both is None:
             self.notice.say("loading", f"Playing {2 * self.order.episodes:,} episodes…", self._share)
-        self._again(self._report)
-
-    def _again(self, call: Any) -> None:
-        if self._polling:
-            return
-        self._polling = True
-
-        def later() -> None:
-            self._polling = False
-            call()
-
-        self.every(WAIT_SECONDS, later)
+        self.again(self._report)
 
     def _show(self, order: Order, both: tuple[Played, Played] | None, error: Exception | None) -> None:
         if order != self.order or isinstance(error, OvertakenError):
@@ -345,8 +333,7 @@ class RolloutsPage(Page):
         with self.held():
             if both is None:
                 log.warning("rollouts failed for %s: %s", order, error, exc_info=not isinstance(error, ValueError))
-                words = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-                self.notice.say("error", f"{RULES[order.rule].title} could not be played. {words}")
+                self.notice.say("error", f"{RULES[order.rule].title} could not be played. {told(error)}")
                 return
             self.both = both
             self.notice.say("hint" if self.hint else "", self.hint)

@@ -20,6 +20,7 @@ from workbench.ui.shell.sheet import Scrub, Sheet, names_of, saved_page
 from workbench.ui.shell.toolbar import Export, Stop, Toolbar
 
 log = logging.getLogger(__name__)
+SOON = 0.15  # seconds between two looks at what is being made
 PICTURES = {"PNG picture": "png", "SVG picture": "svg"}  # the browser draws them
 SAVED = "HTML that works offline"
 
@@ -61,7 +62,7 @@ class Page(ABC):
         self.cache = cache
         self.document: Document | None = pn.state.curdoc
         self._loop = None if self.document is None else IOLoop.current()
-        self.closed = self._ready = False
+        self.closed = self._ready = self._waits = False
         self._early: list[Callable[[], None]] = []
         self._history: History | None = None
         self._exports = self.exports()
@@ -176,6 +177,17 @@ class Page(ABC):
                     call()
 
         self.document.add_timeout_callback(again, max(1, round(1000 * seconds)))
+
+    def again(self, call: Callable[[], None]) -> None:
+        """Call ``call`` soon, as to look how far something is; while one such call waits, others are not added."""
+
+        def now() -> None:
+            self._waits = False
+            call()
+
+        if not self._waits:
+            self._waits = True
+            self.every(SOON, now)
 
     # What the shell calls
 
