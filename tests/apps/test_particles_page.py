@@ -218,19 +218,20 @@ def test_the_room_is_trained_for_and_the_agent_moves(page: Page, server: str) ->
     page.reload()
     expect(where).to_have_text("0.48, 0.00")
     assert numbers(page, "qgf")["Q estimate"] == shown
-    # A rule with a part of its own: trained when it is chosen, cancelled, trained all the same, while the page lives.
+    # FQL's part is trained when it is chosen, and can be cancelled; ReBRAC's takes a third of the time.
     rules.select_option(label="FQL")
     notice, button = page.locator(".wb-notice"), page.locator(".wb-notice-button")
     expect(notice).to_contain_text("Training what FQL needs (one step)")
     button.click()
     expect(notice).to_contain_text("was cancelled")
     expect(button).to_have_text("Train it")
-    button.click()
+    rules.select_option(label="ReBRAC")
+    expect(notice).to_contain_text("Training what ReBRAC needs (rebrac actor)")
     expect(button).to_have_text("Cancel")
-    page.locator(".wb-stage[data-rule=fql]").wait_for(timeout=TRAINING_MS)
+    page.locator(".wb-stage[data-rule=rebrac]").wait_for(timeout=TRAINING_MS)
     expect(notice).to_be_hidden()
-    until(lambda: "±" in numbers(page, "fql").get("Return", ""), 30)
-    assert float(numbers(page, "fql")["Shift"]) > 0.0
+    until(lambda: "±" in numbers(page, "rebrac").get("Return", ""), 30)
+    assert float(numbers(page, "rebrac")["Shift"]) > 0.0
 
 
 def test_the_app_file_is_served_by_panel_and_a_stopped_server_is_told(root: Path, browser: Browser) -> None:
