@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, expect
 
-from workbench.course.handout import MATH, with_svg_math, write_handout
+from workbench.course.handout import MATH, slides, with_svg_math, write_handout
 from workbench.plots.still import equation_svg
 from workbench.ui.saved_figures import FIGURES, save_figure
 
@@ -60,6 +60,16 @@ def test_money_and_code_are_no_formulas():
     text = with_svg_math(book).cells[0].source
     assert text.count("<img") == 1
     assert "`$x$`" in text
+
+
+def test_a_heading_in_the_middle_of_a_cell_begins_a_slide():
+    cells = [
+        nbformat.v4.new_markdown_cell("# One\n\nText.\n\n## Two\n\nMore."),
+        nbformat.v4.new_code_cell("## no heading\n1"),
+    ]
+    found = slides(nbformat.v4.new_notebook(cells=cells), "One")
+    assert found.count('<section class="slide">') == 2
+    assert found.index("More.") > found.index("</section>")
 
 
 def test_wrong_input_says_what(tmp_path, notebook):

@@ -149,9 +149,12 @@ def slides(notebook: Any, title: str) -> str:
     """A notebook as slides: one for each heading, moved by arrow keys or by scrolling."""
     groups: list[list[Any]] = []
     for cell in notebook.cells:
-        if not groups or (cell.cell_type == "markdown" and re.match(r"#{1,2} ", cell.source)):
-            groups.append([])
-        groups[-1].append(cell)
+        # A heading in the middle of a cell begins a slide too.
+        texts = re.split(r"^(?=#{1,2} )", cell.source, flags=re.MULTILINE) if cell.cell_type == "markdown" else []
+        for piece in [nbformat.v4.new_markdown_cell(text) for text in texts if text.strip()] or [cell]:
+            if not groups or (piece.cell_type == "markdown" and re.match(r"#{1,2} ", piece.source)):
+                groups.append([])
+            groups[-1].append(piece)
     sections = ""
     for cells in groups:
         part = nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
