@@ -257,11 +257,12 @@ def test_the_app_file_is_served_by_panel_and_a_stopped_server_is_told(root: Path
         while "Bokeh app running" not in (line := process.stderr.readline()):
             assert line, "the server ended"
         page = browser.new_page()
+        page.set_default_navigation_timeout(120_000)  # the first page imports everything, on a busy machine slowly
         open_page(page, f"http://127.0.0.1:{port}/particles")
         expect(page).to_have_title("Workbench – Particles")
         expect(page.locator(".wb-lost")).to_be_hidden()
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     expect(page.locator(".wb-lost")).to_contain_text("connection to the server is lost")
     page.close()
