@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import panel as pn
 from bokeh.document import Document
+from bokeh.document.events import DocumentChangedEvent
 from tornado.ioloop import IOLoop
 
 from workbench.ui.session import CACHE, Cache, Latest
@@ -64,6 +65,7 @@ class Page(ABC):
         self._loop = None if self.document is None else IOLoop.current()
         self.closed = self._ready = self._waits = False
         self._early: list[Callable[[], None]] = []
+        self._unsent: list[DocumentChangedEvent] = []
         self._history: History | None = None
         self._exports = self.exports()
         drawn = [] if type(self).sheet is Page.sheet else [*PICTURES, SAVED]
@@ -162,9 +164,23 @@ class Page(ABC):
         try:
             yield
         finally:
-            for event in document.callbacks._held_events:
-                event.callback_invoker = None  # else Panel takes its own changes for the browser's
+            self._unsent += document.callbacks._held_events
+            document.callbacks._held_events = []
             document.unhold()
+            self._send()
+
+    def _send(self) -> None:
+        """Hand the changes to Bokeh, in order; outside its lock, where Panel runs some callbacks, in the next tick."""
+        if self.document is None or self.closed:
+            return
+        session = getattr(self.document.session_context, "session", None)
+        if session is not None and session._pending_writes is None:
+            self.document.add_next_tick_callback(self._send)
+            return
+        events, self._unsent = self._unsent, []
+        for event in events:
+            event.callback_invoker = None  # else Panel takes its own changes for the browser's
+            self.document.callbacks.trigger_on_change(event)
 
     def every(self, seconds: float, call: Callable[[], None]) -> None:
         """Call ``call`` in ``seconds``, once, unless the user left before (and never outside a server)."""
