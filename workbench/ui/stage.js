@@ -320,7 +320,7 @@ export function render({model, el}) {
   // The peak follows the hand at once; the server's answers follow it.
   const rounded = (place) => place.slice(0, model.peak.length).map((v) => Math.round(1000 * Math.min(1, Math.max(-1, v))) / 1000)
   const sendPeak = () => { if (state.drag) model.peak = rounded(state.drag.peak) }
-  const sendSoon = atMost(30, sendPeak)
+  const sendSoon = atMost(20, sendPeak)
   function movePeak(place, now = false) {
     const at = rounded(place)
     if (now) model.peak = at
