@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,14 +44,12 @@ def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("lab") / "store"
 
 
-@pytest.fixture(scope="session")
-def server(root: Path, tmp_path_factory: pytest.TempPathFactory, store_folder: Path) -> Iterator[str]:
-    """`serve` in a process of its own; it must also stop cleanly."""
+@contextmanager
+def serving(root: Path, home: Path, store: Path) -> Iterator[str]:
+    """`serve` in a process of its own; it must also stop cleanly. Caches and trainings are kept in ``home``."""
     port = free_port()
-    # A cache of its own, so that the loading state is always seen and no user's file is read.
-    env = os.environ | {"PYTHONPATH": str(root), "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
-    env["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))  # where trainings are kept
-    env["WORKBENCH_STORE"] = str(store_folder)
+    env = os.environ | {"PYTHONPATH": str(root), "WORKBENCH_STORE": str(store)}
+    env |= {"XDG_CACHE_HOME": str(home / "cache"), "XDG_DATA_HOME": str(home / "data")}
     command = f"from workbench.ui.serve import serve; serve(port={port}, show=False)"
     process = subprocess.Popen([sys.executable, "-c", command], env=env, cwd=root, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -61,6 +60,13 @@ def server(root: Path, tmp_path_factory: pytest.TempPathFactory, store_folder: P
     rest, _ = process.communicate(timeout=20)
     assert process.returncode == 0
     assert "has stopped" in rest
+
+
+@pytest.fixture(scope="session")
+def server(root: Path, tmp_path_factory: pytest.TempPathFactory, store_folder: Path) -> Iterator[str]:
+    """One server for all pages."""
+    with serving(root, tmp_path_factory.mktemp("home"), store_folder) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

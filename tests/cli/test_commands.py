@@ -19,7 +19,7 @@ from workbench.engine.training.config import CriticName
 COMMANDS = ("doctor", "tasks", "rules", "generate", "fit", "evaluate", "steer", "serve")
 TIMES = ("ms_per_action", "ms_per_decision", "ms_alone")
 RESULT = {
-    "task", "rule", "settings", "episodes", "seed", "return", "success", "shift", "budget", "q_estimate", "q_gap",
+    "task", "rule", "settings", "episodes", "seed", "return", "success", "shift", "budget", "transport", "q_estimate", "q_gap",
     "q_gap_interval", "support", "coverage", "chunk", "network_evaluations", "network_evaluations_per_action", *TIMES,
 }  # fmt: skip
 
@@ -146,6 +146,8 @@ def test_evaluate(command: Command, trained: Path, rule: str) -> None:
         assert result[name]["low"] <= result[name]["mean"] <= result[name]["high"]
     assert set(result["shift"]) == SHIFT
     assert set(result["support"]) == {"distance", "usual", "inside"}
+    bounded = {"mmd2", "bound", "stepwise", "unproven"} if "alpha" in result["settings"] else set()
+    assert set(result["transport"] or {}) == bounded
     assert len(result["coverage"]["shares"]) == 4
     assert result["settings"] == RULES[rule]().model_dump()
     again = command("evaluate", trained, "--rule", rule, "--episodes", 3, "--seed", 5, "--json").json
