@@ -38,7 +38,7 @@ def _no_store_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         os.environ["WORKBENCH_STORE"] = before
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the server's runs are."""
     return tmp_path_factory.mktemp("lab") / "store"
@@ -62,9 +62,9 @@ def serving(root: Path, home: Path, store: Path) -> Iterator[str]:
     assert "has stopped" in rest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(root: Path, tmp_path_factory: pytest.TempPathFactory, store_folder: Path) -> Iterator[str]:
-    """One server for all pages."""
+    """A server of each file's own: what it has trained and what lies in its store depends on no other file's tests."""
     with serving(root, tmp_path_factory.mktemp("home"), store_folder) as url:
         yield url
 

@@ -6,24 +6,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from apps.conftest import serving
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from workbench.engine.steering.rules import RULES, rules_without_parts
 
 pytestmark = pytest.mark.browser
 TRAINING_MS = 400_000  # eight seconds on a free machine
-
-
-@pytest.fixture(scope="module")
-def server(root: Path, tmp_path_factory: pytest.TempPathFactory, store_folder: Path) -> Iterator[str]:
-    """A server of this file's own: nobody has trained for the room yet, whatever ran before."""
-    with serving(root, tmp_path_factory.mktemp("home"), store_folder) as url:
-        yield url
 
 
 def open_page(page: Page, address: str) -> None:
