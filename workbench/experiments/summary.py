@@ -29,7 +29,6 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "q_gap": ("q_gap",),
     "support": ("support", "distance"),
     "inside": ("support", "inside"),
-    "mmd2": ("shift", "mmd2"),
     "transport_mmd2": ("transport", "mmd2"),
     "transport_bound": ("transport", "bound"),
 }

@@ -12,6 +12,7 @@ import torch
 
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.metrics.choose import Played, choose_budget
+from workbench.engine.metrics.evaluate import SHIFT_DRAWS, SHIFT_STATES, support_of
 from workbench.engine.metrics.intervals import Interval, bootstrap_runs
 from workbench.engine.metrics.shift import draw_clouds
 from workbench.engine.metrics.support import DataSupport
@@ -29,7 +30,6 @@ from workbench.experiments.place import Stopped, never
 LADDER = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 STEPS = (0, 1, 2, 3, 5, 10, 20, 40)
 IN_SUPPORT = 0.5  # a value's actions must mostly be such as the data hold, else no dataset can say what they are worth
-STATES, DRAWS = 64, 32  # at which that is measured
 MOST_SEEDS = 1_000_000  # of --seed: rounds and grid take seeds of their own beside each other
 
 
@@ -242,11 +242,10 @@ def _inside(
     """Share of each value's actions in the data's support, mean over runs, at states of each run's own dataset."""
     shares: dict[float, list[float]] = {value: [] for value in rules}
     for run, some in zip(runs, parts, strict=True):
-        probes = run.probes[:STATES].to(some.device)
+        probes = run.probes[:SHIFT_STATES].to(some.device)
         for value, rule in rules.items():
-            clouds = draw_clouds(rule, some, probes, DRAWS, torch.Generator(some.device).manual_seed(seed))
-            first_step = clouds.chosen[..., : some.step_dim].cpu().numpy()
-            shares[value].append(data.measure(probes.cpu().numpy(), first_step).inside)
+            clouds = draw_clouds(rule, some, probes, SHIFT_DRAWS, torch.Generator(some.device).manual_seed(seed))
+            shares[value].append(support_of(clouds, data, some, probes).inside)
     return {value: float(np.mean(found)) for value, found in shares.items()}
 
 

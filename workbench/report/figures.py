@@ -62,11 +62,8 @@ def _frontier(curves: list[Curve]) -> Picture:
 def _budget(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
     series = []
     for curve in curves:
-        seeds = sorted({seed for point in curve.points for seed in point.seeds})
-        at = _places(curve, values)
+        seeds, at, beside, labels = _along(axis, curve, values)
         low, high = (np.array([getattr(point.returns, end) for point in curve.points]) for end in ("low", "high"))
-        labels = tuple(f"{curve.name}, {axis} = {point.value:g}" for point in curve.points)
-        beside = np.broadcast_to(at, (len(seeds), len(at)))
         series.append(
             Series(
                 f"{curve.name}: return", curve.rule, at, curve.column("return"), low, high, beside,
@@ -92,10 +89,7 @@ def _budget(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
 def _gap(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
     series = []
     for curve in curves:
-        seeds = sorted({seed for point in curve.points for seed in point.seeds})
-        at = _places(curve, values)
-        beside = np.broadcast_to(at, (len(seeds), len(at)))
-        labels = tuple(f"{curve.name}, {axis} = {point.value:g}" for point in curve.points)
+        seeds, at, beside, labels = _along(axis, curve, values)
         gaps = curve.column("q_gap")
         series.append(
             Series(curve.name, curve.rule, at, gaps, None, None, beside, _by_seed(curve, "q_gap", seeds), labels)
@@ -111,10 +105,7 @@ def _gap(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
 def _discrepancy(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
     series = []
     for curve in curves:
-        seeds = sorted({seed for point in curve.points for seed in point.seeds})
-        at = _places(curve, values)
-        beside = np.broadcast_to(at, (len(seeds), len(at)))
-        labels = tuple(f"{curve.name}, {axis} = {point.value:g}" for point in curve.points)
+        seeds, at, beside, labels = _along(axis, curve, values)
         for words, name, dashed in (("measured", "transport_mmd2", False), ("the bound", "transport_bound", True)):
             middle, each = (_above_zero(found) for found in (curve.column(name), _by_seed(curve, name, seeds)))
             series.append(
@@ -135,8 +126,12 @@ def _above_zero(values: np.ndarray) -> np.ndarray:
     return np.where(values > 0.0, values, np.nan)
 
 
-def _places(curve: Curve, values: np.ndarray) -> np.ndarray:
-    return np.searchsorted(values, [point.value for point in curve.points]).astype(np.float64)
+def _along(axis: str, curve: Curve, values: np.ndarray) -> tuple[list[int], np.ndarray, np.ndarray, tuple[str, ...]]:
+    """What all figures over a budget share: seeds, places (P,) of the curve's points, the same for each seed, and labels."""
+    seeds = sorted({seed for point in curve.points for seed in point.seeds})
+    at = np.searchsorted(values, [point.value for point in curve.points]).astype(np.float64)
+    labels = tuple(f"{curve.name}, {axis} = {point.value:g}" for point in curve.points)
+    return seeds, at, np.broadcast_to(at, (len(seeds), len(at))), labels
 
 
 def _by_seed(curve: Curve, name: str, seeds: Iterable[int]) -> np.ndarray:

@@ -168,7 +168,7 @@ def evaluate(
         q_estimate=None if gaps is None else float(played.q_first.mean()),
         q_gap=None if gaps is None else float(gaps.mean()),
         q_gap_interval=None if gaps is None else bootstrap_mean(gaps, seed),
-        support=None if data is None else _support(data, parts, probes, clouds),
+        support=None if data is None else support_of(clouds, data, parts, probes),
         coverage=_coverage(task, path, played) if isinstance(task, KnowsModes) else None,
         chunk=parts.chunk,
         network_evaluations=network_evaluations(rule, parts, probes[0]),
@@ -179,7 +179,8 @@ def evaluate(
     )
 
 
-def _support(data: DataSupport, parts: Parts, probes: Tensor, clouds: Clouds) -> Support:
+def support_of(clouds: Clouds, data: DataSupport, parts: Parts, probes: Tensor) -> Support:
+    """How near the actions chosen at ``probes`` (B, S) are to the data; of an action chunk the first step."""
     return data.measure(probes.cpu().numpy(), clouds.chosen[..., : parts.step_dim].cpu().numpy())
 
 
