@@ -45,6 +45,8 @@ class Client:
         address = f"{self._url.replace('http', 'ws')}{self._path.split('?')[0]}/ws"
         request = HTTPRequest(address, headers={"Origin": self._url}, request_timeout=60, connect_timeout=60)
         self.socket = await websocket_connect(request, subprotocols=["bokeh", found.group(1)], max_message_size=2**28)
+        # As browsers do: else the second part of a message waits until the server's kernel acknowledges the first (40 ms).
+        self.socket.protocol.set_nodelay(True)
         await self._receive("ACK")
         await self._send("PULL-DOC-REQ", {})
         content, _ = await self._receive("PULL-DOC-REPLY")

@@ -66,7 +66,7 @@ def test_the_code_draws_the_same_numbers(page: Page, server: str, root: Path, tm
 def test_every_export_is_saved_and_the_page_scrubs_offline(
     page: Page, server: str, browser: Browser, tmp_path: Path
 ) -> None:
-    open_page(page, f"{server}/particles?rule=qgf&weight=1")
+    open_page(page, f"{server}/particles?rule=qgf&weight=1&shown=512")
     saved = {}
     labels = ["PNG picture", "SVG picture", "CSV of the numbers", "CSV of all particles", "HTML that scrubs offline"]
     for label in labels:
@@ -100,7 +100,7 @@ def test_every_export_is_saved_and_the_page_scrubs_offline(
 
 
 def test_the_peak_is_dragged_and_a_particle_asked(page: Page, server: str) -> None:
-    open_page(page, f"{server}/particles?rule=qgf&weight=1")
+    open_page(page, f"{server}/particles?rule=qgf&weight=1&shown=512")
     box = steered(page).bounding_box()
     assert box is not None
 
@@ -113,7 +113,13 @@ def test_the_peak_is_dragged_and_a_particle_asked(page: Page, server: str) -> No
     page.mouse.down()
     for step in range(1, 11):
         page.mouse.move(*at(0.55 - 0.1 * step, 0.36 - 0.06 * step))
+    drawn = page.locator(".wb-stage[data-rule=qgf] header p")
+    expect(drawn).to_contain_text("256 samples")  # fewer of them follow the hand more often
+    sign = page.locator(".wb-stage[data-rule=qgf] .wb-peak svg").bounding_box()
+    assert sign is not None
+    assert (sign["x"] + 16, sign["y"] + 16) == pytest.approx(at(-0.45, -0.24), abs=1.0)
     page.mouse.up()
+    expect(drawn).to_contain_text("512 samples")
     until(lambda: numbers(page, "qgf") != before)
     page.wait_for_url("**peak=-0.4*")
     steered(page).focus()

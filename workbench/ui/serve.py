@@ -24,6 +24,7 @@ from workbench.ui.links import FIRST
 from workbench.ui.pages import PAGES
 from workbench.ui.session import CACHE
 from workbench.ui.shell.template import opener, title_of
+from workbench.ui.studio import STUDIO
 
 PORT, ADDRESS = 5006, "127.0.0.1"
 HERE = Path(__file__).parent
@@ -158,6 +159,7 @@ def serve(
         verbose=False,
         **lock,
     )
+    STUDIO.start()
     CACHE.status(FIRST.task)  # in the background: the first visitor should not wait for the first task
     host = "127.0.0.1" if address in ("0.0.0.0", "::", "") else address
     url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
@@ -180,6 +182,7 @@ def _run(server: pn.io.server.Server, url: str, show: bool) -> None:
         loop.start()
     finally:
         server.stop()
+        STUDIO.close()
         end_children()
         CACHE.close()
     print("Workbench has stopped", flush=True)

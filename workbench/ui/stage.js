@@ -5,9 +5,9 @@ function makeStage(parent) {
   const mark = element("canvas", "wb-glyph", head), heads = element("div", "", head)
   const title = element("h2", "", heads), subtitle = element("p", "", heads)
   const frame = element("div", "wb-frame", card), canvas = element("canvas", "wb-canvas", frame)
-  const readout = element("output", "wb-readout", frame), numbers = element("dl", "wb-numbers", card)
+  const over = makeOver(frame), readout = element("output", "wb-readout", frame), numbers = element("dl", "wb-numbers", card)
   const words = element("output", "wb-words", frame)
-  return {card, mark, title, subtitle, frame, canvas, readout, numbers, words}
+  return {card, mark, title, subtitle, frame, canvas, over, readout, numbers, words}
 }
 
 function showNumbers(list, numbers) {
@@ -141,32 +141,39 @@ export function render({model, el}) {
       const stage = stages[i]
       if (!fit(stage.canvas)) return
       glyph(stage.mark, spec.look)
-      const g = stage.canvas.getContext("2d"), to = lens(stage.canvas, state.view)
-      const ground = state.grid && paintedGrid("grid", state.grid), {image, words} = picture(stage, spec, ground, to, ink, edge, ratio)
-      g.drawImage(image, 0, 0)
-      if (peak()) drawPeak(g, peak(), frame.header.line, to, ratio, ink, edge, stage.canvas)
-      if (ground) drawKey(g, stage.canvas, ground, rampsOf(state.grid), state.grid.header.name, ratio, ink, edge)
-      if (stage.words.textContent !== words) stage.words.textContent = words
-      if (state.pointer) drawPointer(g, stage, to, ratio, ink)
-      else stage.readout.textContent = ""
+      paint(stage, spec, ink, edge, ratio)
     })
     if (world) world.draw(now(), frame, ratio)
+    showHand()
     tellTime()
   })
 
-  // A stage without what follows the pointer, kept as long as it would look the same: a drag repaints at every frame.
-  function picture(stage, spec, ground, to, ink, edge, ratio) {
-    const kept = stage.kept, key = [...lookOf(stage.canvas, ink), now(), edge].join()
-    if (kept?.key === key && kept.frame === frame && kept.ground === ground) return kept
-    const image = kept?.image || document.createElement("canvas"), g = image.getContext("2d")
-    image.width = stage.canvas.width
-    image.height = stage.canvas.height
-    g.drawImage(backdrop(stage.canvas, ground, to, ink, edge, ratio), 0, 0)
+  // Only when it would look different.
+  function paint(stage, spec, ink, edge, ratio) {
+    const canvas = stage.canvas, ground = state.grid && paintedGrid("grid", state.grid)
+    const key = [...lookOf(canvas, ink), now(), edge].join(), kept = stage.kept
+    if (kept?.key === key && kept.frame === frame && kept.ground === ground) return
+    stage.kept = {key, frame, ground}
+    const g = canvas.getContext("2d"), to = lens(canvas, state.view), chosen = frame.header.selected
+    g.drawImage(backdrop(canvas, ground, to, ink, edge, ratio), 0, 0)
     drawParticles(g, spec, frame.arrays, now(), to, ratio, edge)
-    const chosen = frame.header.selected
     const words = chosen < 0 ? "" : drawTerms(g, spec, frame.arrays, chosen, now(), to, ratio, state.view.half, ink, edge)
-    return (stage.kept = {key, frame, ground, image, words})
+    if (stage.words.textContent !== words) stage.words.textContent = words
+    if (ground) drawKey(g, canvas, ground, rampsOf(state.grid), state.grid.header.name, ratio, ink, edge)
   }
+
+  // What follows the pointer and the dragged peak.
+  function showHand() {
+    if (!frame) return
+    const place = state.pointer, q = place && state.grid ? valueAt(state.grid.arrays.values, state.grid.header.extent, place) : NaN
+    const text = place ? `a = ${frame.header.line ? number(place[0]) : `(${number(place[0])}, ${number(place[1])})`}   ${state.grid?.header.name ?? "Q"} ${number(q)}` : ""
+    for (const stage of stages) {
+      stage.over.pointer(place, stage.canvas, state.view)
+      stage.over.peak(peak(), stage.canvas, state.view, frame.header.line)
+    }
+    for (const stage of stages) if (stage.readout.textContent !== text) stage.readout.textContent = text
+  }
+  const follow = onceAFrame(showHand)
 
   const lookOf = (canvas, ink) => [canvas.width, canvas.height, state.view.x, state.view.y, state.view.half, ink, frame.header.line]
 
@@ -195,19 +202,6 @@ export function render({model, el}) {
       state.painted[name] = {block, dark, made: paintGrid(block.arrays.values, block.header.extent, rampsOf(block), block.header.difference)}
     }
     return state.painted[name].made
-  }
-
-  function drawPointer(g, stage, to, ratio, ink) {
-    const [x, y] = state.pointer, path = new Path2D()
-    path.moveTo(to.x(x), 0); path.lineTo(to.x(x), stage.canvas.height)
-    path.moveTo(0, to.y(y)); path.lineTo(stage.canvas.width, to.y(y))
-    g.strokeStyle = ink
-    g.globalAlpha = 0.25
-    g.lineWidth = ratio
-    g.stroke(path)
-    g.globalAlpha = 1
-    const q = state.grid ? valueAt(state.grid.arrays.values, state.grid.header.extent, state.pointer) : NaN
-    stage.readout.textContent = `a = ${frame.header.line ? number(x) : `(${number(x)}, ${number(y)})`}   ${state.grid?.header.name ?? "Q"} ${number(q)}`
   }
 
   function tellTime() {
@@ -320,12 +314,12 @@ export function render({model, el}) {
   // The peak follows the hand at once; the server's answers follow it.
   const rounded = (place) => place.slice(0, model.peak.length).map((v) => Math.round(1000 * Math.min(1, Math.max(-1, v))) / 1000)
   const sendPeak = () => { if (state.drag) model.peak = rounded(state.drag.peak) }
-  const sendSoon = atMost(20, sendPeak)
+  const sendSoon = atMost(40, sendPeak)
   function movePeak(place, now = false) {
     const at = rounded(place)
     if (now) model.peak = at
     else { state.drag = {peak: [at[0], at[1] ?? 0]}; sendSoon() }
-    draw()
+    follow()
   }
 
   // One view for all stages: their axes are linked because they are the same object.
@@ -346,7 +340,7 @@ export function render({model, el}) {
     canvas.addEventListener("pointerdown", (event) => {
       if (event.button) return
       from = [event.clientX, event.clientY]
-      if (onPeak(event)) state.drag = {peak: peak()}
+      if (onPeak(event)) { state.drag = {peak: peak()}; model.dragging = true }
       else if (event.pointerType === "touch") return
       grip = place(event)
       canvas.setPointerCapture(event.pointerId)
@@ -354,11 +348,11 @@ export function render({model, el}) {
     canvas.addEventListener("touchstart", (event) => { if (event.touches.length === 1 && onPeak(event.touches[0])) event.preventDefault() }, {passive: false})
     canvas.addEventListener("pointermove", (event) => {
       const at = place(event)
-      if (state.drag) movePeak(at)
-      else if (grip) setView({...state.view, x: state.view.x + grip[0] - at[0], y: state.view.y + grip[1] - at[1]})
+      state.pointer = state.drag ? null : at
+      if (state.drag) return movePeak(at)
+      if (grip) setView({...state.view, x: state.view.x + grip[0] - at[0], y: state.view.y + grip[1] - at[1]})
       canvas.style.cursor = onPeak(event) ? "grab" : ""
-      state.pointer = at
-      draw()
+      follow()
     })
     canvas.addEventListener("pointerup", (event) => {
       const still = from && Math.hypot(event.clientX - from[0], event.clientY - from[1]) < 4
@@ -368,14 +362,14 @@ export function render({model, el}) {
         model.selected = particleAt(spec, frame.arrays, now(), place(event), to, ratio)
       }
     })
-    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { grip = from = null; if (state.drag) { sendPeak(); state.drag = null } })
+    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { grip = from = null; if (state.drag) { sendPeak(); state.drag = null; model.dragging = false } })
     canvas.addEventListener("keydown", (event) => {
       const way = {ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]}[event.key]
       if (!way || !peak() || model.fixed) return
       event.preventDefault()
       movePeak([peak()[0] + 0.05 * way[0], peak()[1] + 0.05 * way[1]], true)
     })
-    canvas.addEventListener("pointerleave", () => { state.pointer = null; draw() })
+    canvas.addEventListener("pointerleave", () => { state.pointer = null; follow() })
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault()
       const at = place(event), factor = Math.exp(Math.max(-1, Math.min(1, event.deltaY / 300)))
@@ -407,11 +401,12 @@ export function render({model, el}) {
   model.on("world", showWorld)
   model.on("notice", showNotice)
   model.on("view", () => setView(home()))
-  model.on("peak", draw)
+  model.on("peak", follow)
   const watch = new ResizeObserver(draw)
   watch.observe(root)
   window.addEventListener("wb-theme", draw)
   model.on("remove", () => { watch.disconnect(); window.removeEventListener("wb-theme", draw); state.playing = false })
+  model.dragging = false // a page that was made anew in the middle of a drag
   showGrid(); showWorld(); showFrame(); showNotice(); keepLink()
   return root
 }

@@ -41,6 +41,7 @@ class Stages(JSComponent):
     notice = param.Dict(default={}, doc="kind (loading, error, hint), text, progress, button (its words, or none).")
     agent = param.List(default=[0.0, 0.0, 0.0, 0.0], doc="The room's state; the browser changes it.")
     peak = param.List(default=[], doc="The reward's peak where it can be moved, else empty; the browser changes it.")
+    dragging = param.Boolean(default=False, doc="The peak is being dragged; the browser changes it.")
     selected = param.Integer(default=-1, doc="The particle whose terms are shown, -1 for none; the browser changes it.")
     view = param.Dict(default={"x": 0.0, "y": 0.0, "half": 1.25}, doc="Centre and half width of what is seen at first.")
     ramps = param.Dict(default={key: list(stops) for key, stops in VALUE_RAMP.items()})

@@ -1,4 +1,4 @@
-// The reward's peak that can be dragged, and the arrows of one chosen particle: the terms of its movement.
+// The sign of the reward's peak, which can be dragged, and the arrows of one chosen particle: the terms of its movement.
 
 const TERM_LOOKS = {
   velocity: {light: "#17202c", dark: "#e8edf3", dash: []},
@@ -10,18 +10,32 @@ const SPARE_TERM = {light: "#7a5a00", dark: "#ffd24d", dash: [2, 3]}
 const LONGEST = 0.42 // of half the view: the longest arrow of the trace
 const PEAK_REACH = 16 // pixels around the peak that grab it
 
-function drawPeak(g, peak, line, to, ratio, ink, ground, canvas) {
-  const x = to.x(peak[0]), y = line ? canvas.height - 34 * ratio : to.y(peak[1]), r = 8 * ratio
-  const path = new Path2D()
-  if (line) { path.moveTo(x, y - 1.6 * r); path.lineTo(x, 34 * ratio) }
-  path.moveTo(x + r, y); path.arc(x, y, r, 0, 2 * Math.PI)
-  for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) { path.moveTo(x + 0.55 * r * dx, y + 0.55 * r * dy); path.lineTo(x + 1.6 * r * dx, y + 1.6 * r * dy) }
-  g.lineWidth = 4.5 * ratio
-  g.strokeStyle = ground
-  g.stroke(path)
-  g.lineWidth = 2 * ratio
-  g.strokeStyle = ink
-  g.stroke(path)
+const PEAK_SIGN = "M8 0A8 8 0 1 1-8 0A8 8 0 1 1 8 0M4.4 0H12.8M-4.4 0H-12.8M0 4.4V12.8M0-4.4V-12.8"
+
+// What follows the hand, over a canvas: elements that are only moved, so that nothing below them is painted again.
+function makeOver(parent) {
+  const over = element("div", "wb-over", parent), cross = ["wb-cross", "wb-cross wb-flat"].map((name) => element("div", name, over))
+  const peak = element("div", "wb-peak", over)
+  const svg = '<svg viewBox="-16 -16 32 32" width="32" height="32"><path class="wb-halo" d="SIGN"/><path d="SIGN"/></svg>'
+  peak.innerHTML = svg.replaceAll("SIGN", PEAK_SIGN)
+  const to = (canvas, view) => lens({width: canvas.clientWidth, height: canvas.clientHeight}, view)
+  return {
+    // ``place`` or null; on a line the peak stands on a stem.
+    peak(place, canvas, view, line) {
+      peak.hidden = !place
+      if (!place) return
+      const at = to(canvas, view)
+      peak.classList.toggle("wb-stem", line)
+      peak.style.transform = `translate(${at.x(place[0])}px, ${line ? canvas.clientHeight - 34 : at.y(place[1])}px)`
+    },
+    pointer(place, canvas, view) {
+      cross.forEach((one) => (one.hidden = !place))
+      if (!place) return
+      const at = to(canvas, view)
+      cross[0].style.transform = `translateX(${at.x(place[0])}px)`
+      cross[1].style.transform = `translateY(${at.y(place[1])}px)`
+    },
+  }
 }
 
 // Nearest particle of a stage to a place, or -1 when none is within 14 pixels.

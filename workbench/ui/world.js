@@ -4,8 +4,10 @@ function makeWorld(parent, kind) {
   const card = element("section", `wb-stage wb-world wb-${kind}`, parent), head = element("header", "", card)
   const words = element("div", "", head), title = element("h2", "", words), subtitle = element("p", "", words)
   const frame = element("div", "wb-frame", card), canvas = element("canvas", "wb-canvas", frame)
-  const readout = element("output", "wb-readout", frame), numbers = element("dl", "wb-numbers", card)
-  return {card, title, subtitle, canvas, readout, numbers}
+  const over = makeOver(frame), numbers = element("dl", "wb-numbers", card)
+  over.pointer(null)
+  over.peak(null)
+  return {card, title, subtitle, canvas, over, numbers}
 }
 
 function makeTruth(parent, model, redraw, shared) {
@@ -26,11 +28,11 @@ function makeTruth(parent, model, redraw, shared) {
       const g = made.canvas.getContext("2d"), to = lens(made.canvas, shared.view()), ink = token(made.card, "--wb-ink")
       g.fillStyle = token(made.card, "--wb-surface")
       g.fillRect(0, 0, made.canvas.width, made.canvas.height)
-      const ground = shared.paintedGrid("truth", block), peak = shared.peak(), edge = token(made.card, "--wb-surface")
+      const ground = shared.paintedGrid("truth", block), edge = token(made.card, "--wb-surface")
       drawGrid(g, ground, block.header.extent, to, ink, ratio)
       drawBox(g, made.canvas, to, ratio, ink, frame.header.line)
       for (const spec of frame.header.stages) drawChosen(g, spec, frame.arrays, k, to, ratio, edge)
-      if (peak) drawPeak(g, peak, frame.header.line, to, ratio, ink, edge, made.canvas)
+      made.over.peak(shared.peak(), made.canvas, shared.view(), frame.header.line)
       drawKey(g, made.canvas, ground, shared.ramps(), "reward", ratio, ink, edge)
     },
   }

@@ -25,7 +25,7 @@ from workbench.ui.landscape.draw import (
     trust_figure,
 )
 from workbench.ui.landscape.exports import as_csv, snippet, ticks_of
-from workbench.ui.landscape.scene import Plane, Terrain, View, terrain
+from workbench.ui.landscape.scene import Plane, Surveyor, Terrain, View
 from workbench.ui.landscape.surface import Surface, surface_of
 from workbench.ui.links import SEEDS, TASKS, has_peak, read_link, state_of, write_link
 from workbench.ui.notice import Notice, number_pane, numbers
@@ -38,6 +38,7 @@ from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.stories import Stories
+from workbench.ui.studio import Desk
 
 log = logging.getLogger(__name__)
 MOST = 128  # action numbers that a plane is laid through
@@ -89,6 +90,7 @@ class LandscapePage(Page):
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.terrain: Terrain | None = None
         self._setting = False
+        self._desk = Desk(Surveyor)
         self._work: Latest[View, Terrain] = Latest(self._find, self.later(self._show), QUICK)
         self._awaited = Awaited(cache, self.ask)
         self.notice = Notice(self._awaited.pressed)
@@ -283,8 +285,9 @@ class LandscapePage(Page):
 
     def _find(self, view: View) -> Terrain:
         question = replace(view.question, policies=view.question.policies[:1])
-        parts, task = question.posed(self.cache.wait(question.task), self.cache.task(question.task))
-        return terrain(View(question, view.plane), parts, task)
+        parts, task = self.cache.wait(question.task), self.cache.task(question.task)
+        found: Terrain = self._desk.draw(View(question, view.plane), question, parts, task)
+        return found
 
     def _show(self, view: View, found: Terrain | None, error: Exception | None) -> None:
         if view != View(self.question, self.shown.plane):

@@ -205,6 +205,14 @@ def terrain(view: View, parts: Parts, task: Any) -> Terrain:
     )
 
 
+class Surveyor:
+    """Draws the pictures of the page, as `workbench.ui.studio` wants it; nothing is kept."""
+
+    def draw(self, view: View, parts: Parts, task: Any) -> Terrain:
+        """Pose the question, and answer the view."""
+        return terrain(view, *view.question.posed(parts, task))
+
+
 def _section(parts: Parts, state: Tensor, which: str, basis: Basis, through: np.ndarray, number: int) -> Section:
     place = np.linspace(-EXTENT, EXTENT, LINE)
     coordinates = np.tile(through, (LINE, 1))

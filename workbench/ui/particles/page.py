@@ -34,9 +34,11 @@ from workbench.ui.shell.page import Page
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.stage import Stages, TimeChart, frame_of, landscape_of, room_of, series_of, truth_of
 from workbench.ui.stories import Stories
+from workbench.ui.studio import Desk
 
 log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
+DRAFT = 256  # particles while the peak is dragged: twice the pictures a second
 
 
 class ParticlesPage(Page):
@@ -57,9 +59,9 @@ class ParticlesPage(Page):
         self._version = 0
         self._touched = (0, "")
         self._restoring = False
-        self._artist, self._awaited = Artist(cache), Awaited(cache, self.ask)
+        self._desk, self._awaited = Desk(Artist), Awaited(cache, self.ask)
         self._offered: Parts | None = None  # for which the lists of rules were made
-        self._pictures: Latest[tuple[Question, str], Picture] = Latest(self._artist.draw, self.later(self._show), QUICK)
+        self._pictures: Latest[tuple[Question, str], Picture] = Latest(self._draw, self.later(self._show), QUICK)
         self._episodes: Latest[Question, list[Play]] = Latest(self._play, self.later(self._show_plays))
         self._make_controls(arguments.get("ground", "learned"))
         half = dict(sizing_mode="stretch_both", margin=0)
@@ -74,6 +76,7 @@ class ParticlesPage(Page):
         self._place_handles()
         self.stages.param.watch(self._moved_agent, "agent")
         self.stages.param.watch(self._moved_peak, "peak")
+        self.stages.param.watch(self._dragged, "dragging")
         self.stages.param.watch(lambda _: self._send_frame(), "selected")
         self._fit_to_task()
         self._describe()
@@ -237,6 +240,10 @@ class ParticlesPage(Page):
             self.changed()
             self.ask()
 
+    def _dragged(self, event: Any) -> None:
+        if not event.new:
+            self.ask()
+
     def ask(self) -> None:
         """Ask for the picture of the present question; while the parts are made, say so and ask again."""
         parts, words = self._awaited.ask(self.question.task, [policy.rule for policy in self.question.policies])
@@ -247,7 +254,8 @@ class ParticlesPage(Page):
             for controls in self.policies:
                 controls.disable(reasons, slow_parts(base))
         if parts is not None:
-            self._pictures.ask((self.question, self.ground.value))
+            shown = min(self.question.shown, DRAFT) if self.stages.dragging else self.question.shown
+            self._pictures.ask((replace(self.question, shown=shown), self.ground.value))
             return
         self._pictures.drop()
         self.say(*words)
@@ -257,6 +265,12 @@ class ParticlesPage(Page):
     def say(self, kind: str, text: str, progress: float | None = None, button: str = "") -> None:
         """Put words over the stages; "" takes them away."""
         self.stages.notice = {"kind": kind, "text": text, "progress": progress, "button": button}
+
+    def _draw(self, asked: tuple[Question, str]) -> Picture:
+        question = asked[0]
+        parts, task = self.cache.wait(question.task), self.cache.task(question.task)
+        picture: Picture = self._desk.draw(asked, question, parts, task)
+        return picture
 
     def _play(self, question: Question) -> list[Play]:
         parts, task = self.cache.wait(question.task), self.cache.task(question.task)

@@ -9,7 +9,6 @@ import numpy as np
 
 from workbench.engine.models.parts import Parts
 from workbench.ui.scene import Answer, Question, Scene, landscape, true_landscape
-from workbench.ui.session import Cache
 
 GROUNDS = {"learned": "Learned Q", "true": "True reward", "difference": "Q − true reward"}
 LOOKS = {"learned": ("Q", False), "true": ("reward", False), "difference": ("Q − truth", True)}
@@ -51,21 +50,20 @@ def check_size(question: Question) -> None:
 
 
 class Artist:
-    """Draws one user's pictures in a worker thread, and keeps the grounds of the last one."""
+    """Draws one user's pictures, and keeps the grounds of the last one."""
 
-    def __init__(self, cache: Cache) -> None:
-        self._cache, self._scene = cache, Scene()
+    def __init__(self) -> None:
+        self._scene = Scene()
         self._kept: dict[tuple[Any, ...], np.ndarray | None] = {}
         self._posed: tuple[tuple[Any, ...], Parts, tuple[Parts, Any]] | None = None
 
-    def draw(self, asked: tuple[Question, str]) -> Picture:
+    def draw(self, asked: tuple[Question, str], parts: Parts, task: Any) -> Picture:
         """Answer the question, with the ground of that name behind."""
         question, ground = asked
         check_size(question)
         pose = (question.task, question.peak)
-        base = self._cache.wait(question.task)  # another object once a further part is trained
-        if self._posed is None or self._posed[0] != pose or self._posed[1] is not base:
-            self._posed = (pose, base, question.posed(base, self._cache.task(question.task)))
+        if self._posed is None or self._posed[0] != pose or self._posed[1] is not parts:
+            self._posed = (pose, parts, question.posed(parts, task))  # other parts once a further one is trained
         parts, task = self._posed[2]
         found = self._scene.answer(question, parts, task)
         before, self._kept = self._kept, {}

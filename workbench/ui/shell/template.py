@@ -13,9 +13,11 @@ import panel as pn
 import torch
 from bokeh.models import CustomJS
 
+from workbench.ui.garbage import GARBAGE
 from workbench.ui.pages import PAGES, page_class
 from workbench.ui.shell.layout import single
 from workbench.ui.shell.page import Page
+from workbench.ui.studio import STUDIO
 
 log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
@@ -78,6 +80,11 @@ def open_page(name: str) -> pn.Template:
     page.changed()
     pn.state.onload(page.opened)
     pn.state.on_session_destroyed(lambda _: page.left())
+    if page.document is not None and page.document.session_context is not None:
+        STUDIO.start()
+        GARBAGE.start()
+        GARBAGE.opened()
+        pn.state.on_session_destroyed(GARBAGE.left)
     if pn.state.curdoc is not None:
         lost = "document.documentElement.dataset.connection = "
         pn.state.curdoc.js_on_event("connection_lost", CustomJS(code=f'{lost}"lost"'))

@@ -1,0 +1,173 @@
+"""Pictures that are drawn in another process: the same ones, and what happens when they cannot be."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.engine.models.parts import Parts
+from workbench.engine.steering.rules import RULES, rules_without_parts
+from workbench.engine.steering.rules.qgf import QGF
+from workbench.engine.tasks.registry import make_task
+from workbench.ui.landscape.scene import Surveyor, View, terrain
+from workbench.ui.particles.picture import Artist, Picture
+from workbench.ui.scene import Policy, Question
+from workbench.ui.studio import DESKS, Desk, Studio, packed, unpacked
+
+
+class Fragile:
+    """An artist that ends its process, fails, or says in which process it stands."""
+
+    def draw(self, asked: str, parts: Parts, task: Any) -> int:
+        if asked == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if asked == "fail":
+            raise ValueError("take fewer particles")
+        return os.getpid()
+
+
+@pytest.fixture(scope="module")
+def studio() -> Iterator[Studio]:
+    studio = Studio(1)
+    studio.start()
+    assert wait_for(studio) == 1
+    yield studio
+    studio.close()
+
+
+@pytest.fixture(scope="module")
+def policy() -> tuple[Parts, Any]:
+    task = make_task("bandit2d")
+    return task.parts(), task
+
+
+def wait_for(studio: Studio) -> int:
+    end = time.monotonic() + 120.0
+    while not (up := studio.up()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return up
+
+
+def question(rule: str = "qgf", **settings: Any) -> Question:
+    return Question("bandit2d", (Policy(rule, settings or dict(RULES[rule].bc_at)),), 3, 64)
+
+
+def ask(desk: Desk, asked: Question, policy: tuple[Parts, Any]) -> Picture:
+    picture: Picture = desk.draw((asked, "difference"), asked, *policy)
+    return picture
+
+
+def same(one: Any, other: Any) -> bool:
+    return bool(np.array_equal(np.asarray(one), np.asarray(other), equal_nan=True))
+
+
+@pytest.mark.parametrize("rule", rules_without_parts())
+def test_every_rule_is_drawn_as_here(studio: Studio, policy: tuple[Parts, Any], rule: str) -> None:
+    there, here = ask(Desk(Artist, studio), question(rule), policy), ask(Desk(Artist, Studio()), question(rule), policy)
+    assert str(there.answer.numbers) == str(here.answer.numbers)  # NaN is not equal to itself
+    assert there.ground_look == here.ground_look
+    assert same(there.ground, here.ground)
+    assert same(there.truth, here.truth)
+    for one, other in zip(there.answer.traces, here.answer.traces, strict=True):
+        assert (one.rule, one.settings, one.seed) == (other.rule, other.settings, other.seed)
+        mine, yours = one.arrays(), other.arrays()
+        assert list(mine) == list(yours)
+        assert all(same(mine[name], yours[name]) for name in mine)
+        assert all(isinstance(value, torch.Tensor) for value in one.terms.values())
+
+
+def test_the_landscape_is_drawn_as_here(studio: Studio, policy: tuple[Parts, Any]) -> None:
+    view = View(question("qgf", weight=1.0))
+    there, here = Desk(Surveyor, studio).draw(view, view.question, *policy), terrain(view, *policy)
+    assert same(there.values, here.values)
+    assert same(there.spread, here.spread)
+    assert same(there.trust.distance, here.trust.distance)
+    assert there.extent == here.extent
+
+
+def test_what_did_not_change_is_the_same_object_and_does_not_travel(studio: Studio, policy: tuple[Parts, Any]) -> None:
+    desk = Desk(Artist, studio)
+    first, second = (ask(desk, question("qgf", weight=weight), policy) for weight in (0.5, 0.6))
+    assert second.ground is first.ground
+    assert second.truth is first.truth
+    assert second.answer.traces[0] is first.answer.traces[0]
+    assert second.answer.traces[1] is not first.answer.traces[1]
+
+    whole, held = packed(first, {})
+    change, now = packed(second, held)
+    assert sum(map(len, change)) < 0.5 * sum(map(len, whole))
+    there, have = unpacked(*whole, {})
+    again, _ = unpacked(*change, have)
+    assert again.ground is there.ground
+    assert same(again.answer.traces[1].positions, second.answer.traces[1].positions)
+    assert set(now) == {id(value) for value in now.values()}
+
+
+def test_pages_do_not_see_each_others_pictures(studio: Studio, policy: tuple[Parts, Any]) -> None:
+    """More pages than are kept, in turn, twice: those that were forgotten are drawn anew."""
+    desks = [Desk(Artist, studio) for _ in range(DESKS + 3)]
+    for _ in range(2):
+        for number, desk in enumerate(desks):
+            asked = question("qgf", weight=0.1 + 0.01 * number)
+            picture = ask(desk, asked, policy)
+            assert picture.answer.question == asked
+            assert picture.answer.traces[1].settings["weight"] == pytest.approx(0.1 + 0.01 * number)
+
+
+def test_a_policy_that_changed_is_sent_again(studio: Studio) -> None:
+    task = make_task("bandit2d")
+    desk, parts = Desk(Artist, studio), task.parts()
+    asked = question("qgf", weight=1.0)
+    before = ask(desk, asked, (parts, task))
+    _, moved = task.move_peak((0.9, -0.9), parts)
+    after = ask(desk, asked, (moved, task))
+    assert not same(before.answer.traces[1].positions, after.answer.traces[1].positions)
+    assert same(ask(desk, asked, (parts, task)).answer.traces[1].positions, before.answer.traces[1].positions)
+
+
+def test_an_error_keeps_its_words_and_the_process(studio: Studio, policy: tuple[Parts, Any]) -> None:
+    desk = Desk(Fragile, studio)
+    process = desk.draw("where", question(), *policy)
+    assert process != os.getpid()
+    with pytest.raises(ValueError, match="take fewer particles"):
+        desk.draw("fail", question(), *policy)
+    assert desk.draw("where", question(), *policy) == process
+
+
+def test_a_process_that_dies_is_told_and_replaced(policy: tuple[Parts, Any]) -> None:
+    studio = Studio(1)
+    studio.start()
+    try:
+        assert wait_for(studio) == 1
+        desk = Desk(Fragile, studio)
+        process = desk.draw("where", question(), *policy)
+        with pytest.raises(RuntimeError, match=r"ended \(signal SIGKILL\); ask again"):
+            desk.draw("die", question(), *policy)
+        assert desk.draw("where", question(), *policy) == os.getpid()  # until the new one is up
+        assert wait_for(studio) == 1
+        assert desk.draw("where", question(), *policy) not in (process, os.getpid())
+    finally:
+        studio.close()
+    assert studio.up() == 0
+    assert desk.draw("where", question(), *policy) == os.getpid()
+
+
+def test_a_rule_that_no_module_defines_is_drawn_here(
+    studio: Studio, policy: tuple[Parts, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Mine(QGF):
+        name = "mine"
+        title = "Mine"
+
+    monkeypatch.setitem(RULES, "mine", Mine)
+    asked = question("mine", weight=1.0)
+    mine, qgf = (ask(Desk(Artist, studio), one, policy) for one in (asked, question("qgf", weight=1.0)))
+    assert same(mine.answer.traces[1].positions, qgf.answer.traces[1].positions)
+    where = Desk(Fragile, studio)
+    assert where.draw("where", asked, *policy) == os.getpid()
+    assert where.draw("where", question(), *policy) != os.getpid()

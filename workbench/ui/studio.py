@@ -1,0 +1,308 @@
+"""Pictures are drawn in processes of their own, so that the one that talks to the browsers has its interpreter to itself.
+
+A thread beside the server's loop waits for the interpreter's lock at every operation of a small network, and the loop waits
+for the thread. So what a picture needs travels through a pipe, the policy once, and only what changed since the page's last
+picture comes back. Outside a server (a notebook), before a process is up, and for what cannot travel (a rule that no module
+defines) the picture is drawn in the thread that asks.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from workbench.engine.allocator import keep_large_blocks
+from workbench.engine.models.parts import Parts
+from workbench.engine.steering.rules import RULES
+from workbench.engine.steering.trace import Trace
+from workbench.ui.scene import Question
+
+log = logging.getLogger(__name__)
+POLICIES, DESKS = 16, 64  # kept in a process at once
+PATIENCE = 2.0  # seconds that a process which closed its pipe gets to end
+LARGE = 1000  # numbers; a smaller array travels again
+MOST_DEATHS = 5  # of one process: then something here is wrong, and the thread that asks draws
+
+
+class Draws(Protocol):
+    """Draws one page's pictures; what it keeps of one serves the next."""
+
+    def draw(self, asked: Any, parts: Parts, task: Any) -> Any:
+        """The picture that was asked for."""
+
+
+class Studio:
+    """Processes that draw; none until `start`.
+
+    Parameters
+    ----------
+    size : int, optional
+        How many; without it two, or one on a machine of one processor. Each takes some 300 MB.
+    """
+
+    def __init__(self, size: int | None = None) -> None:
+        self._size = size or min(2, os.cpu_count() or 1)
+        self._painters: list[_Painter] = []
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start the processes, once; they take some seconds to come up, and end with this one."""
+        with self._lock:
+            if not self._painters:
+                self._painters = [_Painter() for _ in range(self._size)]
+
+    def up(self) -> int:
+        """How many of them can draw."""
+        return sum(painter.up() for painter in self._painters)
+
+    def close(self) -> None:
+        """End the processes; from now on whoever asks draws."""
+        painters, self._painters = self._painters, []
+        for painter in painters:
+            painter.close()
+
+    def draw(self, desk: Desk, asked: Any, question: Question, parts: Parts, task: Any) -> Any:
+        """The picture for a page's ``desk``, or None when it has to be drawn here; else as `Desk.draw`.
+
+        Raises
+        ------
+        RuntimeError
+            The process died of it; another one has started.
+        Exception
+            Whatever the artist raises.
+        """
+        painters = [painter for painter in self._painters if painter.up()]
+        if not painters:
+            return None
+        turn = desk.number % len(painters)
+        order = painters[turn:] + painters[:turn]
+        painter = next((one for one in order if one.lock.acquire(blocking=False)), None)
+        if painter is None:
+            painter = order[0]
+            painter.lock.acquire()
+        try:
+            return painter.draw(desk, asked, question, parts, task)
+        finally:
+            painter.lock.release()
+
+
+STUDIO = Studio()
+
+
+class Desk:
+    """A page's place in the studio, with an artist of its own for what has to be drawn here.
+
+    Parameters
+    ----------
+    kind : type of Draws
+        A class that can be imported by its name.
+    """
+
+    _numbers = count()
+
+    def __init__(self, kind: type[Draws], studio: Studio = STUDIO) -> None:
+        self.kind, self.number = kind, next(self._numbers)
+        self._studio, self._own = studio, kind()
+
+    def draw(self, asked: Any, question: Question, parts: Parts, task: Any) -> Any:
+        """The picture.
+
+        Parameters
+        ----------
+        asked : object
+            What the artist is asked.
+        question : Question
+            What of it names the policy and the rules.
+        parts : Parts
+        task : Task
+
+        Raises
+        ------
+        RuntimeError
+            The process died of it; another one has started.
+        Exception
+            Whatever the artist raises.
+        """
+        found = self._studio.draw(self, asked, question, parts, task)
+        return self._own.draw(asked, parts, task) if found is None else found
+
+
+class _Painter:
+    """One process, and the pipe to it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._deaths, self._ready = 0, False
+        self._start()
+
+    def _start(self) -> None:
+        self._known: OrderedDict[str, Parts] = OrderedDict()
+        self._held: OrderedDict[int, dict[int, Any]] = OrderedDict()
+        self._ready = False
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=paint, args=(theirs,), daemon=True, name="draw pictures")
+        self._process.start()
+        theirs.close()
+
+    def up(self) -> bool:
+        """Whether it can draw."""
+        if not self._ready and not self._pipe.closed:
+            with self.lock, suppress(EOFError, OSError):
+                if self._pipe.poll():  # it says so once: another thread may have read it, and then sees nothing here
+                    self._ready = self._pipe.recv_bytes() == b"ready"
+        return self._ready
+
+    def draw(self, desk: Desk, asked: Any, question: Question, parts: Parts, task: Any) -> Any:
+        """As `Studio.draw`, by who holds the lock."""
+        name = question.task
+        new = None if self._known.get(name) is parts else (parts, task)
+        rules = [RULES[policy.rule] for policy in question.policies]
+        try:
+            order = pickle.dumps((desk.number, desk.kind, asked, name, rules, new))
+        except Exception as error:  # pickle raises what it likes
+            log.info("%s cannot be drawn elsewhere: %s", name, error)
+            return None
+        try:
+            self._pipe.send_bytes(order)
+            how, content = pickle.loads(self._pipe.recv_bytes())  # noqa: S301 -- our own child's
+        except (EOFError, OSError):
+            raise RuntimeError(f"the process that draws the pictures ended ({self._bury()}); ask again") from None
+        if how == "cannot":
+            log.info("%s cannot be drawn elsewhere: %s", name, content)
+            return None
+        _keep(self._known, name, parts, POLICIES)
+        if how == "error":
+            raise content
+        new_ones, outline = content
+        picture, held = unpacked(new_ones, outline, self._held.get(desk.number, {}))
+        _keep(self._held, desk.number, held, DESKS)
+        return picture
+
+    def close(self) -> None:
+        """End the process for good; who waits for its picture is told that it ended."""
+        self._deaths = MOST_DEATHS
+        self._process.kill()
+        self._process.join()
+
+    def _bury(self) -> str:
+        self._process.join(PATIENCE)
+        self._process.kill()
+        self._process.join()
+        code = self._process.exitcode or 0
+        self._pipe.close()
+        self._ready = False
+        self._deaths += 1
+        if self._deaths < MOST_DEATHS:
+            self._start()
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _keep(shelf: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
+    """Put ``value`` on a shelf that holds ``most``; the process and its pipe's other end do the same, in the same order."""
+    shelf[key] = value
+    shelf.move_to_end(key)
+    while len(shelf) > most:
+        shelf.popitem(last=False)
+
+
+def paint(pipe: Connection) -> None:
+    """What a process of the studio does until its pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends its children
+    torch.set_num_threads(1)
+    keep_large_blocks()
+    policies: OrderedDict[str, tuple[Parts, Any]] = OrderedDict()
+    artists: OrderedDict[int, Draws] = OrderedDict()
+    held: OrderedDict[int, dict[int, Any]] = OrderedDict()
+
+    def answer(order: bytes) -> tuple[str, Any]:
+        try:
+            desk, kind, asked, name, rules, new = pickle.loads(order)  # noqa: S301 -- our own parent's
+        except Exception as error:  # a class that cannot be imported here
+            return "cannot", f"{type(error).__name__}: {error}"
+        for rule in rules:
+            RULES[rule.name] = rule
+        _keep(policies, name, new or policies[name], POLICIES)
+        try:
+            artist = artists.get(desk) or kind()
+            _keep(artists, desk, artist, DESKS)
+            picture = artist.draw(asked, *policies[name])
+        except Exception as error:  # told to the page
+            return "error", error
+        content, now = packed(picture, held.get(desk, {}))
+        _keep(held, desk, now, DESKS)
+        return "picture", content
+
+    with suppress(EOFError, OSError):
+        pipe.send_bytes(b"ready")
+        while True:
+            found = answer(pipe.recv_bytes())
+            try:
+                reply = pickle.dumps(found)
+            except Exception:  # an error that does not travel
+                reply = pickle.dumps(("error", RuntimeError(f"{type(found[1]).__name__}: {found[1]}")))
+            pipe.send_bytes(reply)
+
+
+def packed(picture: Any, held: dict[int, Any]) -> tuple[tuple[bytes, bytes], dict[int, Any]]:
+    """A picture as bytes without what the other end has; and what it has then, by number.
+
+    Parameters
+    ----------
+    picture : object
+    held : dict
+        What the other end has: the traces and large arrays of the page's last picture.
+    """
+    now: dict[int, Any] = {}
+
+    def shared(value: Any) -> int | None:
+        if isinstance(value, Trace) or (isinstance(value, np.ndarray) and value.size > LARGE):
+            now[id(value)] = value
+            return id(value)
+        return None
+
+    outline = _dumped(picture, shared)
+    new = {number: value for number, value in now.items() if number not in held}
+    return (_dumped(new, lambda _: None), outline), now
+
+
+def unpacked(new: bytes, outline: bytes, held: dict[int, Any]) -> tuple[Any, dict[int, Any]]:
+    """Invert `packed`: what was there before is the same object again."""
+    have = held | pickle.loads(new)  # noqa: S301
+    now: dict[int, Any] = {}
+
+    class Outline(pickle.Unpickler):
+        def persistent_load(self, number: int) -> Any:
+            now[number] = have[number]
+            return have[number]
+
+    return Outline(io.BytesIO(outline)).load(), now
+
+
+def _dumped(value: Any, number_of: Callable[[Any], int | None]) -> bytes:
+    """``value`` pickled; tensors as arrays, which is many times faster; what has a number as that."""
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, found: Any) -> int | None:
+            return number_of(found)
+
+        def reducer_override(self, found: Any) -> Any:
+            return (torch.from_numpy, (found.numpy(),)) if type(found) is torch.Tensor else NotImplemented
+
+    file = io.BytesIO()
+    Pickler(file, protocol=5).dump(value)
+    return file.getvalue()
