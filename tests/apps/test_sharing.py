@@ -66,7 +66,7 @@ def test_the_code_draws_the_same_numbers(page: Page, server: str, root: Path, tm
 def test_every_export_is_saved_and_the_page_scrubs_offline(
     page: Page, server: str, browser: Browser, tmp_path: Path
 ) -> None:
-    open_page(page, f"{server}/particles?rule=qgf&weight=1&shown=512")
+    open_page(page, f"{server}/particles?rule=qgf&weight=1")
     saved = {}
     labels = ["PNG picture", "SVG picture", "CSV of the numbers", "CSV of all particles", "HTML that scrubs offline"]
     for label in labels:
