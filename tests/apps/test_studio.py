@@ -4,7 +4,8 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -29,6 +30,18 @@ class Fragile:
         if asked == "fail":
             raise ValueError("take fewer particles")
         return os.getpid()
+
+
+class Counted:
+    """An artist that says how many of its kind its process has."""
+
+    alive: ClassVar["WeakSet[Counted]"] = WeakSet()
+
+    def __init__(self) -> None:
+        self.alive.add(self)
+
+    def draw(self, asked: str, parts: Parts, task: Any) -> int:
+        return len(self.alive)
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +130,19 @@ def test_pages_do_not_see_each_others_pictures(studio: Studio, policy: tuple[Par
             picture = ask(desk, asked, policy)
             assert picture.answer.question == asked
             assert picture.answer.traces[1].settings["weight"] == pytest.approx(0.1 + 0.01 * number)
+
+
+def test_a_page_that_was_closed_is_forgotten(studio: Studio, policy: tuple[Parts, Any]) -> None:
+    desks = [Desk(Counted, studio) for _ in range(5)]
+    assert [desk.draw("count", question(), *policy) for desk in desks] == [1, 2, 3, 4, 5]
+    for desk in desks[:3]:
+        desk.close()
+    assert desks[4].draw("count", question(), *policy) == 2
+    # A picture that was under way when its page was closed starts anew, and is whole.
+    picture_desk = Desk(Artist, studio)
+    first = ask(picture_desk, question(), policy)
+    picture_desk.close()
+    assert same(ask(picture_desk, question(), policy).answer.traces[1].positions, first.answer.traces[1].positions)
 
 
 def test_a_policy_that_changed_is_sent_again(studio: Studio) -> None:

@@ -75,6 +75,11 @@ class Studio:
         for painter in painters:
             painter.close()
 
+    def forget(self, desk: Desk) -> None:
+        """Its page was closed: what the processes keep for it is let go with the next picture."""
+        for painter in self._painters:
+            painter.gone.append(desk.number)
+
     def draw(self, desk: Desk, asked: Any, question: Question, parts: Parts, task: Any) -> Any:
         """The picture for a page's ``desk``, or None when it has to be drawn here; else as `Desk.draw`.
 
@@ -140,6 +145,10 @@ class Desk:
         found = self._studio.draw(self, asked, question, parts, task)
         return self._own.draw(asked, parts, task) if found is None else found
 
+    def close(self) -> None:
+        """The page was closed."""
+        self._studio.forget(self)
+
 
 class _Painter:
     """One process, and the pipe to it."""
@@ -153,6 +162,7 @@ class _Painter:
         self._known: OrderedDict[str, Parts] = OrderedDict()
         self._held: OrderedDict[int, dict[int, Any]] = OrderedDict()
         self._ready = False
+        self.gone: list[int] = []  # desks that were closed
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=paint, args=(theirs,), daemon=True, name="draw pictures")
@@ -171,12 +181,15 @@ class _Painter:
         """As `Studio.draw`, by who holds the lock."""
         name = question.task
         new = None if self._known.get(name) is parts else (parts, task)
-        rules = [RULES[policy.rule] for policy in question.policies]
+        rules, gone = [RULES[policy.rule] for policy in question.policies], self.gone[:]
         try:
-            order = pickle.dumps((desk.number, desk.kind, asked, name, rules, new))
+            order = pickle.dumps((desk.number, desk.kind, asked, name, rules, new, gone))
         except Exception as error:  # pickle raises what it likes
             log.info("%s cannot be drawn elsewhere: %s", name, error)
             return None
+        del self.gone[: len(gone)]
+        for number in gone:
+            self._held.pop(number, None)
         try:
             self._pipe.send_bytes(order)
             how, content = pickle.loads(self._pipe.recv_bytes())  # noqa: S301 -- our own child's
@@ -231,11 +244,14 @@ def paint(pipe: Connection) -> None:
 
     def answer(order: bytes) -> tuple[str, Any]:
         try:
-            desk, kind, asked, name, rules, new = pickle.loads(order)  # noqa: S301 -- our own parent's
+            desk, kind, asked, name, rules, new, gone = pickle.loads(order)  # noqa: S301 -- our own parent's
         except Exception as error:  # a class that cannot be imported here
             return "cannot", f"{type(error).__name__}: {error}"
         for rule in rules:
             RULES[rule.name] = rule
+        for number in gone:
+            artists.pop(number, None)
+            held.pop(number, None)
         _keep(policies, name, new or policies[name], POLICIES)
         try:
             artist = artists.get(desk) or kind()

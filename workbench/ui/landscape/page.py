@@ -194,6 +194,7 @@ class LandscapePage(Page):
         """Forget what waits."""
         self._work.drop()
         self.stories.drop()
+        self._desk.close()
 
     def ask(self) -> None:
         """Ask for the present view; while the parts are made, say so and ask again."""

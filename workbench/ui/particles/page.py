@@ -355,6 +355,7 @@ class ParticlesPage(Page):
         """Forget what waits."""
         for worker in (self._pictures, self._episodes, self.presets):
             worker.drop()
+        self._desk.close()
 
 
 def _section(policy: Policy, touched: str) -> str:
