@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from apps.saving import DRAWN, save_all, see_offline
+from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
-from playwright.sync_api import expect
 
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.grid import Grid
@@ -172,7 +173,7 @@ def test_the_code_draws_the_same(opened: BudgetPage) -> None:
 
 @pytest.mark.browser
 def test_a_person_finds_runs_marks_settings_and_matches_shift(
-    page: Tab, server: str, folder: Path, store_folder: Path
+    page: Tab, browser: Browser, server: str, folder: Path, store_folder: Path, tmp_path: Path
 ) -> None:
     page.goto(f"{server}/budget?task=bandit2d&rule=qgf&weight=1")
     expect(page.get_by_text("No runs yet: press")).to_be_visible(timeout=30_000)
@@ -185,6 +186,11 @@ def test_a_person_finds_runs_marks_settings_and_matches_shift(
     expect(page).to_have_url(re.compile("shift="))
     link = page.get_by_role("link", name="grad_step")
     assert "rule=grad_step" in (link.get_attribute("href") or "")
+    saved = save_all(page, tmp_path, (*DRAWN, "CSV, one line a budget"))
+    assert saved["PNG picture"].read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in saved["SVG picture"].read_text()
+    assert saved["CSV, one line a budget"].read_bytes() == as_csv(read(Store(folder)))
+    see_offline(browser, saved["HTML that works offline"])
     page.locator(".wb-rules input").first.uncheck()
     expect(page).to_have_url(re.compile("curves="))
     assert page.evaluate("document.documentElement.scrollHeight") <= 900

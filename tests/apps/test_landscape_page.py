@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from apps.saving import save_all, see_offline
 from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 
@@ -122,37 +123,7 @@ def test_a_person_looks_around(page: Tab, server: str, browser: Browser, tmp_pat
     saved = save_all(page, tmp_path)
     assert saved["PNG picture"].read_bytes().startswith(b"\x89PNG")
     assert saved["SVG picture"].read_text().count("<svg") >= 5
-    scrub_offline(browser, saved["HTML that works offline"])
+    see_offline(browser, saved["HTML that works offline"], scrubs=True)
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(400)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-def save_all(page: Tab, folder: Path) -> dict[str, Path]:
-    """Press the first three lines of the export menu."""
-    saved = {}
-    for label in ("PNG picture", "SVG picture", "HTML that works offline"):
-        page.get_by_role("button", name="Export").click()
-        with page.expect_download() as download:
-            page.get_by_role("menuitem", name=label).click()
-        saved[label] = folder / download.value.suggested_filename
-        download.value.save_as(saved[label])
-    return saved
-
-
-def scrub_offline(browser: Browser, file: Path) -> None:
-    """The saved page asks for nothing, and its slider changes the picture."""
-    context, faults = browser.new_context(offline=True), []
-    tab = context.new_page()
-    tab.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    tab.on("request", lambda request: faults.append(request.url) if request.url != file.as_uri() else None)
-    tab.goto(file.as_uri())
-    tab.locator(".noUi-handle").focus()
-    tab.wait_for_timeout(500)
-    before = tab.locator(".bk-Figure").first.screenshot()
-    for _ in range(4):
-        tab.keyboard.press("ArrowLeft")
-    tab.wait_for_timeout(500)
-    assert tab.locator(".bk-Figure").first.screenshot() != before
-    context.close()
-    assert [fault for fault in faults if not fault.startswith(("data:", "blob:"))] == []

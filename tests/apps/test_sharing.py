@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from apps.saving import save_all
 from apps.test_particles_page import numbers, open_page, pixels, slider, steered, until
 from playwright.sync_api import Browser, Page, expect
 
@@ -67,14 +68,8 @@ def test_every_export_is_saved_and_the_page_scrubs_offline(
     page: Page, server: str, browser: Browser, tmp_path: Path
 ) -> None:
     open_page(page, f"{server}/particles?rule=qgf&weight=1")
-    saved = {}
     labels = ["PNG picture", "SVG picture", "CSV of the numbers", "CSV of all particles", "HTML that scrubs offline"]
-    for label in labels:
-        page.get_by_role("button", name="Export").click()
-        with page.expect_download() as download:
-            page.get_by_role("menuitem", name=label).click()
-        saved[label] = tmp_path / download.value.suggested_filename
-        download.value.save_as(saved[label])
+    saved = save_all(page, tmp_path, labels)
     assert saved["PNG picture"].read_bytes().startswith(b"\x89PNG")
     assert "<svg" in saved["SVG picture"].read_text()
     table = saved["CSV of the numbers"].read_text().splitlines()

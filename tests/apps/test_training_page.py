@@ -1,11 +1,14 @@
 """The page of training: curves, moments, and what a person does with it in a browser."""
 
+import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+from apps.saving import DRAWN, save_all, see_offline
+from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
-from playwright.sync_api import expect
 
 from workbench.engine.training.config import make_config
 from workbench.engine.training.plan import CRITICS
@@ -84,7 +87,7 @@ def test_steps_in_links(word: str, step: int) -> None:
 
 
 @pytest.mark.browser
-def test_a_person_trains_reloads_pauses_and_goes_on(page: Tab, server: str) -> None:
+def test_a_person_trains_reloads_pauses_and_goes_on(page: Tab, browser: Browser, server: str, tmp_path: Path) -> None:
     page.goto(f"{server}/training")
     expect(page.get_by_text("No training yet")).to_be_visible(timeout=30_000)
     page.locator(".wb-task select").select_option("Bandit in the plane")
@@ -105,6 +108,16 @@ def test_a_person_trains_reloads_pauses_and_goes_on(page: Tab, server: str) -> N
     expect(state).to_have_text("Paused", timeout=30_000)
     before = int(update.inner_text().split(" ")[0].replace(",", ""))
     assert before > 0
+    lines = ("CSV, losses and values", "Log, one JSON line a report")
+    saved = save_all(page, tmp_path, (*DRAWN, *lines))
+    assert saved["PNG picture"].read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in saved["SVG picture"].read_text()
+    table, log = (saved[line].read_text().splitlines() for line in lines)
+    assert table[0] == "update,name,value"
+    steps = [json.loads(line)["step"] for line in log if "losses" in line]
+    assert steps
+    assert {int(row.split(",")[0]) for row in table[1:] if "loss_" in row} == set(steps)
+    see_offline(browser, saved["HTML that works offline"])
     # another person neither sees nor stops it
     other = page.context.browser.new_context().new_page()
     other.goto(link)
