@@ -4,8 +4,11 @@ import csv
 import io
 import re
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +27,7 @@ from workbench.ui.budget.scene import FIRST, as_csv, budgets_of, grid_of, here, 
 from workbench.ui.budget.table import STORIES, story_shift
 from workbench.ui.lab import STORE_VARIABLE, store_folder, sweeps
 from workbench.ui.scene import Policy
-from workbench.ui.session import CACHE
+from workbench.ui.session import CACHE, Cache
 
 SMALL = Grid(
     tasks=("bandit2d",),
@@ -163,6 +166,32 @@ def test_the_page_draws_what_the_store_holds(opened: BudgetPage) -> None:
     assert f"./runs?run={','.join(opened.curves[-1].points[0].keys)}" in opened._table.object
     opened._tapped.data = {"key": []}
     assert "./particles?task=bandit2d" in opened._table.object
+
+
+def test_marking_waits_for_the_policy_by_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, later = threading.Event(), []
+
+    def build(task: Any, report: Any) -> Any:
+        made.wait(60)
+        return task.parts()
+
+    monkeypatch.setenv(STORE_VARIABLE, str(folder))
+    sweeps.cache_clear()
+    page = BudgetPage({"task": "bandit2d", "rule": "qgf"}, Cache(build))
+    monkeypatch.setattr(page, "again", later.append)
+    page._mark()
+    assert "Training the built-in task" in page.notice.text
+    assert "press" not in page.notice.text
+    made.set()
+    page.cache.wait("bandit2d")
+    later.pop()()
+    assert later == []
+    end = time.monotonic() + 60
+    while not page.marks and time.monotonic() < end:
+        time.sleep(0.02)
+    assert [mark.policy.rule for mark in page.marks] == ["qgf"]
+    page.left()
+    sweeps.cache_clear()
 
 
 def test_the_code_draws_the_same(opened: BudgetPage) -> None:

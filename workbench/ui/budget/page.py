@@ -13,6 +13,7 @@ from bokeh.models import ColumnDataSource
 
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.summary import Curve
+from workbench.ui.awaited import Awaited
 from workbench.ui.budget.draw import name_of, pair_of, show_here
 from workbench.ui.budget.scene import FIRST, Here, as_csv, grid_of, here, read
 from workbench.ui.budget.table import STORIES, match_table, points_table, read_shift, story_shift
@@ -74,7 +75,11 @@ class BudgetPage(Page):
         self._reads: Latest[tuple[float, ...], list[Curve]] = Latest(self._read, self.later(self._show))
         self._heres: Latest[tuple[Policy, ...], list[Here]] = Latest(self._evaluate, self.later(self._show_here))
         self.owner = Owner(margin=0, width=0, height=0)
-        self.notice, self._head = Notice(), number_pane(numbers("Return against distribution shift", "…", []))
+        self._awaited = Awaited(cache, self._mark)
+        self.notice, self._head = (
+            Notice(self._awaited.pressed),
+            number_pane(numbers("Return against distribution shift", "…", [])),
+        )
         self._make_controls()
         self._frontier = pn.Column(sizing_mode="stretch_width", margin=0, height=390, css_classes=["wb-frontier"])
         self._below = pn.Column(sizing_mode="stretch_both", margin=0, min_height=200)
@@ -323,12 +328,13 @@ class BudgetPage(Page):
         self._head.object = numbers("Return against distribution shift", subtitle, rows)
 
     def _mark(self) -> None:
-        status = self.cache.status(self.question.task)
-        if status.parts is None:
-            self.notice.say("loading", "The task's own policy is being trained; press again in a few seconds.")
-            return
-        self.notice.say("loading", "Evaluating your settings…")
-        self._heres.ask(self.question.policies)
+        parts, words = self._awaited.ask(self.question.task, [policy.rule for policy in self.question.policies])
+        self.notice.say(*words)
+        if words.kind == "loading":
+            self.again(self._mark)
+        if parts is not None:
+            self.notice.say("loading", "Evaluating your settings…")
+            self._heres.ask(self.question.policies)
 
     def _evaluate(self, policies: tuple[Policy, ...]) -> list[Here]:
         parts, task = self.cache.wait(self.question.task), self.cache.task(self.question.task)
