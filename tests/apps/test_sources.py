@@ -62,6 +62,13 @@ def edited(folder: Path, change) -> dict[str, bytes]:
     return found | {RUN_FILE: _seal(record)}
 
 
+def ready(name: str) -> Cache:
+    """A cache that has the policy: outside a server a page that finds it still loading does not look again."""
+    cache = Cache()
+    cache.wait(name)
+    return cache
+
+
 def soon(true) -> None:
     end = time.monotonic() + 60
     while not true():
@@ -91,7 +98,7 @@ def test_a_link_to_a_run_reproduces_its_question(store: Path) -> None:
 
 @pytest.mark.parametrize("kind", [ParticlesPage, LandscapePage, RolloutsPage])
 def test_a_run_is_shown_on_every_page(kind, store: Path) -> None:
-    page = kind({"task": "run:aaaa1111", "rule": "qgf", "episodes": "100"}, Cache())
+    page = kind({"task": "run:aaaa1111", "rule": "qgf", "episodes": "100"}, ready("run:aaaa1111"))
     shown = {"particles": "answer", "landscape": "terrain", "rollouts": "both"}[page.name]
     soon(lambda: getattr(page, shown) is not None)
     assert "wb.load_run(" in page.code()
@@ -100,7 +107,9 @@ def test_a_run_is_shown_on_every_page(kind, store: Path) -> None:
 
 
 def test_the_maze_is_drawn_and_its_agent_stands_in_no_wall(store: Path) -> None:
-    page = ParticlesPage({"task": "run:bbbb2222", "rule": "qgf", "weight": "30", "x": "12.5", "y": "16.5"}, Cache())
+    page = ParticlesPage(
+        {"task": "run:bbbb2222", "rule": "qgf", "weight": "30", "x": "12.5", "y": "16.5"}, ready("run:bbbb2222")
+    )
     soon(lambda: page.plays is not None)
     header, arrays = unpack(page.stages.world)
     assert header["title"] == "The maze"
