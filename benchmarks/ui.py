@@ -135,7 +135,7 @@ def stat(pid: int) -> list[str]:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that the server draws in."""
+    """The processes that a process started; of the server's, those that it draws in."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended meanwhile

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from apps.saving import save_all
 from apps.test_particles_page import numbers, open_page, pixels, slider, steered, until
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 pytestmark = pytest.mark.browser
 NAMES = {"True reward": "true_reward", "Q estimate": "q", "Shift": "shift", "W2": "w2", "Budget": "budget"}
@@ -94,6 +94,12 @@ def test_every_export_is_saved_and_the_page_scrubs_offline(
     context.close()
 
 
+def middle(found: Locator) -> list[float]:
+    box = found.bounding_box()
+    assert box is not None
+    return [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+
+
 def test_the_peak_is_dragged_and_a_particle_asked(page: Page, server: str) -> None:
     open_page(page, f"{server}/particles?rule=qgf&weight=1&shown=512")
     box = steered(page).bounding_box()
@@ -110,9 +116,12 @@ def test_the_peak_is_dragged_and_a_particle_asked(page: Page, server: str) -> No
         page.mouse.move(*at(0.55 - 0.1 * step, 0.36 - 0.06 * step))
     drawn = page.locator(".wb-stage[data-rule=qgf] header p")
     expect(drawn).to_contain_text("256 samples")  # fewer of them follow the hand more often
-    sign = page.locator(".wb-stage[data-rule=qgf] .wb-peak svg").bounding_box()
-    assert sign is not None
-    assert (sign["x"] + 16, sign["y"] + 16) == pytest.approx(at(-0.45, -0.24), abs=1.0)
+    assert middle(page.locator(".wb-stage[data-rule=qgf] .wb-peak svg")) == pytest.approx([*at(-0.45, -0.24)], abs=1.0)
+    shown, truth = steered(page).bounding_box(), page.locator(".wb-truth canvas.wb-canvas").bounding_box()
+    assert shown is not None
+    assert truth is not None
+    there = [at(-0.45, -0.24)[0] + truth["x"] - shown["x"], at(-0.45, -0.24)[1] + truth["y"] - shown["y"]]
+    assert middle(page.locator(".wb-truth .wb-peak svg")) == pytest.approx(there, abs=1.0)
     page.mouse.up()
     expect(drawn).to_contain_text("512 samples")
     until(lambda: numbers(page, "qgf") != before)

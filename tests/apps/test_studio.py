@@ -2,8 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakSet
 
@@ -21,14 +25,25 @@ from workbench.ui.scene import Policy, Question
 from workbench.ui.studio import DESKS, Desk, Studio, packed, unpacked
 
 
+class Stubborn(Exception):
+    """An exception that does not survive pickling."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one}, {other}")
+
+
 class Fragile:
     """An artist that ends its process, fails, or says in which process it stands."""
 
     def draw(self, asked: str, parts: Parts, task: Any) -> int:
-        if asked == "die":
+        if asked == "die slowly":
+            time.sleep(0.5)
+        if asked.startswith("die"):
             os.kill(os.getpid(), signal.SIGKILL)
         if asked == "fail":
             raise ValueError("take fewer particles")
+        if asked == "break":
+            raise Stubborn("first", "second")
         return os.getpid()
 
 
@@ -162,6 +177,8 @@ def test_an_error_keeps_its_words_and_the_process(studio: Studio, policy: tuple[
     assert process != os.getpid()
     with pytest.raises(ValueError, match="take fewer particles"):
         desk.draw("fail", question(), *policy)
+    with pytest.raises(ValueError, match="Stubborn: first, second"):
+        desk.draw("break", question(), *policy)
     assert desk.draw("where", question(), *policy) == process
 
 
@@ -172,15 +189,43 @@ def test_a_process_that_dies_is_told_and_replaced(policy: tuple[Parts, Any]) -> 
         assert wait_for(studio) == 1
         desk = Desk(Fragile, studio)
         process = desk.draw("where", question(), *policy)
-        with pytest.raises(RuntimeError, match=r"ended \(signal SIGKILL\); ask again"):
+        with pytest.raises(RuntimeError, match=r"ended \(signal SIGKILL\).*to draw again"):
             desk.draw("die", question(), *policy)
         assert desk.draw("where", question(), *policy) == os.getpid()  # until the new one is up
         assert wait_for(studio) == 1
         assert desk.draw("where", question(), *policy) not in (process, os.getpid())
+        with ThreadPoolExecutor(2) as threads:  # a picture that waits for its turn meanwhile is drawn here
+            dying = threads.submit(desk.draw, "die slowly", question(), *policy)
+            time.sleep(0.1)
+            waiting = threads.submit(Desk(Fragile, studio).draw, "where", question(), *policy)
+            assert waiting.result(60) == os.getpid()
+            assert isinstance(dying.exception(60), RuntimeError)
     finally:
         studio.close()
     assert studio.up() == 0
     assert desk.draw("where", question(), *policy) == os.getpid()
+
+
+def test_a_process_ends_with_its_server_however_that_ends(root: Path) -> None:
+    lines = (
+        "import time",
+        "from workbench.ui.studio import Studio",
+        "studio = Studio(1)",
+        "studio.start()",
+        "print(studio._painters[0]._process.pid, flush=True)",
+        "time.sleep(600)",
+    )
+    server = subprocess.Popen([sys.executable, "-c", "\n".join(lines)], cwd=root, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    process = int(server.stdout.readline())
+    os.kill(process, 0)
+    server.kill()
+    server.communicate(timeout=60)
+    end = time.monotonic() + 60.0
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < end:
+            os.kill(process, 0)
+            time.sleep(0.05)
 
 
 def test_a_rule_that_no_module_defines_is_drawn_here(

@@ -171,6 +171,7 @@ export function render({model, el}) {
       stage.over.pointer(place, stage.canvas, state.view)
       stage.over.peak(peak(), stage.canvas, state.view, frame.header.line)
     }
+    world?.hand?.(frame.header.line)
     for (const stage of stages) if (stage.readout.textContent !== text) stage.readout.textContent = text
   }
   const follow = onceAFrame(showHand)

@@ -30,9 +30,10 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
 from workbench.ui.scene import Question
+from workbench.ui.session import told
 
 log = logging.getLogger(__name__)
-POLICIES, DESKS = 16, 64  # kept in a process at once
+POLICIES, DESKS = 8, 64  # kept in a process at once
 PATIENCE = 2.0  # seconds that a process which closed its pipe gets to end
 LARGE = 1000  # numbers; a smaller array travels again
 MOST_DEATHS = 5  # of one process: then something here is wrong, and the thread that asks draws
@@ -81,15 +82,7 @@ class Studio:
             painter.gone.append(desk.number)
 
     def draw(self, desk: Desk, asked: Any, question: Question, parts: Parts, task: Any) -> Any:
-        """The picture for a page's ``desk``, or None when it has to be drawn here; else as `Desk.draw`.
-
-        Raises
-        ------
-        RuntimeError
-            The process died of it; another one has started.
-        Exception
-            Whatever the artist raises.
-        """
+        """As `Desk.draw`, or None when it has to be drawn here."""
         painters = [painter for painter in self._painters if painter.up()]
         if not painters:
             return None
@@ -139,8 +132,8 @@ class Desk:
         ------
         RuntimeError
             The process died of it; another one has started.
-        Exception
-            Whatever the artist raises.
+        ValueError
+            The artist failed there, in its words; one that draws here raises what it likes.
         """
         found = self._studio.draw(self, asked, question, parts, task)
         return self._own.draw(asked, parts, task) if found is None else found
@@ -179,6 +172,8 @@ class _Painter:
 
     def draw(self, desk: Desk, asked: Any, question: Question, parts: Parts, task: Any) -> Any:
         """As `Studio.draw`, by who holds the lock."""
+        if not self._ready:  # it died while this picture waited for its turn
+            return None
         name = question.task
         new = None if self._known.get(name) is parts else (parts, task)
         rules, gone = [RULES[policy.rule] for policy in question.policies], self.gone[:]
@@ -194,13 +189,15 @@ class _Painter:
             self._pipe.send_bytes(order)
             how, content = pickle.loads(self._pipe.recv_bytes())  # noqa: S301 -- our own child's
         except (EOFError, OSError):
-            raise RuntimeError(f"the process that draws the pictures ended ({self._bury()}); ask again") from None
+            raise RuntimeError(
+                f"the process that drew it ended ({self._bury()}), perhaps for want of memory; change something to draw again"
+            ) from None
         if how == "cannot":
             log.info("%s cannot be drawn elsewhere: %s", name, content)
             return None
         _keep(self._known, name, parts, POLICIES)
         if how == "error":
-            raise content
+            raise ValueError(content)
         new_ones, outline = content
         picture, held = unpacked(new_ones, outline, self._held.get(desk.number, {}))
         _keep(self._held, desk.number, held, DESKS)
@@ -256,22 +253,18 @@ def paint(pipe: Connection) -> None:
         try:
             artist = artists.get(desk) or kind()
             _keep(artists, desk, artist, DESKS)
-            picture = artist.draw(asked, *policies[name])
-        except Exception as error:  # told to the page
-            return "error", error
-        content, now = packed(picture, held.get(desk, {}))
+            content, now = packed(artist.draw(asked, *policies[name]), held.get(desk, {}))
+        except Exception as error:  # as words: not every exception can be pickled
+            if not isinstance(error, ValueError):
+                log.exception("a picture of %s failed", name)
+            return "error", told(error)
         _keep(held, desk, now, DESKS)
         return "picture", content
 
     with suppress(EOFError, OSError):
         pipe.send_bytes(b"ready")
         while True:
-            found = answer(pipe.recv_bytes())
-            try:
-                reply = pickle.dumps(found)
-            except Exception:  # an error that does not travel
-                reply = pickle.dumps(("error", RuntimeError(f"{type(found[1]).__name__}: {found[1]}")))
-            pipe.send_bytes(reply)
+            pipe.send_bytes(pickle.dumps(answer(pipe.recv_bytes())))
 
 
 def packed(picture: Any, held: dict[int, Any]) -> tuple[tuple[bytes, bytes], dict[int, Any]]:
@@ -317,7 +310,9 @@ def _dumped(value: Any, number_of: Callable[[Any], int | None]) -> bytes:
             return number_of(found)
 
         def reducer_override(self, found: Any) -> Any:
-            return (torch.from_numpy, (found.numpy(),)) if type(found) is torch.Tensor else NotImplemented
+            return (
+                (torch.from_numpy, (found.detach().cpu().numpy(),)) if type(found) is torch.Tensor else NotImplemented
+            )
 
     file = io.BytesIO()
     Pickler(file, protocol=5).dump(value)

@@ -18,6 +18,7 @@ function makeOver(parent) {
   const peak = element("div", "wb-peak", over)
   const svg = '<svg viewBox="-16 -16 32 32" width="32" height="32"><path class="wb-halo" d="SIGN"/><path d="SIGN"/></svg>'
   peak.innerHTML = svg.replaceAll("SIGN", PEAK_SIGN)
+  for (const one of [...cross, peak]) one.hidden = true
   const to = (canvas, view) => lens({width: canvas.clientWidth, height: canvas.clientHeight}, view)
   return {
     // ``place`` or null; on a line the peak stands on a stem.
@@ -26,6 +27,7 @@ function makeOver(parent) {
       if (!place) return
       const at = to(canvas, view)
       peak.classList.toggle("wb-stem", line)
+      peak.style.setProperty("--wb-stem", `${canvas.clientHeight - 81}px`)
       peak.style.transform = `translate(${at.x(place[0])}px, ${line ? canvas.clientHeight - 34 : at.y(place[1])}px)`
     },
     pointer(place, canvas, view) {

@@ -4,14 +4,12 @@ function makeWorld(parent, kind) {
   const card = element("section", `wb-stage wb-world wb-${kind}`, parent), head = element("header", "", card)
   const words = element("div", "", head), title = element("h2", "", words), subtitle = element("p", "", words)
   const frame = element("div", "wb-frame", card), canvas = element("canvas", "wb-canvas", frame)
-  const over = makeOver(frame), numbers = element("dl", "wb-numbers", card)
-  over.pointer(null)
-  over.peak(null)
-  return {card, title, subtitle, canvas, over, numbers}
+  const numbers = element("dl", "wb-numbers", card)
+  return {card, title, subtitle, frame, canvas, numbers}
 }
 
 function makeTruth(parent, model, redraw, shared) {
-  const made = makeWorld(parent, "truth")
+  const made = makeWorld(parent, "truth"), over = makeOver(made.frame)
   let block = null
   return {
     card: made.card,
@@ -32,9 +30,9 @@ function makeTruth(parent, model, redraw, shared) {
       drawGrid(g, ground, block.header.extent, to, ink, ratio)
       drawBox(g, made.canvas, to, ratio, ink, frame.header.line)
       for (const spec of frame.header.stages) drawChosen(g, spec, frame.arrays, k, to, ratio, edge)
-      made.over.peak(shared.peak(), made.canvas, shared.view(), frame.header.line)
       drawKey(g, made.canvas, ground, shared.ramps(), "reward", ratio, ink, edge)
     },
+    hand(line) { over.peak(shared.peak(), made.canvas, shared.view(), line) },
   }
 }
 

@@ -76,10 +76,8 @@ class BudgetPage(Page):
         self._heres: Latest[tuple[Policy, ...], list[Here]] = Latest(self._evaluate, self.later(self._show_here))
         self.owner = Owner(margin=0, width=0, height=0)
         self._awaited = Awaited(cache, self._mark)
-        self.notice, self._head = (
-            Notice(self._awaited.pressed),
-            number_pane(numbers("Return against distribution shift", "…", [])),
-        )
+        self.notice = Notice(self._awaited.pressed)
+        self._head = number_pane(numbers("Return against distribution shift", "…", []))
         self._make_controls()
         self._frontier = pn.Column(sizing_mode="stretch_width", margin=0, height=390, css_classes=["wb-frontier"])
         self._below = pn.Column(sizing_mode="stretch_both", margin=0, min_height=200)
@@ -329,12 +327,13 @@ class BudgetPage(Page):
 
     def _mark(self) -> None:
         parts, words = self._awaited.ask(self.question.task, [policy.rule for policy in self.question.policies])
-        self.notice.say(*words)
-        if words.kind == "loading":
-            self.again(self._mark)
         if parts is not None:
             self.notice.say("loading", "Evaluating your settings…")
             self._heres.ask(self.question.policies)
+            return
+        self.notice.say(*words)
+        if words.kind == "loading":
+            self.again(self._mark)
 
     def _evaluate(self, policies: tuple[Policy, ...]) -> list[Here]:
         parts, task = self.cache.wait(self.question.task), self.cache.task(self.question.task)

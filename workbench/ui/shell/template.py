@@ -81,7 +81,7 @@ def open_page(name: str) -> pn.Template:
     pn.state.onload(page.opened)
     pn.state.on_session_destroyed(lambda _: page.left())
     if page.document is not None and page.document.session_context is not None:
-        STUDIO.start()
+        STUDIO.start()  # where Panel's own command serves the apps; `serve` has done it before the first visitor
         GARBAGE.start()
         GARBAGE.opened()
         pn.state.on_session_destroyed(GARBAGE.left)
