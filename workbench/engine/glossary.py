@@ -349,6 +349,22 @@ WORDS: dict[str, str] = {
     "evaluation seed": "fixes starts and noise of the episodes; two rules with the same seed meet the same ones",
 }
 
+# Labels of earlier versions, and what they are called now: a test finds them on pages, in files, docs and lessons.
+RETIRED: dict[str, str] = {
+    "Q-estimate": "promised",
+    "Q estimate": "promised",
+    "q_estimate": "promised",
+    "q_gap": "gap",
+    "over-optimisation gap": "gap",
+    "measured budget": "transport",
+    "budget used": "transport",
+    "shift W2": "shift",
+    "Shift W2": "shift",
+    "In support": "support",
+    "learned part": "learned part",
+    "nominal budget": "strength",
+}
+
 
 def term(key: str) -> Term:
     """The term of a number.

@@ -37,11 +37,11 @@ class Status:
     left : float
         Seconds; NaN while unknown.
     part : str
-        The further part that is being trained; "" for the task's own policy.
+        The learned part that is being trained; "" for the task's own policy.
     stopped : bool
         It was cancelled.
     base : Parts or None
-        The policy without further parts.
+        The policy without learned parts.
     wanted, refused : WeakSet
         Who waits for it, and who cancelled it.
     cancelled : bool
@@ -127,7 +127,7 @@ class Cache:
     ) -> None:
         self._build, self._further = build, further
         self._parts: dict[tuple[str, str], Status] = {}
-        self._turn = threading.Lock()  # one further part at a time: the pages need the other cores
+        self._turn = threading.Lock()  # one learned part at a time: the pages need the other cores
         self._status: dict[str, Status] = {}
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -158,7 +158,7 @@ class Cache:
         return thread
 
     def ready(self, name: str, needs: tuple[str, ...], who: object) -> Status:
-        """As `status`, but with the further parts among ``needs`` too, which are trained in the background, one by one.
+        """As `status`, but with the learned parts among ``needs`` too, which are trained in the background, one by one.
 
         Parameters
         ----------
@@ -188,7 +188,7 @@ class Cache:
         return made
 
     def cancel(self, name: str, part: str, who: object) -> None:
-        """``who`` no longer waits for a further part; when nobody does, its training stops."""
+        """``who`` no longer waits for a learned part; when nobody does, its training stops."""
         with self._lock:
             made = self._parts.get((name, part))
             if made is not None:
@@ -245,7 +245,7 @@ class Cache:
             torch.set_num_threads(threads)
 
     def _add(self, source: Source, status: Status, made: Status) -> None:
-        """Train one further part, and add it to the parts that everybody sees."""
+        """Train one learned part, and add it to the parts that everybody sees."""
 
         def report(progress: float, left: float) -> None:
             if self._closing or made.cancelled:
