@@ -11,6 +11,7 @@ from contourpy import contour_generator
 
 from workbench.plots.palette import Look, look, shades
 from workbench.ui.figures import dye, house_figure, hover, legend, span
+from workbench.ui.frames import figure
 from workbench.ui.landscape.scene import LINE, Section, Terrain, density
 from workbench.ui.landscape.surface import inside_range
 
@@ -215,3 +216,20 @@ def show_trust(made: TrustFigure, found: Terrain) -> None:
     last = max(1, len(found.answer.traces[1].positions) - 1)
     made.figure.x_range.update(start=-0.3, end=last - 0.7)
     made.figure.y_range.update(start=0.0, end=max(1.2, span(rows)[1]))
+
+
+def rows_of(found: Terrain) -> list[tuple[str, str, str]]:
+    """The numbers over the landscape: name, value, meaning."""
+    home, steered = found.answer.numbers
+    trust = found.trust
+    share = "–" if not np.isfinite(trust.share) else f"{trust.share:.0%}"
+    rows = [
+        ("Q, behaviour", figure(home.q), "mean Q of the behaviour's actions, task units"),
+        ("Q, steered", figure(steered.q), "mean Q of the chosen actions, task units"),
+        ("Shift", figure(steered.shift), "mean distance from the behaviour particle of the same noise, action units"),
+        ("Trusted queries", share, "share of the queries where members agree and data are near, as on the data itself"),
+        ("Usual spread", figure(trust.usual_spread), "95% quantile of the members' standard deviation on the data"),
+    ]
+    if steered.true_reward is not None:
+        rows.insert(2, ("True reward", figure(steered.true_reward), "mean reward that the chosen actions really earn"))
+    return rows
