@@ -75,6 +75,14 @@ def descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
+def _still(pid: int) -> int:
+    """Open files of a process once it closes no more of them."""
+    found = -1
+    while found != (found := descriptors(pid)):
+        time.sleep(2.0)
+    return found
+
+
 class Person:
     """One session that moves one slider between two stops, and checks that what it asked for last is what it sees."""
 
@@ -213,14 +221,17 @@ def soak(
     kills : int
         Drawing processes that are killed, at times spread evenly over the run.
     discarded : float
-        Seconds to wait for the server to let go of closed pages.
+        Seconds to wait for the server to let go of closed pages; open files are waited for longer.
     """
     outcome = Outcome(sessions)
     asyncio.run(warmed(url, outcome, greedy))
     time.sleep(discarded)
-    memory, drawing, files = resident(pid), resident(*_drawing(pid)), descriptors(pid)
+    memory, drawing, files = resident(pid), resident(*_drawing(pid)), _still(pid)
     asyncio.run(visit(url, pid, outcome, greedy, seconds, kills))
     time.sleep(discarded)
+    end = time.monotonic() + PATIENCE
+    while descriptors(pid) > files and time.monotonic() < end:
+        time.sleep(0.2)
     outcome.memory = (memory, resident(pid))
     outcome.drawing = (drawing, resident(*_drawing(pid)))
     outcome.descriptors = (files, descriptors(pid))

@@ -82,6 +82,9 @@ def studio() -> Iterator[Studio]:
 def pair() -> Iterator[Studio]:
     studio = Studio(2)
     studio.start()
+    assert (
+        wait_for(studio, 2) == 2
+    )  # until then a picture is drawn here, and one that is to end its process would end this
     yield studio
     studio.close()
 

@@ -270,7 +270,9 @@ class ParticlesPage(Page):
 
     def say(self, kind: str, text: str, progress: float | None = None, button: str = "") -> None:
         """Put words over the stages; "" takes them away."""
-        self.stages.notice = {"kind": kind, "text": text, "progress": progress, "button": button}
+        notice = {"kind": kind, "text": text, "progress": progress, "button": button}
+        if notice != self.stages.notice:  # most pictures come with nothing to say, and that need not be sent
+            self.stages.notice = notice
 
     def _draw(self, asked: tuple[Question, str]) -> Picture:
         question = asked[0]
