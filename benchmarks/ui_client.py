@@ -92,8 +92,12 @@ class Client:
                         return header
 
     async def close(self) -> None:
+        """Close the connection, and wait until it is."""
         assert self.socket is not None
         self.socket.close()
+        with suppress(TimeoutError):
+            while await asyncio.wait_for(self.socket.read_message(), 10) is not None:
+                pass
 
     async def _send(self, kind: str, content: dict[str, Any]) -> None:
         assert self.socket is not None

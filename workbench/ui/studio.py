@@ -125,7 +125,7 @@ class Studio:
             painters = [painter for painter in self._painters if not painter.gave_up]
             ready = [painter for painter in painters if painter.up()]
             for painter in sorted(ready, key=lambda one: (one is not desk.last, one.polite != METER.heavy)):
-                if painter.lock.acquire(blocking=False):
+                if painter.take():
                     desk.last = painter
                     return painter
             if not painters or (len(ready) < len(painters) and not patient):
@@ -203,9 +203,18 @@ class _Painter:
         self._process.start()
         theirs.close()
 
+    def take(self) -> bool:
+        """Hold its lock, if it can draw and draws nothing."""
+        if not self.lock.acquire(blocking=False):
+            return False
+        ready = self._ready
+        if not ready:  # it ended meanwhile
+            self.lock.release()
+        return ready
+
     def up(self) -> bool:
         """Whether it can draw; one that ended is replaced."""
-        if not self.gave_up and self.lock.acquire(blocking=self._ready is False):
+        if not self.gave_up and self.lock.acquire(blocking=False):
             try:
                 if not self._process.is_alive():
                     self._bury()

@@ -9,7 +9,7 @@ from workbench.ui.session import Latest
 from workbench.ui.shell.page import Page
 
 QUIET = 0.3  # seconds without a picture and without a word
-TURN = "Waiting for its turn: other people's pictures are drawn before this one…"
+TURN = "Waiting for its turn: others are served before this one…"
 DRAWN = "Being drawn; this picture takes longer…"
 
 
