@@ -288,8 +288,8 @@ def test_a_process_ends_with_its_server_however_that_ends(root: Path) -> None:
     process = int(server.stdout.readline())
     assert lives(process)
     server.kill()
-    server.communicate(timeout=60)
-    end = time.monotonic() + 60.0
+    server.communicate(timeout=240)  # the process must be up to notice
+    end = time.monotonic() + 240.0
     while lives(process):
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -309,3 +309,8 @@ def test_a_rule_that_no_module_defines_is_drawn_here(
     where = Desk(Fragile, studio)
     assert where.draw("where", asked, *policy) == os.getpid()
     assert where.draw("where", question(), *policy) != os.getpid()
+
+
+def test_what_a_process_imports_leaves_panel_out(root: Path) -> None:
+    code = "import sys, workbench.ui.studio, workbench.ui.particles.picture; sys.exit('panel' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

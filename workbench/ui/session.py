@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
-import panel as pn
 import torch
 
 from workbench.engine.models.parts import Parts
@@ -314,6 +313,8 @@ QUICK = Crew("steer", PROCESSES)
 
 def visitor() -> Hashable:
     """The session whose code runs, None outside a server."""
+    import panel as pn  # here: the processes that draw come up without it
+
     document = pn.state.curdoc
     return None if document is None or document.session_context is None else document.session_context.id
 
