@@ -25,7 +25,7 @@ GREED = "/particles?rule=vgf&particles=1024&shown=1024"
 THINK = (2.0, 6.0)  # seconds between two movements of one person
 DISCARDED = 45.0  # seconds until the server has let go of sessions whose pages were closed
 AFTER = 8.0  # seconds after a kill in which a picture's wait counts as its cost
-PATIENCE = 60.0  # seconds after which a picture is lost
+PATIENCE = 120.0  # seconds after which a picture is lost
 
 
 @dataclass

@@ -123,7 +123,7 @@ class Client:
 
     async def _part(self) -> Any:
         assert self.socket is not None
-        part = await asyncio.wait_for(self.socket.read_message(), 60)
+        part = await asyncio.wait_for(self.socket.read_message(), 120)
         if part is None:
             raise ConnectionError("the server closed the connection")
         return part
