@@ -7,14 +7,13 @@ from pathlib import Path
 
 from workbench.engine.data.atomic import write_atomic
 from workbench.engine.glossary import TERMS
-from workbench.engine.words import RETIRED, WORDS
+from workbench.engine.vocabulary import RETIRED, WORDS
 
 HEAD = """# Glossary
 
-One word per thing, on every page, in every file and message. This page is made from
-[`workbench/engine/glossary.py`](../workbench/engine/glossary.py) and [`words.py`](../workbench/engine/words.py), where pages, tables
-and files take their words from (`python -m workbench.glossary_page docs/glossary.md`). [measurements.md](measurements.md) has the
-formulas.
+One word per thing, on every page, in every file and message. This page is made (`python -m workbench.glossary_page docs/glossary.md`)
+from [`glossary.py`](../workbench/engine/glossary.py) and [`vocabulary.py`](../workbench/engine/vocabulary.py) of the engine, where
+pages, tables and files take their words from. [measurements.md](measurements.md) has the formulas.
 
 ## Words
 """
