@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.engine.inference import outside_inference_mode
 from workbench.engine.metrics.cost import network_evaluations, seconds_alone
 from workbench.engine.metrics.coverage import Coverage, measure_coverage
 from workbench.engine.metrics.intervals import Interval, bootstrap_mean
@@ -110,6 +111,7 @@ class Evaluation:
         }
 
 
+@outside_inference_mode
 def evaluate(
     rule: Rule,
     parts: Parts,
