@@ -151,7 +151,8 @@ class Rule(BaseModel, ABC):
 
     def init(self, parts: Parts, observations: Tensor, start: Tensor, extra: Tensor | None = None) -> State:
         """Place the particles at ``start`` (B, N, D) for normalised ``observations`` (B, S)."""
-        return State(start, observations.repeat_interleave(start.shape[1], 0), 0, extra=extra)
+        n = start.shape[1]
+        return State(start, observations if n == 1 else observations.repeat_interleave(n, 0), 0, extra=extra)
 
     def critic_gradient(self, parts: Parts, rows: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Q (B, N) and ∇_a Q (B, N, D) of the summed, aggregated critic at ``actions`` (B, N, D)."""
