@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from unittest import mock
 
 import torch
@@ -14,6 +15,7 @@ from benchmarks.timing import table
 from workbench.engine.steering import run as steering
 from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.rules import RULES, make_rule
+from workbench.engine.steering.run import act
 from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import make_config
 from workbench.engine.training.plan import extra_parts
@@ -33,9 +35,8 @@ def run() -> None:
         for states in (1, 64):
             observations = torch.randn(states, S, generator=torch.Generator().manual_seed(0))
             noise = draw_noise(states, rule.particles, D, torch.Generator().manual_seed(1), rule.extra_draws())
-            with_sum, without = _in_turn(
-                lambda: steering.act(rule, parts, observations, noise), ROUNDS if states == 1 else MANY
-            )  # noqa: B023
+            call = partial(act, rule, parts, observations, noise)
+            with_sum, without = _in_turn(call, ROUNDS if states == 1 else MANY)
             base = _undisturbed(without)
             extra = _undisturbed(with_sum) - base
             rows.append((name, states, f"{1e6 * base:.0f}", f"{1e6 * extra:+.1f}", f"{100 * extra / base:+.2f}%"))
