@@ -24,7 +24,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.14; 
 	for p in python3 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done)
 
-.PHONY: help run test lint types pytest chaos bench screenshots method-pages method-pictures format clean browser
+.PHONY: help run test lint types pytest chaos lock sbom bench screenshots method-pages method-pictures format clean browser
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -63,6 +63,14 @@ method-pages: $(VENV)/.installed-test ## Refresh the facts in docs/methods from 
 
 method-pictures: $(VENV)/.installed-test ## The same, and draw every rule's picture (trains a small policy: a minute or two)
 	$(BIN)/python -m workbench.method_pages docs/methods --pictures
+
+lock: $(VENV)/.installed-test ## Write requirements.lock anew: constraints.txt with the hashes that pip's index gives, for every platform
+	$(BIN)/uv pip compile pyproject.toml --all-extras -c constraints.txt --universal --python-version 3.11.5 --quiet \
+	  --generate-hashes --no-annotate --no-emit-find-links --custom-compile-command "make lock" -o requirements.lock
+
+sbom: $(VENV)/.installed-test ## Write sbom.json: every installed package with version, licence and origin (CycloneDX)
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible --validate \
+	  --output-format JSON -o sbom.json $(BIN)/python
 
 format: $(VENV)/.installed-test ## Rewrite the code in the house format, notebooks without outputs
 	$(BIN)/ruff check --fix-only .
