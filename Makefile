@@ -3,7 +3,7 @@
 #
 # Both make .venv, at the exact versions of constraints.txt. Variables: PYTHON (an interpreter, 3.11 or newer),
 # PIP_ARGS (for example PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" for the small CPU build of
-# torch), WORKERS (processes that run tests; 0: in this one), ARGS (passed on: make run ARGS="--port 5007", make test ARGS="-m 'not browser'").
+# torch), WORKERS (processes that run tests; 0: in this one), CHAOS (how many times as long make chaos is), ARGS (passed on: make run ARGS="--port 5007", make test ARGS="-m 'not browser'").
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 PIP_ARGS ?=
 WORKERS ?= 2
 ARGS ?=
+CHAOS ?= 5
 TEST_EXTRAS := ogbench,minari,dask,test,dev
 REQUIREMENTS := pyproject.toml constraints.txt
 CODE := workbench $(wildcard apps benchmarks) tests
@@ -23,7 +24,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.14; 
 	for p in python3 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done)
 
-.PHONY: help run test lint types pytest bench screenshots method-pages method-pictures format clean browser
+.PHONY: help run test lint types pytest chaos lock sbom bench screenshots method-pages method-pictures format clean browser
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -48,6 +49,9 @@ types: $(VENV)/.installed-test ## mypy
 pytest: $(VENV)/.installed-test ## The tests alone, a file at a time on each of 2 processes: make pytest ARGS="tests/contract -x"
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
+chaos: $(VENV)/.installed-test ## Kill, fuzz and attack for longer, and print the figures: make chaos CHAOS=20
+	WORKBENCH_CHAOS=$(CHAOS) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m chaos $(ARGS)
+
 bench: $(VENV)/.installed-test ## The benchmarks: tables of ratios
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -59,6 +63,14 @@ method-pages: $(VENV)/.installed-test ## Refresh the facts in docs/methods from 
 
 method-pictures: $(VENV)/.installed-test ## The same, and draw every rule's picture (trains a small policy: a minute or two)
 	$(BIN)/python -m workbench.method_pages docs/methods --pictures
+
+lock: $(VENV)/.installed-test ## Write requirements.lock anew: constraints.txt with the hashes that pip's index gives, for every platform
+	$(BIN)/uv pip compile pyproject.toml --all-extras -c constraints.txt --universal --python-version 3.11.5 --quiet \
+	  --generate-hashes --no-annotate --no-emit-find-links --custom-compile-command "make lock" -o requirements.lock
+
+sbom: $(VENV)/.installed-test ## Write sbom.json: every installed package with version, licence and origin (CycloneDX)
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible --validate \
+	  --output-format JSON -o sbom.json $(BIN)/python
 
 format: $(VENV)/.installed-test ## Rewrite the code in the house format, notebooks without outputs
 	$(BIN)/ruff check --fix-only .

@@ -1,8 +1,8 @@
 """``python -m benchmarks [NAME ...]``: measure, print tables, compare with a peer or a bound in the same run.
 
-Names: updates, actions, three_exits, three_exits_vgf, methods, online, together, central_picture, estimator, pointmaze,
+Names: updates, actions, guard, three_exits, three_exits_vgf, methods, online, together, central_picture, estimator, pointmaze,
 estimator_pointmaze, cube, cube_chunks (pointmaze and cube need the ogbench extra and
-some minutes), notebook, lessons, sweep, store, ui, soak. Without names: updates, actions and three_exits. Medians over
+some minutes), notebook, lessons, sweep, store, ui, soak. Without names: updates, actions, guard and three_exits. Medians over
 repeats; these are wall times, so run on an idle machine.
 """
 
@@ -14,6 +14,7 @@ import importlib
 NAMES = (
     "updates",
     "actions",
+    "guard",
     "three_exits",
     "ui",
     "soak",
@@ -32,7 +33,7 @@ NAMES = (
     "sweep",
     "store",
 )
-QUICK = NAMES[:3]
+QUICK = NAMES[:4]
 
 
 def main() -> None:

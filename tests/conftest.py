@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 import torch
 from chromium import find_chromium
+from figures import figures, pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
 from hypothesis import settings
+
+__all__ = [
+    "figures",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
+]  # what pytest finds here
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -8,16 +8,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from figures import times
 
 from workbench.cli import main
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
-STEPS, KILLS, EARLY = 2000, 10, 3  # the first kills come during start-up, the others while it trains and saves
+STEPS, KILLS, EARLY = (
+    times(2000),
+    times(10),
+    3,
+)  # the first kills come during start-up, the others while it trains and saves
 LIMIT = 60.0  # seconds until something must have happened
 
 
@@ -87,7 +93,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory, data: Path) -> dict[
     return found
 
 
-def test_kill_9(root: Path, tmp_path: Path, data: Path, uninterrupted: dict[str, str]) -> None:
+def test_kill_9(root: Path, tmp_path: Path, data: Path, uninterrupted: dict[str, str], figures: Counter[str]) -> None:
     rng, run, reached = random.Random(0), tmp_path / "run", []
     for kill in range(KILLS):
         process = start(root, run, data, save_every=3)
@@ -100,6 +106,7 @@ def test_kill_9(root: Path, tmp_path: Path, data: Path, uninterrupted: dict[str,
         process.kill()
         process.communicate()
         assert process.returncode == -signal.SIGKILL
+        figures["kills"] += 1
         if run.exists():
             reached.append(saved_step(run))
     assert reached == sorted(reached)
@@ -109,6 +116,7 @@ def test_kill_9(root: Path, tmp_path: Path, data: Path, uninterrupted: dict[str,
     out, err = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, err
     assert f"trained {STEPS:,} steps" in out
+    figures["lost"] += digests(run) != uninterrupted
     assert digests(run) == uninterrupted  # the same bytes, and no litter
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     reports = [json.loads(line)["step"] for line in (run / "progress.jsonl").read_text().splitlines()]

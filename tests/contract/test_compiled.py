@@ -4,6 +4,7 @@ The graphs are captured and run as they are, without generating code, which woul
 """
 
 import importlib
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,8 @@ from contract.scenes import make_parts
 from engine.small_runs import small_trainer
 
 from workbench.engine.steering.compiled import compile_act
-from workbench.engine.steering.noise import draw_noise
+from workbench.engine.steering.finite import NonFiniteError
+from workbench.engine.steering.noise import Noise, draw_noise
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.steering.run import act
 from workbench.engine.training.plan import EXTRA, extra_parts
@@ -49,6 +51,20 @@ def test_every_rule_acts_the_same_as_one_graph(name: str) -> None:
     observations = torch.randn(3, 3, generator=generator)
     expected = act(rule, parts, observations, noise)
     torch.testing.assert_close(compile_act(rule, parts)(observations, noise), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["bc", "grad_step", "qgf", "vgf", "fql"])
+def test_a_compiled_rule_refuses_what_is_not_finite(name: str) -> None:
+    """The graph hands out a number beside the actions; it is looked at outside, so that the graph stays whole."""
+    rule, parts = make_rule(name, particles=2), make_parts(3, 2)
+    noise, observations = draw_noise(2, 2, 2, torch.Generator().manual_seed(0)), torch.zeros(2, 3)
+    compiled = compile_act(rule, parts)
+    assert torch.isfinite(compiled(observations, noise)).all()
+    for bad in (math.nan, math.inf):
+        with pytest.raises(NonFiniteError, match=f"rule '{name}', state 1: column 2 of the observation is"):
+            compiled(torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, bad]]), noise)
+    with pytest.raises(ValueError, match="nothing to steer"):
+        compiled(torch.zeros(0, 3), Noise(torch.zeros(0, 2, 2), torch.zeros(0, 2)))
 
 
 def train_both_ways(**changes: Any) -> None:

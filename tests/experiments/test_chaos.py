@@ -5,25 +5,30 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from experiments.chaos import Chaos
 from experiments.small import small_grid
+from figures import times
 
 from workbench.experiments.job import Data
 from workbench.experiments.serial import Serial
 from workbench.experiments.store import Store
 from workbench.experiments.sweep import sweep
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
 
-def test_kills_at_random(tmp_path: Path, root: Path, data: Data) -> None:
-    """Three here, to keep the suite short; the benchmark ``store`` does twenty."""
-    grid = small_grid(data, axes={"weight": (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0)})
-    chaos = Chaos(root, tmp_path / "store", grid, kills=3, seed=0)
+def test_kills_at_random(tmp_path: Path, root: Path, data: Data, figures: Counter[str]) -> None:
+    """Three in the suite, to keep it short; more by ``make chaos``, and twenty in the benchmark ``store``."""
+    grid = small_grid(data, axes={"weight": tuple(0.1 * number for number in range(times(16)))})
+    chaos = Chaos(root, tmp_path / "store", grid, kills=times(3), seed=0)
     chaos.run()
+    figures["kills"] += chaos.killed_sweeps + chaos.killed_workers
+    figures["lost"] += len(chaos.lost())
+    figures["doubled"] += len(chaos.doubled())
     assert chaos.killed_sweeps >= 1
     assert chaos.killed_workers >= 1
     rows = Store(tmp_path / "store").rows()

@@ -33,6 +33,7 @@ def sweep(
     executor: Literal["local", "dask"] = "local",
     scheduler: Annotated[str | None, tyro.conf.arg(metavar="tcp://…")] = None,
     workers: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
+    allow_version_mismatch: bool = False,
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     clip_actions: bool = False,
     device: Device = "cpu",
@@ -53,6 +54,7 @@ def sweep(
         executor: Processes of this machine, or the workers of a Dask scheduler.
         scheduler: Address of a running dask scheduler; without it dask starts a cluster on this machine.
         workers: Processes; without it as many as there are cores.
+        allow_version_mismatch: Give work also to dask workers of another version of workbench, torch, NumPy, Python or code.
         data: Folder made by workbench generate; built-in tasks make their data without it.
         clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.
         device: Where to train and evaluate.
@@ -80,7 +82,7 @@ def sweep(
     for name in task:
         found = check_data(Data(folder=None if data is None else str(data), clip_actions=clip_actions), name)
     wanted = wanted.model_copy(update={"data": found})
-    hands = _executor(executor, scheduler, workers)
+    hands = _executor(executor, scheduler, workers, allow_version_mismatch)
     kept = Store(store, create=True)
     again = f"go on with the same command; see what is there: workbench runs list {store}"
     stop, started, last, told = StopOnSignal("stopping; what is being trained is saved …"), time.perf_counter(), None, 0
@@ -125,8 +127,10 @@ def sweep(
         raise SystemExit(1)
 
 
-def _executor(name: str, scheduler: str | None, workers: int | None) -> Executor:
+def _executor(name: str, scheduler: str | None, workers: int | None, allow_version_mismatch: bool) -> Executor:
     if name == "local":
+        if allow_version_mismatch:
+            raise ValueError("--allow-version-mismatch is for --executor dask; leave it out, or add --executor dask")
         if scheduler is not None:
             raise ValueError("--scheduler is for --executor dask; leave it out, or add --executor dask")
         from workbench.experiments.processes import Processes
@@ -134,7 +138,7 @@ def _executor(name: str, scheduler: str | None, workers: int | None) -> Executor
         return Processes(workers)
     from workbench.experiments.cluster import Cluster
 
-    return Cluster(scheduler, workers)
+    return Cluster(scheduler, workers, allow_version_mismatch=allow_version_mismatch)
 
 
 def _note(progress: SweepProgress) -> str:

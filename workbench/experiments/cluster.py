@@ -6,6 +6,7 @@ worker that did a job writes it to the store, where the first result of a key st
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -18,15 +19,25 @@ from typing import Any
 
 from workbench.experiments.items import Event, Item
 from workbench.experiments.processes import QUIET, usable_cores
+from workbench.experiments.roster import Roster, differences, fingerprint, told
 from workbench.experiments.store import Store, StoreError
 from workbench.experiments.waiting import ATTEMPTS, training_failed
 from workbench.experiments.work import Bench, work
 
 PATIENCE = 30.0  # seconds for the scheduler to answer, and for a first worker to appear
+AWAY = 300.0  # seconds for a scheduler that went away to come back
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds until it is tried again: doubled from try to try
+LOOK = 1.0  # seconds between two looks at who works there
 ASK = 1.0  # seconds between two questions of a worker whether to stop
 TELL = 1.0  # seconds between two reports of progress over the network
+CURE = "install the same everywhere, or run them all the same with --allow-version-mismatch"
+_log = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()  # simulators and torch's settings are global to a process
 _bench = Bench()
+
+
+class SchedulerLostError(OSError):
+    """The connection to the scheduler broke; what was being done there is not lost, but unknown."""
 
 
 class Cluster:
@@ -39,6 +50,12 @@ class Cluster:
         on this machine and ended afterwards.
     workers : int, optional
         Processes of the cluster that is started here; as many as there are cores without it.
+    allow_version_mismatch : bool
+        Give work also to workers whose workbench, torch, NumPy, Python or code is not that of this process.
+    patience : float
+        Seconds for a first worker of the same version to appear.
+    away : float
+        Seconds for a scheduler that went away to come back.
 
     Raises
     ------
@@ -46,7 +63,15 @@ class Cluster:
         The extra ``dask`` is not installed.
     """
 
-    def __init__(self, scheduler: str | None = None, workers: int | None = None) -> None:
+    def __init__(
+        self,
+        scheduler: str | None = None,
+        workers: int | None = None,
+        *,
+        allow_version_mismatch: bool = False,
+        patience: float = PATIENCE,
+        away: float = AWAY,
+    ) -> None:
         try:
             import distributed  # noqa: F401
         except ImportError as error:
@@ -54,62 +79,144 @@ class Cluster:
         if scheduler is not None and workers is not None:
             raise ValueError("--workers is for a cluster that is started here; with --scheduler, start dask workers")
         self._address, self._workers = scheduler, workers or usable_cores()
-        self._client: Any = None
+        self._any_version, self._patience, self._away = allow_version_mismatch, patience, away
+        self._roster = Roster()
+        self._reached: float | None = None  # when the scheduler was last known to be there
 
     @property
     def workers(self) -> int:
         """Workers that are connected now."""
-        return self._workers if self._client is None else max(len(self._client.scheduler_info()["workers"]), 1)
+        return self._workers if self._address is None else max(self._roster.count, 1)
 
     def run(self, store: Store, items: list[Item], should_stop: Callable[[], bool]) -> Iterator[Event | None]:
         """As `Executor.run`.
 
+        A scheduler that goes away is waited for; items whose end is unknown are given out again, and those that were
+        finished meanwhile are found in the store.
+
         Raises
         ------
         OSError
-            No scheduler at the address, no worker, or a worker cannot write the store.
+            No scheduler at the address, or it did not come back; no worker, or none of this version; a worker cannot write
+            the store.
         """
+        left, waited = {item.name: item for item in items}, FIRST_WAIT
+        while left:
+            reached = self._reached
+            try:
+                with ExitStack() as stack:
+                    yield from self._session(stack, store, left, should_stop)
+            except SchedulerLostError as lost:
+                assert self._reached is not None
+                if self._reached != reached:  # it was there meanwhile: patience begins anew
+                    waited = FIRST_WAIT
+                    _log.warning("%s; waiting for it; what is done is kept", lost)
+                if time.monotonic() - self._reached > self._away:
+                    raise OSError(
+                        f"{lost} and did not come back in {self._away:.0f} s; what is done is kept. Start it and its "
+                        "workers again, and go on with the same command"
+                    ) from None
+                again = time.monotonic() + waited
+                while time.monotonic() < again and not should_stop():
+                    time.sleep(QUIET)
+                    yield None
+                waited = min(2.0 * waited, LONGEST_WAIT)
+                if should_stop():
+                    yield from (Event(name, "stopped") for name in left)
+                    return
+
+    def _session(
+        self, stack: ExitStack, store: Store, left: dict[str, Item], should_stop: Callable[[], bool]
+    ) -> Iterator[Event | None]:
+        """Give out all of ``left`` and take from it what has ended, until nothing is left or the scheduler is lost."""
         import distributed
 
         where = store.where if "://" in store.where else str(Path(store.where).resolve())
-        token = uuid.uuid4().hex[:12]
+        token, roster = uuid.uuid4().hex[:12], Roster()
+        self._roster = roster
         news: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        with ExitStack() as stack:
-            client = self._client = self._connect(stack)
-            stack.callback(self._forget)
-            stop = distributed.Event(f"stop-{token}", client=client)
-            client.subscribe_topic(f"progress-{token}", lambda event: news.put(Event(**event[1]["told"])))
-            futures: dict[str, Any] = {}
-            for number, item in enumerate(items):
-                futures[item.name] = future = client.submit(
-                    run_item,
-                    item.as_dict(),
-                    where,
-                    token,
-                    after=futures.get(item.after or ""),
-                    key=f"{item.kind}-{item.name}-{token}",
-                    priority=-number,
-                    pure=False,
-                )
-                future.add_done_callback(lambda future, item=item: news.put((item, future)))
-            left, asked = set(futures), False
-            while left:
-                if should_stop() and not asked:
-                    asked = True
-                    stop.set()
-                try:
-                    told = news.get(timeout=QUIET)
-                except queue.Empty:
-                    yield None
-                    continue
-                if isinstance(told, Event):
-                    if told.name in left:
-                        yield told
-                    continue
-                item, future = told
-                if item.name in left:
-                    left.discard(item.name)
-                    yield _outcome(store, item, future)
+        client = self._connect(stack)
+        stop = distributed.Event(f"stop-{token}", client=client)
+        client.subscribe_topic(f"progress-{token}", lambda event: news.put(Event(**event[1]["told"])))
+        futures: dict[str, Any] = {}
+        pins: dict[str, set[str]] = {}  # items that an odd worker refused: which workers may do them; none: nobody yet
+
+        def hand_out(item: Item, number: int = 0) -> None:
+            here = pins.get(item.name)
+            futures[item.name] = future = client.submit(
+                run_checked_item,
+                item.as_dict(),
+                where,
+                token,
+                None if self._any_version else fingerprint(),
+                after=futures.get(item.after or ""),
+                key=f"{item.kind}-{item.name}-{token}-{uuid.uuid4().hex[:4]}",
+                priority=-number,
+                pure=False,
+                workers=sorted(here) if here else None,
+            )
+            future.add_done_callback(lambda future: news.put((item, future)))
+
+        odd = self._look(client, roster)
+        if odd and not self._any_version:
+            raise OSError(f"{told(odd)}. Their results would not be this version's: {CURE}")
+        for number, item in enumerate(list(left.values())):
+            hand_out(item, number)
+        asked, looked, seen, patience = False, time.monotonic(), time.monotonic(), self._patience
+        while left:
+            if should_stop() and not asked:
+                asked = True
+                stop.set()
+            now = time.monotonic()
+            if now - looked > LOOK or client.status != "running":
+                looked = now
+                if odd := self._look(client, roster):
+                    self._warn(odd)
+                if roster.same or (self._any_version and roster.count):
+                    seen, patience = now, self._away
+                    for name, here in pins.items():
+                        if name in left and not here & roster.same:
+                            pins[name] = set(roster.same)
+                            hand_out(left[name])
+                elif now - seen > patience:
+                    raise OSError(self._nobody(roster))
+            try:
+                heard = news.get(timeout=QUIET)
+            except queue.Empty:
+                yield None
+                continue
+            if isinstance(heard, Event):
+                if heard.name in left:
+                    yield heard
+                continue
+            item, future = heard
+            if item.name not in left or future is not futures[item.name]:
+                continue
+            answer = _answer(store, item, future)
+            if isinstance(answer, Event):
+                del left[item.name]
+                yield answer
+                continue
+            if roster.note(*answer):
+                self._warn(dict([answer]))
+            pins[item.name] = set(roster.same)
+            if roster.same:
+                hand_out(item)
+
+    def _look(self, client: Any, roster: Roster) -> dict[str, str]:
+        """The workers that are new and odd; SchedulerLostError when nobody answers."""
+        try:
+            if client.status != "running":
+                raise OSError(client.status)
+            odd = roster.look(client)
+        except (OSError, TimeoutError):
+            raise SchedulerLostError(f"the Dask scheduler at {self._place} went away") from None
+        self._reached = time.monotonic()
+        return odd
+
+    @property
+    def _place(self) -> str:
+        return self._address or "this machine"
 
     def _connect(self, stack: ExitStack) -> Any:
         import distributed
@@ -120,37 +227,59 @@ class Cluster:
             )
             return stack.enter_context(distributed.Client(cluster))
         try:
-            client = stack.enter_context(distributed.Client(self._address, timeout=PATIENCE))
+            return stack.enter_context(
+                distributed.Client(self._address, timeout=PATIENCE if self._reached is None else 5.0)
+            )
         except (OSError, ValueError, TypeError) as error:
+            if self._reached is not None:
+                raise SchedulerLostError(f"the Dask scheduler at {self._place} went away") from None
             raise OSError(
                 f"no Dask scheduler answers at {self._address} ({error}); start one: dask scheduler, "
                 "and give the address that it prints"
             ) from None
-        try:
-            client.wait_for_workers(1, timeout=PATIENCE)
-        except TimeoutError:
-            raise OSError(
-                f"the scheduler at {self._address} has no workers; start some: "
-                f"dask worker {self._address} --nworkers 2 --nthreads 1"
-            ) from None
-        return client
 
-    def _forget(self) -> None:
-        self._client = None
+    def _warn(self, odd: dict[str, str]) -> None:
+        _log.warning("%s; %s", told(odd), "it works all the same" if self._any_version else "it gets no work")
+
+    def _nobody(self, roster: Roster) -> str:
+        if roster.odd:
+            return f"no worker of this version is left: {told(roster.odd)}. {CURE[0].upper()}{CURE[1:]}"
+        return (
+            f"the scheduler at {self._place} has no workers; start some: "
+            f"dask worker {self._place} --nworkers 2 --nthreads 1"
+        )
 
 
-def _outcome(store: Store, item: Item, future: Any) -> Event:
+def _answer(store: Store, item: Item, future: Any) -> Event | tuple[str, str]:
+    """How an item ended; or, where a worker would not do it, that worker's address and how it differs."""
     import distributed
 
     try:
-        return Event(**future.result())
+        found = future.result()
+        return (found["refused"], found["words"]) if "refused" in found else Event(**found)
     except distributed.KilledWorker:
         error = f"its worker died more than {ATTEMPTS} times; is there enough memory? start workers with fewer threads"
     except distributed.client.FutureCancelledError as cancelled:
-        error = f"the scheduler dropped it ({cancelled}); run the same command again"
+        raise SchedulerLostError(f"the Dask scheduler dropped its work ({cancelled.reason})") from None
+    except (AttributeError, ModuleNotFoundError) as other:  # `run_checked_item` is not there
+        return "an unknown address", f"an older workbench, or none ({other})"
     if item.kind == "job":
         store.fail(item.record, error)
     return Event(item.name, "failed", error=error)
+
+
+def run_checked_item(
+    item: dict[str, Any], where: str, token: str, wanted: dict[str, str] | None, after: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """`run_item` on a worker that is as ``wanted``; on another the worker's address and how it differs."""
+    import distributed
+
+    if after is not None and "refused" in after:  # its training was: both are given out again
+        return after
+    words = "" if wanted is None else differences(wanted, fingerprint())
+    if words:
+        return {"refused": distributed.get_worker().address, "words": words}
+    return run_item(item, where, token, after)
 
 
 def run_item(item: dict[str, Any], where: str, token: str, after: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.glossary import VERSION
+from workbench.engine.inference import outside_inference_mode
 from workbench.engine.metrics.cost import network_evaluations, seconds_alone
 from workbench.engine.metrics.coverage import Coverage, measure_coverage
 from workbench.engine.metrics.intervals import Interval, bootstrap_mean
@@ -150,6 +151,7 @@ class Evaluation:
         }
 
 
+@outside_inference_mode
 def evaluate(
     rule: Rule,
     parts: Parts,

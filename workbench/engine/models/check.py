@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench.engine.inference import outside_inference_mode
 from workbench.engine.models.parts import Parts
 from workbench.engine.models.problems import (
     BATCH_LAYERS,
@@ -30,6 +31,7 @@ ASTRAY = 1.5  # variance after one long step, in the noise's, from which a flow 
 RANDOM_LAYERS = (nn.modules.dropout._DropoutNd,)
 
 
+@outside_inference_mode
 def check_parts(parts: Parts, observations: Tensor | None = None, seed: int = 0) -> Report:
     """Try a velocity field and critics the way steering will, and say in words what is wrong with them.
 

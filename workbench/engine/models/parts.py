@@ -101,6 +101,11 @@ class Parts:
     data: KnowsData | None = None
 
     def __post_init__(self) -> None:
+        if self.observation_dim < 1 or self.action_dim < 1:
+            raise ValueError(
+                f"observation_dim = {self.observation_dim} and action_dim = {self.action_dim} must both be at least 1; "
+                "a policy that sees nothing gets one constant column"
+            )
         if self.chunk < 1 or self.action_dim % self.chunk:
             raise ValueError(
                 f"action_dim = {self.action_dim} is not a chunk of {self.chunk} actions; it must be chunk times the "

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workbench.engine.inference import outside_inference_mode
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.noise import Noise
 from workbench.engine.steering.protocol import Rule
-from workbench.engine.steering.run import act, check_inputs, decide
+from workbench.engine.steering.run import act, checked, decide
 
 KEPT = 256  # compilations of one piece of code that a process keeps
 
@@ -48,11 +49,14 @@ def compile_act(rule: Rule, parts: Parts) -> Callable[[Tensor, Noise], Tensor]:
         on_cpu=parts.device.type == "cpu",
     )
 
-    def compiled(observations: Tensor, noise: Noise) -> Tensor:
-        check_inputs(rule, parts, observations, noise)
+    def whole(_rule: Rule, _parts: Parts, observations: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         with torch._dynamo.config.patch(trace_autograd_ops=True):  # rules with a Jacobian differentiate inside a step
-            result: Tensor = inner(observations, noise)
+            result: tuple[Tensor, Tensor] = inner(observations, noise)
         return result
+
+    @outside_inference_mode
+    def compiled(observations: Tensor, noise: Noise) -> Tensor:
+        return checked(whole, rule, parts, observations, noise)
 
     compiled.__doc__ = act.__doc__
     return compiled

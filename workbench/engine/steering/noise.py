@@ -35,7 +35,17 @@ def draw_noise(states: int, particles: int, action_dim: int, generator: torch.Ge
 
     ``extra`` = M further vectors per particle come from a generator of their own, seeded by what was drawn: now and at
     every later call, rules that ask for some and rules that do not meet the same ``start`` and ``choice``.
+
+    Raises
+    ------
+    ValueError
+        B, N or D below 1, or M below 0.
     """
+    if min(states, particles, action_dim) < 1 or extra < 0:
+        raise ValueError(
+            f"noise takes one state, one particle and one action dimension at least, got states = {states}, "
+            f"particles = {particles}, action_dim = {action_dim}, extra = {extra}"
+        )
     device = generator.device
     start = torch.randn(states, particles, action_dim, generator=generator, device=device)
     choice = torch.rand(states, particles, generator=generator, device=device)

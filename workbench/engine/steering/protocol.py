@@ -73,6 +73,9 @@ class Info(NamedTuple):
         (B, N), Q at ``query``.
     query : Tensor or None
         (B, N, D), where the critic was asked for its gradient.
+    unclipped : Tensor or None
+        (B, N, D), where the tick led before it was clipped; None where nothing was clipped. A clip makes ±1 of an infinite
+        number, so this is where `finite` looks.
     """
 
     time: float
@@ -80,6 +83,7 @@ class Info(NamedTuple):
     terms: dict[str, Tensor] = {}
     q: Tensor | None = None
     query: Tensor | None = None
+    unclipped: Tensor | None = None
 
 
 class Rule(BaseModel, ABC):
@@ -147,7 +151,8 @@ class Rule(BaseModel, ABC):
 
     def init(self, parts: Parts, observations: Tensor, start: Tensor, extra: Tensor | None = None) -> State:
         """Place the particles at ``start`` (B, N, D) for normalised ``observations`` (B, S)."""
-        return State(start, observations.repeat_interleave(start.shape[1], 0), 0, extra=extra)
+        n = start.shape[1]
+        return State(start, observations if n == 1 else observations.repeat_interleave(n, 0), 0, extra=extra)
 
     def critic_gradient(self, parts: Parts, rows: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Q (B, N) and ∇_a Q (B, N, D) of the summed, aggregated critic at ``actions`` (B, N, D)."""
@@ -162,10 +167,11 @@ class Rule(BaseModel, ABC):
         """One unguided Euler step; the last one clips to [-1, 1]."""
         t, delta = state.tick / self.flow_steps, 1.0 / self.flow_steps
         v = delta * self.velocity(parts, state.rows, state.actions, t)
-        moved = state.actions + v
+        moved, unclipped = state.actions + v, None
         if state.tick == self.flow_steps - 1:
-            moved = moved.clamp(-1.0, 1.0)
-        return state._replace(actions=moved, tick=state.tick + 1), Info(t + delta, None, {"velocity": v})
+            unclipped, moved = moved, moved.clamp(-1.0, 1.0)
+        info = Info(t + delta, None, {"velocity": v}, unclipped=unclipped)
+        return state._replace(actions=moved, tick=state.tick + 1), info
 
 
 class DuringFlow(Rule):
@@ -219,10 +225,10 @@ class DuringFlow(Rule):
         v = self.velocity(parts, state.rows, state.actions, t)
         g, q, query = self.guided(parts, state.rows, state.actions, v, t, state.extra)
         push = (delta * self.weight) * g
-        moved = state.actions + delta * v + push
+        moved, unclipped = state.actions + delta * v + push, None
         if state.tick == self.flow_steps - 1:
-            moved = moved.clamp(-1.0, 1.0)
-        info = Info(t + delta, push, {"velocity": delta * v, "guidance": push}, q, query)
+            unclipped, moved = moved, moved.clamp(-1.0, 1.0)
+        info = Info(t + delta, push, {"velocity": delta * v, "guidance": push}, q, query, unclipped)
         return state._replace(actions=moved, tick=state.tick + 1), info
 
 
@@ -246,8 +252,10 @@ class AfterFlow(Rule):
         if state.tick < self.flow_steps:
             return self.denoise(parts, state)
         step, after, info = self.move(parts, state)
-        moved = (state.actions + step).clamp(-1.0, 1.0)
-        return after._replace(actions=moved, tick=state.tick + 1), info._replace(push=moved - state.actions)
+        unclipped = state.actions + step
+        moved = unclipped.clamp(-1.0, 1.0)
+        info = info._replace(push=moved - state.actions, unclipped=unclipped)
+        return after._replace(actions=moved, tick=state.tick + 1), info
 
 
 class Unguided(Rule):
@@ -296,8 +304,10 @@ class OneJump(Rule):
 
     def step(self, parts: Parts, observations: Tensor, state: State) -> tuple[State, Info]:
         """The jump. What of it the critic caused is not known, so no push is recorded."""
-        moved = self.jump(parts, state.rows, state.actions.flatten(0, 1)).view(state.actions.shape).clamp(-1.0, 1.0)
-        return state._replace(actions=moved, tick=1), Info(1.0, None, {"jump": moved - state.actions})
+        unclipped = self.jump(parts, state.rows, state.actions.flatten(0, 1)).view(state.actions.shape)
+        moved = unclipped.clamp(-1.0, 1.0)
+        info = Info(1.0, None, {"jump": moved - state.actions}, unclipped=unclipped)
+        return state._replace(actions=moved, tick=1), info
 
 
 def nearest(word: str, known: list[str]) -> str:

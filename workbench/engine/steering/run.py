@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from workbench.engine.inference import outside_inference_mode
 from workbench.engine.models.parts import Parts, q_values
+from workbench.engine.steering.finite import find_non_finite, sum_of_all, unexplained
+from workbench.engine.steering.inputs import check_inputs, explain_misfit
 from workbench.engine.steering.noise import Noise
 from workbench.engine.steering.pick import pick_particle
 from workbench.engine.steering.protocol import Info, Rule
 from workbench.engine.steering.trace import Trace
-
-
-def check_inputs(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> None:
-    """Raise ValueError, saying what is wrong and the cure, unless parts, observations and noise fit together."""
-    missing = [name for name in rule.needs if name not in parts.available()]
-    if missing:
-        have = ", ".join(parts.available())
-        raise ValueError(
-            f"rule '{rule.name}' needs part '{missing[0]}'; these parts have {have}. "
-            f"Train it: workbench fit TASK --out RUN --rule {rule.name}; or pass your own to Parts."
-        )
-    if observations.dim() != 2 or observations.shape[1] != parts.observation_dim:
-        raise ValueError(
-            f"observations must be (B, {parts.observation_dim}) for these parts, got {tuple(observations.shape)}; "
-            "a single observation needs a leading axis: observations[None]"
-        )
-    start = noise.start
-    if start.dim() != 3 or start.shape[0] != observations.shape[0] or start.shape[2] != parts.action_dim:
-        chunk = f" (chunks of h = {parts.chunk} actions of {parts.step_dim})" if parts.chunk > 1 else ""
-        raise ValueError(
-            f"noise.start must be (B, N, D) = ({observations.shape[0]}, N, {parts.action_dim}){chunk}, "
-            f"got {tuple(start.shape)}; draw it with draw_noise(states, particles, parts.action_dim, generator)"
-        )
-    if noise.choice.shape != start.shape[:2]:
-        raise ValueError(f"noise.choice must be (B, N) = {tuple(start.shape[:2])}, got {tuple(noise.choice.shape)}")
-    b, n, d = start.shape
-    wanted, extra = rule.extra_draws(), noise.extra
-    if wanted and (extra is None or extra.shape != (b, n, max(wanted, *extra.shape[2:3]), d)):
-        raise ValueError(
-            f"rule '{rule.name}' needs noise.extra (B, N, M, D) = ({b}, {n}, {wanted}, {d}), "
-            f"got {None if extra is None else tuple(extra.shape)}; draw it with "
-            "draw_noise(states, particles, action_dim, generator, extra=rule.extra_draws())"
-        )
 
 
 def choose(rule: Rule, parts: Parts, rows: Tensor, actions: Tensor, noise: Noise) -> tuple[Tensor, Tensor | None]:
@@ -56,6 +29,7 @@ def choose(rule: Rule, parts: Parts, rows: Tensor, actions: Tensor, noise: Noise
     return pick_particle(q, noise.choice, rule.pick, rule.temperature), q
 
 
+@outside_inference_mode
 @torch.no_grad()
 def act(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> Tensor:
     """Choose an action per state; the fast path that keeps nothing.
@@ -73,23 +47,81 @@ def act(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> Tensor:
     -------
     Tensor
         (B, D), in [-1, 1]. Equal to ``steer(...).actions`` for the same noise.
+
+    Raises
+    ------
+    ValueError
+        Parts, observations and noise do not fit together, or there is nothing to do; the words say what to change.
+    NonFiniteError
+        A number on the way was NaN or infinite; the words say where, and why.
     """
+    return checked(decide, rule, parts, observations, noise)
+
+
+def checked(
+    decide: Callable[[Rule, Parts, Tensor, Noise], tuple[Tensor, Tensor]],
+    rule: Rule,
+    parts: Parts,
+    observations: Tensor,
+    noise: Noise,
+) -> Tensor:
+    """The actions of ``decide``, compiled or not, between the checks of what goes in and of what came out."""
     check_inputs(rule, parts, observations, noise)
-    return decide(rule, parts, observations, noise)
+    try:
+        actions, total = decide(rule, parts, observations, noise)
+        if not math.isfinite(total):
+            _refuse_non_finite(rule, parts, observations, noise, actions)
+    except RuntimeError as error:
+        explain_misfit(error, parts, observations, noise)
+        raise
+    return actions
 
 
-def decide(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> Tensor:
-    """`act` without its checks: tensors in, tensors out, so that it can be compiled."""
+def decide(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    """`act` without its checks: tensors in, tensors out, so that it can be compiled.
+
+    Returns
+    -------
+    (Tensor, Tensor)
+        Actions (B, D), and a number () that is finite as long as all numbers on the way were.
+    """
     observations = parts.normalize(observations).to(noise.start.dtype)
-    state = rule.init(parts, observations, noise.start, noise.extra)
+    state, infos = rule.init(parts, observations, noise.start, noise.extra), []
     for _ in range(rule.ticks()):
-        state, _ = rule.step(parts, observations, state)
+        state, info = rule.step(parts, observations, state)
+        infos.append(info)
     if state.actions.shape[1] == 1:
-        return state.actions[:, 0]
-    picked, _ = choose(rule, parts, state.rows, state.actions, noise)
-    return state.actions[torch.arange(picked.shape[0], device=picked.device), picked]
+        return state.actions[:, 0], _total(rule, observations, noise, state.actions, infos, None)
+    picked, q = choose(rule, parts, state.rows, state.actions, noise)
+    actions = state.actions[torch.arange(picked.shape[0], device=picked.device), picked]
+    return actions, _total(rule, observations, noise, state.actions, infos, q)
 
 
+def _total(
+    rule: Rule, normalized: Tensor, noise: Noise, actions: Tensor, infos: list[Info], q: Tensor | None
+) -> Tensor:
+    """A number () that is finite as long as all are that the actions were made of.
+
+    A NaN or an infinity stays in a particle until a clip; so the places before clips are enough, and the end.
+    """
+    unclipped = [info.unclipped for info in infos if info.unclipped is not None]
+    asked = [info.q for info in infos if info.q is not None]
+    end = [actions] if infos[-1].unclipped is None else []
+    choice = [noise.choice] if actions.shape[1] > 1 and rule.pick != "greedy" else []
+    extra = [noise.extra] if rule.extra_draws() and noise.extra is not None else []
+    return sum_of_all([normalized], unclipped, end, asked, [] if q is None else [q], choice, extra)
+
+
+def _refuse_non_finite(rule: Rule, parts: Parts, observations: Tensor, noise: Noise, actions: Tensor) -> None:
+    """Raise NonFiniteError, unless it was the sum alone that overflowed."""
+    error = find_non_finite(rule, parts, observations, noise)
+    if error is None and not bool(actions.isfinite().all()):
+        error = unexplained(rule)
+    if error is not None:
+        raise error
+
+
+@outside_inference_mode
 @torch.no_grad()
 def steer(rule: Rule, parts: Parts, observations: Tensor, noise: Noise, seed: int | None = None) -> Trace:
     """Run a rule and keep every particle position, push and query.
@@ -102,6 +134,18 @@ def steer(rule: Rule, parts: Parts, observations: Tensor, noise: Noise, seed: in
     Trace
     """
     check_inputs(rule, parts, observations, noise)
+    try:
+        trace, total = _record(rule, parts, observations.detach(), noise, seed)
+        if not math.isfinite(total):
+            _refuse_non_finite(rule, parts, observations, noise, trace.positions)
+    except RuntimeError as error:
+        explain_misfit(error, parts, observations, noise)
+        raise
+    return trace
+
+
+def _record(rule: Rule, parts: Parts, observations: Tensor, noise: Noise, seed: int | None) -> tuple[Trace, Tensor]:
+    """The trace, and the number that `decide` returns."""
     normalized = parts.normalize(observations).to(noise.start.dtype)
     state = rule.init(parts, normalized, noise.start, noise.extra)
     positions, infos = [state.actions], []
@@ -110,10 +154,11 @@ def steer(rule: Rule, parts: Parts, observations: Tensor, noise: Noise, seed: in
         positions.append(state.actions)
         infos.append(info)
     picked, q = choose(rule, parts, state.rows, state.actions, noise)
+    total = _total(rule, normalized, noise, state.actions, infos, q)
     if q is None and parts.critic is not None:
         rows = state.rows, state.actions.flatten(0, 1)
         q = q_values(parts.pick_critic(rule.critic), *rows, rule.pick_aggregate).view(noise.choice.shape)
-    return Trace(
+    trace = Trace(
         positions=torch.stack(positions),
         times=torch.tensor([0.0] + [info.time for info in infos]),
         pushes=_stack([info.push for info in infos], noise.start, 0.0),
@@ -127,6 +172,7 @@ def steer(rule: Rule, parts: Parts, observations: Tensor, noise: Noise, seed: in
         settings=rule.model_dump(),
         seed=seed,
     )
+    return trace, total
 
 
 def _stack(items: list[Tensor | None], like: Tensor, fill: float) -> Tensor:

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.engine.inference import outside_inference_mode
 from workbench.engine.models.parts import Parts, q_values
+from workbench.engine.steering.finite import NonFiniteError
 from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
@@ -64,6 +66,7 @@ class Episodes:
         return torch.from_numpy(self.starts).to(parts.device)
 
 
+@outside_inference_mode
 def rollout(
     rule: Rule,
     parts: Parts,
@@ -103,7 +106,13 @@ def rollout(
     ------
     ValueError
         The parts act with another number of dimensions than the task takes.
+    FloatingPointError
+        The environment returned an observation or a reward that is not finite, or the critic such a Q of a first action.
+    NonFiniteError
+        As `act`, with the episode and its step.
     """
+    if episodes < 1:
+        raise ValueError(f"episodes must be at least 1, got {episodes}")
     if parts.step_dim != task.info.action_dim:
         raise ValueError(
             f"these parts act with {parts.action_dim} numbers, {parts.chunk} step(s) of {parts.step_dim}; task "
@@ -115,6 +124,7 @@ def rollout(
     try:
         observations = starts = env.reset()
         active = np.ones(episodes, dtype=bool)
+        _check_finite(task, "observation", observations, active, 0)
         returns, discounted = np.zeros(episodes), np.zeros(episodes)
         terminated = np.zeros(episodes, dtype=bool)
         success, lengths = np.zeros(episodes, dtype=bool), np.zeros(episodes, dtype=np.int64)
@@ -126,7 +136,12 @@ def rollout(
             rows = torch.from_numpy(np.flatnonzero(active)).to(device)
             seen = torch.from_numpy(observations[active]).to(device)
             before = time.perf_counter()
-            picked = act(rule, parts, seen, noise.states(rows))
+            try:
+                picked = act(rule, parts, seen, noise.states(rows))
+            except NonFiniteError as error:
+                episode = int(rows[error.row or 0])
+                error.add_note(f"state {error.row} is episode {episode} of task '{task.info.name}', at step {step}")
+                raise
             spent += time.perf_counter() - before
             chosen += len(rows)
             if step == 0 and parts.critic is not None:
@@ -137,6 +152,8 @@ def rollout(
                 first_actions = plan[:, 0].copy()
             for actions in plan.swapaxes(0, 1):
                 result = env.step(actions, active)
+                _check_finite(task, "observation", result.observations, active, step + 1)
+                _check_finite(task, "reward", result.rewards[:, None], active, step + 1)
                 returns[active] += result.rewards[active]
                 discounted[active] += parts.discount**step * result.rewards[active]
                 lengths[active] += 1
@@ -165,4 +182,23 @@ def rollout(
 def _q_of(rule: Rule, parts: Parts, observations: Tensor, actions: Tensor) -> np.ndarray:
     critic = parts.pick_critic(rule.critic)
     q = q_values(critic, parts.normalize(observations), actions, rule.pick_aggregate)
-    return (q / parts.reward_scale).cpu().numpy()
+    worth: np.ndarray = (q / parts.reward_scale).cpu().numpy()
+    if not np.isfinite(worth).all():
+        episode = int(np.flatnonzero(~np.isfinite(worth))[0])
+        raise FloatingPointError(
+            f"the critic's Q of the first action of episode {episode} is {worth[episode]}; "
+            "wb.check_parts(parts, observations) tries the critic"
+        )
+    return worth
+
+
+def _check_finite(task: Task, what: str, values: np.ndarray, active: np.ndarray, step: int) -> None:
+    """Raise FloatingPointError where an environment that plays returned a NaN or an infinity in ``values`` (E, columns)."""
+    bad = active[:, None] & ~np.isfinite(values)
+    if bad.any():
+        episode, column = (int(index) for index in np.argwhere(bad)[0])
+        raise FloatingPointError(
+            f"task '{task.info.name}': the {what} of episode {episode} is {values[episode, column]}"
+            f"{f' in column {column}' if what == 'observation' else ''} after environment step {step}: the environment "
+            "returned it; its simulation may have diverged, or it divides by 0"
+        )

@@ -82,7 +82,7 @@ class TDActor(Loss):
         nets, config, following = scene.networks, self.config, batch.next_observations
         with torch.no_grad():
             smooth = config.target_noise > 0.0
-            actions = decide(self._rule, live_parts(nets), following, Noise(*noise[:-1] if smooth else noise))
+            actions, _ = decide(self._rule, live_parts(nets), following, Noise(*noise[:-1] if smooth else noise))
             if smooth:
                 jitter = config.target_noise * noise[-1].clamp(-NOISE_LIMIT, NOISE_LIMIT)
                 actions = (actions + jitter).clamp(-1.0, 1.0)

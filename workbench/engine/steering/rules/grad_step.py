@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts
@@ -31,5 +32,6 @@ class GradStep(AfterFlow):
     def move(self, parts: Parts, state: State) -> tuple[Tensor, State, Info]:
         """ε ∇Q at the particles."""
         q, g = self.critic_gradient(parts, state.rows, state.actions)
-        step = self.step_size * (g.sign() if self.sign else g)
+        # torch's sign of NaN is 0, and of infinity 1: neither may pass for a direction
+        step = self.step_size * (g.sign().where(g.isfinite(), torch.nan) if self.sign else g)
         return step, state, Info(1.0, None, {"guidance": step}, q, state.actions)
