@@ -227,7 +227,7 @@ def test_where_each_push_points_in_the_plane_and_among_32_numbers():
     lesson = run("04_qgf", "40a", tasks={}, names=())
     plane, wide = (
         {name: np.array(lesson["uphill"](one, name)) for name in ("noisy", "qgf", "bptt")}
-        for one in (bandit, lesson["WideBandit"]())
+        for one in (bandit, wb.WideBandit())
     )
     # a mean cosine of 500 particles has a standard error of at most 1/√500 = 0.045; paired differences less
     assert plane["noisy"].min() > 0.6
