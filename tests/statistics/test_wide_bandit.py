@@ -21,13 +21,15 @@ SEEDS, M, T_FIVE = 6, 256, 2.57
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
 
 
-def rewards_at(task: Bandit2D, seed: int, at: list[float]) -> dict[str, np.ndarray]:
+def rewards_at(
+    task: Bandit2D, seed: int, at: list[float], names: tuple[str, ...] = ("qgf", "noisy")
+) -> dict[str, np.ndarray]:
     """True reward (H,) of each rule at displacements ``at`` (H,), with the critic of one seed."""
     parts, rows = task.parts(seed), torch.zeros(M, 1)
     noise = wb.draw_noise(M, 1, task.info.action_dim, torch.Generator().manual_seed(100 + seed))
     home = wb.steer(wb.make_rule("bc"), parts, rows, noise).actions
     found = {}
-    for name in ("qgf", "noisy"):
+    for name in names:
         ends = [wb.steer(wb.make_rule(name, weight=weight), parts, rows, noise).actions for weight in WEIGHTS]
         far = np.array([float((end - home).norm(dim=1).mean()) for end in ends])
         found[name] = return_at_shift(far, np.array([float(task.true_reward(end).mean()) for end in ends]), at)
@@ -57,6 +59,14 @@ def test_among_32_numbers_asking_at_the_noise_earns_less():
     assert (lead > 0.0).all()  # with every critic, at both displacements
     assert interval(lead[:, 0])[0] > 0.008
     assert interval(lead[:, 1])[0] > 0.015
+
+
+@pytest.mark.parametrize("task", [Bandit2D(), WideBandit()], ids=lambda task: task.info.name)
+def test_the_exact_derivative_earns_most_at_a_large_displacement(task):
+    names = ("bptt", "qgf_jacobian", "qgf", "noisy")
+    found = [rewards_at(task, seed, [0.2], names) for seed in range(SEEDS)]
+    for other in names[1:]:
+        assert interval(np.array([float(one["bptt"][0] - one[other][0]) for one in found]))[0] > 0.0
 
 
 def test_the_wide_bandit_is_a_task_like_the_others():
