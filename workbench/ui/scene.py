@@ -15,12 +15,14 @@ from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.steering.run import steer
 from workbench.engine.steering.trace import Trace
-from workbench.ui.measured import Numbers, Support, measure
+from workbench.ui.crew import Effort
+from workbench.ui.measured import Numbers, Variety, measure
 
 NOISE_ROWS = 2048  # always drawn, then cut: showing more particles keeps those that were there
 EXTENT = 1.6  # the landscape reaches this far, the view starts smaller
 GRID = 100
 SERIES_TICKS, SERIES_PARTICLES = 25, 128
+TICK_SECONDS, PAIR_SECONDS, POINT_SECONDS = 5e-7, 1.4e-8, 1e-6  # of a processor: a particle's tick, a pair's, a point
 
 
 @dataclass(frozen=True)
@@ -84,16 +86,16 @@ class Answer:
         Behaviour first, then the policies; the same noise.
     numbers : list of Numbers
         For each trace.
-    shift, q : list of ndarray
-        (ticks + 1,) each, for each trace: mean distance from the behaviour flow at the same tick, and mean Q (NaN where
-        not computed).
+    displacement, promised : list of ndarray
+        (ticks + 1,) each, for each trace: mean distance from the behaviour particles of the same noise at the same tick, and
+        mean Q of all particles (NaN where not computed).
     """
 
     question: Question
     traces: list[Trace]
     numbers: list[Numbers]
-    shift: list[np.ndarray]
-    q: list[np.ndarray]
+    displacement: list[np.ndarray]
+    promised: list[np.ndarray]
 
 
 def behaviour_of(rule: Rule) -> Rule:
@@ -122,9 +124,9 @@ class Home:
     reference: Any
     critic: Any
     trace: Trace
-    support: Support
+    variety: Variety
     numbers: Numbers
-    q: np.ndarray
+    promised: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,27 @@ class Steered:
     home: Home
     trace: Trace
     numbers: Numbers
-    shift: np.ndarray
-    q: np.ndarray
+    displacement: np.ndarray
+    promised: np.ndarray
+
+
+def effort_of(question: Question, kind: str, grid: int) -> Effort:
+    """What a picture of ``question`` with a landscape of ``grid`` × ``grid`` costs; ``kind`` names what draws it.
+
+    The guess counts particles × ticks, pairs of particles that push each other, and the landscape's points, as measured with
+    networks of 64 units; what is learned while people work corrects it.
+    """
+    shapes, guess = [], POINT_SECONDS * grid**2
+    for policy in question.policies:
+        rule = policy.make()
+        groups = max(1, round(question.shown / rule.particles))
+        ticks, particles = rule.ticks(), groups * rule.particles
+        guess += (
+            TICK_SECONDS * particles * (ticks + rule.flow_steps) + PAIR_SECONDS * particles * rule.particles * ticks
+        )
+        shapes.append((policy.rule, groups, rule.particles, ticks, rule.flow_steps))
+    rules = tuple(policy.rule for policy in question.policies)
+    return Effort((kind, question.task, rules), tuple(shapes), guess)
 
 
 class Scene:
@@ -171,8 +192,8 @@ class Scene:
             question,
             [first.trace, *(made.trace for made in steered)],
             [first.numbers, *(made.numbers for made in steered)],
-            [np.zeros(len(first.trace.positions)), *(made.shift for made in steered)],
-            [first.q, *(made.q for made in steered)],
+            [np.zeros(len(first.trace.positions)), *(made.displacement for made in steered)],
+            [first.promised, *(made.promised for made in steered)],
         )
 
     def _home(
@@ -185,14 +206,14 @@ class Scene:
         )
         if kept is not None and kept.critic is parts.critic:
             return kept
+        flat = shared_noise(question.seed, total, 1, parts.action_dim)
         if kept is not None:  # the peak was moved: the flow is the same, what it earns is not
-            trace, support = replace(kept.trace, q=final_q(kept.trace, behaviour, parts)), kept.support
+            trace, variety = replace(kept.trace, q=final_q(kept.trace, behaviour, parts)), kept.variety
         else:
-            flat = shared_noise(question.seed, total, 1, parts.action_dim)
             trace = steer(behaviour, parts, state.expand(total, -1), flat, question.seed)
-            support = Support.around(trace.actions, task)
-        numbers = measure(trace, trace, parts, task, support)
-        return Home(key, parts.reference, parts.critic, trace, support, numbers, climb(trace, parts, state))
+            variety = Variety.around(trace.actions, task)
+        numbers = measure(trace, trace, behaviour, flat.choice, parts, task, variety)
+        return Home(key, parts.reference, parts.critic, trace, variety, numbers, climb(trace, parts, state))
 
     def _steer(
         self, rule: Rule, home: Home, size: tuple[int, int], question: Question, parts: Parts, task: Any, state: Tensor
@@ -205,7 +226,7 @@ class Scene:
         trace = steer(rule, parts, state.expand(groups, -1), noise, question.seed)
         if not torch.isfinite(trace.positions).all():
             raise ValueError("the particles ran off to infinity; a smaller strength or step size keeps them finite")
-        numbers = measure(trace, home.trace, parts, task, home.support)
+        numbers = measure(trace, home.trace, rule, noise.choice, parts, task, home.variety)
         return Steered(rule, home, trace, numbers, drift(trace, home.trace), climb(trace, parts, state))
 
 

@@ -15,7 +15,6 @@ from workbench.engine.tasks.floor import floor_of
 from workbench.ui.awaited import Awaited
 from workbench.ui.controls import STYLE, QuickSlider, RuleControls, choice
 from workbench.ui.figures import follow_theme, pane
-from workbench.ui.frames import figure
 from workbench.ui.landscape.draw import (
     plane_figure,
     section_figure,
@@ -25,6 +24,7 @@ from workbench.ui.landscape.draw import (
     trust_figure,
 )
 from workbench.ui.landscape.exports import as_csv, snippet, ticks_of
+from workbench.ui.landscape.numbers import rows_of
 from workbench.ui.landscape.scene import Plane, Surveyor, Terrain, View
 from workbench.ui.landscape.surface import Surface, surface_of
 from workbench.ui.links import SEEDS, TASKS, has_peak, read_link, state_of, write_link
@@ -39,6 +39,7 @@ from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.stories import Stories
 from workbench.ui.studio import Desk
+from workbench.ui.waiting import Waiting
 
 log = logging.getLogger(__name__)
 MOST = 128  # action numbers that a plane is laid through
@@ -91,9 +92,10 @@ class LandscapePage(Page):
         self.terrain: Terrain | None = None
         self._setting = False
         self._desk = Desk(Surveyor)
-        self._work: Latest[View, Terrain] = Latest(self._find, self.later(self._show), QUICK)
+        self._work: Latest[View, Terrain] = Latest(self._find, self.later(self._show), QUICK, View.effort)
         self._awaited = Awaited(cache, self.ask)
         self.notice = Notice(self._awaited.pressed)
+        self._waiting = Waiting(self, self._work, self.notice.say)
         self._make_controls()
         self._plane, self._trust = plane_figure(), trust_figure()
         self._sections = [section_figure(), section_figure()]
@@ -200,9 +202,11 @@ class LandscapePage(Page):
         """Ask for the present view; while the parts are made, say so and ask again."""
         parts, words = self._awaited.ask(self.question.task, [self.question.first.rule])
         if parts is not None:
-            self._work.ask(View(self.question, self.shown.plane))
+            self._work.ask(self._view())
+            self._waiting.asked()
             return
         self._work.drop()
+        self._waiting.stop()
         self.notice.say(*words)
         if words.kind == "loading":
             self.again(self.ask)
@@ -284,15 +288,19 @@ class LandscapePage(Page):
 
     # Pictures
 
+    def _view(self) -> View:
+        """What is to be shown; the second rule of the particles page is not drawn here."""
+        return View(replace(self.question, policies=self.question.policies[:1]), self.shown.plane)
+
     def _find(self, view: View) -> Terrain:
-        question = replace(view.question, policies=view.question.policies[:1])
-        parts, task = self.cache.wait(question.task), self.cache.task(question.task)
-        found: Terrain = self._desk.draw(View(question, view.plane), question, parts, task)
+        name = view.question.task
+        found: Terrain = self._desk.draw(view, view.question, self.cache.wait(name), self.cache.task(name))
         return found
 
     def _show(self, view: View, found: Terrain | None, error: Exception | None) -> None:
-        if view != View(self.question, self.shown.plane):
+        if view != self._view():
             return
+        self._waiting.came()
         with self.held():
             if found is None:
                 log.warning("no landscape for %s: %s", view, error, exc_info=not isinstance(error, ValueError))
@@ -317,7 +325,9 @@ class LandscapePage(Page):
         plane = (
             "" if found.basis.share > 0.999 else f", a plane with {found.basis.share:.0%} of the behaviour's variance"
         )
-        self._head.object = numbers(f"{title}, {rule.title}", f"around the actions at this state{plane}", _rows(found))
+        self._head.object = numbers(
+            f"{title}, {rule.title}", f"around the actions at this state{plane}", rows_of(found)
+        )
         self._sides.visible, self._line_box.visible, self._second_pane.visible = not flat, flat, not flat
         names = found.basis.names
         if not flat:
@@ -379,19 +389,3 @@ def _slider(label: str, value: int, low: int, high: int) -> QuickSlider:
         label=label, start=low, end=high, value=min(max(value, low), high), stylesheets=[STYLE],
         margin=(0, 0, 6, 0), sizing_mode="stretch_width", css_classes=["wb-slider"],
     )  # fmt: skip
-
-
-def _rows(found: Terrain) -> list[tuple[str, str, str]]:
-    home, steered = found.answer.numbers
-    trust = found.trust
-    share = "–" if not np.isfinite(trust.share) else f"{trust.share:.0%}"
-    rows = [
-        ("Q, behaviour", figure(home.q), "mean Q of the behaviour's actions, task units"),
-        ("Q, steered", figure(steered.q), "mean Q of the chosen actions, task units"),
-        ("Shift", figure(steered.shift), "mean distance from the behaviour particle of the same noise, action units"),
-        ("Trusted queries", share, "share of the queries where members agree and data are near, as on the data itself"),
-        ("Usual spread", figure(trust.usual_spread), "95% quantile of the members' standard deviation on the data"),
-    ]
-    if steered.true_reward is not None:
-        rows.insert(2, ("True reward", figure(steered.true_reward), "mean reward that the chosen actions really earn"))
-    return rows

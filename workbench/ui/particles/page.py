@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import panel as pn
 
+from workbench.engine.glossary import TERM
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import Floor, floor_of
@@ -27,7 +28,7 @@ from workbench.ui.particles.presets import PRESETS, tell
 from workbench.ui.particles.tour import TOUR
 from workbench.ui.policy_choice import PolicyChoice
 from workbench.ui.room import OvertakenError, Play, ending_of, episodes
-from workbench.ui.scene import Answer, Policy, Question
+from workbench.ui.scene import GRID, Answer, Policy, Question, effort_of
 from workbench.ui.session import CACHE, QUICK, Cache, Latest, told
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
@@ -35,6 +36,7 @@ from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.stage import Stages, TimeChart, frame_of, landscape_of, room_of, series_of, truth_of
 from workbench.ui.stories import Stories
 from workbench.ui.studio import Desk
+from workbench.ui.waiting import Waiting
 
 log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
@@ -46,7 +48,13 @@ class ParticlesPage(Page):
 
     name: ClassVar[str] = "particles"
     title: ClassVar[str] = "Particles"
-    layout: ClassVar[str] = sidebar({"about": "The rules", "shift": "Shift", "climb": "Q of the particles"})
+    layout: ClassVar[str] = sidebar(
+        {
+            "about": "The rules",
+            "displacement": TERM["state.displacement"].label,
+            "climb": TERM["state.promised_all"].label,
+        }
+    )
     tour: ClassVar[tuple[Stop, ...]] = TOUR
 
     def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
@@ -61,15 +69,20 @@ class ParticlesPage(Page):
         self._restoring = False
         self._desk, self._awaited = Desk(Artist), Awaited(cache, self.ask)
         self._offered: Parts | None = None  # for which the lists of rules were made
-        self._pictures: Latest[tuple[Question, str], Picture] = Latest(self._draw, self.later(self._show), QUICK)
+        self._pictures: Latest[tuple[Question, str], Picture] = Latest(
+            self._draw, self.later(self._show), QUICK, lambda asked: effort_of(asked[0], self.name, GRID)
+        )
+        self._waiting = Waiting(self, self._pictures, self.say)
         self._episodes: Latest[Question, list[Play]] = Latest(self._play, self.later(self._show_plays))
         self._make_controls(arguments.get("ground", "learned"))
         half = dict(sizing_mode="stretch_both", margin=0)
         self.stages = Stages(self._awaited.pressed, sizing_mode="stretch_width", margin=0)
-        self.shift = TimeChart(
-            heading="Shift from the behaviour flow", note="mean distance at the same flow time, action units", **half
+        self.displacement = TimeChart(
+            heading=TERM["state.displacement"].head, note="from the same noise, at the same flow time", **half
         )
-        self.climb = TimeChart(heading="Q of the particles", note="before t = 1 the critic extrapolates", **half)
+        self.climb = TimeChart(
+            heading=TERM["state.promised_all"].head, note="before t = 1 the critic extrapolates", **half
+        )
         self.about = pn.pane.HTML(
             "", stylesheets=[(HERE / "about.css").read_text(encoding="utf-8")], margin=0, sizing_mode="stretch_width"
         )
@@ -91,7 +104,7 @@ class ParticlesPage(Page):
         controls = pn.Column(
             scene, self.task.more, self.presets, *self.policies, noise, sizing_mode="stretch_width", margin=0
         )
-        cards = {"about": self.about, "shift": self.shift, "climb": self.climb}
+        cards = {"about": self.about, "displacement": self.displacement, "climb": self.climb}
         return {"controls": controls, "main": self.stages, **cards}
 
     def state(self) -> dict[str, Any]:
@@ -256,15 +269,19 @@ class ParticlesPage(Page):
         if parts is not None:
             shown = min(self.question.shown, DRAFT) if self.stages.dragging else self.question.shown
             self._pictures.ask((replace(self.question, shown=shown), self.ground.value))
+            self._waiting.asked()
             return
         self._pictures.drop()
+        self._waiting.stop()
         self.say(*words)
         if words.kind == "loading":
             self.again(self.ask)
 
     def say(self, kind: str, text: str, progress: float | None = None, button: str = "") -> None:
         """Put words over the stages; "" takes them away."""
-        self.stages.notice = {"kind": kind, "text": text, "progress": progress, "button": button}
+        notice = {"kind": kind, "text": text, "progress": progress, "button": button}
+        if notice != self.stages.notice:  # most pictures come with nothing to say, and that need not be sent
+            self.stages.notice = notice
 
     def _draw(self, asked: tuple[Question, str]) -> Picture:
         question = asked[0]
@@ -288,6 +305,7 @@ class ParticlesPage(Page):
         question, _ = asked
         if question.task != self.question.task:
             return
+        self._waiting.came()
         with self.held():
             if picture is None:
                 assert error is not None
@@ -300,8 +318,8 @@ class ParticlesPage(Page):
             if before is None or picture.ground is not before.ground:
                 self.stages.landscape = landscape_of(picture.ground, *picture.ground_look)
             self._send_frame()
-            self.shift.series = series_of(picture.answer, picture.answer.shift, zero=True)
-            self.climb.series = series_of(picture.answer, picture.answer.q, zero=False)
+            self.displacement.series = series_of(picture.answer, picture.answer.displacement, zero=True)
+            self.climb.series = series_of(picture.answer, picture.answer.promised, zero=False)
             if self._floor() is not None:
                 self._episodes.ask(question)
             elif picture.truth is None or len(question.policies) > 1:
