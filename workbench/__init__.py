@@ -21,6 +21,7 @@ _HOMES = {
     "load_published": "workbench.engine.models.published",
     "TASKS": "workbench.engine.tasks.registry",
     "make_task": "workbench.engine.tasks.registry",
+    "WideBandit": "workbench.engine.tasks.wide_bandit",
     "evaluate": "workbench.engine.metrics.evaluate",
     "wasserstein2": "workbench.engine.metrics.shift",
     "rollout": "workbench.engine.tasks.rollout",
