@@ -92,11 +92,7 @@ def test_a_function_may_return_tensors_arrays_or_lists():
     ("answer", "words"),
     [
         (8, "A function is wanted"),
-        (lambda x0: x0, "must take 2 arguments"),
-        (lambda x0, x1: x1 @ x0, "shapes do not fit"),
-        (lambda x0, x1: x1 - nowhere, "`nowhere` is not defined"),  # noqa: F821
-        (lambda x0, x1: x1 - None, "still `None`"),
-        (lambda x0, x1: x1.mean(7), "x0 of shape"),
+        (lambda x0: x0, "stopped with TypeError"),
         (lambda x0, x1: None, "returns nothing yet"),
         (lambda x0, x1: "x1 - x0", "should return numbers"),
         (lambda x0, x1: x1[:1], "check the shape"),

@@ -86,9 +86,7 @@ class Compared(Exercise):
             if self._equal(found, self.read(mistake.answer)):
                 return mistake.why
         if isinstance(found, Tensor) and found.shape != wanted.shape:
-            tried = "In all tries together " if wanted.numel() > 1 else ""
-            came = f"{tried}{found.numel()} numbers came back where {wanted.numel()} are expected: check the shape."
-            return f"{came} {self.otherwise}"
+            return f"{found.numel()} numbers came back where {wanted.numel()} are expected: check the shape. {self.otherwise}"
         if isinstance(found, Tensor) and not bool(torch.isfinite(found).all()):
             return f"Some of the numbers are not finite. {self.otherwise}"
         return self.otherwise

@@ -90,17 +90,28 @@ _ALL = (
         },
     ),
     Question(
+        "vgf.alone",
+        "α = 0.1, and the repulsion is switched off. After 100 small steps, where are the 16 particles of a group?",
+        "A particle then follows only its own and its neighbours' gradients, which lead up the hill on which it stands. What is lost "
+        "is the spread on each hill; the two hills stay, since particles on the other hill are too far away to be heard.",
+        {
+            "one": "All on one of the two peaks",
+            "nearest": "On both peaks, nearly each on the one that was nearer at the start",
+            "spread": "Spread around the peaks as the target says",
+        },
+    ),
+    Question(
         "vgf.alpha",
-        "Adam, step size 0.1, a single transport step (L = 1). You lower α from 1 to 0.01, which makes the value's pull a hundred "
-        "times stronger. How many times further do the particles move?",
-        "Adam divides every coordinate by its own size, so the first step is as long as the step size, whatever α is. Read budgets "
+        "Adam, step size 0.1, a single transport step (L = 1). You lower α from 1 to 0.01, which makes the pull a hundred times "
+        "stronger. How many times as far as before do the particles move?",
+        "Adam divides every coordinate by its own size, so the first step is as long as the step size, whatever α is. Read the way "
         "from the particles, never from ε, L and α.",
         unit="times",
         factor=1.5,
     ),
     Question(
         "vgf.budgets",
-        "VGF's critic is trained with L_train = 0, 1 or 3, and the policy then plays with L_test = 1 to 30. Which of the two budgets "
+        "VGF's critic is trained with L_train = 0, 1 or 3, and the policy then plays with L_test = 1 to 30. Which of the two "
         "changes the return more?",
         "L_test moves the actions that are played: too many steps, and they leave the roads that people drove. L_train reaches the "
         "return only through the critic, whose targets also hold ten recorded rewards and a mean over all particles.",
