@@ -32,6 +32,7 @@ SOLUTIONS = {
     "flows.euler": sample,
     "critics.expectile": lambda u, tau: (torch.where(u < 0, 1 - tau, tau) * u**2).mean(),
     "critics.target": 0.9**2 * 1 + 0.9**3 * 10,
+    "qgf.tilted": lambda p, q, beta: p * torch.exp(q / beta) / (p * torch.exp(q / beta)).sum(),
     "qgf.clean": lambda a, v, t: (a + (1 - t) * v).clip(-1, 1),
     "qgf.step": lambda a, v, g, w, T: a + (v + w * g) / T,
     "qgf.cost": sum(range(11)),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from workbench.course.stopped import described, why_stopped
 
 Read = Callable[[Any], Any]
 
@@ -24,9 +27,13 @@ def number(unit: str = "") -> Read:
         if isinstance(answer, str):
             answer = _number_in(answer, unit)
         try:
-            value = torch.as_tensor(answer, dtype=torch.float64)
-        except (TypeError, ValueError, RuntimeError):
-            raise ValueError(f"A number{_of(unit)} is wanted, got {type(answer).__name__}.") from None
+            value = torch.as_tensor(answer)
+            if value.is_complex() or value.dtype == torch.bool:
+                raise TypeError
+            value = value.to(device="cpu", dtype=torch.float64)
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            called = ": call it, with its arguments in brackets" if callable(answer) else ""
+            raise ValueError(f"A number{_of(unit)} is wanted, got {_kind(answer)}{called}.") from None
         if value.numel() != 1:
             raise ValueError(
                 f"One number{_of(unit)} is wanted, got {value.numel()} of them: take a mean, or index one."
@@ -71,26 +78,75 @@ def choice(options: Mapping[str, str]) -> Read:
 def function(call: str, *probes: Sequence[Any]) -> Read:
     """A function, compared by what it returns at ``probes`` (one tuple of arguments each); ``call`` names its arguments.
 
-    It may return torch tensors, numpy arrays, lists or numbers.
+    It may return torch tensors, numpy arrays, lists or numbers; each becomes one tensor, in the order of the probes.
     """
 
-    def read(answer: Any) -> Tensor:
-        if not callable(answer):
-            raise ValueError(f"A function is wanted, to be called as {call}; got {type(answer).__name__}.")
-        return torch.cat([_result(answer, probe, call).reshape(-1) for probe in probes])
+    def read(answer: Any) -> list[Tensor]:
+        if not callable(answer) or isinstance(answer, type):
+            raise ValueError(f"A function is wanted, to be called as {call}; got {_kind(answer)}.")
+        _takes(answer, len(probes[0]), call)
+        found = [_returned(answer, probe, call) for probe in probes]
+        empty = [one is None or one is Ellipsis for one in found]
+        if all(empty):
+            raise NothingYet("Your function returns nothing yet: put your answer behind `return`.")
+        if any(empty):
+            given = described(probes[empty.index(True)], call)
+            raise ValueError(
+                f"Your function returns nothing when it is called with {given}: is there a way round `return`?"
+            )
+        return [_tensor(one) for one in found]
 
     return read
 
 
-def _result(answer: Callable[..., Any], probe: Sequence[Any], call: str) -> Tensor:
+def _kind(thing: Any) -> str:
+    return f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"
+
+
+def _takes(answer: Callable[..., Any], count: int, call: str) -> None:
+    """Refuse a function that cannot be called with ``count`` arguments."""
+    try:
+        signature = inspect.signature(answer)
+    except (TypeError, ValueError):  # some built-in functions have none
+        return
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        name = getattr(answer, "__name__", "it")
+        raise ValueError(
+            f"The function is called as {call}, with {count} arguments; yours is {name}{signature}."
+        ) from None
+
+
+def _returned(answer: Callable[..., Any], probe: Sequence[Any], call: str) -> Any:
     arguments = [item.clone() if isinstance(item, Tensor) else item for item in probe]
     try:
         found = answer(*arguments)
     except Exception as error:  # whatever a participant's code does, the lesson goes on
-        raise ValueError(f"Called as {call}, your function stopped with {type(error).__name__}: {error}") from None
-    if found is None or found is Ellipsis:
-        raise NothingYet("Your function returns nothing yet: put your answer behind `return`.")
+        raise ValueError(why_stopped(error, answer, call, probe)) from None
+    for before, after in zip(probe, arguments, strict=True):
+        if isinstance(before, Tensor) and not (before.shape == after.shape and torch.equal(before, after)):
+            raise ValueError(
+                "Your function writes into a tensor that it was given, and whoever called it would find it changed. Make a new "
+                "one: `a = a + …` instead of `a += …` or `a[…] = …`."
+            )
+    return found
+
+
+def _tensor(found: Any) -> Tensor:
+    if isinstance(found, str) or callable(found):
+        raise ValueError(f"Your function should return numbers, it returned {_kind(found)}.")
+    if isinstance(found, (tuple, list)) and any(isinstance(item, Tensor) and item.numel() != 1 for item in found):
+        try:
+            found = torch.stack([torch.as_tensor(item) for item in found])
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(
+                f"Your function should return one tensor, it returned {len(found)} of different shapes."
+            ) from None
     try:
-        return torch.as_tensor(found, dtype=torch.float64).detach()
-    except (TypeError, ValueError, RuntimeError):
-        raise ValueError(f"Your function should return numbers, it returned {type(found).__name__}.") from None
+        read = torch.as_tensor(found)
+        if read.is_complex():
+            raise TypeError
+        return read.detach().to(device="cpu", dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise ValueError(f"Your function should return numbers, it returned {_kind(found)}.") from None

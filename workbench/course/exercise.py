@@ -57,7 +57,8 @@ class Compared(Exercise):
     Attributes
     ----------
     read : callable
-        Turns any accepted form into a tensor or a word; ValueError says what was expected.
+        Turns any accepted form into a tensor, a list of tensors (a function at its probes) or a word; ValueError says what
+        was expected.
     right : Any
         A right answer.
     otherwise : str
@@ -85,16 +86,43 @@ class Compared(Exercise):
         for mistake in self.mistakes:
             if self._equal(found, self.read(mistake.answer)):
                 return mistake.why
-        if isinstance(found, Tensor) and found.shape != wanted.shape:
-            return f"{found.numel()} numbers came back where {wanted.numel()} are expected: check the shape. {self.otherwise}"
-        if isinstance(found, Tensor) and not bool(torch.isfinite(found).all()):
-            return f"Some of the numbers are not finite. {self.otherwise}"
-        return self.otherwise
+        return f"{_of_results(found, wanted)} {self.otherwise}".strip()
 
     def _equal(self, found: Any, other: Any) -> bool:
-        if isinstance(found, Tensor):
-            return found.shape == other.shape and bool(torch.allclose(found, other, rtol=self.close, atol=1e-6))
-        return bool(found == other)
+        if isinstance(found, list):
+            return len(found) == len(other) and all(map(self._equal, found, other))
+        if not isinstance(found, Tensor):
+            return bool(found == other)
+        found, other = found.squeeze(), other.squeeze()  # (M, 1) for (M,), or (1,) for a number, is no mistake
+        return found.shape == other.shape and bool(torch.allclose(found, other, rtol=self.close, atol=1e-6))
+
+
+def _of_results(found: Any, wanted: Any) -> str:
+    """What can be said of wrong results of a function without knowing the exercise: "" when nothing."""
+    if not isinstance(found, list):
+        return ""
+    for one, other in zip(found, wanted, strict=True):
+        a, b = tuple(one.shape), tuple(other.shape)
+        if one.squeeze().shape == other.squeeze().shape:
+            continue
+        right = "one number" if b == () else f"shape {b}"
+        turned = " It lies on its side: rows and columns are swapped." if a == b[::-1] else ""
+        return f"Your result has shape {a} where {right} is expected: check the shape.{turned}"
+    if not all(bool(torch.isfinite(one).all()) for one in found):
+        return "Some of your numbers are not finite (infinite, or not a number at all)."
+    if all(bool(torch.equal(one, one.trunc())) for one in found) and not all(torch.equal(b, b.trunc()) for b in wanted):
+        return "All your numbers are whole: they seem to have been rounded, or to count something."
+    if all(_alike(one, -other) for one, other in zip(found, wanted, strict=True)):
+        return "The size is right, the sign is turned."
+    ratios = [(one / other).flatten() for one, other in zip(found, wanted, strict=True) if bool((other != 0).all())]
+    if ratios and _alike(torch.cat(ratios), torch.cat(ratios)[0].expand(sum(map(torch.numel, ratios)))):
+        return f"Your numbers are {torch.cat(ratios)[0].item():.3g} times the right ones, in every case that was tried."
+    return ""
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    one, other = one.squeeze(), other.squeeze()
+    return one.shape == other.shape and bool(torch.allclose(one, other, rtol=1e-3, atol=1e-6))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,19 @@ from workbench.engine.steering.run import steer
 from workbench.engine.tasks.bandits import Bandit2D
 
 ROWS = 512
-_generator = torch.Generator().manual_seed(0)
-BEFORE = torch.randn(6, 2, generator=_generator)
-AFTER = BEFORE + 0.45 * torch.randn(6, 2, generator=_generator)
+
+
+def _clouds(count: int, size: float, shift: tuple[float, float], seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A cloud pushed by ``shift`` and by noise of ``size``, and the cloud before the push, (count, 2) each."""
+    generator = torch.Generator().manual_seed(seed)
+    before = torch.randn(count, 2, generator=generator)
+    return before + torch.tensor(shift) + size * torch.randn(count, 2, generator=generator), before
+
+
+# Pushed any way; pushed one way; a single particle; two that moved and three that stayed where they were.
+PUSHED = [_clouds(6, 0.45, (0.0, 0.0), 0), _clouds(4, 0.02, (-0.3, -0.4), 1), _clouds(1, 0.3, (0.5, 0.0), 2)]
+PUSHED.append((torch.tensor([[0.3, 0.4], [0.0, 0.0], [-0.6, 0.8], [0.1, 0.1], [0.2, 0.0]]), torch.zeros(5, 2)))
+PUSHED[-1][0][3:] = 0.0
 
 
 @cache
@@ -55,7 +65,7 @@ def judge_weight(answer: Any) -> str:
     if earned < truth_at(0.0):
         return f"{here} That is even less than without any push: the critic is being exploited. Go down by a lot."
     if truth_at(weight * 1.1) < earned:
-        return f"{here} You are past the top of the hill: the Q estimate still rises, the truth falls. Push less."
+        return f"{here} You are past the top of the hill: what the critic says still rises, the truth falls. Push less."
     return f"{here} You are on the way up: push harder."
 
 
@@ -68,8 +78,8 @@ EXERCISES = (
             "First the difference of each pair of rows, then the length of each difference, then the mean of the lengths.",
             "`(steered - behaviour).norm(dim=1)` gives one length per row.",
         ),
-        well="One length per pair, then the mean: this is the displacement that the workbench reports as shift.",
-        read=function("moved(steered, behaviour)", (AFTER, BEFORE)),
+        well="One length per pair, then the mean. The workbench calls this number the *displacement*.",
+        read=function("moved(steered, behaviour)", *PUSHED),
         right=lambda a, b: (a - b).norm(dim=1).mean(),
         mistakes=(
             Mistake(
@@ -100,6 +110,34 @@ EXERCISES = (
                 lambda a, b: (a - b).mean(),
                 "Differences with their signs cancel in a mean. Take lengths first.",
             ),
+            Mistake(
+                lambda a, b: (a - b).square().sum(1).mean().sqrt(),
+                "The root comes too late: this is the root of the mean squared length, in which far moves count for more. Take the "
+                "root of each squared length, then the mean.",
+            ),
+            Mistake(
+                lambda a, b: (a - b).square().mean(1).sqrt().mean(),
+                "Inside the root you took the mean of the two squared coordinates. A length needs their sum.",
+            ),
+            Mistake(
+                lambda a, b: (a - b).norm(dim=0).mean(),
+                "With `dim=0` you take the length of each column: of all first numbers, and of all second ones. A particle is a "
+                "row: `dim=1`.",
+            ),
+            Mistake(
+                lambda a, b: (a - b).abs().sum(1).mean(),
+                "You added the absolute coordinates: that is the way along streets at right angles. The straight way is the root "
+                "of the sum of squares.",
+            ),
+            Mistake(
+                lambda a, b: (a - b).norm(dim=1).median(), "This is the median of the lengths. The mean is wanted."
+            ),
+            Mistake(lambda a, b: (a - b).norm(dim=1).max(), "This is the longest move alone. Take the mean of all."),
+            Mistake(
+                lambda a, b: (a.norm(dim=1) - b.norm(dim=1)).abs().mean(),
+                "You compared how far both are from 0. A particle that moves around 0 moves as well: first the difference of the "
+                "two rows, then its length.",
+            ),
         ),
         otherwise="Difference of each pair, length of each difference, mean of the lengths: one of the three is missing.",
     ),
@@ -107,10 +145,10 @@ EXERCISES = (
         name="first.weight",
         ask="Which `weight` makes the actions of QGF really earn the most on `bandit2d`? Within 0.02 of the best reward counts.",
         hints=(
-            "Move the slider and watch True reward, not the Q estimate.",
+            "Move the slider and watch the true reward, not what the critic says.",
             "It lies between 0.4 and 1.",
         ),
-        well="Close to the best there is. Note that the Q estimate could not have told you: it goes on rising past the top.",
+        well="Close to the best there is. What the critic says could not have told you: it goes on rising past the top.",
         judge=judge_weight,
         mistakes=(
             Mistake(0, "At weight 0 nothing is pushed"),
@@ -119,6 +157,11 @@ EXERCISES = (
             Mistake(100, "even less than without any push"),
             Mistake(1e6, "allows weights up to"),
             Mistake("a lot", "cannot be read"),
+            Mistake(1.0, "past the top"),
+            Mistake(0.2, "push harder"),
+            Mistake(True, "A number (weight) is wanted"),
+            Mistake([0.3, 0.6], "One number (weight) is wanted, got 2"),
+            Mistake(float("inf"), "A finite number"),
         ),
     ),
 )
