@@ -46,7 +46,7 @@ def judge_parts(answer: Any) -> str:
     try:
         return _calls(answer) or _whose(answer) or _checked(answer) or _steered(answer)
     except Exception as error:  # a participant's own code may fail in any way
-        return why_stopped(error, answer.critic, "steer(rule, my_parts)", ())
+        return why_stopped(error, answer.critic, "steer(rows)", (ROWS[0],))
 
 
 def _takes(part: Callable[..., Any], count: int) -> bool:

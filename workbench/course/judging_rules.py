@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -74,10 +75,23 @@ def judge_rule(answer: Any) -> str:
             f"Register it, so that the sliders and the dashboard find it: `wb.RULES['{rule.name}'] = {rule.__name__}`."
         )
     body = getattr(rule, family.body)
+    if not _takes(body, family.call):
+        return f"Write `def {family.call}:`, with these arguments in this order; yours is `{family.body}{inspect.signature(body)}`."
     try:
         return next(filter(None, (_promises(rule, family, *place) for place in _places())), "") or _own(rule, family)
     except Exception as error:  # a participant's own code may fail in any way
-        return why_stopped(error, body, family.call, ())
+        return why_stopped(error, body, "steer(states, particles)", (STATES, PARTICLES))
+
+
+def _takes(body: Callable[..., Any], call: str) -> bool:
+    """Whether a method can be called as ``call``, with ``extra`` besides where it asks for further noise."""
+    signature = inspect.signature(body)
+    more = {"extra": None} if "extra" in signature.parameters else {}
+    try:
+        signature.bind(*call.split(","), **more)
+    except TypeError:
+        return False
+    return True
 
 
 def _set(rule: type[Rule], family: Family, strength: Any) -> Rule:
@@ -136,7 +150,10 @@ def _answer_of(rule: DuringFlow, parts: Parts, observations: Tensor, noise: Nois
     rows = parts.normalize(observations).repeat_interleave(PARTICLES, 0)
     actions, t = noise.start.clone(), 0.5
     velocity = rule.velocity(parts, rows, actions, t)
-    found: Any = rule.guided(parts, rows, actions, velocity.clone(), t, noise.extra)
+    try:
+        found: Any = rule.guided(parts, rows, actions, velocity.clone(), t, noise.extra)
+    except Exception as error:  # as above
+        return why_stopped(error, rule.guidance, "guidance(rows, actions, velocity, t)", (rows, actions, velocity, t))
     wanted = tuple(noise.start.shape)
     if not isinstance(found, tuple) or len(found) != 3:
         kind = f"{len(found)} things" if isinstance(found, tuple) else f"a {type(found).__name__}"
