@@ -76,7 +76,8 @@ def judge_rule(answer: Any) -> str:
         )
     body = getattr(rule, family.body)
     if not _takes(body, family.call):
-        return f"Write `def {family.call}:`, with these arguments in this order; yours is `{family.body}{inspect.signature(body)}`."
+        yours = f"{family.body}{inspect.signature(body)}"
+        return f"Write `def {family.call}:`, with these arguments in this order; yours is `{yours}`."
     try:
         return next(filter(None, (_promises(rule, family, *place) for place in _places())), "") or _own(rule, family)
     except Exception as error:  # a participant's own code may fail in any way
