@@ -73,7 +73,20 @@ def test_a_result_is_what_evaluate_measures(done: Store) -> None:
         again = evaluate(job.make_rule(), trained.parts(), make_task(TASK), 5, seed, trained.probes, data=near)
         plain = again.as_dict()
         assert plain["support"] is not None
-        for key in ("return", "success", "shift", "support", "budget", "q_estimate", "q_gap", "network_evaluations"):
+        for key in (
+            "return",
+            "success",
+            "shift",
+            "gain",
+            "support",
+            "transport",
+            "promised",
+            "earned",
+            "gap",
+            "own_shift",
+            "occupancy",
+            "network_evaluations",
+        ):
             assert result[name][key] == pytest.approx(plain[key]), key
         np.testing.assert_allclose(episodes[f"{name}.returns"], again.record.returns)
     assert not np.array_equal(episodes["choose.q_first"], episodes["report.q_first"])

@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 import torch
 
+from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import find_rule
 from workbench.engine.training.plan import extra_parts
@@ -88,6 +89,15 @@ def train_further(source: Source, parts: Parts, part: str, report: Report) -> Pa
             made: Parts = end.value
             return made
         report(*(0.0, float("nan")) if found is None else (found.step / found.total, found.eta_seconds))
+
+
+def data_near(source: Source) -> DataSupport | None:
+    """The data of a source, ready to be asked how near its actions are; None where they are not here any more."""
+    try:
+        return DataSupport(source.data())
+    except (ValueError, OSError) as error:
+        log.info("support of %s is not measured: %s", source.name, error)
+        return None
 
 
 class ClosingError(Exception):
@@ -224,7 +234,8 @@ class Cache:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # networks of 64 units: a second thread on a busy machine made this seven times slower
         try:
-            status.parts = self._build(source.task, report) if source.run is None else source.parts()
+            made = self._build(source.task, report) if source.run is None else source.parts()
+            status.parts = replace(made, data=data_near(source))
         except ClosingError:
             status.error = "the server is stopping"
         except Exception as error:  # whatever it was, the page must say it instead of loading for ever

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import panel as pn
 
+from workbench.engine.glossary import TERM
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import floor_of
 from workbench.ui.awaited import Awaited
@@ -383,15 +384,17 @@ def _slider(label: str, value: int, low: int, high: int) -> QuickSlider:
 
 def _rows(found: Terrain) -> list[tuple[str, str, str]]:
     home, steered = found.answer.numbers
+    promised = TERM["state.promised"]
+    moved = [(key, steered.as_dict()[key]) for key in ("state.shift", "state.displacement")]
     trust = found.trust
     share = "–" if not np.isfinite(trust.share) else f"{trust.share:.0%}"
     rows = [
-        ("Q, behaviour", figure(home.q), "mean Q of the behaviour's actions, task units"),
-        ("Q, steered", figure(steered.q), "mean Q of the chosen actions, task units"),
-        ("Shift", figure(steered.shift), "mean distance from the behaviour particle of the same noise, action units"),
+        ("Promised, behaviour", figure(home.promised), f"of the behaviour's actions: {promised.hint}"),
+        ("Promised, steered", figure(steered.promised), f"of the chosen actions: {promised.hint}"),
+        *((TERM[key].label, figure(value or 0.0), TERM[key].hint) for key, value in moved),
         ("Trusted queries", share, "share of the queries where members agree and data are near, as on the data itself"),
         ("Usual spread", figure(trust.usual_spread), "95% quantile of the members' standard deviation on the data"),
     ]
-    if steered.true_reward is not None:
-        rows.insert(2, ("True reward", figure(steered.true_reward), "mean reward that the chosen actions really earn"))
+    if steered.earned is not None:
+        rows.insert(2, (TERM["state.earned"].label, figure(steered.earned), TERM["state.earned"].hint))
     return rows
