@@ -119,7 +119,7 @@ _ALL = (
     ),
     Question(
         "shift.best",
-        "On three exits, which guidance weight earns the most: 0.03, 0.3, 3 or 30?",
+        "On three exits, with which weight of QGF is the return highest: 0.03, 0.3, 3 or 30?",
         "The top of the hill lies at a small push: enough to prefer the main exit, not enough to leave the roads that people drove.",
         unit="",
         factor=2.0,
