@@ -132,8 +132,9 @@ _ALL = (
     ),
     Question(
         "real.clone",
-        "Data: a point that wanders through a maze to random goals. Cloning it, and asking for one particular goal: which success?",
-        "The clone wanders as its data did. It has no reason to go to this goal rather than another; that is the critic's job.",
+        "The data are of a point that wanders through a maze to random goals. A behaviour policy is learned from them. In which share of its "
+        "episodes does it reach our goal?",
+        "It wanders as its data did. It has no reason to go to this goal rather than another; that is the critic's job.",
         unit="%",
         factor=1.5,
         near=10.0,
@@ -141,7 +142,8 @@ _ALL = (
     Question(
         "own.rule",
         "A rule that follows the sign of the gradient instead of the gradient: compared with QGF at the same weight it moves…",
-        "Where the landscape is steep the sign is smaller than the gradient, where it is flat it is larger: the same push everywhere.",
+        "The sign has length √2 everywhere. The gradient is shorter than that nearly everywhere here, so at the same weight it pushes less. "
+        "A sign pushes as hard where the critic hardly cares as where it cares much.",
         {"more": "…further", "less": "…less far", "same": "…as far"},
     ),
 )
