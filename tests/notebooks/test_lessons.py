@@ -150,7 +150,7 @@ def return_rises_and_falls_and_shift_is_read_with_its_states(printed, record):
     assert float(behaviour[0]) > 10 * float(behaviour[1])
     assert float(gentle) > float(silent) + 0.28
     for row in rows(printed, r"weight [\d.]+: apart"):  # weight, distance, steps, distance, steps, distance, steps
-        assert row[5] > 4 * row[3] > 16 * row[1]
+        assert row[5] > 3 * row[3] > 9 * row[1]
     luck, error = (
         float(n) for n in re.search(r"mean difference ([+-][\d.]+), standard error ([\d.]+)", printed).groups()
     )
