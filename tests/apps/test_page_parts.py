@@ -197,7 +197,6 @@ def test_lost_modes_are_counted(bandit) -> None:
     best, gentle = answer(Question("bandit2d", policies, 0, 1024), parts, Unknown()).numbers[1:]
     assert best.modes is None
     assert best.covered < 0.6 < gentle.covered
-    assert gentle.support > 0.9
 
 
 def test_a_picture_that_would_take_minutes_is_refused_with_the_cure() -> None:
@@ -294,20 +293,23 @@ def test_a_failing_answer_is_delivered_and_the_next_one_comes() -> None:
 
 
 def test_parts_are_made_once_and_a_failure_is_told() -> None:
-    calls = []
+    calls, made = [], Parts(4, 2, reference=lambda s, a, t: -a)
 
     def build(task, report):
         calls.append(task.info.name)
         if len(calls) == 1:
             raise OSError("disk full")
         report(0.5)
-        return "parts"
+        return made
 
     cache = Cache(build)
     with pytest.raises(RuntimeError, match="OSError: disk full"):
         cache.wait("three_exits")
     cache.retry("three_exits")
-    assert cache.wait("three_exits") == cache.wait("three_exits") == "parts"
+    found = cache.wait("three_exits")
+    assert found is cache.wait("three_exits")
+    assert found.reference is made.reference
+    assert found.data is not None  # so that support can be measured
     assert calls == ["three_exits", "three_exits"]
     with pytest.raises(ValueError, match="did you mean 'bandit2d'"):
         cache.status("bandit2")

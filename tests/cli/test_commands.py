@@ -12,7 +12,7 @@ import pytest
 from cli.running import SMALL, Command
 
 from workbench.engine.data.npz import load_dataset
-from workbench.engine.glossary import BEHAVIOUR
+from workbench.engine.glossary import BEHAVIOUR, TERM
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import FAMILIES, TASKS
 from workbench.engine.training.config import CriticName
@@ -166,12 +166,12 @@ def test_evaluate_without_the_data(command: Command, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert command("fit", "three_exits", "--data", tmp_path / "data", "--out", run, *SMALL).code == 0
     here = command("evaluate", run, "--rule", "bc", "--episodes", 2)
-    assert "inside=" in here.out
+    assert TERM["support.inside"].label in here.out
     (tmp_path / "data" / "three_exits.npz").rename(tmp_path / "elsewhere.npz")
     gone = command("evaluate", run, "--rule", "bc", "--episodes", 2)
     assert gone.code == 0
     assert "support is not measured" in gone.err
-    assert "not measured" in gone.out
+    assert "not measured: Support" in gone.out
 
 
 def test_an_actor_trains_its_own_part(command: Command, data: Path, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_steer(command: Command, trained: Path, tmp_path: Path, rule: str) -> No
         "picked": (3,),
         "observations": (3, 4),
         "actions": (3, 2),
-        "budget": (3, 5),
+        "transport": (3, 5),
     }
     assert {name: arrays[name].shape for name in shapes} == shapes
     assert set(arrays) - set(shapes) == {"about", *(name for name in arrays if name.startswith("term."))}

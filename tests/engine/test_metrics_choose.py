@@ -55,9 +55,9 @@ def test_overlapping_seeds_are_refused() -> None:
         choose_strength(table, [1, 2], [2, 3])
     with pytest.raises(ValueError, match="no episodes"):
         choose_strength(table, [1], [])
-    with pytest.raises(ValueError, match="budget 3 was not played on the reporting seeds"):
+    with pytest.raises(ValueError, match="strength 3 was not played on the reporting seeds"):
         choose_strength([*table, played(3.0, 0, 1, 0.5)], [1], [2])
-    with pytest.raises(ValueError, match="budget 1 was not played by training seed 4 with evaluation seed 2"):
+    with pytest.raises(ValueError, match="strength 1 was not played by training seed 4 with evaluation seed 2"):
         choose_strength([*table, played(3.0, 0, 1, 0.5), played(3.0, 4, 2, 0.5)], [1], [2])
 
 

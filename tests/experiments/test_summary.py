@@ -115,17 +115,23 @@ def test_no_choice_where_no_seed_has_all_budgets(tmp_path: Path) -> None:
     )
     (curve,) = curves(store)
     assert curve.choice is None
-    assert matched([curve]) == ([], {})
+    assert matched([curve]) is None
 
 
 def test_matched_shift(tmp_path: Path) -> None:
     store = made_up_store(
         tmp_path / "store", grid(rules=("qgf", "grad_step"), axes={"weight": WEIGHTS, "steps": (0, 3, 200)}), measure
     )
-    at, table = matched(curves(store))
+    found = matched(curves(store))
+    assert found is not None
+    at, table = found.at, found.returns
     assert set(table) == {"qgf", "grad_step"}
     assert 0.0 < at[0] < at[-1] < 0.201
     assert table["qgf"] == table["grad_step"]  # the same numbers were made up for both
     middle = table["qgf"][len(at) // 2]
     assert middle is not None
     assert 0.2 < middle.mean < 0.81
+    other = next(name for name in table if name != found.against)
+    assert [(one.mean, one.low, one.high) for one in found.differences[other] if one is not None] == [
+        (0.0, 0.0, 0.0)
+    ] * len(at)

@@ -339,6 +339,10 @@ WORDS: dict[str, str] = {
     "the behaviour flow where there is none; the same for every rule",
     "rule": "how a critic's push enters: one file in steering/rules, with its settings",
     "critic": "Q(s, a), learned from the dataset; its loss is named apart from the rule (critic IQL, rule IQL)",
+    "critic loss": "``critic`` is the mean over batch and members; ``critic_sum``, of TD through the value gradient flow, the sum "
+    "over members, as published: compare a loss with itself only",
+    "rule IQL, critic IQL": "the critic's loss (``--critic iql``) and the actor that is trained beside it by advantage-weighted "
+    "imitation (``--rule iql``): either goes without the other",
     "learned part": "a network beyond flow and critic that a rule needs, trained with --rule or when it is chosen on a page",
     "particle": "one action that is moved; a rule moves N of them for each state and picks one",
     "pick": "how one of the N particles becomes the action: greedy (largest Q), softmax, or uniform",
@@ -347,6 +351,22 @@ WORDS: dict[str, str] = {
     "reporting episodes": "those on which it is reported",
     "training seed": "fixes data, weights and minibatches of a training",
     "evaluation seed": "fixes starts and noise of the episodes; two rules with the same seed meet the same ones",
+}
+
+# Labels of earlier versions, and what they are called now: a test finds them on pages, in files, docs and lessons.
+RETIRED: dict[str, str] = {
+    "Q-estimate": "promised",
+    "Q estimate": "promised",
+    "q_estimate": "promised",
+    "q_gap": "gap",
+    "over-optimisation gap": "gap",
+    "measured budget": "transport",
+    "budget used": "transport",
+    "shift W2": "shift",
+    "Shift W2": "shift",
+    "In support": "support",
+    "further part": "learned part",
+    "nominal budget": "strength",
 }
 
 

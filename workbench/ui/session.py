@@ -37,11 +37,11 @@ class Status:
     left : float
         Seconds; NaN while unknown.
     part : str
-        The further part that is being trained; "" for the task's own policy.
+        The learned part that is being trained; "" for the task's own policy.
     stopped : bool
         It was cancelled.
     base : Parts or None
-        The policy without further parts.
+        The policy without learned parts.
     wanted, refused : WeakSet
         Who waits for it, and who cancelled it.
     cancelled : bool
@@ -77,11 +77,11 @@ def built_in_parts(task: Any, report: Callable[[float], None]) -> Parts:
             return trained
 
 
-def train_further(source: Source, parts: Parts, part: str, report: Report) -> Parts:
+def train_part(source: Source, parts: Parts, part: str, report: Report) -> Parts:
     """``parts`` of a source with one part more, trained against them on the source's own data, or found on disk."""
-    from workbench.engine.training.quick import quick_further
+    from workbench.engine.training.quick import quick_part
 
-    training = quick_further(parts, part, source.data, source.config())
+    training = quick_part(parts, part, source.data, source.config())
     while True:
         try:
             found = next(training)
@@ -123,11 +123,11 @@ class Cache:
     def __init__(
         self,
         build: Callable[[Any, Callable[[float], None]], Parts] = built_in_parts,
-        further: Callable[[Source, Parts, str, Report], Parts] = train_further,
+        further: Callable[[Source, Parts, str, Report], Parts] = train_part,
     ) -> None:
         self._build, self._further = build, further
         self._parts: dict[tuple[str, str], Status] = {}
-        self._turn = threading.Lock()  # one further part at a time: the pages need the other cores
+        self._turn = threading.Lock()  # one learned part at a time: the pages need the other cores
         self._status: dict[str, Status] = {}
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -158,7 +158,7 @@ class Cache:
         return thread
 
     def ready(self, name: str, needs: tuple[str, ...], who: object) -> Status:
-        """As `status`, but with the further parts among ``needs`` too, which are trained in the background, one by one.
+        """As `status`, but with the learned parts among ``needs`` too, which are trained in the background, one by one.
 
         Parameters
         ----------
@@ -188,7 +188,7 @@ class Cache:
         return made
 
     def cancel(self, name: str, part: str, who: object) -> None:
-        """``who`` no longer waits for a further part; when nobody does, its training stops."""
+        """``who`` no longer waits for a learned part; when nobody does, its training stops."""
         with self._lock:
             made = self._parts.get((name, part))
             if made is not None:
@@ -245,7 +245,7 @@ class Cache:
             torch.set_num_threads(threads)
 
     def _add(self, source: Source, status: Status, made: Status) -> None:
-        """Train one further part, and add it to the parts that everybody sees."""
+        """Train one learned part, and add it to the parts that everybody sees."""
 
         def report(progress: float, left: float) -> None:
             if self._closing or made.cancelled:

@@ -14,6 +14,7 @@ from bokeh.models import ColumnDataSource
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.summary import Curve
 from workbench.ui.awaited import Awaited
+from workbench.ui.budget.code import snippet
 from workbench.ui.budget.draw import name_of, pair_of, show_here
 from workbench.ui.budget.scene import FIRST, Here, as_csv, grid_of, here, read
 from workbench.ui.budget.table import STORIES, match_table, points_table, read_shift, story_shift
@@ -129,23 +130,7 @@ class BudgetPage(Page):
 
     def code(self) -> str:
         """The curves of the store, drawn with matplotlib."""
-        return "\n".join(
-            [
-                "import matplotlib.pyplot as plt",
-                "",
-                "from workbench.experiments.store import Store",
-                "from workbench.experiments.summary import curves",
-                "",
-                f"found = [curve for curve in curves(Store({str(sweeps().folder)!r})) if curve.task == {self.task.value!r}]",
-                "for curve in found:",
-                "    means = [point.returns.mean for point in curve.points]",
-                '    plt.plot(curve.column("shift.w2"), means, "o-", label=curve.name)',
-                'plt.xlabel("shift (action units)")',
-                'plt.ylabel("return")',
-                "plt.legend()",
-                "plt.show()",
-            ]
-        )
+        return snippet(str(sweeps().folder), self.task.value)
 
     def sheet(self) -> Sheet:
         """Both figures, one below the other."""
