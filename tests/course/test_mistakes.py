@@ -184,7 +184,7 @@ def test_right_answers_in_other_forms():
         ("first.moved", "def f(a, b):\n    return torch.linalg.vector_norm(b - a, dim=-1).mean().numpy()"),
         ("first.moved", "def f(a, b):\n    return sum(float(((x - y) ** 2).sum()) ** 0.5 for x, y in zip(a, b)) / len(a)"),
         ("flows.target", "def f(x0, x1):\n    return [row.tolist() for row in -x0 + x1]"),
-        ("flows.euler", "def f(v, a, T):\n    i = 0\n    while i < T:\n        a = a + v(a, i / T) * (1 / T)\n        i += 1\n    return a"),
+        ("flows.euler", "def f(v, a, T):\n    for i, _ in enumerate(T * [0]):\n        a = a + v(a, i / T) * (1 / T)\n    return a"),
         ("flows.euler", "def f(v, a, T):\n    a = a.clone()\n    for i in range(T):\n        a += v(a, i / T) / T\n    return a"),
         ("critics.expectile", "def f(u, tau):\n    return (abs(tau - (u < 0).float()) * u * u).mean()"),
         ("critics.expectile", "def f(u, tau):\n    return (tau * u.clamp(min=0)**2 + (1 - tau) * u.clamp(max=0)**2).mean()[None]"),
