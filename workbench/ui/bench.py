@@ -210,13 +210,14 @@ class Bench(pn.viewable.Viewer):
         self.stages.frame = frame_of(self.answer, plays, self._version, ending=ending_of(self.task))
 
     def __panel__(self) -> pn.viewable.Viewable:
-        controls: list[Any] = [self.preset] if self.presets else []
-        controls += [self.chosen] if len(self.chosen.options) > 1 else []
+        controls: list[Any] = [self.chosen] if len(self.chosen.options) > 1 else []
         controls += list(self.controls.values())
         controls += [self.button] if self._in_a_room else []
         row = pn.Row(*controls, styles=GAP, sizing_mode="stretch_width", stylesheets=[COLOURS], margin=(0, 0, 8, 0))
+        above = [pn.Row(self.preset, width=300, stylesheets=[COLOURS], margin=(0, 0, 8, 0))] if self.presets else []
         below = [] if self._say is None else [self.said]
-        return pn.Column(row, self.stages, *below, sizing_mode="stretch_width", max_width=1100, stylesheets=[COLOURS])
+        shown = (*above, row, self.stages, *below)
+        return pn.Column(*shown, sizing_mode="stretch_width", max_width=1100, stylesheets=[COLOURS])
 
     def still(self) -> bytes:
         """The same picture as a PNG, for paper."""
