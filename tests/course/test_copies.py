@@ -37,6 +37,20 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
+def test_the_page_of_symbols_and_the_glossary_come_along_and_link_each_other(home, tmp_path):
+    (home / "symbols.md").write_text("See the [glossary](../docs/glossary.md).")
+    new(tmp_path / "bare", home=home)
+    assert not (tmp_path / "bare" / "glossary.md").exists()  # nothing to copy
+    (home.parent / "docs").mkdir()
+    (home.parent / "docs" / "glossary.md").write_text("# Glossary")
+    new(tmp_path / "copy", home=home)
+    assert (tmp_path / "copy" / "symbols.md").read_text() == "See the [glossary](glossary.md)."
+    assert (tmp_path / "copy" / "glossary.md").read_text() == "# Glossary"
+    (home / "symbols.md").write_text("New.")
+    new(tmp_path / "copy", update=True, home=home)
+    assert (tmp_path / "copy" / "symbols.md").read_text() == "New."
+
+
 def test_a_fresh_copy_has_lessons_data_and_a_record_but_no_solutions(home, tmp_path):
     report = new(tmp_path / "ann", home=home)
     assert report.copied == ["01_a.ipynb"]

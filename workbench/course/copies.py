@@ -12,6 +12,7 @@ from workbench.engine.data.atomic import made_folder, write_atomic
 
 BASE = ".course"  # in a participant's folder: the notebooks as they were handed out, and backups
 HOME = Path(__file__).resolve().parents[2] / "notebooks"
+SYMBOLS, GLOSSARY = "symbols.md", "docs/glossary.md"  # pages that the lessons link; the second from the clone's root
 Notebook = dict[str, Any]
 
 
@@ -83,9 +84,20 @@ def new(folder: Path, participant: str = "", update: bool = False, home: Path = 
             if extra.is_file() and not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 write_atomic(target, extra.read_bytes())
+        _bring_pages(folder, home)
         if not (folder / FILE).exists():
             write(empty(participant or folder.resolve().name), folder)
     return report
+
+
+def _bring_pages(folder: Path, home: Path) -> None:
+    """Copy the page of symbols, and beside it the glossary that it links; both are replaced by newer ones."""
+    symbols, glossary = home / SYMBOLS, home.parent / GLOSSARY
+    if symbols.exists():
+        text = symbols.read_text(encoding="utf-8").replace(f"../{GLOSSARY}", glossary.name)
+        write_atomic(folder / SYMBOLS, text.encode())
+    if glossary.exists():
+        write_atomic(folder / glossary.name, glossary.read_bytes())
 
 
 def _bring(source: Path, folder: Path, update: bool, report: Report) -> None:

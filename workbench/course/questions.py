@@ -39,8 +39,8 @@ _ALL = (
     Question(
         "first.push",
         "You push the actions harder and harder towards what the critic likes. What happens to the reward they really earn?",
-        "Near the data the critic is right and a push helps. Past the data it only believes, and a hard push finds exactly the "
-        "places where it believes too much.",
+        "Near the data the critic is right, and a push helps. Away from the data it guesses, and a hard push finds the places where "
+        "it guesses too high.",
         {
             "rises": "It keeps rising",
             "hill": "It rises, then falls",
@@ -60,7 +60,7 @@ _ALL = (
     Question(
         "critics.far",
         "A critic learned from data in two lobes. Where is its mean error largest?",
-        "Nothing holds the network where there is no data: it goes on as its last slope tells it, with full confidence.",
+        "No data corrects the network there: it goes on with the slope that it had at the edge of the data.",
         {
             "middle": "In the middle of the lobes",
             "edge": "At their edge",
@@ -69,9 +69,22 @@ _ALL = (
         },
     ),
     Question(
+        "critics.loop",
+        "Q is fitted round the loop, V is the largest Q among 20 random actions, and no episode can earn more than 1. After 1200 "
+        "updates, what is the mean V?",
+        "The maximum picks the action that Q overrates most. Nobody recorded that action, so no recorded step corrects it, and each "
+        "round builds on the last.",
+        {
+            "less": "Below 0.5",
+            "right": "Between 0.5 and 2",
+            "more": "Above 2",
+        },
+    ),
+    Question(
         "critics.expectile",
-        "V is fitted to the rewards of many actions by expectile regression. From 0.5 to 0.99, what does V do?",
-        "At 0.5 it is the mean reward; towards 1 errors from below weigh ever more, and V climbs to the best reward in the data.",
+        "V is one number, fitted to the rewards of many actions with this loss. τ grows from 0.5 to 0.99: what does V do?",
+        "At 0.5 it is the mean reward. With τ near 1 an answer that is too low costs far more than one that is too high, and V climbs "
+        "towards the best reward in the data.",
         {
             "mean": "It stays at the mean",
             "best": "It climbs towards the best reward",
@@ -81,12 +94,23 @@ _ALL = (
     Question(
         "qgf.noise",
         "Early in the flow (t = 0.1), you shake the particle a little. Whose gradient turns more?",
-        "At t = 0.1 the particle itself is far outside the data, where the critic was never trained. The one-step guess lies "
-        "near the data, and shaking moves it less.",
+        "The noisy gradient is asked at the particle, so it moves with every shake, through places where the critic was never "
+        "trained. At t = 0.1 QGF's guess hardly depends on the particle, so shaking moves it less.",
         {
             "noisy": "The noisy gradient, asked at the particle itself",
             "qgf": "QGF's gradient, asked at the one-step guess",
             "same": "Both about the same",
+        },
+    ),
+    Question(
+        "qgf.wide",
+        "The same two lobes among 32 numbers, of which people used two. At the same displacement (0.1), which rule's actions earn more?",
+        "Noise fills thirty numbers that the critic only knows near 0, and its gradient there comes from its first weights. At QGF's "
+        "guess those numbers are near 0 again.",
+        {
+            "noisy": "The noisy gradient's",
+            "qgf": "QGF's",
+            "same": "No difference can be shown",
         },
     ),
     Question(
