@@ -77,3 +77,12 @@ def test_nothing_before_a_prediction_tells_its_answer(name, question, words):
     else:
         pytest.fail(f"{question} is not asked")
     assert not re.search(words, "\n".join(prose))
+
+
+@pytest.mark.parametrize(
+    ("symbol", "formula"),
+    [("φ", r"\varphi"), ("r_ij", "r_{ij}"), ("p_α", r"p_\alpha"), ("c |", "c}{"), ("ε", r"\epsilon")],
+)
+def test_the_symbols_of_lesson_5_are_in_the_table(symbol, formula):
+    assert formula in text_of("05_vgf")
+    assert symbol in (NOTEBOOKS / "symbols.md").read_text(encoding="utf-8")

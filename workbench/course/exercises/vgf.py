@@ -93,7 +93,7 @@ EXERCISES = (
     ),
     Compared(
         name="vgf.pull",
-        ask="Write `pull(k, g, alpha)`: the value part of VGF's direction. `k` (N, N) is the kernel between the particles, `g` "
+        ask="Write `pull(k, g, alpha)`, the first term of the direction. `k` (N, N) is the kernel between the particles, `g` "
         "(N, 2) are the critic's gradients at them. Each particle gets the mean over j of k_ij g_j, divided by alpha.",
         hints=(
             "The sum over j of k_ij g_j is a matrix product.",
