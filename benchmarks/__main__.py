@@ -2,7 +2,7 @@
 
 Names: updates, actions, three_exits, three_exits_vgf, methods, online, together, central_picture, estimator, pointmaze,
 estimator_pointmaze, cube, cube_chunks (pointmaze and cube need the ogbench extra and
-some minutes), notebook, lessons, sweep, store, ui. Without names: updates, actions and three_exits. Medians over
+some minutes), notebook, lessons, sweep, store, ui, soak. Without names: updates, actions and three_exits. Medians over
 repeats; these are wall times, so run on an idle machine.
 """
 
@@ -16,6 +16,7 @@ NAMES = (
     "actions",
     "three_exits",
     "ui",
+    "soak",
     "three_exits_vgf",
     "together",
     "methods",
@@ -38,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--full", action="store_true", help="ui: thirty people for five minutes, not thirty seconds")
-    names = parser.parse_args().names or QUICK
+    names = parser.parse_known_args()[0].names or QUICK  # a benchmark reads its own options
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         parser.error(f"no benchmark named {', '.join(unknown)}; there are {', '.join(NAMES)}")

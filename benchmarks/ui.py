@@ -33,14 +33,14 @@ PEOPLE, THINK = 30, (0.7, 1.3)  # seconds between two movements of one person
 
 
 @contextmanager
-def server() -> Iterator[tuple[str, int]]:
-    """A real server in its own process: its address and its process id."""
+def server(root: Path = ROOT) -> Iterator[tuple[str, int]]:
+    """A real server in its own process, of the code in ``root``: its address and its process id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    env = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "workbench.cli", "serve", "--port", str(port)]
-    process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(command, env=env, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     try:
         while "Workbench is at" not in (line := process.stdout.readline()):

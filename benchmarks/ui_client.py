@@ -8,6 +8,7 @@ import re
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from tornado.httpclient import HTTPRequest
@@ -34,6 +35,7 @@ class Client:
         self._url, self._path = url, path
         self.socket: WebSocketClientConnection | None = None
         self._slider, self.value, self._count = "", 0, 0
+        self.stops: list[str] = []
 
     async def open(self, css_class: str | None = None) -> None:
         """Fetch the page, open its websocket, pull the document; find the slider with ``css_class``."""
@@ -60,28 +62,42 @@ class Client:
             if css_class in attributes.get("css_classes", []) and "value" in attributes:
                 self._slider, self.value = item["id"], attributes["value"]
                 self.high = attributes["end"]
+                with suppress(KeyError, TypeError):  # a plain slider has no words
+                    self.stops = dict(attributes["format"]["attributes"]["args"]["entries"])["words"]
         assert self._slider, f"no slider {css_class} in the document"
         await self.frame()
 
     async def move(self, value: int) -> float:
         """Move the slider and wait for the picture; milliseconds."""
-        self.value = value
-        change = {"kind": "ModelChanged", "model": {"id": self._slider}, "attr": "value", "new": value}
         start = time.perf_counter()
-        await self._send("PATCH-DOC", {"events": [change]})
+        await self.push(value)
         await self.frame()
         return 1e3 * (time.perf_counter() - start)
 
-    async def frame(self) -> None:
-        """Wait for a block of bytes as large as a picture."""
+    async def push(self, value: int) -> None:
+        """Move the slider."""
+        self.value = value
+        change = {"kind": "ModelChanged", "model": {"id": self._slider}, "attr": "value", "new": value}
+        await self._send("PATCH-DOC", {"events": [change]})
+
+    async def frame(self) -> dict[str, Any]:
+        """Wait for a block of bytes as large as a picture; its header."""
         while True:
-            content, size = await self._receive("PATCH-DOC")
-            if any(event.get("attr") == "frame" for event in content["events"]) and size > 10_000:
-                return
+            content, buffers = await self._receive("PATCH-DOC")
+            for event in content["events"]:
+                if event.get("attr") == "frame":
+                    block = buffers.get(event["new"]["data"]["id"], b"")
+                    if len(block) > 10_000:
+                        header: dict[str, Any] = json.loads(block[4 : 4 + int.from_bytes(block[:4], "little")])
+                        return header
 
     async def close(self) -> None:
+        """Close the connection, and wait until it is."""
         assert self.socket is not None
         self.socket.close()
+        with suppress(TimeoutError):
+            while await asyncio.wait_for(self.socket.read_message(), 10) is not None:
+                pass
 
     async def _send(self, kind: str, content: dict[str, Any]) -> None:
         assert self.socket is not None
@@ -89,25 +105,25 @@ class Client:
         for part in ({"msgid": str(self._count), "msgtype": kind}, {}, content):
             await self.socket.write_message(json.dumps(part))
 
-    async def _receive(self, kind: str) -> tuple[dict[str, Any], int]:
-        """The next message of ``kind``, its content and the bytes of its buffers; an error of the server is raised."""
+    async def _receive(self, kind: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """The next message of ``kind``, its content and its buffers by their names; an error of the server is raised."""
         assert self.socket is not None
         while True:
             header = json.loads(await self._part())
             await self._part()
             content = json.loads(await self._part())
-            size = 0
+            buffers = {}
             for _ in range(header.get("num_buffers", 0)):
-                await self._part()
-                size += len(await self._part())
+                name = json.loads(await self._part())["id"]
+                buffers[name] = await self._part()
             if header["msgtype"] == "ERROR":
                 raise RuntimeError(content.get("text", "the server reported an error"))
             if header["msgtype"] == kind:
-                return content, size
+                return content, buffers
 
     async def _part(self) -> Any:
         assert self.socket is not None
-        part = await asyncio.wait_for(self.socket.read_message(), 60)
+        part = await asyncio.wait_for(self.socket.read_message(), 120)
         if part is None:
             raise ConnectionError("the server closed the connection")
         return part

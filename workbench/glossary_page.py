@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 
 from workbench.engine.data.atomic import write_atomic
-from workbench.engine.glossary import RETIRED, TERMS, WORDS
+from workbench.engine.glossary import TERMS
+from workbench.engine.words import RETIRED, WORDS
 
 HEAD = """# Glossary
 
 One word per thing, on every page, in every file and message. This page is made from
-[`workbench/engine/glossary.py`](../workbench/engine/glossary.py), where pages, tables and files take their words from
-(`python -m workbench.glossary_page docs/glossary.md`). [measurements.md](measurements.md) has the formulas.
+[`workbench/engine/glossary.py`](../workbench/engine/glossary.py) and [`words.py`](../workbench/engine/words.py), where pages, tables
+and files take their words from (`python -m workbench.glossary_page docs/glossary.md`). [measurements.md](measurements.md) has the
+formulas.
 
 ## Words
 """

@@ -105,3 +105,41 @@ def test_a_page_trains_what_its_rule_needs_and_warns_when_the_peak_moves(parts: 
 
 def jump(observations, noise):
     return 0.1 * noise
+
+
+def test_sessions_take_turns_with_what_they_train(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asked for two trainings stands behind who asked for one, and what waits can be cancelled at once."""
+    gate, order = threading.Event(), []
+
+    def train(source, parts, part, report) -> Parts:
+        gate.wait(60)
+        order.append(part)
+        return replace(parts, extra={part: torch.nn.Identity()})
+
+    cache, visitor = Cache(lambda task, report: parts, train), ["greedy"]
+    monkeypatch.setattr("workbench.ui.session.visitor", lambda: visitor[0])
+    cache.wait("bandit2d")
+    greedy, modest, fickle = (Awaited(cache, lambda: None) for _ in range(3))
+    for part in ("robust_critic", "conditioned_flow", "value_gradient"):
+        cache.ready("bandit2d", (part,), greedy)
+    visitor[0] = "modest"
+    cache.ready("bandit2d", ("edp_flow",), modest)
+    made = cache.ready("bandit2d", ("rebrac_actor",), fickle)
+    assert made.waits
+    cache.cancel("bandit2d", "rebrac_actor", fickle)
+    assert made.stopped
+    assert not made.waits
+    gate.set()
+    soon(lambda: len(order) == 4)
+    assert order == ["robust_critic", "edp_flow", "conditioned_flow", "value_gradient"]
+
+
+def test_words_say_that_a_training_waits_for_its_turn(parts: Parts) -> None:
+    slow = Slow()
+    cache = Cache(lambda task, report: parts, slow)
+    mine = Awaited(cache, lambda: None)
+    cache.wait("bandit2d")
+    cache.ready("bandit2d", ("robust_critic",), slow)
+    assert "when it is its turn" in mine.ask("bandit2d", ["fql"])[1].text
+    slow.go.set()
+    soon(lambda: mine.ask("bandit2d", ["fql"])[0] is not None)

@@ -53,6 +53,9 @@ class Awaited:
         if status.stopped:
             words = f"The training of what {what} was cancelled. Train it, or choose another rule."
             return None, Words("hint", words, None, "Train it")
+        if status.waits:
+            words = f"What {what} is trained when it is its turn: something else is being trained on this server."
+            return None, Words("loading", words, 0.0, "Cancel")
         left = "" if math.isnan(status.left) else f"{math.ceil(status.left)} s left, "
         return None, Words("loading", f"Training what {what}: {left}{status.progress:.0%}", status.progress, "Cancel")
 

@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import panel as pn
 from platformdirs import user_data_path
 
 from workbench.experiments.launch import Sweeps
@@ -37,6 +36,8 @@ def one_user() -> bool:
 
     On such a server every browser may delete and cancel everything; elsewhere only what it launched.
     """
+    import panel as pn  # here: the processes that draw come up without it
+
     if os.environ.get(SHARED_VARIABLE) or pn.config.basic_auth or pn.config.oauth_provider:
         return False
     headers = {name.lower(): value for name, value in pn.state.headers.items()}

@@ -37,7 +37,7 @@ class Notice(pn.Column):
         super().__init__(self._words, visible=False, styles=over, margin=0, sizing_mode="stretch_width", **options)
 
     def say(self, kind: str, text: str, progress: float | None = None, button: str = "") -> None:
-        """Show ``text`` as a "hint", "loading" or "error"; "" takes it away."""
+        """Show ``text`` as a "hint", "loading", "waiting" or "error"; "" takes it away."""
         bar = "" if progress is None else f'<div class="bar" style="--wb-part:{100 * progress:.0f}%"></div>'
         role = "alert" if kind == "error" else "status"
         self._words.object = (

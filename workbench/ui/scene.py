@@ -15,12 +15,14 @@ from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.steering.run import steer
 from workbench.engine.steering.trace import Trace
+from workbench.ui.crew import Effort
 from workbench.ui.measured import Numbers, Variety, measure
 
 NOISE_ROWS = 2048  # always drawn, then cut: showing more particles keeps those that were there
 EXTENT = 1.6  # the landscape reaches this far, the view starts smaller
 GRID = 100
 SERIES_TICKS, SERIES_PARTICLES = 25, 128
+TICK_SECONDS, PAIR_SECONDS, POINT_SECONDS = 5e-7, 1.4e-8, 1e-6  # of a processor: a particle's tick, a pair's, a point
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,25 @@ class Steered:
     numbers: Numbers
     displacement: np.ndarray
     promised: np.ndarray
+
+
+def effort_of(question: Question, kind: str, grid: int) -> Effort:
+    """What a picture of ``question`` with a landscape of ``grid`` × ``grid`` costs; ``kind`` names what draws it.
+
+    The guess counts particles × ticks, pairs of particles that push each other, and the landscape's points, as measured with
+    networks of 64 units; what is learned while people work corrects it.
+    """
+    shapes, guess = [], POINT_SECONDS * grid**2
+    for policy in question.policies:
+        rule = policy.make()
+        groups = max(1, round(question.shown / rule.particles))
+        ticks, particles = rule.ticks(), groups * rule.particles
+        guess += (
+            TICK_SECONDS * particles * (ticks + rule.flow_steps) + PAIR_SECONDS * particles * rule.particles * ticks
+        )
+        shapes.append((policy.rule, groups, rule.particles, ticks, rule.flow_steps))
+    rules = tuple(policy.rule for policy in question.policies)
+    return Effort((kind, question.task, rules), tuple(shapes), guess)
 
 
 class Scene:

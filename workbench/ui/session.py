@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
@@ -17,10 +16,14 @@ from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import find_rule
 from workbench.engine.training.plan import extra_parts
+from workbench.ui.crew import Crew, Effort
 from workbench.ui.sources import SEED, Source, find, forgotten
+from workbench.ui.turns import Turn, Turns
 
 log = logging.getLogger(__name__)
 SHORT = 0.03
+PROCESSES = 2  # that draw pictures: a heavy picture in one leaves the other to the light ones, on one processor too
+USUAL = 20.0  # seconds that a learned part takes, until it is known
 Report = Callable[[float, float], None]  # share done, seconds left (NaN while unknown)
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -46,6 +49,8 @@ class Status:
         Who waits for it, and who cancelled it.
     cancelled : bool
         All who waited have cancelled it: it ends at its next report.
+    waits : bool
+        Others are trained before it.
     """
 
     progress: float = 0.0
@@ -58,6 +63,7 @@ class Status:
     wanted: WeakSet[Any] = field(default_factory=WeakSet)
     refused: WeakSet[Any] = field(default_factory=WeakSet)
     cancelled: bool = False
+    waits: bool = False
 
 
 def built_in_parts(task: Any, report: Callable[[float], None]) -> Parts:
@@ -127,7 +133,8 @@ class Cache:
     ) -> None:
         self._build, self._further = build, further
         self._parts: dict[tuple[str, str], Status] = {}
-        self._turn = threading.Lock()  # one learned part at a time: the pages need the other cores
+        # One learned part at a time: the pages need the other cores.
+        self._turns: Turns[tuple[Source, Status, Status]] = Turns(1)
         self._status: dict[str, Status] = {}
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -183,9 +190,19 @@ class Cache:
                 made.wanted.add(who)
                 made.cancelled = False
                 return made
-            made = self._parts[name, part] = Status(part=part, wanted=WeakSet((who,)))
-        self._start(f"train {part} for {name}", self._add, find(name), status, made)
+            made = self._parts[name, part] = Status(part=part, wanted=WeakSet((who,)), waits=True)
+            self._turns.ask((name, part), (find(name), status, made), USUAL, visitor())
+        self._train()
         return made
+
+    def _train(self) -> None:
+        """Start the training whose turn it is, if none runs."""
+        with self._lock:
+            turn = None if self._closing else self._turns.take()
+        if turn is not None:
+            source, _, made = turn.question
+            made.waits = False
+            self._start(f"train {made.part} for {source.name}", self._add, turn)
 
     def cancel(self, name: str, part: str, who: object) -> None:
         """``who`` no longer waits for a learned part; when nobody does, its training stops."""
@@ -195,6 +212,8 @@ class Cache:
                 made.refused.add(who)
                 made.wanted.discard(who)
                 made.cancelled = not made.wanted
+                if made.cancelled and self._turns.drop((name, part)) is not None:
+                    made.waits, made.stopped = False, True
 
     def retry(self, name: str, part: str = "", who: object = None) -> None:
         """Forget a failed try, and that ``who`` cancelled the training of ``part``."""
@@ -244,8 +263,10 @@ class Cache:
         finally:
             torch.set_num_threads(threads)
 
-    def _add(self, source: Source, status: Status, made: Status) -> None:
+    def _add(self, turn: Turn[tuple[Source, Status, Status]]) -> None:
         """Train one learned part, and add it to the parts that everybody sees."""
+        source, status, made = turn.question
+        start = time.monotonic()
 
         def report(progress: float, left: float) -> None:
             if self._closing or made.cancelled:
@@ -253,21 +274,24 @@ class Cache:
             made.progress, made.left = progress, left
 
         try:
-            with self._turn:
-                report(0.0, float("nan"))
-                assert status.parts is not None
-                # Always from the policy as it was made, so that what is found on disk does not depend on the order.
-                base = replace(status.parts, extra={}) if status.base is None else status.base
-                status.base = base
-                found = self._further(source, base, made.part, report)
-                value = found.value if status.parts.value is None else status.parts.value
-                status.parts = replace(status.parts, value=value, extra=dict(status.parts.extra) | dict(found.extra))
+            report(0.0, float("nan"))
+            assert status.parts is not None
+            # Always from the policy as it was made, so that what is found on disk does not depend on the order.
+            base = replace(status.parts, extra={}) if status.base is None else status.base
+            status.base = base
+            found = self._further(source, base, made.part, report)
+            value = found.value if status.parts.value is None else status.parts.value
+            status.parts = replace(status.parts, value=value, extra=dict(status.parts.extra) | dict(found.extra))
         except ClosingError:
             made.stopped = True
         except Exception as error:  # as above
             expected = isinstance(error, ValueError)
             log.warning("training %s for %s failed: %s", made.part, source.name, error, exc_info=not expected)
             made.error = told(error)
+        finally:
+            with self._lock:
+                self._turns.done(turn, time.monotonic() - start)
+            self._train()
 
 
 CACHE = Cache()
@@ -293,14 +317,23 @@ def parts_for(task_name: str, *rules: str) -> Parts:
     return status.parts
 
 
-# Small networks hold the interpreter half of the time: more threads than processors slow each other down.
-QUICK = ThreadPoolExecutor(
-    min(4, os.cpu_count() or 1), thread_name_prefix="steer", initializer=torch.set_num_threads, initargs=(1,)
-)
+# As many as there are drawing processes, so that none of them waits for one. Without processes small networks hold the
+# interpreter half of the time: more threads would slow each other down.
+QUICK = Crew("steer", PROCESSES)
+
+
+def visitor() -> Hashable:
+    """The session whose code runs, None outside a server."""
+    import panel as pn  # here: the processes that draw come up without it
+
+    document = pn.state.curdoc
+    return None if document is None or document.session_context is None else document.session_context.id
 
 
 class Latest(Generic[Q, A]):
     """Answer the newest question only: one at a time in a worker thread, dropping those that newer ones overtook.
+
+    Sessions take turns; what the visitor who makes this asks is on that visitor's account.
 
     Parameters
     ----------
@@ -308,58 +341,49 @@ class Latest(Generic[Q, A]):
         ``work(question) -> answer``, in a worker thread.
     deliver : callable
         ``deliver(question, answer, error)``; it must bring the result back to the page's own thread.
-    pool : ThreadPoolExecutor, optional
+    crew : Crew, optional
         `QUICK` for answers at the speed of the hand, which should not wait behind work of seconds.
+    effort : callable, optional
+        ``effort(question)``, what it may cost; without it as much as this visitor's last one.
     """
 
-    pool = ThreadPoolExecutor(4, thread_name_prefix="work", initializer=torch.set_num_threads, initargs=(1,))
+    crew = Crew("work", 4)
 
     def __init__(
         self,
         work: Callable[[Q], A],
         deliver: Callable[[Q, A | None, Exception | None], None],
-        pool: ThreadPoolExecutor | None = None,
+        crew: Crew | None = None,
+        effort: Callable[[Q], Effort] | None = None,
     ) -> None:
-        self.pool = pool or Latest.pool
+        self.crew = crew or Latest.crew
+        self._who = visitor()
         self._work, self._deliver = work, deliver
-        self._lock = threading.Lock()
-        self._waiting: list[Q] = []
-        self._busy = False
+        usual = Effort(getattr(work, "__qualname__", type(work).__name__), self._who)
+        self._effort = effort or (lambda question: usual)
 
     def ask(self, question: Q) -> None:
         """Ask; an earlier question that has not started is forgotten."""
-        with self._lock:
-            self._waiting = [question]
-            if self._busy:
-                return
-            self._busy = True
-        self._next()
+        self.crew.ask(self, self._who, lambda: self._answer(question), self._effort(question))
 
     def drop(self) -> None:
         """Forget what has not started."""
-        with self._lock:
-            self._waiting = []
+        self.crew.drop(self)
 
     @property
     def busy(self) -> bool:
         """Whether something runs or waits."""
-        with self._lock:
-            return self._busy
+        return self.crew.busy(self)
 
-    def _next(self) -> None:
-        with self._lock:
-            if not self._waiting:
-                self._busy = False
-                return
-            question = self._waiting.pop()
-        self.pool.submit(self._work, question).add_done_callback(lambda future: self._done(question, future))
+    @property
+    def waits(self) -> bool:
+        """Whether the newest question has not started."""
+        return self.crew.waits(self)
 
-    def _done(self, question: Q, future: Future[A]) -> None:
-        error = future.exception()
+    def _answer(self, question: Q) -> None:
         try:
-            if error is None:
-                self._deliver(question, future.result(), None)
-            elif isinstance(error, Exception):
-                self._deliver(question, None, error)
-        finally:
-            self._next()
+            answer = self._work(question)
+        except Exception as error:  # whatever it was, who asked is told
+            self._deliver(question, None, error)
+        else:
+            self._deliver(question, answer, None)

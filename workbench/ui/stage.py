@@ -44,7 +44,9 @@ class Stages(JSComponent):
     frame = param.Bytes(default=b"", doc="The stages: `frame_of`.")
     landscape = param.Bytes(default=b"", doc="What lies behind the particles: `landscape_of`.")
     world = param.Bytes(default=b"", doc="A picture beside the stages: `room_of` or `truth_of`; empty without one.")
-    notice = param.Dict(default={}, doc="kind (loading, error, hint), text, progress, button (its words, or none).")
+    notice = param.Dict(
+        default={}, doc="kind (loading, waiting, error, hint), text, progress, button (its words, or none)."
+    )
     agent = param.List(default=[0.0, 0.0, 0.0, 0.0], doc="The room's state; the browser changes it.")
     peak = param.List(default=[], doc="The reward's peak where it can be moved, else empty; the browser changes it.")
     dragging = param.Boolean(default=False, doc="The peak is being dragged; the browser changes it.")

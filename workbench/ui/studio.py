@@ -15,6 +15,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,14 +30,17 @@ from workbench.engine.allocator import keep_large_blocks
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
+from workbench.ui.crew import METER
+from workbench.ui.deadly import Deadly
 from workbench.ui.scene import Question
-from workbench.ui.session import told
+from workbench.ui.session import PROCESSES, told
 
 log = logging.getLogger(__name__)
 POLICIES, DESKS = 8, 64  # kept in a process at once
 PATIENCE = 2.0  # seconds that a process which closed its pipe gets to end
 LARGE = 1000  # numbers; a smaller array travels again
-MOST_DEATHS = 5  # of one process: then something here is wrong, and the thread that asks draws
+MOST_FAILURES = 5  # of a process to come up: then something here is wrong, and the thread that asks draws
+NICE = 5  # of the polite process: a third of the others' share where processors are scarce
 
 
 class Draws(Protocol):
@@ -46,25 +50,34 @@ class Draws(Protocol):
         """The picture that was asked for."""
 
 
+class DiedError(RuntimeError):
+    """A process ended while it drew."""
+
+
 class Studio:
     """Processes that draw; none until `start`.
 
+    One of them is polite: where processors are scarce it lets the others, and the server, go first. Heavy pictures
+    (`workbench.ui.crew`) go there, light ones elsewhere while they can.
+
     Parameters
     ----------
-    size : int, optional
-        How many; without it two, or one on a machine of one processor. Each takes some 300 MB.
+    size : int
+        How many. Each takes some 300 MB.
     """
 
-    def __init__(self, size: int | None = None) -> None:
-        self._size = size or min(2, os.cpu_count() or 1)
+    def __init__(self, size: int = PROCESSES) -> None:
+        self._size = size
         self._painters: list[_Painter] = []
         self._lock = threading.Lock()
+        self._freed = threading.Condition()
+        self._deadly = Deadly()
 
     def start(self) -> None:
         """Start the processes, once; they take some seconds to come up, and end with this one."""
         with self._lock:
             if not self._painters:
-                self._painters = [_Painter() for _ in range(self._size)]
+                self._painters = [_Painter(polite=number == self._size - 1 > 0) for number in range(self._size)]
 
     def up(self) -> int:
         """How many of them can draw."""
@@ -82,20 +95,43 @@ class Studio:
             painter.gone.append(desk.number)
 
     def draw(self, desk: Desk, asked: Any, question: Question, parts: Parts, task: Any) -> Any:
-        """As `Desk.draw`, or None when it has to be drawn here."""
-        painters = [painter for painter in self._painters if painter.up()]
-        if not painters:
-            return None
-        turn = desk.number % len(painters)
-        order = painters[turn:] + painters[:turn]
-        painter = next((one for one in order if one.lock.acquire(blocking=False)), None)
-        if painter is None:
-            painter = order[0]
-            painter.lock.acquire()
-        try:
-            return painter.draw(desk, asked, question, parts, task)
-        finally:
-            painter.lock.release()
+        """As `Desk.draw`, or None when it has to be drawn here.
+
+        A picture whose process ends is asked again; never here, where it could end the server.
+        """
+        while True:
+            again = self._deadly.check(desk.kind, asked)
+            painter = self._free(desk, patient=again or METER.heavy)
+            if painter is None:
+                if again:
+                    raise ValueError("The process that drew this ended, and no other one starts; see the server's log.")
+                return None
+            try:
+                found = painter.draw(desk, asked, question, parts, task)
+            except DiedError as error:
+                log.warning("%s; it is asked again", error)
+                self._deadly.add(desk.kind, asked, str(error))
+            else:
+                self._deadly.survived(desk.kind, asked)
+                return found
+            finally:
+                painter.lock.release()
+                with self._freed:
+                    self._freed.notify_all()
+
+    def _free(self, desk: Desk, patient: bool) -> _Painter | None:
+        """A process that is up and draws nothing, held; None when there will be none, or not soon and who asks draws."""
+        while True:
+            painters = [painter for painter in self._painters if not painter.gave_up]
+            ready = [painter for painter in painters if painter.up()]
+            for painter in sorted(ready, key=lambda one: (one is not desk.last, one.polite != METER.heavy)):
+                if painter.take():
+                    desk.last = painter
+                    return painter
+            if not painters or (len(ready) < len(painters) and not patient):
+                return None
+            with self._freed:
+                self._freed.wait(0.05)  # a process that comes up says so through its pipe alone
 
 
 STUDIO = Studio()
@@ -114,6 +150,7 @@ class Desk:
 
     def __init__(self, kind: type[Draws], studio: Studio = STUDIO) -> None:
         self.kind, self.number = kind, next(self._numbers)
+        self.last: _Painter | None = None  # what it keeps of this page makes the next picture cheaper
         self._studio, self._own = studio, kind()
 
     def draw(self, asked: Any, question: Question, parts: Parts, task: Any) -> Any:
@@ -130,10 +167,8 @@ class Desk:
 
         Raises
         ------
-        RuntimeError
-            The process died of it; another one has started.
         ValueError
-            The artist failed there, in its words; one that draws here raises what it likes.
+            The artist failed there, in its words, or two processes ended with it; one that draws here raises what it likes.
         """
         found = self._studio.draw(self, asked, question, parts, task)
         return self._own.draw(asked, parts, task) if found is None else found
@@ -146,10 +181,16 @@ class Desk:
 class _Painter:
     """One process, and the pipe to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, polite: bool = False) -> None:
+        self.polite = polite
         self.lock = threading.Lock()
-        self._deaths, self._ready = 0, False
+        self._failures, self._ready = 0, False
         self._start()
+
+    @property
+    def gave_up(self) -> bool:
+        """It ended again and again before it could draw: something here is wrong."""
+        return self._failures >= MOST_FAILURES
 
     def _start(self) -> None:
         self._known: OrderedDict[str, Parts] = OrderedDict()
@@ -158,22 +199,35 @@ class _Painter:
         self.gone: list[int] = []  # desks that were closed
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=paint, args=(theirs,), daemon=True, name="draw pictures")
+        self._process = context.Process(target=paint, args=(theirs, self.polite), daemon=True, name="draw pictures")
         self._process.start()
         theirs.close()
 
+    def take(self) -> bool:
+        """Hold its lock, if it can draw and draws nothing."""
+        if not self.lock.acquire(blocking=False):
+            return False
+        ready = self._ready
+        if not ready:  # it ended meanwhile
+            self.lock.release()
+        return ready
+
     def up(self) -> bool:
-        """Whether it can draw."""
-        if not self._ready and not self._pipe.closed:
-            with self.lock, suppress(EOFError, OSError):
-                if self._pipe.poll():  # it says so once: another thread may have read it, and then sees nothing here
-                    self._ready = self._pipe.recv_bytes() == b"ready"
+        """Whether it can draw; one that ended is replaced."""
+        if not self.gave_up and self.lock.acquire(blocking=False):
+            try:
+                if not self._process.is_alive():
+                    self._bury()
+                elif not self._ready and self._pipe.poll():
+                    with suppress(EOFError, OSError):
+                        self._ready = self._pipe.recv_bytes() == b"ready"
+                        self._failures = 0
+            finally:
+                self.lock.release()
         return self._ready
 
     def draw(self, desk: Desk, asked: Any, question: Question, parts: Parts, task: Any) -> Any:
         """As `Studio.draw`, by who holds the lock."""
-        if not self._ready:  # it died while this picture waited for its turn
-            return None
         name = question.task
         new = None if self._known.get(name) is parts else (parts, task)
         rules, gone = [RULES[policy.rule] for policy in question.policies], self.gone[:]
@@ -187,11 +241,10 @@ class _Painter:
             self._held.pop(number, None)
         try:
             self._pipe.send_bytes(order)
-            how, content = pickle.loads(self._pipe.recv_bytes())  # noqa: S301 -- our own child's
+            how, content, seconds = pickle.loads(self._pipe.recv_bytes())  # noqa: S301 -- our own child's
         except (EOFError, OSError):
-            raise RuntimeError(
-                f"the process that drew it ended ({self._bury()}), perhaps for want of memory; change something to draw again"
-            ) from None
+            raise DiedError(f"a process that drew {name} ended ({self._bury()})") from None
+        METER.elsewhere += seconds
         if how == "cannot":
             log.info("%s cannot be drawn elsewhere: %s", name, content)
             return None
@@ -204,8 +257,8 @@ class _Painter:
         return picture
 
     def close(self) -> None:
-        """End the process for good; who waits for its picture is told that it ended."""
-        self._deaths = MOST_DEATHS
+        """End the process for good; who waits for its picture draws it."""
+        self._failures = MOST_FAILURES
         self._process.kill()
         self._process.join()
 
@@ -214,10 +267,11 @@ class _Painter:
         self._process.kill()
         self._process.join()
         code = self._process.exitcode or 0
+        self._process.close()
         self._pipe.close()
+        self._failures += not self._ready
         self._ready = False
-        self._deaths += 1
-        if self._deaths < MOST_DEATHS:
+        if not self.gave_up:
             self._start()
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
@@ -230,8 +284,10 @@ def _keep(shelf: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None
         shelf.popitem(last=False)
 
 
-def paint(pipe: Connection) -> None:
+def paint(pipe: Connection, polite: bool = False) -> None:
     """What a process of the studio does until its pipe closes."""
+    if polite:
+        os.nice(NICE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends its children
     torch.set_num_threads(1)
     keep_large_blocks()
@@ -264,7 +320,10 @@ def paint(pipe: Connection) -> None:
     with suppress(EOFError, OSError):
         pipe.send_bytes(b"ready")
         while True:
-            pipe.send_bytes(pickle.dumps(answer(pipe.recv_bytes())))
+            order = pipe.recv_bytes()
+            start = time.process_time()
+            how, content = answer(order)
+            pipe.send_bytes(pickle.dumps((how, content, time.process_time() - start)))
 
 
 def packed(picture: Any, held: dict[int, Any]) -> tuple[tuple[bytes, bytes], dict[int, Any]]:

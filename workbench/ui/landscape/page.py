@@ -39,6 +39,7 @@ from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.stories import Stories
 from workbench.ui.studio import Desk
+from workbench.ui.waiting import Waiting
 
 log = logging.getLogger(__name__)
 MOST = 128  # action numbers that a plane is laid through
@@ -91,9 +92,10 @@ class LandscapePage(Page):
         self.terrain: Terrain | None = None
         self._setting = False
         self._desk = Desk(Surveyor)
-        self._work: Latest[View, Terrain] = Latest(self._find, self.later(self._show), QUICK)
+        self._work: Latest[View, Terrain] = Latest(self._find, self.later(self._show), QUICK, View.effort)
         self._awaited = Awaited(cache, self.ask)
         self.notice = Notice(self._awaited.pressed)
+        self._waiting = Waiting(self, self._work, self.notice.say)
         self._make_controls()
         self._plane, self._trust = plane_figure(), trust_figure()
         self._sections = [section_figure(), section_figure()]
@@ -200,9 +202,11 @@ class LandscapePage(Page):
         """Ask for the present view; while the parts are made, say so and ask again."""
         parts, words = self._awaited.ask(self.question.task, [self.question.first.rule])
         if parts is not None:
-            self._work.ask(View(self.question, self.shown.plane))
+            self._work.ask(self._view())
+            self._waiting.asked()
             return
         self._work.drop()
+        self._waiting.stop()
         self.notice.say(*words)
         if words.kind == "loading":
             self.again(self.ask)
@@ -284,15 +288,19 @@ class LandscapePage(Page):
 
     # Pictures
 
+    def _view(self) -> View:
+        """What is to be shown; the second rule of the particles page is not drawn here."""
+        return View(replace(self.question, policies=self.question.policies[:1]), self.shown.plane)
+
     def _find(self, view: View) -> Terrain:
-        question = replace(view.question, policies=view.question.policies[:1])
-        parts, task = self.cache.wait(question.task), self.cache.task(question.task)
-        found: Terrain = self._desk.draw(View(question, view.plane), question, parts, task)
+        name = view.question.task
+        found: Terrain = self._desk.draw(view, view.question, self.cache.wait(name), self.cache.task(name))
         return found
 
     def _show(self, view: View, found: Terrain | None, error: Exception | None) -> None:
-        if view != View(self.question, self.shown.plane):
+        if view != self._view():
             return
+        self._waiting.came()
         with self.held():
             if found is None:
                 log.warning("no landscape for %s: %s", view, error, exc_info=not isinstance(error, ValueError))

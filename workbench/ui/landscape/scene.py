@@ -12,7 +12,8 @@ from torch import Tensor
 
 from workbench.engine.models.parts import Parts, q_values
 from workbench.engine.steering.trace import Trace
-from workbench.ui.scene import EXTENT, Answer, Question, answer
+from workbench.ui.crew import Effort
+from workbench.ui.scene import EXTENT, Answer, Question, answer, effort_of
 
 Plane = tuple[int, int] | Literal["principal"]
 GRID = 80
@@ -139,6 +140,10 @@ class View:
 
     question: Question
     plane: Plane = (0, 1)
+
+    def effort(self) -> Effort:
+        """What drawing it costs."""
+        return effort_of(self.question, "landscape", GRID)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from workbench.ui.particles.presets import PRESETS, tell
 from workbench.ui.particles.tour import TOUR
 from workbench.ui.policy_choice import PolicyChoice
 from workbench.ui.room import OvertakenError, Play, ending_of, episodes
-from workbench.ui.scene import Answer, Policy, Question
+from workbench.ui.scene import GRID, Answer, Policy, Question, effort_of
 from workbench.ui.session import CACHE, QUICK, Cache, Latest, told
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
@@ -36,6 +36,7 @@ from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.stage import Stages, TimeChart, frame_of, landscape_of, room_of, series_of, truth_of
 from workbench.ui.stories import Stories
 from workbench.ui.studio import Desk
+from workbench.ui.waiting import Waiting
 
 log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
@@ -68,7 +69,10 @@ class ParticlesPage(Page):
         self._restoring = False
         self._desk, self._awaited = Desk(Artist), Awaited(cache, self.ask)
         self._offered: Parts | None = None  # for which the lists of rules were made
-        self._pictures: Latest[tuple[Question, str], Picture] = Latest(self._draw, self.later(self._show), QUICK)
+        self._pictures: Latest[tuple[Question, str], Picture] = Latest(
+            self._draw, self.later(self._show), QUICK, lambda asked: effort_of(asked[0], self.name, GRID)
+        )
+        self._waiting = Waiting(self, self._pictures, self.say)
         self._episodes: Latest[Question, list[Play]] = Latest(self._play, self.later(self._show_plays))
         self._make_controls(arguments.get("ground", "learned"))
         half = dict(sizing_mode="stretch_both", margin=0)
@@ -265,15 +269,19 @@ class ParticlesPage(Page):
         if parts is not None:
             shown = min(self.question.shown, DRAFT) if self.stages.dragging else self.question.shown
             self._pictures.ask((replace(self.question, shown=shown), self.ground.value))
+            self._waiting.asked()
             return
         self._pictures.drop()
+        self._waiting.stop()
         self.say(*words)
         if words.kind == "loading":
             self.again(self.ask)
 
     def say(self, kind: str, text: str, progress: float | None = None, button: str = "") -> None:
         """Put words over the stages; "" takes them away."""
-        self.stages.notice = {"kind": kind, "text": text, "progress": progress, "button": button}
+        notice = {"kind": kind, "text": text, "progress": progress, "button": button}
+        if notice != self.stages.notice:  # most pictures come with nothing to say, and that need not be sent
+            self.stages.notice = notice
 
     def _draw(self, asked: tuple[Question, str]) -> Picture:
         question = asked[0]
@@ -297,6 +305,7 @@ class ParticlesPage(Page):
         question, _ = asked
         if question.task != self.question.task:
             return
+        self._waiting.came()
         with self.held():
             if picture is None:
                 assert error is not None

@@ -41,6 +41,7 @@ from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.sources import find
 from workbench.ui.stories import Stories
+from workbench.ui.waiting import TURN
 
 log = logging.getLogger(__name__)
 
@@ -324,7 +325,9 @@ class RolloutsPage(Page):
         """While episodes are played: how far they are."""
         if not self._work.busy:
             return
-        if self._share > 0.0 or self.both is None:
+        if self._work.waits:
+            self.notice.say("waiting", TURN)
+        elif self._share > 0.0 or self.both is None:
             self.notice.say("loading", f"Playing {2 * self.order.episodes:,} episodes…", self._share)
         self.again(self._report)
 

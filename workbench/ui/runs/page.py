@@ -360,11 +360,8 @@ class RunsPage(Page):
         """Every one of these is done, unlike `Latest`'s questions."""
         deliver = self.later(show)
 
-        def done(future: Any) -> None:
-            error = future.exception()
-            deliver(None if error else future.result(), error)
-
-        Latest.pool.submit(what).add_done_callback(done)
+        task: Latest[None, Any] = Latest(lambda _: what(), lambda _, done, error: deliver(done, error))
+        task.ask(None)
 
     def _deleted(self, names: list[str] | None, error: Exception | None) -> None:
         if names is None:
