@@ -33,7 +33,7 @@ def measured(l_train: int) -> list[dict[str, float]]:
         for l_test in TEST:
             found = evaluate(make_rule("vgf", steps=l_test, **STEPS), trainer.parts(), task, EPISODES, 100 + seed)
             row = {"seed": seed, "l_train": l_train, "l_test": l_test, "return": found.returns.mean}
-            row |= {"q_gap": found.q_gap, "shift": found.shift.w2}
+            row |= {"gap": found.gap.mean, "shift": found.shift.w2}
             rows.append({key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()})
             print(rows[-1], flush=True)
     return rows

@@ -210,7 +210,7 @@ class _Broken(_Dice):
         (_Crowd, "depends on the other states"),
         (_Lazy, "moves nothing"),
         (_Restless, "equal the behaviour flow"),
-        (_Broken, "Steering with it stops"),
+        (_Broken, "`return actions @ rows`. The shapes of two tensors do not fit together"),
     ],
 )
 def test_a_rule_that_breaks_a_promise_is_told_which(rule, words, monkeypatch):
@@ -222,6 +222,10 @@ class _Samples(RULES["qpilots_m"]):
     """Needs further draws of noise."""
 
     name, title = "course_samples", "Samples"
+
+    def guidance(self, parts, rows, actions, velocity, t, extra):
+        g, q, at = super().guidance(parts, rows, actions, velocity, t, extra)
+        return 2 * g, q, at
 
 
 def test_a_rule_with_further_draws_gets_them(monkeypatch):

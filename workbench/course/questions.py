@@ -114,17 +114,28 @@ _ALL = (
         },
     ),
     Question(
+        "vgf.alone",
+        "α = 0.1, and the repulsion is switched off. After 100 small steps, where are the 16 particles of a group?",
+        "A particle then follows only its own and its neighbours' gradients, which lead up the hill on which it stands. What is lost "
+        "is the spread on each hill; the two hills stay, since particles on the other hill are too far away to be heard.",
+        {
+            "one": "All on one of the two peaks",
+            "nearest": "On both peaks, nearly each on the one that was nearer at the start",
+            "spread": "Spread around the peaks as the target says",
+        },
+    ),
+    Question(
         "vgf.alpha",
-        "Adam, step size 0.1, a single transport step (L = 1). You lower α from 1 to 0.01, which makes the value's pull a hundred "
-        "times stronger. How many times further do the particles move?",
-        "Adam divides every coordinate by its own size, so the first step is as long as the step size, whatever α is. Read budgets "
+        "Adam, step size 0.1, a single transport step (L = 1). You lower α from 1 to 0.01, which makes the pull a hundred times "
+        "stronger. How many times as far as before do the particles move?",
+        "Adam divides every coordinate by its own size, so the first step is as long as the step size, whatever α is. Read the way "
         "from the particles, never from ε, L and α.",
         unit="times",
         factor=1.5,
     ),
     Question(
         "vgf.budgets",
-        "VGF's critic is trained with L_train = 0, 1 or 3, and the policy then plays with L_test = 1 to 30. Which of the two budgets "
+        "VGF's critic is trained with L_train = 0, 1 or 3, and the policy then plays with L_test = 1 to 30. Which of the two "
         "changes the return more?",
         "L_test moves the actions that are played: too many steps, and they leave the roads that people drove. L_train reaches the "
         "return only through the critic, whose targets also hold ten recorded rewards and a mean over all particles.",
@@ -132,7 +143,7 @@ _ALL = (
     ),
     Question(
         "shift.best",
-        "On three exits, which guidance weight earns the most: 0.03, 0.3, 3 or 30?",
+        "On three exits, with which weight of QGF is the return highest: 0.03, 0.3, 3 or 30?",
         "The top of the hill lies at a small push: enough to prefer the main exit, not enough to leave the roads that people drove.",
         unit="",
         factor=2.0,
@@ -145,8 +156,9 @@ _ALL = (
     ),
     Question(
         "real.clone",
-        "Data: a point that wanders through a maze to random goals. Cloning it, and asking for one particular goal: which success?",
-        "The clone wanders as its data did. It has no reason to go to this goal rather than another; that is the critic's job.",
+        "The data are of a point that wanders through a maze to random goals. A behaviour policy is learned from them. In which share of its "
+        "episodes does it reach our goal?",
+        "It wanders as its data did. It has no reason to go to this goal rather than another; that is the critic's job.",
         unit="%",
         factor=1.5,
         near=10.0,
@@ -154,7 +166,8 @@ _ALL = (
     Question(
         "own.rule",
         "A rule that follows the sign of the gradient instead of the gradient: compared with QGF at the same weight it moves…",
-        "Where the landscape is steep the sign is smaller than the gradient, where it is flat it is larger: the same push everywhere.",
+        "The sign has length √2 everywhere. The gradient is shorter than that nearly everywhere here, so at the same weight it pushes less. "
+        "A sign pushes as hard where the critic hardly cares as where it cares much.",
         {"more": "…further", "less": "…less far", "same": "…as far"},
     ),
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from workbench.ui.session import parts_for
 from workbench.ui.stage import Stages, frame_of, landscape_of, room_of, truth_of
 
 GAP = {"gap": "16px"}
+SAID = ":host { color: var(--jp-ui-font-color1, var(--wb-ink)); font-size: 15px; font-variant-numeric: tabular-nums }"
 PAPER = "WORKBENCH_HANDOUT"  # set while handouts are made: components show a still picture instead
 # The colours that the page gives its parts; a notebook has no such page around them.
 COLOURS = (Path(__file__).parent / "shell" / "shell.css").read_text(encoding="utf-8").split(":root[data-theme")[0]
@@ -72,6 +75,11 @@ class Bench(pn.viewable.Viewer):
         (S,), the observation; zeros by default.
     shown, seed : int
         About how many particles are drawn, and the seed of their noise.
+    presets : mapping, optional
+        Named settings, ``{"settled": {"steps": 100}, ...}``: a list lets the reader choose one, which sets the controls. The
+        first is where they start. Only settings that have a control.
+    say : callable, optional
+        ``say(trace)`` is a line of text about the steered particles, shown below the pictures.
     **settings : Any
         Where the settings start.
 
@@ -91,12 +99,20 @@ class Bench(pn.viewable.Viewer):
         state: tuple[float, ...] | None = None,
         shown: int = 256,
         seed: int = 0,
+        presets: Mapping[str, Mapping[str, Any]] | None = None,
+        say: Callable[[Trace], str] | None = None,
         **settings: Any,
     ) -> None:
         super().__init__()
         rules = [rule] if isinstance(rule, str) else list(rule)
         self.task = make_task(task) if isinstance(task, str) else task
-        self.controls = rule_panel(rules[0], names, **settings)
+        self.presets = {name: dict(values) for name, values in (presets or {}).items()}
+        first = next(iter(self.presets), "")
+        settings |= self.presets.get(first, {})
+        self.controls = rule_panel(rules[0], names, self.presets.values(), **settings)
+        self.preset = choice("Try", {name: name for name in self.presets}, first)
+        self.preset.param.watch(lambda _: self.load_preset(), "value")
+        self._say, self.said = say, pn.pane.HTML("", stylesheets=[COLOURS, SAID], margin=(6, 0, 0, 0))
         for name in rules[1:]:
             rule_panel(name, list(self.controls))
         self.parts = parts if parts is not None else parts_for(self.task.info.name)
@@ -106,6 +122,7 @@ class Bench(pn.viewable.Viewer):
         self._state = tuple(state) if state is not None else (0.0,) * self.parts.observation_dim
         self.answer: Answer | None = None
         self._version, self._truth, self._scene = 0, self._true_reward(), Scene()
+        self._loading = False  # while a preset sets several controls
         self._ground: tuple[Any, ...] = ()
         self.chosen = choice("Rule", {RULES[name].title: name for name in rules}, rules[0])
         self.stages = Stages(sizing_mode="stretch_width", margin=0, stylesheets=[COLOURS], min_width=640)
@@ -145,8 +162,20 @@ class Bench(pn.viewable.Viewer):
             self._state = state
             self.update()
 
+    def load_preset(self) -> None:
+        """Set the controls as the chosen preset says, and steer once."""
+        self._loading = True
+        try:
+            for name, value in self.presets[str(self.preset.value)].items():
+                put(self.controls[name], value)
+        finally:
+            self._loading = False
+        self.update()
+
     def update(self) -> None:
         """Steer with what the controls say and show it; what goes wrong is shown as words."""
+        if self._loading:
+            return
         question = Question(
             self.task.info.name, (Policy(self.rule, self.settings),), self._seed, self._shown, self._state
         )
@@ -164,6 +193,8 @@ class Bench(pn.viewable.Viewer):
                 self.stages.landscape = landscape_of(self._values)
             if self._truth is not None:
                 self.stages.world = truth_of(self._truth, self.answer)
+            if self._say is not None:
+                self.said.object = escape(self._say(self.answer.traces[1]))
             self._show(None)
 
     def play(self) -> None:
@@ -179,15 +210,22 @@ class Bench(pn.viewable.Viewer):
         self.stages.frame = frame_of(self.answer, plays, self._version, ending=ending_of(self.task))
 
     def __panel__(self) -> pn.viewable.Viewable:
-        controls = ([self.chosen] if len(self.chosen.options) > 1 else []) + list(self.controls.values())
+        controls: list[Any] = [self.chosen] if len(self.chosen.options) > 1 else []
+        controls += list(self.controls.values())
         controls += [self.button] if self._in_a_room else []
         row = pn.Row(*controls, styles=GAP, sizing_mode="stretch_width", stylesheets=[COLOURS], margin=(0, 0, 8, 0))
-        return pn.Column(row, self.stages, sizing_mode="stretch_width", max_width=1100, stylesheets=[COLOURS])
+        above = [pn.Row(self.preset, width=300, stylesheets=[COLOURS], margin=(0, 0, 8, 0))] if self.presets else []
+        below = [] if self._say is None else [self.said]
+        shown = (*above, row, self.stages, *below)
+        return pn.Column(*shown, sizing_mode="stretch_width", max_width=1100, stylesheets=[COLOURS])
 
     def still(self) -> bytes:
         """The same picture as a PNG, for paper."""
         assert self.answer is not None
-        return png(side_by_side(self.answer.traces, self._values))
+        figure = side_by_side(self.answer.traces, self._values)
+        if self._say is not None:
+            figure.supxlabel(self._say(self.answer.traces[1]), fontsize="medium")
+        return png(figure)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         if on_paper():
@@ -195,16 +233,36 @@ class Bench(pn.viewable.Viewer):
         return super()._repr_mimebundle_(include, exclude)
 
 
-def rule_panel(rule: str, names: list[str] | None = None, **settings: Any) -> dict[str, Any]:
-    """The Panel controls of some of a rule's settings (its strength), by name; ValueError for one that it does not have."""
+def rule_panel(
+    rule: str, names: list[str] | None = None, presets: Iterable[Mapping[str, Any]] = (), **settings: Any
+) -> dict[str, Any]:
+    """The Panel controls of some of a rule's settings (its strength), by name; ValueError for one that it does not have.
+
+    Sliders stop at the values of ``presets`` too.
+    """
     if rule not in RULES:
         raise ValueError(f"no rule named '{rule}'; there are {', '.join(RULES)}")
     fields = {field.name: field for field in fields_of(RULES[rule])}
     names = names or [RULES[rule].strength]
-    unknown = [name for name in (*names, *settings) if name not in fields]
+    presets = list(presets)
+    unknown = [name for name in (*names, *settings, *(n for preset in presets for n in preset)) if name not in fields]
     if unknown:
         raise ValueError(f"rule '{rule}' has no setting '{unknown[0]}'. It has: {', '.join(fields)}")
+    bare = [name for preset in presets for name in preset if name not in names]
+    if bare:
+        raise ValueError(f"a preset sets '{bare[0]}', which has no control here: name it among {', '.join(names)}")
+    for preset in presets:
+        for name, value in preset.items():
+            fields[name] = replace(fields[name], stops=fields[name].with_stop(value))
     return {name: panel_control(fields[name], settings.get(name, fields[name].default)) for name in names}
+
+
+def put(control: Any, value: Any) -> None:
+    """Set a control of `rule_panel`, as a hand would."""
+    if isinstance(control, StopSlider):
+        control.put(value)
+    else:
+        control.value = value
 
 
 def side_by_side(traces: list[Trace], ground: np.ndarray | None) -> Figure:

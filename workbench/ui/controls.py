@@ -64,6 +64,10 @@ class StopSlider(pn.viewable.Viewer):
     def _moved(self, event: param.parameterized.Event) -> None:
         self.value = self._stops[event.new]
 
+    def put(self, value: Any) -> None:
+        """Move the handle to one of the stops; ValueError where there is none of this value."""
+        self.slider.value = self._stops.index(value)
+
     def __panel__(self) -> pn.viewable.Viewable:
         return self.slider
 
