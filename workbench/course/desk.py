@@ -75,7 +75,7 @@ class Desk:
     def turn(self) -> Iterator[str]:
         """Judge what lies in the inbox, oldest first; says each."""
         waiting = [path for path in (self.folder / INBOX).glob("*.json") if path.is_file() and not path.is_symlink()]
-        for path in sorted(waiting, key=lambda path: path.stat().st_mtime):
+        for path in sorted(waiting, key=lambda path: path.stat().st_mtime_ns):
             said = self._take(path)
             path.unlink(missing_ok=True)
             self.publish()
@@ -137,6 +137,8 @@ def rows_of(entries: list[tuple[str, str, Result]]) -> list[dict[str, Any]]:
         if not result.fault:
             row |= {"return": result.interval().as_dict(), "shift": result.shift, "own_shift": result.own_shift}
         rows.append(row)
-    return sorted(
-        rows, key=lambda row: (row["place"] is None, row["place"] or 0, -row.get("return", {"mean": -1.0})["mean"])
-    )
+    return sorted(rows, key=lambda row: (row["place"] is None, row["place"] or 0, -_mean(row), row["who"]))
+
+
+def _mean(row: dict[str, Any]) -> float:
+    return float(row["return"]["mean"]) if "return" in row else -1.0
