@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from html import escape
 from typing import Any
 
 import ipywidgets as widgets
 
+from workbench.engine.glossary import TERM
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
@@ -145,21 +145,18 @@ class Explorer(widgets.VBox):
             self.numbers.value = _table(found)
 
 
+SHOWN = ("state.earned", "state.promised", "state.shift", "state.displacement", "state.transport")
+
+
 def _table(found: Any) -> str:
-    columns: list[tuple[str, Callable[[Any], float | None]]] = [
-        ("true reward", lambda n: n.true_reward),
-        ("Q estimate", lambda n: n.q),
-        ("shift", lambda n: n.shift),
-        ("W2", lambda n: n.w2),
-        ("budget", lambda n: n.budget),
-    ]
-    columns = [column for column in columns if column[1](found.numbers[0]) is not None]
-    head = "".join(f'<th style="padding:0 14px;text-align:right">{name}</th>' for name, _ in columns)
+    measured = [numbers.as_dict() for numbers in found.numbers]
+    columns = [key for key in SHOWN if measured[0].get(key) is not None]
+    head = "".join(f'<th style="padding:0 14px;text-align:right">{escape(TERM[key].label)}</th>' for key in columns)
     rows = ""
-    for trace, numbers in zip(found.traces, found.numbers, strict=True):
+    for trace, numbers in zip(found.traces, measured, strict=True):
         cells = "".join(
-            f'<td style="padding:0 14px;text-align:right">{figure(float(value(numbers) or 0.0), 3)}</td>'
-            for _, value in columns
+            f'<td style="padding:0 14px;text-align:right">{figure(float(numbers[key] or 0.0), 3)}</td>'
+            for key in columns
         )
         rows += f"<tr><td>{RULES[trace.rule].title}</td>{cells}</tr>"
     return f'<table class="workbench-numbers"><tr><th></th>{head}</tr>{rows}</table>'

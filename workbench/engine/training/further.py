@@ -25,7 +25,7 @@ from workbench.engine.training.plan import BESIDE, LOSSES, Phase, check_part
 
 
 class Further:
-    """One further part of ``parts``, and what has to be trained beside it.
+    """One learned part of ``parts``, and what has to be trained beside it.
 
     The behaviour flow and the critic may be anything that `Parts` takes: trained networks or closed forms. A network that the
     part reads and the policy lacks (the state value of a policy that has a critic alone) is trained with it.
@@ -91,7 +91,7 @@ class Further:
 
 
 class FurtherTrainer:
-    """Trains a further part (the `Trains` protocol: `workbench.engine.training.fit.fit` runs it).
+    """Trains a learned part (the `Trains` protocol: `workbench.engine.training.fit.fit` runs it).
 
     Departure from training all together (`Trainer`): the critic that the part learns from is the finished one from the start.
 

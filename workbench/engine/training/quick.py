@@ -1,4 +1,4 @@
-"""Policies, and further parts for them, trained in seconds the first time and read from the user's cache afterwards."""
+"""Policies, and learned parts for them, trained in seconds the first time and read from the user's cache afterwards."""
 
 from __future__ import annotations
 

@@ -6,22 +6,16 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from workbench.engine.glossary import TERM, VERSION, numbers_of
 from workbench.experiments.compare import compare
 from workbench.experiments.redo import redo_command
 from workbench.experiments.row import Row
 from workbench.experiments.store import Store
+from workbench.experiments.upgrade import version_of
 from workbench.ui.frames import figure
 from workbench.ui.runs.rows import settings_of
 
 MOST = 12  # runs side by side
-NUMBERS = {
-    "return": "Return",
-    "success": "Success",
-    "budget": "Transport budget",
-    "q_estimate": "Q-estimate",
-    "q_gap": "Gap",
-    "network_evaluations": "Network evaluations",
-}
 
 
 def describe(store: Store, rows: Sequence[Row]) -> str:
@@ -56,10 +50,9 @@ def _one(store: Store, row: Row) -> str:
         first.append(f'<div class="notice error" role="alert">{escape(row.error)}</div>')
     if result is not None:
         report = result["report"]
-        pairs = {words: report.get(name) for name, words in NUMBERS.items()}
-        pairs |= {f"Shift {name}": value for name, value in report["shift"].items() if isinstance(value, (int, float))}
+        pairs = {TERM[key].head: value for key, value in numbers_of(report).items()}
         pairs["Wall time"] = f"{result['seconds']:.1f} s"
-        second.append(f"<h3>Measured on the reporting episodes</h3>{_pairs(pairs)}")
+        second.append(f"<h3>Measured on the reporting episodes</h3>{_pairs(pairs)}{_earlier(result)}")
         third.append(f"<p>Trained in {escape(store.where)}/{escape(result['training']['folder'])}</p>")
     third.insert(0, f"<h3>Do it again</h3>{_pre(redo_command(record, store.where))}")
     job = record["job"]
@@ -78,7 +71,7 @@ def _several(store: Store, rows: Sequence[Row], note: str) -> str:
     lines = [("rule", [entry["rule"] for entry in found])]
     lines += [(name, [entry["told"].get(name) for entry in found]) for name in told]
     lines.append(("return − first, paired", [entry["difference"] for entry in found]))
-    lines += [(name, [entry["measured"].get(name) for entry in found]) for name in measured]
+    lines += [(TERM[name].head, [entry["measured"].get(name) for entry in found]) for name in measured]
     links = [f'<a href="./runs?run={escape(entry["key"])}">{escape(entry["key"][:8])}</a>' for entry in found]
     heads = "".join(f'<th scope="col">{link}</th>' for link in links)
     body = "".join(_line(name, values) for name, values in lines)
@@ -87,6 +80,14 @@ def _several(store: Store, rows: Sequence[Row], note: str) -> str:
         f"<h2>{len(rows)} runs side by side</h2><p>{escape(words)}</p>"
         f'<table class="compare"><thead><tr><td></td>{heads}</tr></thead><tbody>{body}</tbody></table>'
     )
+
+
+def _earlier(result: dict[str, Any]) -> str:
+    version = version_of(result)
+    if version == VERSION:
+        return ""
+    words = f"Measured by version {version}: it lacks own-way shift, occupancy shift and gain; run the job again to have them."
+    return f"<p>{words}</p>"
 
 
 def _line(name: str, values: Sequence[Any]) -> str:
@@ -136,6 +137,8 @@ def _cell(value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, dict) and {"mean", "low", "high"} <= value.keys():
+        if value["low"] is None:
+            return figure(value["mean"], 3)
         return f"{figure(value['mean'], 3)} <small>{figure(value['low'], 3)} to {figure(value['high'], 3)}</small>"
     if isinstance(value, float):
         return f"{value:.4g}".replace("-", "−")
