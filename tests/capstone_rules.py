@@ -63,7 +63,9 @@ class Driver(wb.DuringFlow):
         goal_x = torch.where(y < 0.35, side, torch.zeros_like(x))
         goal_y = torch.where(y < 0.35, torch.full_like(x, 0.5), torch.full_like(x, 0.85))
         way = torch.stack((goal_x - x, goal_y - y), -1)
-        return after._replace(actions=(0.4 * way / way.norm(dim=-1, keepdim=True))[:, None].expand(after.actions.shape)), info
+        return after._replace(
+            actions=(0.4 * way / way.norm(dim=-1, keepdim=True))[:, None].expand(after.actions.shape)
+        ), info
 
 
 class Elsewhere(wb.DuringFlow):

@@ -56,7 +56,9 @@ def test_the_same_plan_gives_the_same_numbers_and_another_plan_others():
     first, second = (measure(Here(wb.make_rule("qgf", weight=0.1)), board_parts(), PLAN) for _ in range(2))
     assert np.array_equal(first.returns, second.returns)
     assert first.shift == second.shift
-    assert not np.array_equal(first.returns, measure(Here(wb.make_rule("qgf", weight=0.1)), board_parts(), Plan((5, 6), 60)).returns)
+    assert not np.array_equal(
+        first.returns, measure(Here(wb.make_rule("qgf", weight=0.1)), board_parts(), Plan((5, 6), 60)).returns
+    )
 
 
 def test_play_and_measuring_share_their_calls_and_no_call_holds_a_state_twice():
@@ -84,7 +86,9 @@ def test_a_rule_that_knows_when_it_is_measured_is_refused(rule, says):
         measure(Here(rule), board_parts(), PLAN)
 
 
-@pytest.mark.parametrize("rule", [capstone_rules.Driver(), capstone_rules.Elsewhere(weight=0.5)], ids=lambda rule: rule.name)
+@pytest.mark.parametrize(
+    "rule", [capstone_rules.Driver(), capstone_rules.Elsewhere(weight=0.5)], ids=lambda rule: rule.name
+)
 def test_a_rule_that_leaves_the_behaviour_policy_is_too_far(rule):
     found = measure(Here(rule), board_parts(), PLAN)
     assert min(found.shift.low, found.own_shift.low) > LIMIT
@@ -106,4 +110,6 @@ def test_the_audit_lets_honest_rules_pass(push, rng):
     for _ in range(50):
         homes = rng.normal(0.0, 0.1, (300, 16, 2))
         size = push * rng.random((300, 16, 1))  # of another length for each draw
-        assert not meter.stands_out([meter.Cloud(home + far, home, None) for home, far in zip(homes, size, strict=True)])
+        assert not meter.stands_out(
+            [meter.Cloud(home + far, home, None) for home, far in zip(homes, size, strict=True)]
+        )

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from functools import lru_cache
 from pathlib import Path
 
 import capstone_rules
@@ -29,11 +30,14 @@ def ask(submission, limits=QUICK, rows=4):
 
 def asked_by(body: str) -> Submission:
     """A rule that runs ``body`` when it is made and tells what it found, as an error."""
-    source = f"class Spy(wb.DuringFlow):\n    pass\n\nimport os, sys, socket, subprocess\n{body}\nraise ValueError(f'found: {{found}}')\n"
+    imports = "import os, sys, socket, subprocess"
+    source = f"class Spy(wb.DuringFlow):\n    pass\n\n{imports}\n{body}\nraise ValueError(f'found: {{found}}')\n"
     return Submission(rule="Spy", source=source)
 
 
-@pytest.mark.parametrize("rule", [wb.make_rule("qgf", weight=0.3), wb.make_rule("best_of_n", particles=3)], ids=lambda r: r.name)
+@pytest.mark.parametrize(
+    "rule", [wb.make_rule("qgf", weight=0.3), wb.make_rule("best_of_n", particles=3)], ids=lambda r: r.name
+)
 def test_it_answers_as_the_rule_does_here(rule):
     actions, states, noise, _ = ask(submission_of(rule))
     assert np.allclose(actions, act(rule, board_parts(), torch.from_numpy(states), noise).numpy(), atol=1e-6)
@@ -74,14 +78,28 @@ def test_it_sees_no_environment_of_ours_no_home_and_an_empty_folder(monkeypatch)
     assert "[], True)" in str(told.value)
 
 
+@lru_cache
+def held() -> list[str]:
+    """What this system closes."""
+    return ask(submission_of(wb.make_rule("bc")))[3]
+
+
 def closed(what: str) -> None:
     """Skip where this system cannot close it: the documentation promises it for newer Linux only."""
-    held = ask(submission_of(wb.make_rule("bc")))[3]
-    if what not in held:
+    if what not in held():
         pytest.skip(f"this system cannot close {what} without root")
 
 
-@pytest.mark.parametrize("way", ["open({path!r}).read()", "os.listdir({folder!r})", "os.popen('cat {path}').read()", "open('/proc/{pid}/environ').read()", "open('/proc/{pid}/maps').read()"])  # fmt: skip
+WAYS = (
+    "open({path!r}).read()",
+    "os.listdir({folder!r})",
+    "os.popen('cat {path}').read()",
+    "open('/proc/{pid}/environ').read()",
+    "open('/proc/{pid}/maps').read()",
+)
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_the_key_cannot_be_read(tmp_path, way, monkeypatch):
     closed("files")
     judge = Judge(tmp_path / "teacher")
@@ -92,7 +110,9 @@ def test_the_key_cannot_be_read(tmp_path, way, monkeypatch):
     with pytest.raises(Refused, match="found: ") as told:
         ask(asked_by(body))
     assert path.read_text() not in str(told.value)
-    assert any(word in str(told.value) for word in ("PermissionError", "found: $", "FileNotFoundError")) or str(told.value).endswith("found: ")
+    assert any(word in str(told.value) for word in ("PermissionError", "found: $", "FileNotFoundError")) or str(
+        told.value
+    ).endswith("found: ")
 
 
 def test_the_network_cannot_be_reached():
@@ -100,7 +120,8 @@ def test_the_network_cannot_be_reached():
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
-        body = f"try:\n    socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 2)\n    found = 'open'\nexcept OSError as error:\n    found = 'closed'"
+        address = ("127.0.0.1", server.getsockname()[1])
+        body = f"try:\n    socket.create_connection({address}, 2)\n    found = 'open'\nexcept OSError:\n    found = 'closed'"
         with pytest.raises(Refused, match="found: closed"):
             ask(asked_by(body))
 
@@ -138,7 +159,10 @@ def test_what_it_started_ends_with_it():
         (Submission(rule="best_of_n", settings={"particles": 1000}), "at most 64 particles"),
         (Submission(rule="Gone", source="x = 1"), "no rule Gone"),
         (Submission(rule="Broken", source="class Broken(wb.DuringFlow\n"), "SyntaxError"),
-        (Submission(rule="A", source="class A(Base):\n    pass\n"), "'Base' is not defined: put all that your rule uses"),
+        (
+            Submission(rule="A", source="class A(Base):\n    pass\n"),
+            "'Base' is not defined: put all that your rule uses",
+        ),
     ],
     ids=lambda value: getattr(value, "rule", ""),
 )

@@ -8,9 +8,11 @@ time limit alone.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import struct
 import sys
+import time
 from collections.abc import Iterable
 
 CREATE, ADD, RESTRICT = 444, 445, 446  # Landlock's system calls, the same numbers on every processor
@@ -65,7 +67,7 @@ def _close_files(libc: ctypes.CDLL, readable: Iterable[str]) -> bool:
 
 
 def limit(seconds: int, memory: int, alone: bool) -> list[str]:
-    """Limit processor time, memory beyond what is in use now (bytes) and writing; says which limits held.
+    """Limit processor time beyond what was used, memory beyond what is in use now (bytes) and writing; says which limits held.
 
     ``alone``: the process is in a user namespace of its own, so that a limit on its threads counts no others.
     """
@@ -74,7 +76,8 @@ def limit(seconds: int, memory: int, alone: bool) -> list[str]:
     except ImportError:  # Windows has none of it
         return []
     held = [SECONDS]
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    end = math.ceil(time.process_time()) + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (end, end + 2))  # first a signal that says why, then the end
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     if alone:

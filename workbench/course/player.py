@@ -77,7 +77,7 @@ class Player:
         home = Path(self._home.name).resolve()
         (home / "empty").mkdir()
         _lay_out_parts(home / "parts")
-        (home / "submission.py").write_text(PRELUDE + submission.source, encoding="utf-8")
+        (home / "submission.py").write_text(_module(submission.source), encoding="utf-8")
         plan = {
             "readable": _readable(home),
             "seed": SEED,
@@ -199,6 +199,13 @@ def _readable_words(text: str) -> str:
             else "the rule called exit"
         )
     return rest if name == "ValueError" else f"the rule stopped with {text}"
+
+
+def _module(source: str) -> str:
+    """A file of what was handed in: Python wants imports from the future first, then come the names that lessons use."""
+    lines = source.splitlines()
+    future = [line for line in lines if line.startswith("from __future__ ")]
+    return "\n".join([*future, PRELUDE, *(line for line in lines if line not in future)]) + "\n"
 
 
 def _libraries() -> list[str]:

@@ -94,7 +94,7 @@ def _source_of(kind: type) -> str:
 def _functions(kind: type) -> Iterator[Any]:
     for item in vars(kind).values():
         item = item.__func__ if isinstance(item, (classmethod, staticmethod)) else item
-        if inspect.isfunction(item):
+        if inspect.isfunction(item) and item.__module__ == kind.__module__:  # not what pydantic makes for each class
             yield item
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable, Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from workbench.ui.fields import Field, fields_of
 from workbench.ui.room import Play, ending_of, episodes
 from workbench.ui.scene import EXTENT, Answer, Policy, Question, Scene, landscape, true_landscape
 from workbench.ui.session import parts_for
-from workbench.ui.stage import Stages, frame_of, landscape_of, room_of, truth_of
+from workbench.ui.stage import Stages, frame_of, landscape_of, number_rows, room_of, truth_of
 
 GAP = {"gap": "16px"}
 PAPER = "WORKBENCH_HANDOUT"  # set while handouts are made: components show a still picture instead
@@ -185,13 +187,33 @@ class Bench(pn.viewable.Viewer):
         return pn.Column(row, self.stages, sizing_mode="stretch_width", max_width=1100, stylesheets=[COLOURS])
 
     def still(self) -> bytes:
-        """The same picture as a PNG, for paper."""
+        """The same picture as a PNG, for paper: with the true reward where it is known."""
         assert self.answer is not None
-        return png(side_by_side(self.answer.traces, self._values))
+        return png(side_by_side(self.answer.traces, self._values, self._truth))
+
+    def paper(self) -> str:
+        """The picture and the numbers under it as HTML, for paper."""
+        assert self.answer is not None
+        plays: list[Play] | None = None
+        if self._in_a_room:
+            plays = episodes(self.answer.question, self.parts, self.task, lambda: False)
+        columns, ending = [], ending_of(self.task)
+        for i, (trace, numbers) in enumerate(zip(self.answer.traces, self.answer.numbers, strict=True)):
+            play = None if plays is None else plays[i]
+            columns.append(number_rows(numbers, play, numbers.earned is not None, ending, trace.positions.shape[1]))
+        titles = "".join(f"<th>{escape(title_of(trace))}</th>" for trace in self.answer.traces)
+        rows = "".join(
+            f"<tr><td>{escape(row[0][0])}</td>{''.join(f'<td>{escape(cell[1])}</td>' for cell in row)}</tr>"
+            for row in zip(*columns, strict=True)
+        )
+        image = base64.b64encode(self.still()).decode()
+        words = f"Bench: {', '.join(title_of(trace) for trace in self.answer.traces)}"
+        picture = f'<img class="wb-still" alt="{escape(words)}" src="data:image/png;base64,{image}">'
+        return f'{picture}<table class="wb-numbers"><tr><th></th>{titles}</tr>{rows}</table>'
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         if on_paper():
-            return {"image/png": self.still(), "text/plain": f"Bench: {self.rule}"}, {}
+            return {"text/html": self.paper(), "text/plain": f"Bench: {self.rule}"}, {}
         return super()._repr_mimebundle_(include, exclude)
 
 
@@ -207,10 +229,15 @@ def rule_panel(rule: str, names: list[str] | None = None, **settings: Any) -> di
     return {name: panel_control(fields[name], settings.get(name, fields[name].default)) for name in names}
 
 
-def side_by_side(traces: list[Trace], ground: np.ndarray | None) -> Figure:
-    """Traces over the landscape of their state, each under its rule's title, for paper."""
-    titles = [RULES[trace.rule].title if trace.rule in RULES else trace.rule for trace in traces]
-    return stages(traces, ground, (-EXTENT, -EXTENT, EXTENT, EXTENT), titles=titles)
+def title_of(trace: Trace) -> str:
+    """The title of a trace's rule."""
+    return RULES[trace.rule].title if trace.rule in RULES else trace.rule
+
+
+def side_by_side(traces: list[Trace], ground: np.ndarray | None, truth: np.ndarray | None = None) -> Figure:
+    """Traces over the landscape of their state, each under its rule's title, and the true reward, for paper."""
+    extent = (-EXTENT, -EXTENT, EXTENT, EXTENT)
+    return stages(traces, ground, extent, titles=[title_of(trace) for trace in traces], truth=truth)
 
 
 class Picture(JSComponent):
