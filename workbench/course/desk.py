@@ -35,6 +35,7 @@ def hand_in(folder: Path, participant: str, token: str, submission: Submission) 
     text = {"participant": clean(participant), "token": token, "submission": submission.model_dump(mode="json")}
     draft, place = (folder / INBOX / f"{handle}.{end}" for end in ("draft", "json"))
     draft.write_text(json.dumps(text), encoding="utf-8")
+    draft.chmod(0o644)  # the teacher is another user; who may not list the inbox does not find it
     draft.rename(place)
     return handle
 
@@ -79,7 +80,7 @@ class Desk:
             said = self._take(path)
             path.unlink(missing_ok=True)
             self.publish()
-            write_atomic(self.folder / ANSWERS / path.name, json.dumps(said).encode())
+            self._show(self.folder / ANSWERS / path.name, said)
             yield f"{said['who']}: {said['text']}"
 
     def _take(self, path: Path) -> dict[str, Any]:
@@ -115,7 +116,12 @@ class Desk:
     def publish(self) -> None:
         """Write the table that participants read."""
         entries = self.entries()
-        write_atomic(self.folder / TABLE, json.dumps({"rows": rows_of(entries)}, allow_nan=False).encode())
+        self._show(self.folder / TABLE, {"rows": rows_of(entries)})
+
+    def _show(self, place: Path, content: dict[str, Any]) -> None:
+        """Write what participants may read, whatever this process's umask."""
+        write_atomic(place, json.dumps(content, allow_nan=False).encode())
+        place.chmod(0o644)
 
 
 def claimed(who: str, submission: Submission) -> str:

@@ -209,7 +209,9 @@ class Bench(pn.viewable.Viewer):
         image = base64.b64encode(self.still()).decode()
         words = f"Bench: {', '.join(title_of(trace) for trace in self.answer.traces)}"
         picture = f'<img class="wb-still" alt="{escape(words)}" src="data:image/png;base64,{image}">'
-        return f'{picture}<table class="wb-numbers"><tr><th></th>{titles}</tr>{rows}</table>'
+        return (
+            f'<div class="wb-paper">{picture}<table class="wb-numbers"><tr><th></th>{titles}</tr>{rows}</table></div>'
+        )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         if on_paper():
