@@ -1,7 +1,7 @@
 """How long a lesson takes a participant: ``python notebooks/instructor/schedule.py [seconds a lesson runs]``.
 
-Reading at 150 words a minute, code at 15 lines a minute, 1 minute for a prediction, 2 to play with a figure, 3 for an exercise; and
-the time that the cells themselves run (`python -m benchmarks lessons`; 1 minute where it is not given).
+Reading at 150 words a minute, code at 15 lines a minute, 1 minute for a prediction, 2 to play with a figure, 3 for an
+exercise; and the time that the cells themselves run (`python -m benchmarks lessons`; 1 minute where it is not given).
 """
 
 import re

@@ -1,5 +1,7 @@
 """The board's meter: honest rules read what they are, and rules that only fool a meter land where they belong."""
 
+import importlib.util
+
 import capstone_rules
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import workbench as wb
 from workbench.course import meter
 from workbench.course.meter import Plan, measure
 from workbench.course.player import Refused, board_parts
-from workbench.course.result import LIMIT
+from workbench.course.result import LIMIT, TO_BEAT, Result
 from workbench.engine.steering.run import act
 
 PLAN = Plan((3, 4), 60)
@@ -113,3 +115,26 @@ def test_the_audit_lets_honest_rules_pass(push, rng):
         assert not meter.stands_out(
             [meter.Cloud(home + far, home, None) for home, far in zip(homes, size, strict=True)]
         )
+
+
+@pytest.mark.slow
+def test_the_bar_is_passed_by_the_solution_and_not_by_first_tries(root, monkeypatch):
+    monkeypatch.undo()  # all states of the board
+    spec = importlib.util.spec_from_file_location("solutions", root / "notebooks" / "instructor" / "solutions.py")
+    solutions = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(solutions)
+        thoughtful = solutions.CAPSTONE
+    finally:
+        wb.RULES.pop("unit_push", None)  # the solution of lesson 8 registers itself
+    tries = (thoughtful, wb.make_rule("qgf", weight=0.1), wb.make_rule("qgf_jacobian", weight=0.3))
+    beaten = []
+    for rule in tries:
+        found = measure(Here(rule), board_parts(), Plan((11, 12, 13, 14), 500))
+        shifts = [(one.mean, one.low, one.high) for one in (found.shift, found.own_shift)]
+        result = Result(digest="", ground="", returns=found.returns.tolist(), shift=shifts[0], own_shift=shifts[1])
+        assert result.valid, rule.name
+        beaten.append(result.beaten)
+        gap = result.interval().low - TO_BEAT if result.beaten else TO_BEAT - result.interval().mean
+        assert gap > 0.02, rule.name  # farther than another board's episodes reach
+    assert beaten == [True, False, False]

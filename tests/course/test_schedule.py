@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import subprocess
+from itertools import pairwise
 
 import pytest
 
@@ -32,7 +33,7 @@ def rows(page, head):
 @pytest.mark.parametrize("head", ["Three hours", "One day"])
 def test_a_schedule_has_no_gap_a_reserve_and_room_for_each_lesson(page, lessons, head):
     found = rows(page, head)
-    for (start, length, what), (following, _, _) in zip(found, found[1:], strict=False):
+    for (start, length, what), (following, _, _) in pairwise(found):
         assert start + length == following, what
     assert any("reserve" in what.lower() for _, _, what in found[1:])
     for _, length, what in found:

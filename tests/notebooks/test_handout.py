@@ -105,8 +105,8 @@ def test_pages_and_slides_work_offline(tmp_path, notebook, offline, environment,
     offline.get_by_role("link", name="A lesson").click()
     expect(offline.locator("h1")).to_have_text("A lesson")
     pictures = offline.locator("img")
-    assert pictures.count() == 4  # two formulas, the bench and a figure
-    assert all(pictures.nth(i).evaluate("image => image.naturalWidth") > 0 for i in range(4))
+    assert pictures.count() == 3  # two formulas and the bench
+    assert all(pictures.nth(i).evaluate("image => image.naturalWidth") > 0 for i in range(3))
     expect(offline.locator(".wb-source svg").first).to_be_visible()
     offline.goto((tmp_path / "out" / "01_lesson-slides.html").as_uri())
     for width, height in ((1440, 900), (900, 700)):
