@@ -19,9 +19,9 @@ One word per thing, on every page, in every file and message. This page is made 
 NUMBERS = """
 ## Numbers
 
-*Key* is the name in `--json`, in results of a store and, with underscores, in CSV files. A distance between finite samples is above
-0 by chance; where that floor is not 0, its square is taken off before the root. Numbers at *behaviour states* are measured at the
-same states for every rule; those at *own states* where the steered policy goes; those of one state on pages that show one.
+*Key* is the name in `--json`, in results of a store and, with underscores, in CSV files. A distance between finite samples is
+above 0 by chance; where that floor is not 0, its square is taken off before the root. Numbers at *behaviour states* are measured
+at the same states for every rule; those at *own states* where the steered policy goes; those of one state on pages that show one.
 """
 
 

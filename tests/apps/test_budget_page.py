@@ -109,7 +109,11 @@ def test_equal_shift_is_read_off_between_budgets(found: list[Curve]) -> None:
     assert "bc" in missing  # one budget is no curve
     own = next(one for one in matches if one.curve is curve)
     assert own.value == pytest.approx(1.0, rel=1e-2)
-    assert own.returns == pytest.approx(curve.points[1].returns.mean, abs=1e-9)
+    assert own.returns is not None
+    assert own.returns.mean == pytest.approx(curve.points[1].returns.mean, abs=1e-6)
+    assert own.returns.low <= own.returns.mean <= own.returns.high
+    others = [one for one in matches if one.difference is not None]  # paired: all but the best
+    assert len(others) == len(matches) - 1
     middle = match([curve], float((shift[1] + shift[2]) / 2))[0][0]
     assert middle.value == pytest.approx(np.sqrt(10.0), rel=0.01)  # half way in the logarithm
     assert match(found, 100.0)[0] == []
@@ -162,7 +166,7 @@ def test_the_page_draws_what_the_store_holds(opened: BudgetPage) -> None:
     opened._match()
     assert "At shift" in opened._table.object
     opened._tapped.data = {"key": [opened.curves[-1].points[0].keys[0]]}
-    assert "1 of the budgets" in opened._table.object
+    assert "1 of the points" in opened._table.object
     assert f"./runs?run={','.join(opened.curves[-1].points[0].keys)}" in opened._table.object
     opened._tapped.data = {"key": []}
     assert "./particles?task=bandit2d" in opened._table.object

@@ -62,10 +62,10 @@ def test_the_code_draws_the_same_numbers(page: Page, server: str, root: Path, tm
     for rule in ("bc", "qgf", "grad_step"):
         there, here = numbers(page, rule), printed[rule]
         for key in NAMES:
-            assert there[TERM[f"state.{key}"].label].replace("−", "-") == f"{float(here[key]):.2f}".replace(
+            assert there[TERM[f"state.{key}"].short].replace("−", "-") == f"{float(here[key]):.2f}".replace(
                 "-0.00", "0.00"
             )
-        assert there[TERM["state.support"].label] == f"{float(here['support']):.0%}"
+        assert there[TERM["state.support"].short] == f"{float(here['support']):.0%}"
 
 
 def test_every_export_is_saved_and_the_page_scrubs_offline(
@@ -78,7 +78,7 @@ def test_every_export_is_saved_and_the_page_scrubs_offline(
     assert "<svg" in saved["SVG picture"].read_text()
     table = saved["CSV of the numbers"].read_text().splitlines()
     assert table[0].startswith("rule,settings,state_promised,state_earned")
-    assert f"{float(table[2].split(',')[3]):.2f}" == numbers(page, "qgf")[TERM["state.earned"].label]
+    assert f"{float(table[2].split(',')[3]):.2f}" == numbers(page, "qgf")[TERM["state.earned"].short]
     rows = saved["CSV of all particles"].read_text().splitlines()
     assert len(rows) == 1 + 2 * 256 * 11
     context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
@@ -148,7 +148,7 @@ def test_the_peak_is_dragged_and_a_particle_asked(page: Page, server: str) -> No
 def test_presets_and_tour(page: Page, server: str) -> None:
     open_page(page, f"{server}/particles?rule=qgf")
     page.get_by_role("button", name="Too far").click()
-    until(lambda: float(numbers(page, "qgf")[TERM["state.earned"].label].replace("−", "-")) < 0.3, 20)
+    until(lambda: float(numbers(page, "qgf")[TERM["state.earned"].short].replace("−", "-")) < 0.3, 20)
     assert float(numbers(page, "qgf")["Q − truth"]) > 0.3
     page.get_by_role("button", name="Guided tour").click()
     tour = page.get_by_role("dialog", name="Guided tour")

@@ -25,7 +25,7 @@ from workbench.ui.room import Play
 from workbench.ui.stage import number_rows
 
 ROOT = Path(__file__).resolve().parents[2]
-LABELS = {term.label for term in TERMS}
+LABELS = {term.short for term in TERMS}
 # What a measurement says beside its numbers: who, where, how often.
 ABOUT = {
     "version", "task", "rule", "settings", "episodes", "seed", "chunk", "states.from", "states.count", "mmd_bound.unproven",

@@ -57,6 +57,11 @@ class Term:
         return f"{self.label} ({self.unit})" if self.unit and self.unit != "share" else self.label
 
     @property
+    def short(self) -> str:
+        """Label where the place is said beside it: "Shift" below the words "at the state that is shown"."""
+        return self.label.removesuffix(" here")
+
+    @property
     def column(self) -> str:
         """Head of a column in a CSV file: the key, an underscore for each dot."""
         return self.key.replace(".", "_")
@@ -339,6 +344,10 @@ WORDS: dict[str, str] = {
     "the behaviour flow where there is none; the same for every rule",
     "rule": "how a critic's push enters: one file in steering/rules, with its settings",
     "critic": "Q(s, a), learned from the dataset; its loss is named apart from the rule (critic IQL, rule IQL)",
+    "critic loss": "``critic`` is the mean over batch and members; ``critic_sum``, of TD through the value gradient flow, the "
+    "sum over members, as published: compare a loss with itself only",
+    "rule IQL, critic IQL": "the critic's loss (``--critic iql``) and the actor that is trained beside it by advantage-weighted "
+    "imitation (``--rule iql``): either goes without the other",
     "learned part": "a network beyond flow and critic that a rule needs, trained with --rule or when it is chosen on a page",
     "particle": "one action that is moved; a rule moves N of them for each state and picks one",
     "pick": "how one of the N particles becomes the action: greedy (largest Q), softmax, or uniform",
@@ -361,7 +370,7 @@ RETIRED: dict[str, str] = {
     "shift W2": "shift",
     "Shift W2": "shift",
     "In support": "support",
-    "learned part": "learned part",
+    "further part": "learned part",
     "nominal budget": "strength",
 }
 

@@ -77,11 +77,11 @@ def built_in_parts(task: Any, report: Callable[[float], None]) -> Parts:
             return trained
 
 
-def train_further(source: Source, parts: Parts, part: str, report: Report) -> Parts:
+def train_part(source: Source, parts: Parts, part: str, report: Report) -> Parts:
     """``parts`` of a source with one part more, trained against them on the source's own data, or found on disk."""
-    from workbench.engine.training.quick import quick_further
+    from workbench.engine.training.quick import quick_part
 
-    training = quick_further(parts, part, source.data, source.config())
+    training = quick_part(parts, part, source.data, source.config())
     while True:
         try:
             found = next(training)
@@ -123,7 +123,7 @@ class Cache:
     def __init__(
         self,
         build: Callable[[Any, Callable[[float], None]], Parts] = built_in_parts,
-        further: Callable[[Source, Parts, str, Report], Parts] = train_further,
+        further: Callable[[Source, Parts, str, Report], Parts] = train_part,
     ) -> None:
         self._build, self._further = build, further
         self._parts: dict[tuple[str, str], Status] = {}

@@ -14,6 +14,7 @@ import numpy as np
 import param
 from panel.custom import JSComponent
 
+from workbench.engine.glossary import HERE as SHOWN_STATE
 from workbench.engine.glossary import TERM
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
@@ -32,6 +33,9 @@ STYLE = (HERE / "stage.css").read_text(encoding="utf-8")
 def script(*names: str) -> str:
     """Scripts of this folder as one module."""
     return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+
+
+NUMBERS_AT = f"{SHOWN_STATE[0].upper()}{SHOWN_STATE[1:]}"  # above the numbers under a stage
 
 
 class Stages(JSComponent):
@@ -89,7 +93,7 @@ def number_rows(numbers: Numbers, play: Play | None, task_pays: bool, ending: st
     """
 
     def row(key: str, value: str, more: str = "") -> list[str]:
-        return [TERM[key].label, value, f"{TERM[key].hint}{more}"]
+        return [TERM[key].short, value, f"{TERM[key].hint}{more}"]
 
     promised = row("state.promised", figure(numbers.promised))
     if task_pays:
@@ -190,6 +194,7 @@ def frame_of(answer: Answer, plays: list[Play] | None, version: int, selected: i
                 "count": positions.shape[1],
                 "single": trace.positions.shape[2] == 1,
                 "terms": names,
+                "where": NUMBERS_AT,
                 "numbers": number_rows(numbers, play, numbers.earned is not None, ending, trace.positions.shape[1]),
             }
         )

@@ -342,7 +342,7 @@ class RolloutsPage(Page):
                 show(paths, played)
             show_starts(self._starts, self._times, both)
             for pane_, letter, played in zip(self._numbers, "AB", both, strict=True):
-                pane_.object = numbers(f"{letter}: {RULES[order.rule].title}", played.strength, _rows(played, both))
+                pane_.object = numbers(f"{letter}: {RULES[order.rule].title}", _beside(played, both), _rows(played))
 
     def _csv(self) -> bytes:
         if self.both is None:
@@ -350,32 +350,26 @@ class RolloutsPage(Page):
         return as_csv(self.both)
 
 
-def _rows(played: Played, both: tuple[Played, Played]) -> list[tuple[str, str, str]]:
-    found, worst = played.measured, played.names[-2]
-    share = float((played.kinds == len(played.names) - 2).mean())
-    value, digits = found.returns, 3 if abs(found.returns.mean) < 100 else 0
+def _beside(played: Played, both: tuple[Played, Played]) -> str:
+    """The strength, and of the second policy how its return differs from the first one's."""
+    if played is both[0]:
+        return played.strength
+    paired, digits = difference(both), _digits(played)
+    half = figure((paired.high - paired.low) / 2, digits)
+    return f"{played.strength}; return B − A {figure(paired.mean, digits)} ± {half}, same starts and noise"
+
+
+def _digits(played: Played) -> int:
+    return 3 if abs(played.measured.returns.mean) < 100 else 0
+
+
+def _rows(played: Played) -> list[tuple[str, str, str]]:
+    found, digits = played.measured, _digits(played)
+    value = found.returns
     mean = f"{figure(value.mean, digits)} ± {figure((value.high - value.low) / 2, digits)}"
-    rows = [
+    shifts = {"shift.w2": found.shift.w2, "own_shift.w2": found.own_shift.w2, "occupancy.w2": found.occupancy.w2}
+    return [
         (TERM["return"].label, mean, f"{TERM['return'].hint}; with half of its 95% interval"),
         (TERM["success"].label, f"{found.success.mean:.0%}", f"share of the episodes that ended in: {played.names[0]}"),
-        (worst.capitalize(), f"{share:.0%}", f"share of the episodes that ended in: {worst}"),
-        ("Steps", f"{played.record.lengths.mean():.0f}", "mean length of an episode"),
-        *(
-            (TERM[key].label, figure(number), TERM[key].hint)
-            for key, number in (
-                ("shift.w2", found.shift.w2), ("own_shift.w2", found.own_shift.w2), ("occupancy.w2", found.occupancy.w2),
-            )
-        ),
-    ]  # fmt: skip
-    if played is both[1]:
-        paired = difference(both)
-        words = f"{figure(paired.mean, digits)} ({figure(paired.low, digits)} to {figure(paired.high, digits)})"
-        rows.insert(
-            1,
-            (
-                "B − A",
-                words,
-                "difference of the returns, episode by episode from the same starts and noise, 95% interval",
-            ),
-        )
-    return rows
+        *((TERM[key].label, figure(number), TERM[key].hint) for key, number in shifts.items()),
+    ]
