@@ -11,9 +11,9 @@ from workbench.engine.vocabulary import RETIRED, WORDS
 
 HEAD = """# Glossary
 
-One word per thing, on every page, in every file and message. This page is made (`python -m workbench.glossary_page docs/glossary.md`)
-from [`glossary.py`](../workbench/engine/glossary.py) and [`vocabulary.py`](../workbench/engine/vocabulary.py) of the engine, where
-pages, tables and files take their words from. [measurements.md](measurements.md) has the formulas.
+One word per thing, on every page, in every file and message. This page is made from the engine's
+[`glossary.py`](../workbench/engine/glossary.py) and [`vocabulary.py`](../workbench/engine/vocabulary.py), where pages, tables and files take their words from:
+`python -m workbench.glossary_page docs/glossary.md`. [measurements.md](measurements.md) has the formulas.
 
 ## Words
 """

@@ -1,13 +1,16 @@
 """Handouts open from a file, with the network off, and ask nobody for anything."""
 
+import struct
 from pathlib import Path
 
 import nbformat
 import pytest
 from playwright.sync_api import Browser, expect
 
-from workbench.course.handout import MATH, slides, with_svg_math, write_handout
+from workbench.course.handout import MATH, page, slides, with_svg_math, write_handout
+from workbench.engine.glossary import TERM
 from workbench.plots.still import equation_svg
+from workbench.ui.bench import Bench
 from workbench.ui.saved_figures import FIGURES, save_figure
 
 CODE = """\
@@ -27,6 +30,10 @@ def notebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
         nbformat.v4.new_markdown_cell("## Look\n\nAt this." + 30 * "\n\nAnd this."),
         nbformat.v4.new_code_cell('Bench("bandit2d", "qgf", shown=32)'),
         nbformat.v4.new_code_cell('wb.course.source(wb.RULES["qgf"].guidance)'),
+        nbformat.v4.new_markdown_cell("## Long\n\nLines, and rows."),
+        nbformat.v4.new_code_cell(f"numbers = [{', '.join(map(str, range(90)))}]\nprint('-' * 400)"),
+        nbformat.v4.new_code_cell("for row in range(80):\n    print(row)"),
+        nbformat.v4.new_code_cell("figure = Figure()\nfigure.subplots().plot([1, 2])\nfigure"),
     ]
     path = tmp_path_factory.mktemp("lesson") / "01_lesson.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
@@ -102,16 +109,72 @@ def test_pages_and_slides_work_offline(tmp_path, notebook, offline, environment,
     assert all(pictures.nth(i).evaluate("image => image.naturalWidth") > 0 for i in range(3))
     expect(offline.locator(".wb-source svg").first).to_be_visible()
     offline.goto((tmp_path / "out" / "01_lesson-slides.html").as_uri())
-    assert offline.locator(".slide").count() == 2
-    look = offline.locator(".slide").nth(1)
+    for width, height in ((1440, 900), (900, 700)):
+        offline.set_viewport_size({"width": width, "height": height})
+        offline.reload()
+        assert offline.evaluate("document.documentElement.scrollWidth") <= width
+        found = offline.locator(".slide").evaluate_all(
+            "all => all.map((s) => [s.getBoundingClientRect().height, s.scrollWidth - s.clientWidth, s.children.length])"
+        )
+        assert len(found) > 4  # divided
+        assert all(wide <= 0 for _, wide, _ in found)
+        assert all(
+            tall <= height + 1 or blocks == 1 for tall, _, blocks in found
+        )  # one block may be taller: it scrolls
+    assert offline.get_by_text("And this.").count() == 30
+    assert offline.locator(".slide").first.get_by_role("heading", name="A lesson").count() == 1
+    assert offline.get_by_text("figure.subplots").count() == 0  # on slides the picture alone
+    assert "subplots" in text
+    long = offline.locator(".slide").filter(has_text="79").last
+    at = offline.locator(".slide").evaluate_all("(all) => all.findIndex((s) => s.textContent.includes('\\n79'))")
+    for _ in range(at):
+        offline.keyboard.press("ArrowRight")
+        offline.wait_for_timeout(400)
+    assert offline.evaluate("scrollY") > 0 or offline.locator("body").evaluate("body => body.scrollTop") > 0
     for key, there in (
-        ("ArrowRight", lambda y: abs(y) < 2),
-        ("ArrowRight", lambda y: y < -300),  # taller than the window: its rest comes before the next one
+        ("ArrowRight", lambda y: y < -100),  # taller than the window: its rest comes before the next one
         ("ArrowLeft", lambda y: abs(y) < 2),
     ):
         offline.keyboard.press(key)
         offline.wait_for_timeout(400)
-        assert there(look.bounding_box()["y"]), key
+        assert there(long.bounding_box()["y"]), key
+
+
+@pytest.mark.parametrize(
+    ("source", "tags", "hidden"),
+    [
+        ("axes.plot(x, y)", [], True),
+        ("figure.subplots(1, 2)", [], True),
+        ("def draw(w):\n    axes.scatter(x, y)\n    return figure", [], True),
+        ("wb.steer(rule, parts, state, noise)", [], False),
+        ("wb.steer(rule, parts, state, noise)", ["plot"], True),
+        ("plot = 3", [], False),
+        ("%matplotlib inline\nimport torch", [], False),
+    ],
+)
+def test_slides_leave_drawing_out_and_pages_keep_it(source, tags, hidden):
+    cell = nbformat.v4.new_code_cell(source, metadata={"tags": tags})
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# One"), cell])
+    assert ("highlight" in slides(book, "One").partition("<section")[2]) is not hidden
+    assert "highlight" in page(book, "One").partition("<main")[2]
+
+
+@pytest.mark.parametrize(("task", "panels"), [("bandit2d", 3), ("three_exits", 2)])
+def test_a_bench_on_paper_keeps_the_truth_and_the_numbers(task, panels, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_HANDOUT", "1")
+    bench = Bench(task, "qgf", weight=0.3)
+    data, _ = bench._repr_mimebundle_()
+    html = data["text/html"]
+    width, height = struct.unpack(">2I", bench.still()[16:24])
+    assert round(width / height * 3.4 / 3.3) == panels
+    for term in (
+        "state.promised",
+        "state.shift",
+        "state.transport",
+        "state.earned" if task == "bandit2d" else "state.return",
+    ):
+        assert TERM[term].label in html
+    assert "…" not in html
 
 
 @pytest.mark.slow

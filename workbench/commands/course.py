@@ -1,8 +1,9 @@
-"""``workbench course new | collect`` and ``workbench handout``: running a workshop."""
+"""``workbench course new | board | collect`` and ``workbench handout``: running a workshop."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -40,28 +41,69 @@ def new(folder: Folder, name: str = "", update: bool = False) -> None:
     print(f"begin with: jupyter lab {folder / '01_first_steps.ipynb'}", file=sys.stderr)
 
 
-def collect(folders: Folders, out: Path | None = None, as_json: Json = False) -> None:
-    """Gather what participants did into one table.
+Home = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
+
+
+def collect(
+    folders: Folders, out: Path | None = None, home: Home = None, play: bool = True, as_json: Json = False
+) -> None:
+    """Gather what participants did into one table; capstone rules are played anew, each in a process of its own.
 
     Args:
         folders: Participants' folders, or folders that hold them.
         out: CSV file to write, one row per participant and one column per exercise and prediction.
+        home: The teacher's own folder with the board's key and results; participants must not be able to read it. In your
+            user data folder without it.
+        play: Play the capstone's rules; no-play gives no scores, and runs nothing of the participants'.
     """
     from workbench.course.collect import collect as gather
     from workbench.course.collect import surprises, write_table
 
-    rows = gather(folders)
+    judge = None
+    if play:
+        from workbench.course.judge import Judge
+
+        judge = Judge(home)
+    rows = gather(folders, judge)
     if out is not None:
         write_table(rows, out)
     if as_json:
         print_json(rows)
         return
-    heads = ("participant", "solved", "exercises", "tries", "hints", "right", "revealed", "best_score", "note")
+    heads = (
+        "participant", "solved", "exercises", "tries", "hints", "right", "revealed",
+        "best_score", "low", "high", "place", "note",
+    )  # fmt: skip
     print_table(heads, [tuple(str(row.get(head, "")) for head in heads) for row in rows])
     for line in surprises(rows):
         print(line)
     if out is not None:
         print(f"{out}: {len(rows)} participants", file=sys.stderr)
+
+
+def board(folder: Folder, home: Home = None, once: bool = False) -> None:
+    """Serve the capstone's scoreboard in a folder that participants share: play what they hand in, until Ctrl+C.
+
+    Args:
+        folder: The shared folder; participants find it by WORKBENCH_SCOREBOARD.
+        home: Your own folder for the key and the results; participants must not be able to read it. In your user data
+            folder without it.
+        once: Judge what waits now, and end.
+    """
+    from workbench.course.desk import Desk
+    from workbench.course.judge import Judge
+
+    desk = Desk(folder, Judge(home))
+    print(f"board: {folder} (key and results in {desk.judge.home}); Ctrl+C ends it", file=sys.stderr)
+    try:
+        while True:
+            for line in desk.turn():
+                print(line, flush=True)
+            if once:
+                return
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        print("the board is closed; start it again and it goes on", file=sys.stderr)
 
 
 def handout(out: Folder, lessons: Notebooks = ()) -> None:
@@ -77,4 +119,4 @@ def handout(out: Folder, lessons: Notebooks = ()) -> None:
         print(line, flush=True)
 
 
-COURSE: dict[str, Callable[..., None]] = {"new": new, "collect": collect}
+COURSE: dict[str, Callable[..., None]] = {"new": new, "board": board, "collect": collect}

@@ -1,130 +1,175 @@
-"""The capstone's scoreboard: a rule's return on three exits, and whether it kept within the allowed shift."""
+"""The capstone in a notebook: hand a rule in, and see the table.
+
+Where the teacher serves a board (`WORKBENCH_SCOREBOARD` names its folder), it plays what is handed in, on episodes and states
+that nobody else knows. Without one, `score` plays a preview here, on other episodes, and says so.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from workbench.course.record import read, write
-from workbench.engine.data.atomic import write_atomic
-from workbench.engine.metrics.evaluate import evaluate
+from workbench.course.desk import TABLE, answer_to, hand_in, is_board, rows_of
+from workbench.course.judge import PREVIEW, ground, play
+from workbench.course.record import read, token_of, write
+from workbench.course.result import LIMIT, TO_BEAT, Result, read_result
+from workbench.course.submission import read_submission, submission_of
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import make_rule
-from workbench.engine.tasks.three_exits import ThreeExits
-from workbench.ui.session import parts_for
 
-SHARED = "WORKBENCH_SCOREBOARD"  # a folder that all participants can write to
-EPISODES, SEED = 600, 20_26  # nobody chooses a budget on these episodes
-LIMIT = 0.05  # Wasserstein-2 distance from the behaviour policy, action units
-TO_BEAT = 0.80
+SHARED = "WORKBENCH_SCOREBOARD"  # the folder of a board that the teacher serves
+PATIENCE = 180.0  # seconds to wait for the board's answer
+BAR = f"to beat: the whole interval above {TO_BEAT:g}, with shift and own shift at most {LIMIT:g} (W2, action units)"
 
 
 @dataclass(frozen=True)
 class Board:
-    """The table of tries, best first; those beyond the allowed shift stand below."""
+    """The table of tries, best first; those beyond the allowed shift stand below.
+
+    Attributes
+    ----------
+    rows : tuple of dict
+        As `workbench.course.desk.rows_of` makes them.
+    says : str
+        Where these numbers come from.
+    """
 
     rows: tuple[dict[str, Any], ...]
+    says: str = ""
 
     def __repr__(self) -> str:
-        lines = [f"{'':3}{'who':16}{'return':>8}{'shift':>8}  rule"]
-        for place, row in enumerate(self.rows, 1):
-            mark = f"{place:2} " if row["valid"] else " – "
-            lines.append(f"{mark}{row['who'][:15]:16}{row['return']:8.3f}{row['w2']:8.3f}  {row['rule']}")
-        return "\n".join(lines)
+        lines = [self.says, BAR, " ".join([f"{'':8}{'who':16}", *(f"{head:^21}" for head in HEADS), " rule"])]
+        for row in self.rows:
+            mark, cells = _place(row), _cells(row)
+            lines.append(
+                " ".join([f"{mark:8}{row['who'][:15]:16}", *(f"{cell:^21}" for cell in cells), f" {row['rule']}"])
+            )
+            if row["fault"]:
+                lines.append(f"{'':24} {row['fault']}")
+        return "\n".join(line for line in lines if line)
 
     def _repr_html_(self) -> str:
-        head = "".join(
-            f'<th style="text-align:left;padding:2px 14px">{name}</th>'
-            for name in ("", "who", "return", "shift (W2)", "rule")
-        )
+        pad = 'style="text-align:left;padding:2px 12px"'
+        head = "".join(f"<th {pad}>{name}</th>" for name in ("", "who", *HEADS, "rule"))
         body = ""
-        for place, row in enumerate(self.rows, 1):
-            mark = str(place) if row["valid"] else "too far"
-            won = " 🏁" if row["valid"] and row["return"] >= TO_BEAT else ""
-            cells = (mark, row["who"], f"{row['return']:.3f}{won}", f"{row['w2']:.3f}", row["rule"])
+        for row in self.rows:
+            cells = [_place(row), row["who"], *_cells(row), row["rule"]]
+            if row["fault"]:
+                cells = [_place(row), row["who"], row["fault"]]
+            spans = [""] * 2 + [' colspan="3"'] if row["fault"] else [""] * len(cells)
+            cells += [row["rule"]] if row["fault"] else []
+            spans += [""] if row["fault"] else []
             body += (
-                "<tr>"
-                + "".join(f'<td style="text-align:left;padding:2px 14px">{escape(c)}</td>' for c in cells)
-                + "</tr>"
+                f"<tr>{''.join(f'<td {pad}{s}>{escape(str(c))}</td>' for c, s in zip(cells, spans, strict=True))}</tr>"
             )
-        return f'<table class="wb-board"><tr>{head}</tr>{body}</table>'
+        words = f"<p>{escape(self.says)}<br>{escape(BAR)}</p>"
+        return f'{words}<table class="wb-board"><tr>{head}</tr>{body}</table>'
+
+
+HEADS = ("return", "shift", "own shift")
+
+
+def _place(row: dict[str, Any]) -> str:
+    if row["fault"]:
+        return "refused"
+    return "too far" if row["place"] is None else f"{row['place']}{' 🏁' if row['beaten'] else ''}"
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    if row["fault"]:
+        return ["–"] * 3
+    values = [tuple(row["return"][key] for key in ("mean", "low", "high")), row["shift"], row["own_shift"]]
+    return [f"{mean:.3f} [{low:.3f}, {high:.3f}]" for mean, low, high in values]
 
 
 def score(rule: Rule | str, **settings: Any) -> Board:
-    """Play a rule on episodes that nobody has chosen on, keep the result, and show the scoreboard.
+    """Hand a rule in: to the board that the teacher serves, or, where there is none, to a preview.
 
     Parameters
     ----------
     rule : Rule or str
-        A rule, or its name and settings: ``score("qgf", weight=0.3)``.
+        A rule, or its name and settings: ``score("qgf", weight=0.3)``. A rule of one's own is handed in as the source of its
+        cell: all that it uses must stand there.
 
     Raises
     ------
     ValueError
-        An unknown rule or setting.
+        An unknown rule or setting, a rule whose source cannot be found, or a name that is somebody else's on this board.
     """
     made = make_rule(rule, **settings) if isinstance(rule, str) else rule
     if not isinstance(made, Rule):
         raise ValueError(
             f"score takes a rule: wb.course.score(wb.make_rule('qgf', weight=0.3)); got {type(made).__name__}"
         )
-    found = evaluate(made, parts_for("three_exits"), ThreeExits(), EPISODES, SEED)
+    submission = submission_of(made)
+    record = read()
     entry = {
-        "rule": words(made),
-        "return": round(found.returns.mean, 4),
-        "low": round(found.returns.low, 4),
-        "high": round(found.returns.high, 4),
-        "w2": round(found.shift.w2, 4),
-        "valid": found.shift.w2 <= LIMIT,
+        "submission": submission.model_dump(mode="json"),
+        "digest": submission.digest(),
         "when": time.strftime("%Y-%m-%d %H:%M:%S"),
     }
+    tries = [old for old in record["scores"] if old.get("digest") != entry["digest"]]
+    folder = shared()
+    if folder is None:
+        known = _previews(record).get(submission.digest())
+        result = known or play(submission, PREVIEW)
+        entry["preview"] = result.model_dump(mode="json")
+    token = token_of(record)
+    write(record | {"scores": [*tries, entry]})
+    if folder is None:
+        return scoreboard()
+    handle = hand_in(folder, record["participant"] or Path.cwd().name, token, submission)
+    answer = answer_to(folder, handle, PATIENCE)
+    if answer is not None and not answer["good"] and answer["who"] == "?":
+        raise ValueError(answer["text"])
+    return scoreboard(
+        "" if answer else "Handed in. The board has not answered yet; wb.course.scoreboard() shows when it has."
+    )
+
+
+def shared() -> Path | None:
+    """The folder of the board, where there is one."""
+    name = os.environ.get(SHARED)
+    return Path(name) if name and is_board(Path(name)) else None
+
+
+def scoreboard(note: str = "") -> Board:
+    """The table: all that the board has judged, or without a board the previews of this notebook's own tries."""
+    folder = shared()
+    if folder is not None:
+        rows = json.loads((folder / TABLE).read_text(encoding="utf-8"))["rows"]
+        return Board(
+            tuple(rows), " ".join(["The board's table: episodes and states that only the board knows.", note]).strip()
+        )
     record = read()
-    if all(entry["rule"] != old["rule"] for old in record["scores"]):
-        record["scores"].append(entry)
-        write(record)
-    share(record)
-    return scoreboard()
+    previews, entries = _previews(record), []
+    for old in record["scores"]:
+        result = previews.get(str(old.get("digest", "")))
+        if result is not None:
+            entries.append((record["participant"] or "you", _words(old), result))
+    count = len(PREVIEW.seeds) * PREVIEW.episodes
+    says = f"Preview: {count} episodes played here. It counts for nothing; the board plays more, and others."
+    return Board(tuple(rows_of(entries)), says)
 
 
-def words(rule: Rule) -> str:
-    """The rule's name and the settings that differ from its defaults."""
-    settings = {
-        name: value for name, value in rule.model_dump().items() if value != type(rule).model_fields[name].default
-    }
-    shown = [f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in settings.items()]
-    return " ".join([rule.name, *shown])
+def _words(entry: dict[str, Any]) -> str:
+    try:
+        submission = read_submission(entry["submission"])
+    except (ValueError, KeyError):
+        return "?"
+    return submission.words or submission.rule
 
 
-def share(record: Mapping[str, Any]) -> None:
-    """Copy this participant's scores into the shared folder, where there is one."""
-    folder = os.environ.get(SHARED)
-    if folder:
-        who = record["participant"] or Path.cwd().name
-        name = re.sub(r"[^\w.-]", "_", who)
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"participant": who, "scores": record["scores"]}, ensure_ascii=False, allow_nan=False)
-        write_atomic(Path(folder) / f"{name}.json", text.encode())
-
-
-def scoreboard() -> Board:
-    """All scores: yours, and those of the others where a shared folder is named by WORKBENCH_SCOREBOARD."""
-    record = read()
-    me = record["participant"] or "you"
-    everyone = {me: record["scores"]}
-    folder = os.environ.get(SHARED)
-    if folder and Path(folder).is_dir():
-        for path in sorted(Path(folder).glob("*.json")):
-            try:
-                other = json.loads(path.read_text(encoding="utf-8"))
-                everyone.setdefault(str(other["participant"]), other["scores"])
-            except (ValueError, KeyError, TypeError):
-                continue  # somebody's file is damaged: the others' scores still stand
-    rows = [{"who": who} | row for who, scores in everyone.items() for row in scores]
-    return Board(tuple(sorted(rows, key=lambda row: (not row["valid"], -row["return"]))))
+def _previews(record: dict[str, Any]) -> dict[str, Result]:
+    """Previews by the digest of their submission; those on another policy or by another way of measuring are out of date."""
+    here, found = ground(PREVIEW), {}
+    for entry in record["scores"]:
+        result = read_result(entry.get("preview")) if isinstance(entry, dict) else None
+        if result is not None and result.ground == here and result.digest == entry.get("digest"):
+            found[result.digest] = result
+    return found

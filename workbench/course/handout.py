@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import base64
+import copy
 import os
 import re
 import shutil
@@ -27,6 +29,18 @@ from workbench.ui.saved_figures import FIGURES, save_figure
 HERE = Path(__file__).parent
 MATH = re.compile(r"(?<![\\$\w])(\$\$?)(?![\s\d])(.+?)(?<!\s)\1(?![\d$])", re.DOTALL)
 CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+DRAWING = {
+    "subplots",
+    "add_subplot",
+    "plot",
+    "scatter",
+    "imshow",
+    "contour",
+    "contourf",
+    "hist",
+    "quiver",
+    "pcolormesh",
+}
 TIMEOUT = 300  # seconds for one cell
 
 
@@ -145,8 +159,29 @@ def page(notebook: Any, title: str) -> str:
     return _frame(title, f"<main>{body_of(notebook)}</main>")
 
 
+def draws(source: str) -> bool:
+    """Whether a cell's code is about a figure: its lines say how to draw, not what is taught."""
+    try:
+        calls = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    except SyntaxError:  # a magic
+        return False
+    return bool({call.attr for call in calls if isinstance(call, ast.Attribute)} & DRAWING)
+
+
+def on_slide(cell: Any) -> Any:
+    """A cell as a slide shows it: of one that draws, or is tagged "plot", the picture alone."""
+    if cell.cell_type != "code" or not ("plot" in cell.metadata.get("tags", []) or draws(cell.source)):
+        return cell
+    shown = copy.deepcopy(cell)
+    shown.metadata["transient"] = {"remove_source": True}
+    return shown
+
+
 def slides(notebook: Any, title: str) -> str:
-    """A notebook as slides: one for each heading, moved by arrow keys or by scrolling."""
+    """A notebook as slides: one for each heading, moved by arrow keys or by scrolling.
+
+    Code that draws is left out. A slide that is taller than the window goes on in the next one (slides.js).
+    """
     groups: list[list[Any]] = []
     for cell in notebook.cells:
         # A heading in the middle of a cell begins a slide too.
@@ -157,7 +192,7 @@ def slides(notebook: Any, title: str) -> str:
             groups[-1].append(piece)
     sections = ""
     for cells in groups:
-        part = nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
+        part = nbformat.v4.new_notebook(cells=[on_slide(cell) for cell in cells], metadata=notebook.metadata)
         sections += f'<section class="slide">{body_of(part)}</section>\n'
     script = f"<script>{(HERE / 'slides.js').read_text(encoding='utf-8')}</script>"
     return _frame(title, sections, script, kind="slides")

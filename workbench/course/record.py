@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from workbench.course.names import new_token
 from workbench.engine.data.atomic import write_atomic
 
 FILE = "course.json"
@@ -37,6 +38,13 @@ def read(folder: str | Path = ".") -> dict[str, Any]:
     ):
         raise ValueError(f"{path} is not a record of this course; move it away, and a new one is begun")
     return empty() | found
+
+
+def token_of(record: dict[str, Any]) -> str:
+    """The token that shows the board whose tries these are; made here for a record that has none yet."""
+    if not (isinstance(record.get("token"), str) and len(record["token"]) >= 32):
+        record["token"] = new_token()
+    return str(record["token"])
 
 
 def write(record: dict[str, Any], folder: str | Path = ".") -> None:

@@ -89,16 +89,20 @@ def stages(
     extent: tuple[float, float, float, float] = (-1.3, -1.3, 1.3, 1.3),
     theme: Theme = "light",
     titles: Sequence[str] | None = None,
+    truth: np.ndarray | None = None,
 ) -> Figure:
     """One panel a trace on the same axes: landscape, paths, particles, and the box of allowed actions.
 
-    ``titles`` stand above the panels, by default the rules' names.
+    ``titles`` stand above the panels, by default the rules' names. ``truth`` (G, G), where it is known, makes one panel more:
+    the true reward, and where each trace's particles ended in it.
     """
     if not traces:
         raise ValueError("stages needs at least one trace: stages([steer(...)])")
-    figure = Figure(figsize=(3.3 * len(traces), 3.4), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, len(traces), sharex=True, sharey=True))
-    for axes, trace, title in zip(panels, traces, titles or [trace.rule for trace in traces], strict=True):
+    count = len(traces) + (truth is not None)
+    figure = Figure(figsize=(3.3 * count, 3.4), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, count, sharex=True, sharey=True))
+    named = titles or [trace.rule for trace in traces]
+    for axes, trace, title in zip(panels[: len(traces)], traces, named, strict=True):
         if values is not None:
             landscape(axes, values, extent, theme)
         axes.plot([-BOX, BOX, BOX, -BOX, -BOX], [-BOX, -BOX, BOX, BOX, -BOX], color="black", lw=0.8, ls=":", zorder=1)
@@ -106,6 +110,12 @@ def stages(
         particles(axes, trace, theme=theme)
         axes.set(title=title, xlim=extent[::2], ylim=extent[1::2], aspect="equal", xlabel="action 1")
         axes.label_outer()
+    if truth is not None:
+        landscape(panels[-1], truth, extent, theme)
+        for trace in traces:
+            particles(panels[-1], trace, theme=theme)
+        panels[-1].set(title="True reward")
+        panels[-1].label_outer()
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -27,7 +28,7 @@ from workbench.ui.fields import Field, fields_of
 from workbench.ui.room import Play, ending_of, episodes
 from workbench.ui.scene import EXTENT, Answer, Policy, Question, Scene, landscape, true_landscape
 from workbench.ui.session import parts_for
-from workbench.ui.stage import Stages, frame_of, landscape_of, room_of, truth_of
+from workbench.ui.stage import Stages, frame_of, landscape_of, number_rows, room_of, truth_of
 
 GAP = {"gap": "16px"}
 SAID = ":host { color: var(--jp-ui-font-color1, var(--wb-ink)); font-size: 15px; font-variant-numeric: tabular-nums }"
@@ -220,16 +221,38 @@ class Bench(pn.viewable.Viewer):
         return pn.Column(*shown, sizing_mode="stretch_width", max_width=1100, stylesheets=[COLOURS])
 
     def still(self) -> bytes:
-        """The same picture as a PNG, for paper."""
+        """The same picture as a PNG, for paper: with the true reward where it is known."""
         assert self.answer is not None
-        figure = side_by_side(self.answer.traces, self._values)
+        figure = side_by_side(self.answer.traces, self._values, self._truth)
         if self._say is not None:
             figure.supxlabel(self._say(self.answer.traces[1]), fontsize="medium")
         return png(figure)
 
+    def paper(self) -> str:
+        """The picture and the numbers under it as HTML, for paper."""
+        assert self.answer is not None
+        plays: list[Play] | None = None
+        if self._in_a_room:
+            plays = episodes(self.answer.question, self.parts, self.task, lambda: False)
+        columns, ending = [], ending_of(self.task)
+        for i, (trace, numbers) in enumerate(zip(self.answer.traces, self.answer.numbers, strict=True)):
+            play = None if plays is None else plays[i]
+            columns.append(number_rows(numbers, play, numbers.earned is not None, ending, trace.positions.shape[1]))
+        titles = "".join(f"<th>{escape(title_of(trace))}</th>" for trace in self.answer.traces)
+        rows = "".join(
+            f"<tr><td>{escape(row[0][0])}</td>{''.join(f'<td>{escape(cell[1])}</td>' for cell in row)}</tr>"
+            for row in zip(*columns, strict=True)
+        )
+        image = base64.b64encode(self.still()).decode()
+        words = f"Bench: {', '.join(title_of(trace) for trace in self.answer.traces)}"
+        picture = f'<img class="wb-still" alt="{escape(words)}" src="data:image/png;base64,{image}">'
+        return (
+            f'<div class="wb-paper">{picture}<table class="wb-numbers"><tr><th></th>{titles}</tr>{rows}</table></div>'
+        )
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         if on_paper():
-            return {"image/png": self.still(), "text/plain": f"Bench: {self.rule}"}, {}
+            return {"text/html": self.paper(), "text/plain": f"Bench: {self.rule}"}, {}
         return super()._repr_mimebundle_(include, exclude)
 
 
@@ -265,10 +288,15 @@ def put(control: Any, value: Any) -> None:
         control.value = value
 
 
-def side_by_side(traces: list[Trace], ground: np.ndarray | None) -> Figure:
-    """Traces over the landscape of their state, each under its rule's title, for paper."""
-    titles = [RULES[trace.rule].title if trace.rule in RULES else trace.rule for trace in traces]
-    return stages(traces, ground, (-EXTENT, -EXTENT, EXTENT, EXTENT), titles=titles)
+def title_of(trace: Trace) -> str:
+    """The title of a trace's rule."""
+    return RULES[trace.rule].title if trace.rule in RULES else trace.rule
+
+
+def side_by_side(traces: list[Trace], ground: np.ndarray | None, truth: np.ndarray | None = None) -> Figure:
+    """Traces over the landscape of their state, each under its rule's title, and the true reward, for paper."""
+    extent = (-EXTENT, -EXTENT, EXTENT, EXTENT)
+    return stages(traces, ground, extent, titles=[title_of(trace) for trace in traces], truth=truth)
 
 
 class Picture(JSComponent):
