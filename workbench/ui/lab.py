@@ -32,6 +32,15 @@ def sweeps() -> Sweeps:
     return made
 
 
+NO_STORE = (-1.0,)  # the stamp while there is none
+
+
+def stamp_of_store() -> tuple[float, ...]:
+    """Numbers that differ when the store has changed, or has been made."""
+    store = sweeps().found()
+    return NO_STORE if store is None else store.stamp()
+
+
 def one_user() -> bool:
     """Whether this server is one person's: reached on loopback, without a sign-in, a proxy, or `SHARED_VARIABLE`.
 

@@ -16,6 +16,7 @@ import torch
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import find_rule
 from workbench.engine.training.plan import extra_parts
+from workbench.ui.contained import contained
 from workbench.ui.sources import SEED, Source, find, forgotten
 
 log = logging.getLogger(__name__)
@@ -127,12 +128,17 @@ class Cache:
         """The source's task; raises as `workbench.ui.sources.find`."""
         return find(name).task
 
-    def status(self, name: str) -> Status:
-        """How far the parts are, starting to make them on the first call; a failed try starts again on `retry`."""
+    def status(self, name: str, train: bool = True) -> Status:
+        """How far the parts are, starting to make them on the first call; a failed try starts again on `retry`.
+
+        Without ``train`` only what costs no training is started: what is read, and closed forms.
+        """
         source = find(name)
         with self._lock:
             if name in self._status:
                 return self._status[name]
+            if not train and source.run is None and not hasattr(source.task, "parts"):
+                return Status()
             self._status = {known: one for known, one in self._status.items() if not forgotten(known)}
             self._parts = {key: one for key, one in self._parts.items() if not forgotten(key[0])}
             status = self._status[name] = Status()
@@ -147,7 +153,7 @@ class Cache:
         thread.start()
         return thread
 
-    def ready(self, name: str, needs: tuple[str, ...], who: object) -> Status:
+    def ready(self, name: str, needs: tuple[str, ...], who: object, train: bool = True) -> Status:
         """As `status`, but with the further parts among ``needs`` too, which are trained in the background, one by one.
 
         Parameters
@@ -157,8 +163,10 @@ class Cache:
             What the rules need.
         who : object
             Who asks: a training goes on until it is done, or until all who asked have cancelled it.
+        train : bool
+            As for `status`.
         """
-        status = self.status(name)
+        status = self.status(name, train)
         if status.parts is None:
             return status
         have = status.parts.available()
@@ -173,6 +181,8 @@ class Cache:
                 made.wanted.add(who)
                 made.cancelled = False
                 return made
+            if not train:
+                return Status(part=part)
             made = self._parts[name, part] = Status(part=part, wanted=WeakSet((who,)))
         self._start(f"train {part} for {name}", self._add, find(name), status, made)
         return made
@@ -224,7 +234,8 @@ class Cache:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # networks of 64 units: a second thread on a busy machine made this seven times slower
         try:
-            status.parts = self._build(source.task, report) if source.run is None else source.parts()
+            with contained(f"the policy '{source.name}'"):
+                status.parts = self._build(source.task, report) if source.run is None else source.parts()
         except ClosingError:
             status.error = "the server is stopping"
         except Exception as error:  # whatever it was, the page must say it instead of loading for ever
@@ -248,7 +259,8 @@ class Cache:
                 # Always from the policy as it was made, so that what is found on disk does not depend on the order.
                 base = replace(status.parts, extra={}) if status.base is None else status.base
                 status.base = base
-                found = self._further(source, base, made.part, report)
+                with contained(f"the part '{made.part}'"):
+                    found = self._further(source, base, made.part, report)
                 value = found.value if status.parts.value is None else status.parts.value
                 status.parts = replace(status.parts, value=value, extra=dict(status.parts.extra) | dict(found.extra))
         except ClosingError:
@@ -341,7 +353,11 @@ class Latest(Generic[Q, A]):
                 self._busy = False
                 return
             question = self._waiting.pop()
-        self.pool.submit(self._work, question).add_done_callback(lambda future: self._done(question, future))
+        self.pool.submit(self._answer, question).add_done_callback(lambda future: self._done(question, future))
+
+    def _answer(self, question: Q) -> A:
+        with contained("the answer"):
+            return self._work(question)
 
     def _done(self, question: Q, future: Future[A]) -> None:
         error = future.exception()

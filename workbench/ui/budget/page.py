@@ -20,7 +20,7 @@ from workbench.ui.budget.table import STORIES, match_table, points_table, read_s
 from workbench.ui.controls import STYLE, choice
 from workbench.ui.figures import pane, themed
 from workbench.ui.frames import figure
-from workbench.ui.lab import one_user, sweeps
+from workbench.ui.lab import one_user, stamp_of_store, sweeps
 from workbench.ui.links import read_link, write_link
 from workbench.ui.notice import STYLE as WORDS
 from workbench.ui.notice import Notice, number_pane, numbers
@@ -75,7 +75,7 @@ class BudgetPage(Page):
         self._reads: Latest[tuple[float, ...], list[Curve]] = Latest(self._read, self.later(self._show))
         self._heres: Latest[tuple[Policy, ...], list[Here]] = Latest(self._evaluate, self.later(self._show_here))
         self.owner = Owner(margin=0, width=0, height=0)
-        self._awaited = Awaited(cache, self._mark)
+        self._awaited = Awaited(self.cache, self._mark)
         self.notice = Notice(self._awaited.pressed)
         self._head = number_pane(numbers("Return against distribution shift", "…", []))
         self._make_controls()
@@ -235,7 +235,7 @@ class BudgetPage(Page):
     def _look(self) -> None:
         """Read the store again when something of it has changed, and say how far a sweep is."""
         try:
-            stamp = sweeps().store().stamp()
+            stamp = stamp_of_store()
         except (ValueError, OSError) as error:
             self.notice.say("error", str(error))
             return
@@ -261,7 +261,8 @@ class BudgetPage(Page):
             self._sweeping.object = text
 
     def _read(self, stamp: tuple[float, ...]) -> list[Curve]:
-        return read(sweeps().store())
+        store = sweeps().found()
+        return [] if store is None else read(store)
 
     def _show(self, stamp: tuple[float, ...], found: list[Curve] | None, error: Exception | None) -> None:
         if found is None:

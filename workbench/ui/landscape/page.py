@@ -92,7 +92,7 @@ class LandscapePage(Page):
         self._setting = False
         self._desk = Desk(Surveyor)
         self._work: Latest[View, Terrain] = Latest(self._find, self.later(self._show), QUICK)
-        self._awaited = Awaited(cache, self.ask)
+        self._awaited = Awaited(self.cache, self.ask)
         self.notice = Notice(self._awaited.pressed)
         self._make_controls()
         self._plane, self._trust = plane_figure(), trust_figure()

@@ -59,7 +59,7 @@ class ParticlesPage(Page):
         self._version = 0
         self._touched = (0, "")
         self._restoring = False
-        self._desk, self._awaited = Desk(Artist), Awaited(cache, self.ask)
+        self._desk, self._awaited = Desk(Artist), Awaited(self.cache, self.ask)
         self._offered: Parts | None = None  # for which the lists of rules were made
         self._pictures: Latest[tuple[Question, str], Picture] = Latest(self._draw, self.later(self._show), QUICK)
         self._episodes: Latest[Question, list[Play]] = Latest(self._play, self.later(self._show_plays))

@@ -75,7 +75,7 @@ class RolloutsPage(Page):
         self._setting = False
         self._share = 0.0
         self._work: Latest[Order, tuple[Played, Played]] = Latest(self._play, self.later(self._show))
-        self._awaited = Awaited(cache, self.ask)
+        self._awaited = Awaited(self.cache, self.ask)
         self.notice = Notice(self._awaited.pressed)
         self._make_controls()
         self.strip = Strip(self, self._scene)

@@ -9,7 +9,7 @@ from typing import Any
 import panel as pn
 
 from workbench.engine.steering.rules import RULES
-from workbench.engine.tasks.registry import TASKS, make_task
+from workbench.engine.tasks.registry import TASKS, make_listed
 from workbench.experiments.grid import TRAINING, Grid, parse_axes, parse_seeds, parse_values
 from workbench.experiments.launch import SweepState
 from workbench.ui.controls import STYLE, choice
@@ -32,7 +32,7 @@ class SweepForm(pn.viewable.Viewer):
     def __init__(self, start: Callable[[], None], cancel: Callable[[], None]) -> None:
         super().__init__()
         options: dict[str, Any] = {"stylesheets": [STYLE], "margin": 0, "sizing_mode": "stretch_width", "min_width": 60}
-        tasks = {make_task(name).info.title: name for name in TASKS}
+        tasks = {make_listed(name).info.title: name for name in TASKS}
         self.task = choice("Task", tasks, next(iter(tasks.values())), css_classes=["wb-sweep-task"])
         titles = {rule.title: name for name, rule in RULES.items()}
         self.rules = pn.widgets.MultiSelect(

@@ -16,7 +16,7 @@ from workbench.experiments.row import Row
 from workbench.experiments.store import Store
 from workbench.report.page import write_report
 from workbench.ui.controls import STYLE, choice
-from workbench.ui.lab import one_user, sweeps
+from workbench.ui.lab import one_user, stamp_of_store, sweeps
 from workbench.ui.notice import STYLE as WORDS
 from workbench.ui.notice import Notice, number_pane, numbers
 from workbench.ui.runs.code import snippet
@@ -136,7 +136,7 @@ class RunsPage(Page):
         """The same list, and the comparison of what is selected."""
         done = {row.key for row in self.rows if row.status == "done"}
         keys = [key for key in self.table.selected if key in done]
-        return snippet(sweeps().store().where, self.filter, keys)
+        return snippet(str(sweeps().folder), self.filter, keys)
 
     def exports(self) -> tuple[Export, ...]:
         """The report of the whole store; the rows that are shown."""
@@ -214,7 +214,8 @@ class RunsPage(Page):
         """The browser has said who it is: on a shared server it sees whether it shares, and what it may put back."""
         if not self.rights.anybody:
             self._setting = True
-            self.sharing.value = Owners(sweeps().store()).shares(self.owner.secret)
+            store = sweeps().found()
+            self.sharing.value = store is not None and Owners(store).shares(self.owner.secret)
             self._setting = False
             self._stamp = ()
 
@@ -232,7 +233,7 @@ class RunsPage(Page):
     def _look(self) -> None:
         """Read the store again when something of it has changed, and say how far a sweep is."""
         try:
-            stamp = sweeps().store().stamp()
+            stamp = stamp_of_store()
         except (ValueError, OSError) as error:
             self.table.empty = f"The store could not be opened. {error}"
             return
@@ -243,8 +244,8 @@ class RunsPage(Page):
         self.form.follow(sweeps().state())
 
     def _read(self, _: tuple[float, ...]) -> tuple[list[Row], int]:
-        store = sweeps().store()
-        return store.rows(), len(self.rights.in_trash(store))
+        store = sweeps().found()
+        return ([], 0) if store is None else (store.rows(), len(self.rights.in_trash(store)))
 
     def _show_rows(self, _: Any, found: tuple[list[Row], int] | None, error: Exception | None) -> None:
         if found is None:

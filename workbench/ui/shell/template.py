@@ -13,6 +13,7 @@ import panel as pn
 import torch
 from bokeh.models import CustomJS
 
+from workbench.ui.contained import contained
 from workbench.ui.garbage import GARBAGE
 from workbench.ui.pages import PAGES, page_class
 from workbench.ui.shell.layout import single
@@ -65,7 +66,8 @@ class FailedPage(Page):
 def made(name: str, arguments: Mapping[str, str]) -> Page:
     """The page, or the words of what went wrong: one user's broken page must not look like a broken server."""
     try:
-        page: Page = page_class(name)(arguments)
+        with contained(f"the page {name}"):
+            page: Page = page_class(name)(arguments)
         return page
     except Exception as error:  # whatever it was, the user gets words and the log the traceback
         log.exception("the page %s could not be made for %s", name, dict(arguments))

@@ -8,7 +8,7 @@ from typing import Any
 import panel as pn
 
 from workbench.engine.steering.rules import RULES
-from workbench.engine.tasks.registry import TASKS, make_task
+from workbench.engine.tasks.registry import TASKS, make_listed
 from workbench.engine.training.plan import CRITICS, extra_parts
 from workbench.ui.controls import STYLE, choice
 
@@ -35,7 +35,7 @@ class Form(pn.viewable.Viewer):
         super().__init__()
         self._start = start
         options: dict[str, Any] = {"stylesheets": [STYLE], "margin": (0, 0, 8, 0), "sizing_mode": "stretch_width"}
-        tasks = {make_task(name).info.title: name for name in TASKS}
+        tasks = {make_listed(name).info.title: name for name in TASKS}
         self.task = choice("Task", tasks, "three_exits", css_classes=["wb-task"])
         critics = {CRITIC_WORDS.get(name, name.replace("_", " ")): name for name in CRITICS}
         self.critic = choice("Critic", critics, "iql", css_classes=["wb-critic"])
@@ -59,7 +59,7 @@ class Form(pn.viewable.Viewer):
 
     def _defaults(self) -> None:
         """Take over the task's own settings."""
-        found = make_task(self.task.value).training_defaults(self.critic.value)
+        found = make_listed(self.task.value).training_defaults(self.critic.value)
         hidden = list(found.get("hidden", (512,) * 4))
         self.size.value = next((name for name, widths in SIZES.items() if widths == hidden), "64 × 2")
         self.steps.value = min(int(found.get("steps", 10_000)), MOST_STEPS)
