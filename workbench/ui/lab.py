@@ -6,15 +6,14 @@ import atexit
 import functools
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import panel as pn
 from platformdirs import user_data_path
 
 from workbench.experiments.launch import Sweeps
+from workbench.ui.names import LOOPBACK, read_name
 
 SHARED_VARIABLE = "WORKBENCH_SHARED"  # set where several people use one server
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 STORE_VARIABLE = "WORKBENCH_STORE"  # how `workbench serve --store DIR` and `panel serve` say where the store is
 
 
@@ -49,4 +48,5 @@ def one_user() -> bool:
     if os.environ.get(SHARED_VARIABLE) or pn.config.basic_auth or pn.config.oauth_provider:
         return False
     headers = {name.lower(): value for name, value in pn.state.headers.items()}
-    return "x-forwarded-for" not in headers and urlsplit(f"//{headers.get('host', 'localhost')}").hostname in LOOPBACK
+    name = read_name(headers.get("host", "localhost"))
+    return "x-forwarded-for" not in headers and name is not None and name.host in LOOPBACK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
@@ -15,12 +16,14 @@ from bokeh.models import CustomJS
 
 from workbench.ui.contained import contained
 from workbench.ui.garbage import GARBAGE
+from workbench.ui.gate import NONCE, USER
 from workbench.ui.pages import PAGES, page_class
 from workbench.ui.shell.layout import single
 from workbench.ui.shell.page import Page
 from workbench.ui.studio import STUDIO
 
 log = logging.getLogger(__name__)
+SCRIPT = re.compile(r"^\s*<script(?=[\s>])", re.MULTILINE)  # a tag of Bokeh's; what it writes into one is indented and escaped
 HERE = Path(__file__).parent
 SHELL = (HERE / "shell.html").read_text(encoding="utf-8")
 STYLE = (HERE / "shell.css").read_text(encoding="utf-8")
@@ -32,6 +35,11 @@ def framed(page: Page) -> pn.Template:
     template.add_variable("css", STYLE + page.style)
     template.add_variable("page", page.name)
     template.add_variable("pages", PAGES)
+    said = pn.state.headers
+    nonce = said.get(NONCE, "")  # of the gate; none where Panel's own command serves the apps
+    template.add_variable("nonce", nonce)
+    template.add_variable("user", said.get(USER, ""))
+    template.add_variable("with_nonce", lambda html: SCRIPT.sub(rf'\g<0> nonce="{nonce}"', html) if nonce else html)
     template.add_panel("toolbar", page.toolbar)
     for slot, pane in page.panels().items():
         template.add_panel(slot, pane)
