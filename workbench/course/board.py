@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.tasks.three_exits import ThreeExits
+from workbench.plots.markup import Markup, html, joined
 from workbench.ui.session import parts_for
 
 SHARED = "WORKBENCH_SCOREBOARD"  # a folder that all participants can write to
@@ -40,21 +40,20 @@ class Board:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        head = "".join(
-            f'<th style="text-align:left;padding:2px 14px">{name}</th>'
+        head = joined(
+            html('<th style="text-align:left;padding:2px 14px">{}</th>', name)
             for name in ("", "who", "return", "shift (W2)", "rule")
         )
-        body = ""
+        body = Markup()
         for place, row in enumerate(self.rows, 1):
             mark = str(place) if row["valid"] else "too far"
             won = " 🏁" if row["valid"] and row["return"] >= TO_BEAT else ""
             cells = (mark, row["who"], f"{row['return']:.3f}{won}", f"{row['w2']:.3f}", row["rule"])
-            body += (
-                "<tr>"
-                + "".join(f'<td style="text-align:left;padding:2px 14px">{escape(c)}</td>' for c in cells)
-                + "</tr>"
+            body += html(
+                "<tr>{}</tr>",
+                joined(html('<td style="text-align:left;padding:2px 14px">{}</td>', cell) for cell in cells),
             )
-        return f'<table class="wb-board"><tr>{head}</tr>{body}</table>'
+        return str(html('<table class="wb-board"><tr>{}</tr>{}</table>', head, body))
 
 
 def score(rule: Rule | str, **settings: Any) -> Board:

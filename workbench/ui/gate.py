@@ -14,7 +14,10 @@ from tornado import httputil, netutil
 
 from workbench.ui.names import Names, read_name, read_origin
 
-NONCE, USER = "Workbench-Nonce", "Workbench-User"  # headers that the gate writes for the pages; a visitor's own are dropped
+NONCE, USER = (
+    "Workbench-Nonce",
+    "Workbench-User",
+)  # headers that the gate writes for the pages; a visitor's own are dropped
 READING = ("GET", "HEAD", "OPTIONS")
 COMMON = {
     "X-Content-Type-Options": "nosniff",
@@ -22,7 +25,9 @@ COMMON = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-CURE = "If it is yours, start the server with --allow-websocket-origin and the name that people type into their browser."
+CURE = (
+    "If it is yours, start the server with --allow-websocket-origin and the name that people type into their browser."
+)
 
 
 def policy(nonce: str, frames: Sequence[str] = ()) -> str:

@@ -6,12 +6,12 @@ import asyncio
 import socket
 import threading
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
 import panel as pn
 
+from workbench.plots.markup import html
 from workbench.ui.bench import on_paper
 from workbench.ui.names import names_of
 from workbench.ui.pages import PAGES
@@ -36,9 +36,14 @@ class Frame:
     def _repr_html_(self) -> str:
         if on_paper():
             return "<p>(The dashboard opens here.)</p>"
-        url = escape(self.url)
-        link = f'<p><a href="{url}" target="_blank">Open the dashboard in a tab of its own</a></p>'
-        return f'{link}<iframe class="wb-dashboard" src="{url}" width="100%" height="{self.height}" style="border:0"></iframe>'
+        return str(
+            html(
+                '<p><a href="{url}" target="_blank">Open the dashboard in a tab of its own</a></p>'
+                '<iframe class="wb-dashboard" src="{url}" width="100%" height="{height}" style="border:0"></iframe>',
+                url=self.url,
+                height=self.height,
+            )
+        )
 
 
 def dashboard(page: str = "particles", height: int = 820, **link: Any) -> Frame:

@@ -48,5 +48,5 @@ def one_user() -> bool:
     if os.environ.get(SHARED_VARIABLE) or pn.config.basic_auth or pn.config.oauth_provider:
         return False
     headers = {name.lower(): value for name, value in pn.state.headers.items()}
-    name = read_name(headers.get("host", "localhost"))
+    name = read_name(str(headers.get("host", "localhost")))
     return "x-forwarded-for" not in headers and name is not None and name.host in LOOPBACK

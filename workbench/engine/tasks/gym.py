@@ -35,7 +35,9 @@ DEFAULTS: dict[str, Any] = {
 }
 # D4RL's locomotion data came from older versions of these environments; observations and actions are the same.
 D4RL = {"halfcheetah": "HalfCheetah-v5", "hopper": "Hopper-v5", "walker2d": "Walker2d-v5"}
-MINARI_PATTERN = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*-v\d+")  # names of folders below one; none leads out of it
+MINARI_PATTERN = re.compile(
+    r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*-v\d+"
+)  # names of folders below one; none leads out of it
 D4RL_PATTERN = re.compile(r"(?P<body>[a-z0-9]+)[-_](?P<kind>[a-z_-]+)-v(?P<version>\d)")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from html import escape
+from urllib.parse import quote
 
 import numpy as np
 
 from workbench.experiments.summary import Curve
-from workbench.ui.budget.scene import match
+from workbench.plots.markup import Markup, html, joined
+from workbench.ui.budget.draw import name_of
+from workbench.ui.budget.scene import Here, match
 from workbench.ui.frames import figure
 
 MOST = 60  # lines
@@ -35,42 +37,60 @@ def story_shift(name: str, found: Sequence[Curve]) -> float:
     return float(best.column("w2")[place]) * (1 / 3 if name == "cautious" else 1.0)
 
 
-def points_table(found: Sequence[Curve], keys: Collection[str] = ()) -> str:
+def points_table(found: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
     """HTML with a line a point; with ``keys`` (first runs of points) those alone. The link opens every seed's run."""
-    rows = []
+    rows: list[Markup] = []
     for curve in found:
         w2, q = curve.column("w2"), curve.column("q_estimate")
         for place, point in enumerate(curve.points):
             if keys and point.keys[0] not in keys:
                 continue
-            runs = f'<a href="./runs?run={escape(",".join(point.keys))}">{len(point.keys)}</a>'
+            runs = html('<a href="./runs?run={}">{}</a>', quote(",".join(point.keys), safe=","), len(point.keys))
             estimate = "–" if not np.isfinite(q[place]) else figure(q[place], 2)
             name = f"{curve.name}, {curve.axis} {point.value:g}"
-            cells = (escape(name), figure(point.returns.mean, 2), figure(w2[place], 2), estimate, runs)
-            rows.append("".join(f"<td>{cell}</td>" for cell in cells))
-    heads = "".join(f"<th>{name}</th>" for name in ("rule and setting", "return", "shift", "Q", "runs"))
-    body = "".join(f"<tr>{row}</tr>" for row in rows[:MOST])
+            cells = (name, figure(point.returns.mean, 2), figure(w2[place], 2), estimate, runs)
+            rows.append(joined(html("<td>{}</td>", cell) for cell in cells))
+    heads = joined(html("<th>{}</th>", name) for name in ("rule and setting", "return", "shift", "Q", "runs"))
+    body = joined(html("<tr>{}</tr>", row) for row in rows[:MOST])
     words = "Drag over points in either picture to filter this list and the other picture; tap one for its runs."
     if keys:
         words = "Tap the empty ground to see all again (Esc). The number of runs opens them."
     title = f"{len(rows)} of the budgets" if keys else f"All {len(rows)} budgets"
-    more = f"<p>and {len(rows) - MOST} more: Export, CSV</p>" if len(rows) > MOST else ""
-    return f"<h2>{title}</h2><p>{words}</p><table><tr>{heads}</tr>{body}</table>{more}"
+    more = html("<p>and {} more: Export, CSV</p>", len(rows) - MOST) if len(rows) > MOST else ""
+    return html("<h2>{}</h2><p>{}</p><table><tr>{}</tr>{}</table>{}", title, words, heads, body, more)
 
 
-def match_table(found: Sequence[Curve], w2: float, link: Callable[[Curve, float], str]) -> str:
+def match_table(found: Sequence[Curve], w2: float, link: Callable[[Curve, float], str]) -> Markup:
     """HTML of every rule at the shift ``w2``, best first; ``link(curve, value)`` leads to the page of particles."""
     there, missing = match(found, w2)
-    rows = "".join(
-        f'<tr><td><a href="./particles?{escape(link(one.curve, one.value))}">{escape(one.curve.name)}</a></td>'
-        f"<td>{escape(one.curve.axis)} {one.value:g}</td><td>{figure(one.returns, 3)}</td></tr>"
+    rows = joined(
+        html(
+            '<tr><td><a href="./particles?{}">{}</a></td><td>{} {:g}</td><td>{}</td></tr>',
+            link(one.curve, one.value),
+            one.curve.name,
+            one.curve.axis,
+            one.value,
+            figure(one.returns, 3),
+        )
         for one in sorted(there, key=lambda one: -one.returns)
     )
-    never = f"<p>Never this far, or not between two budgets: {escape(', '.join(missing))}.</p>" if missing else ""
-    return (
-        f"<h2>At shift W2 {figure(w2, 3)}</h2><p>Every rule where it goes equally far from the data (the dashed line), read off "
-        f"between its two nearest budgets.</p><table><tr><th>rule</th><th>setting</th><th>return</th></tr>{rows}</table>{never}"
+    never = html("<p>Never this far, or not between two budgets: {}.</p>", ", ".join(missing)) if missing else ""
+    return html(
+        "<h2>At shift W2 {}</h2><p>Every rule where it goes equally far from the data (the dashed line), read off "
+        "between its two nearest budgets.</p><table><tr><th>rule</th><th>setting</th><th>return</th></tr>{}</table>{}",
+        figure(w2, 3),
+        rows,
+        never,
     )
+
+
+def here_list(found: Sequence[Here]) -> Markup:
+    """HTML of the reader's own settings."""
+    rows = joined(
+        html("<li>{}: return {}, shift {}</li>", name_of(mark), figure(mark.value, 3), figure(mark.w2, 3))
+        for mark in found
+    )
+    return html("<h2>You are here</h2><ul>{}</ul><p>Press Match mine to compare the rules at this shift.</p>", rows)
 
 
 def read_shift(arguments: Mapping[str, str]) -> float | None:

@@ -12,6 +12,7 @@ import panel as pn
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import floor_of
 from workbench.engine.tasks.outcomes import USUAL
+from workbench.plots.markup import html
 from workbench.ui.awaited import Awaited
 from workbench.ui.controls import STYLE, QuickSlider, RuleControls, StopSlider, choice
 from workbench.ui.fields import fields_of
@@ -40,6 +41,7 @@ from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.sources import find
 from workbench.ui.stories import Stories
+from workbench.ui.words import HTML
 
 log = logging.getLogger(__name__)
 
@@ -236,7 +238,7 @@ class RolloutsPage(Page):
         self.settings.param.watch(self._changed, "values")
         self.other.param.watch(self._changed, "value")
         heads = [
-            pn.pane.HTML(f"<b>{text}</b>", margin=(4, 0, 4, 0), stylesheets=[STYLE], css_classes=[name])
+            HTML(html("<b>{}</b>", text), margin=(4, 0, 4, 0), stylesheets=[STYLE], css_classes=[name])
             for text, name in (("Policy A", "wb-strength-a"), ("Policy B, all else as A", "wb-strength-b"))
         ]
         self._place.objects = [heads[1], self.other, heads[0], self.settings]

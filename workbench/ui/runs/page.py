@@ -14,6 +14,7 @@ import panel as pn
 from workbench.experiments.owners import Owners
 from workbench.experiments.row import Row
 from workbench.experiments.store import Store
+from workbench.plots.markup import html
 from workbench.report.page import write_report
 from workbench.ui.controls import STYLE, choice
 from workbench.ui.lab import one_user, stamp_of_store, sweeps
@@ -30,15 +31,14 @@ from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.training.shared import Owner
+from workbench.ui.words import HTML
 
 log = logging.getLogger(__name__)
-TICK, AGAIN = (
-    1.0,
-    3.0,
-)  # seconds between two looks at the store; and at runs in work, whose signs of life change no list
+# Seconds between two looks at the store; and at runs in work, whose signs of life change no list.
+TICK, AGAIN = 1.0, 3.0
 HERE = Path(__file__).parent
 EMPTY = "No runs yet.\nStart a small sweep on the left, or run workbench sweep … --store {where} in a terminal: they appear here."
-NOTHING = (
+NOTHING = html(
     "<h2>Nothing selected</h2><p>Select a run to see what it is and how to do it again; "
     "select two or more to compare them.</p>"
 )
@@ -78,7 +78,7 @@ class RunsPage(Page):
             self._act, sort=read_sort(arguments.get("sort", "")), sizing_mode="stretch_both", margin=0,
             css_classes=["wb-runs"],
         )  # fmt: skip
-        self.details = pn.pane.HTML(
+        self.details = HTML(
             "",
             stylesheets=[WORDS, (HERE / "details.css").read_text(encoding="utf-8")],
             margin=0,
@@ -101,7 +101,7 @@ class RunsPage(Page):
         wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
         pair: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": (0, 0, 7, 0), "styles": {"gap": "8px"}}
         heads = [
-            pn.pane.HTML(f"<h2>{text}</h2>", stylesheets=[WORDS], margin=(0, 0, 5, 0))
+            HTML(html("<h2>{}</h2>", text), stylesheets=[WORDS], margin=(0, 0, 5, 0))
             for text in ("Start a sweep", "Filter")
         ]
         heads[1].margin = (10, 0, 5, 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
-from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -14,6 +13,7 @@ import panel as pn
 import torch
 from bokeh.models import CustomJS
 
+from workbench.plots.markup import html
 from workbench.ui.contained import contained
 from workbench.ui.garbage import GARBAGE
 from workbench.ui.gate import NONCE, USER
@@ -21,9 +21,12 @@ from workbench.ui.pages import PAGES, page_class
 from workbench.ui.shell.layout import single
 from workbench.ui.shell.page import Page
 from workbench.ui.studio import STUDIO
+from workbench.ui.words import HTML
 
 log = logging.getLogger(__name__)
-SCRIPT = re.compile(r"^\s*<script(?=[\s>])", re.MULTILINE)  # a tag of Bokeh's; what it writes into one is indented and escaped
+SCRIPT = re.compile(
+    r"^\s*<script(?=[\s>])", re.MULTILINE
+)  # a tag of Bokeh's; what it writes into one is indented and escaped
 HERE = Path(__file__).parent
 SHELL = (HERE / "shell.html").read_text(encoding="utf-8")
 STYLE = (HERE / "shell.css").read_text(encoding="utf-8")
@@ -55,9 +58,12 @@ class FailedPage(Page):
 
     def __init__(self, name: str, error: Exception) -> None:
         super().__init__({})
-        words = f"<h2>This page could not be opened</h2><p>{escape(f'{type(error).__name__}: {error}')}</p>"
-        cure = f'<p><a href="./{quote(name)}">Open it without the link\'s settings</a>, or go to <a href="./">all pages</a>.</p>'
-        self._words = pn.pane.HTML(words + cure, sizing_mode="stretch_width")
+        words = html("<h2>This page could not be opened</h2><p>{}: {}</p>", type(error).__name__, error)
+        cure = html(
+            '<p><a href="./{}">Open it without the link\'s settings</a>, or go to <a href="./">all pages</a>.</p>',
+            quote(name),
+        )
+        self._words = HTML(words + cure, sizing_mode="stretch_width")
 
     def panels(self) -> Mapping[str, Any]:
         """The words."""

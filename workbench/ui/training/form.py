@@ -10,7 +10,9 @@ import panel as pn
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import TASKS, make_listed
 from workbench.engine.training.plan import CRITICS, extra_parts
+from workbench.plots.markup import html
 from workbench.ui.controls import STYLE, choice
+from workbench.ui.words import HTML
 
 MOST_STEPS = 200_000
 SIZES = {"32 × 2": [32, 32], "64 × 2": [64, 64], "128 × 3": [128] * 3, "256 × 3": [256] * 3, "512 × 4": [512] * 4}
@@ -99,8 +101,10 @@ class Form(pn.viewable.Viewer):
             pn.Row(one, two, styles=pair, sizing_mode="stretch_width", margin=(0, 0, 8, 0))
             for one, two in ((self.task, self.critic), (self.size, self.steps))
         ]
-        note = pn.pane.HTML(
-            f'<div class="wb-meaning">Your own data: a .npz file of this task, up to {UPLOAD_LIMIT >> 20} MiB</div>',
+        note = HTML(
+            html(
+                '<div class="wb-meaning">Your own data: a .npz file of this task, up to {} MiB</div>', UPLOAD_LIMIT >> 20
+            ),
             stylesheets=[STYLE], margin=0, sizing_mode="stretch_width",
         )  # fmt: skip
         return pn.Column(
