@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from tornado import httputil, netutil
 
@@ -69,7 +69,14 @@ class Gate(httputil.HTTPServerConnectionDelegate):
         Further sources that may show the pages in a frame.
     who : callable
         ``who(cookies) -> str``: the name of who has signed in, "" for nobody.
+
+    Attributes
+    ----------
+    standing : bool
+        Whether this process has a gate.
     """
+
+    standing: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -80,6 +87,7 @@ class Gate(httputil.HTTPServerConnectionDelegate):
         who: Callable[[str], str] = lambda cookies: "",
     ) -> None:
         self.inner, self.names = inner, names
+        Gate.standing = True
         self.proxies, self.frames, self.who = frozenset(proxies), tuple(frames), who
 
     def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> httputil.HTTPMessageDelegate:

@@ -16,10 +16,11 @@ from bokeh.models import CustomJS
 from workbench.plots.markup import html
 from workbench.ui.contained import contained
 from workbench.ui.garbage import GARBAGE
-from workbench.ui.gate import NONCE, USER
+from workbench.ui.gate import NONCE, USER, Gate
 from workbench.ui.pages import PAGES, page_class
 from workbench.ui.shell.layout import single
 from workbench.ui.shell.page import Page
+from workbench.ui.shell.plain import StrangerError, check_reached
 from workbench.ui.studio import STUDIO
 from workbench.ui.words import HTML
 
@@ -38,8 +39,8 @@ def framed(page: Page) -> pn.Template:
     template.add_variable("css", STYLE + page.style)
     template.add_variable("page", page.name)
     template.add_variable("pages", PAGES)
-    said = pn.state.headers
-    nonce = said.get(NONCE, "")  # of the gate; none where Panel's own command serves the apps
+    said = pn.state.headers if Gate.standing else {}  # a visitor may have written what no gate has
+    nonce = str(said.get(NONCE, ""))
     template.add_variable("nonce", nonce)
     template.add_variable("user", said.get(USER, ""))
     template.add_variable("with_nonce", lambda html: SCRIPT.sub(rf'\g<0> nonce="{nonce}"', html) if nonce else html)
@@ -80,9 +81,12 @@ class FailedPage(Page):
 def made(name: str, arguments: Mapping[str, str]) -> Page:
     """The page, or the words of what went wrong: one user's broken page must not look like a broken server."""
     try:
+        check_reached(None if pn.state.curdoc is None else pn.state.curdoc.session_context)
         with contained(f"the page {name}"):
             page: Page = page_class(name)(arguments)
         return page
+    except StrangerError as error:
+        return FailedPage(name, error)
     except Exception as error:  # whatever it was, the user gets words and the log the traceback
         log.exception("the page %s could not be made for %s", name, dict(arguments))
         return FailedPage(name, error)
