@@ -30,11 +30,53 @@ from workbench.ui.shell.template import FailedPage, made
 from workbench.ui.sources import find, listed, upload
 
 EVIL = "evil_module"
-NAMES = [f"gym/{EVIL}:X-v0", f"minari/{EVIL}:X-v0", f"d4rl/{EVIL}:X-v0", f"ogbench/{EVIL}:X-v0", f"run:{EVIL}:X", f"{EVIL}:X-v0"]
-NAMES += ["gym/Pendulum-v1", "gym/", "gym", "/", "", "..", "../../x", "minari/../../x", "minari//x-v0", "minari/x/../../y-v0", "minari/~/x-v0"]
-NAMES += ["minari/mujoco/hopper/medium-v0", "d4rl/hopper-medium-v2", "d4rl/../hopper-medium-v2", "ogbench/../x", "ogbench/nothing-v0"]
-NAMES += ["run:", "run:..", "run:../trained/x", "run:/x", "upload:", "upload:..", "file:///x", "http://127.0.0.1/x", "GYM/x:Y-v0"]
-NAMES += [f"gym/{EVIL}:X-v0\x00", f"gym/{EVIL}\n:X-v0", f"gym/ {EVIL}:X-v0", f"gym/a/{EVIL}:X-v0", "bandit2d\x00", "x" * 5000]
+NAMES = [
+    f"gym/{EVIL}:X-v0",
+    f"minari/{EVIL}:X-v0",
+    f"d4rl/{EVIL}:X-v0",
+    f"ogbench/{EVIL}:X-v0",
+    f"run:{EVIL}:X",
+    f"{EVIL}:X-v0",
+]
+NAMES += [
+    "gym/Pendulum-v1",
+    "gym/",
+    "gym",
+    "/",
+    "",
+    "..",
+    "../../x",
+    "minari/../../x",
+    "minari//x-v0",
+    "minari/x/../../y-v0",
+    "minari/~/x-v0",
+]
+NAMES += [
+    "minari/mujoco/hopper/medium-v0",
+    "d4rl/hopper-medium-v2",
+    "d4rl/../hopper-medium-v2",
+    "ogbench/../x",
+    "ogbench/nothing-v0",
+]
+NAMES += [
+    "run:",
+    "run:..",
+    "run:../trained/x",
+    "run:/x",
+    "upload:",
+    "upload:..",
+    "file:///x",
+    "http://127.0.0.1/x",
+    "GYM/x:Y-v0",
+]
+NAMES += [
+    f"gym/{EVIL}:X-v0\x00",
+    f"gym/{EVIL}\n:X-v0",
+    f"gym/ {EVIL}:X-v0",
+    f"gym/a/{EVIL}:X-v0",
+    "bandit2d\x00",
+    "x" * 5000,
+]
 
 
 @pytest.fixture
@@ -70,7 +112,15 @@ def test_no_text_is_a_policy(prefix: str, text: str) -> None:
 
 def test_the_names_of_a_store_choose_among_what_is_here() -> None:
     assert make_listed("three_exits").info.name == "three_exits"
-    for name in ("gym/nothing:X-v0", "minari/../x-v0", "minari//abs-v0", "minari/a/..-v0", "d4rl/x:Y", "nothing", "gym/"):
+    for name in (
+        "gym/nothing:X-v0",
+        "minari/../x-v0",
+        "minari//abs-v0",
+        "minari/a/..-v0",
+        "d4rl/x:Y",
+        "nothing",
+        "gym/",
+    ):
         with pytest.raises((ValueError, ImportError)):
             make_listed(name)
 
@@ -159,7 +209,10 @@ def test_looking_at_addresses_changes_nothing_and_never_ends_the_server(root: Pa
     path.mkdir()
     (path / f"{EVIL}.py").write_text(f"open({str(home / 'imported')!r}, 'w').close()\nimport os\nos._exit(3)\n")
     questions = ["", "?task=three_exits&rule=vgf", "?task=three_exits&rule=qgf&rule2=grpo", f"?task=gym/{EVIL}:X-v0"]
-    questions += ["?run=../../x&sort=x&only_status=%00", "?task=run:..&seed=1e999&x=nan&peak=inf,inf&shown=-1&shift=1e999"]
+    questions += [
+        "?run=../../x&sort=x&only_status=%00",
+        "?task=run:..&seed=1e999&x=nan&peak=inf,inf&shown=-1&shift=1e999",
+    ]
     with served(root, home, path=path) as port:
         status = ask(port, ["GET /static/js/bokeh.min.js HTTP/1.1", f"Host: 127.0.0.1:{port}"]).status
         assert status == 200
@@ -183,7 +236,21 @@ def ask_head(port: int, method: str) -> int:
 def test_every_page_takes_any_argument(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WORKBENCH_STORE", str(tmp_path / "store"))
     odd = ["", "\x00", "../../x", "<b>", "1e999", "nan", "-1", "9" * 400, "{}", "%s", "é" * 50]
-    keys = ["task", "rule", "rule2", "seed", "shown", "peak", "x", "weight", "run", "sort", "only_status", "shift", "episodes"]
+    keys = [
+        "task",
+        "rule",
+        "rule2",
+        "seed",
+        "shown",
+        "peak",
+        "x",
+        "weight",
+        "run",
+        "sort",
+        "only_status",
+        "shift",
+        "episodes",
+    ]
     for name in PAGES:
         for number, key in enumerate(keys):
             page = page_class(name)({key: odd[number % len(odd)], "tick": odd[(number + 3) % len(odd)]})

@@ -23,7 +23,9 @@ TOKEN = re.compile(r'"token":"([^"]+)"')
 @pytest.fixture(scope="module")
 def port(root: Path, home: Path) -> Iterator[int]:
     """A server with one further name."""
-    with served(root, home, "--allow-websocket-origin", "lab.example.org", "--allow-websocket-origin", "h.example:81") as at:
+    with served(
+        root, home, "--allow-websocket-origin", "lab.example.org", "--allow-websocket-origin", "h.example:81"
+    ) as at:
         yield at
 
 
@@ -31,13 +33,61 @@ def get(port: int, *hosts: str, path: str = "/static/js/bokeh.min.js", more: tup
     return ask(port, [f"GET {path} HTTP/1.1", *(f"Host: {host.format(port=port)}" for host in hosts), *more])
 
 
-OURS = ["127.0.0.1:{port}", "localhost:{port}", "LocalHost:{port}", "localhost.:{port}", "[::1]:{port}", "[0:0:0:0:0:0:0:1]:{port}"]
-OURS += ["lab.example.org", "LAB.example.org", "lab.example.org.", "lab.example.org:80", "lab.example.org:443", "h.example:81"]
-STRANGE = ["stranger.example:{port}", "stranger.example", "stranger.example.:{port}", "localhost.stranger.example:{port}"]
-STRANGE += ["localhost", "localhost:1", "127.0.0.1", "127.0.0.1:1", "127.0.0.2:{port}", "0.0.0.0:{port}", "127.1:{port}"]
-STRANGE += ["2130706433:{port}", "0x7f.1:{port}", "[::2]:{port}", "[::ffff:127.0.0.1]:{port}", "::1:{port}", "lab.example.org:8080"]
-STRANGE += ["x.lab.example.org", "lab.example.org.stranger.example", "h.example", "h.example:80", "", ":{port}", "localhost:{port}:1"]
-STRANGE += ["a@localhost:{port}", "localhost:{port}/x", "localhost:99999", "localhost,stranger.example", "localhost..:{port}"]
+OURS = [
+    "127.0.0.1:{port}",
+    "localhost:{port}",
+    "LocalHost:{port}",
+    "localhost.:{port}",
+    "[::1]:{port}",
+    "[0:0:0:0:0:0:0:1]:{port}",
+]
+OURS += [
+    "lab.example.org",
+    "LAB.example.org",
+    "lab.example.org.",
+    "lab.example.org:80",
+    "lab.example.org:443",
+    "h.example:81",
+]
+STRANGE = [
+    "stranger.example:{port}",
+    "stranger.example",
+    "stranger.example.:{port}",
+    "localhost.stranger.example:{port}",
+]
+STRANGE += [
+    "localhost",
+    "localhost:1",
+    "127.0.0.1",
+    "127.0.0.1:1",
+    "127.0.0.2:{port}",
+    "0.0.0.0:{port}",
+    "127.1:{port}",
+]
+STRANGE += [
+    "2130706433:{port}",
+    "0x7f.1:{port}",
+    "[::2]:{port}",
+    "[::ffff:127.0.0.1]:{port}",
+    "::1:{port}",
+    "lab.example.org:8080",
+]
+STRANGE += [
+    "x.lab.example.org",
+    "lab.example.org.stranger.example",
+    "h.example",
+    "h.example:80",
+    "",
+    ":{port}",
+    "localhost:{port}:1",
+]
+STRANGE += [
+    "a@localhost:{port}",
+    "localhost:{port}/x",
+    "localhost:99999",
+    "localhost,stranger.example",
+    "localhost..:{port}",
+]
 STRANGE += ["lab_example.org", "*", "localhost:{port}#", "xn--lcalhost-54a:{port}"]
 
 
@@ -68,9 +118,22 @@ def test_one_host_is_named_and_no_more(port: int) -> None:
 
 ORIGINS = ["http://stranger.example", "http://stranger.example:{port}", "null", "", "file://", "http://localhost:1"]
 ORIGINS += ["http://127.0.0.1", "http://127.0.0.1:{port}@stranger.example", "http://stranger.example/127.0.0.1:{port}"]
-ORIGINS += ["http://127.0.0.1:{port}.stranger.example", "chrome-extension://127.0.0.1:{port}", "127.0.0.1:{port}", "//127.0.0.1:{port}"]
-ORIGINS += ["https://lab.example.org:8443", "http://127.0.0.1:{port}, http://stranger.example", "http://127.0.0.1:{port}/"]
-PAIRED = ["stranger.example:{port}", "stranger.example", "localhost:1"]  # Host and Origin agree, and are both a stranger's
+ORIGINS += [
+    "http://127.0.0.1:{port}.stranger.example",
+    "chrome-extension://127.0.0.1:{port}",
+    "127.0.0.1:{port}",
+    "//127.0.0.1:{port}",
+]
+ORIGINS += [
+    "https://lab.example.org:8443",
+    "http://127.0.0.1:{port}, http://stranger.example",
+    "http://127.0.0.1:{port}/",
+]
+PAIRED = [
+    "stranger.example:{port}",
+    "stranger.example",
+    "localhost:1",
+]  # Host and Origin agree, and are both a stranger's
 
 
 def knock(port: int, token: str, host: str, origins: tuple[str, ...], more: tuple[str, ...] = ()) -> int:
@@ -105,7 +168,9 @@ def test_a_websocket_opens_for_the_servers_own_pages_alone(port: int) -> None:
 
 
 def test_a_token_that_somebody_made_up_opens_nothing(port: int) -> None:
-    made_up = base64.urlsafe_b64encode(json.dumps({"session_id": "x", "session_expiry": 9e9}).encode()).decode().rstrip("=")
+    made_up = (
+        base64.urlsafe_b64encode(json.dumps({"session_id": "x", "session_expiry": 9e9}).encode()).decode().rstrip("=")
+    )
     page = get(port, "localhost:{port}", path="/particles")
     found = TOKEN.search(page.body)
     assert found is not None
@@ -118,6 +183,7 @@ def test_a_token_that_somebody_made_up_opens_nothing(port: int) -> None:
 
 def welcomed(port: int, token: str) -> bool:
     """Whether the server says its first word over the websocket."""
+
     async def connect() -> bool:
         request = HTTPRequest(f"ws://127.0.0.1:{port}/particles/ws", headers={"Origin": f"http://127.0.0.1:{port}"})
         line = await websocket_connect(request, subprotocols=["bokeh", token])
@@ -129,7 +195,12 @@ def welcomed(port: int, token: str) -> bool:
 
 
 def test_other_pages_read_nothing(port: int) -> None:
-    for path in ("/particles/autoload.js?bokeh-autoload-element=x", "/particles", "/static/js/bokeh.min.js", "/particles/metadata"):
+    for path in (
+        "/particles/autoload.js?bokeh-autoload-element=x",
+        "/particles",
+        "/static/js/bokeh.min.js",
+        "/particles/metadata",
+    ):
         foreign = get(port, "127.0.0.1:{port}", path=path, more=("Origin: http://stranger.example",))
         assert foreign.status == 403, path
         script = ("Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: script")
@@ -158,7 +229,11 @@ def test_no_text_is_taken_for_a_name_of_the_server(text: str) -> None:
     names = names_of("127.0.0.1", 5006, ["lab.example.org"])
     for read in (read_name, read_origin):
         name = read(text)
-        assert name is None or name not in names or text.lower().rpartition("//")[2].rstrip(".").startswith(("l", "1", "["))
+        assert (
+            name is None
+            or name not in names
+            or text.lower().rpartition("//")[2].rstrip(".").startswith(("l", "1", "["))
+        )
 
 
 def test_the_names_of_an_address() -> None:

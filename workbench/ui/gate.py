@@ -18,6 +18,7 @@ NONCE, USER = (
     "Workbench-Nonce",
     "Workbench-User",
 )  # headers that the gate writes for the pages; a visitor's own are dropped
+EMBEDDING = ("autoload.js", "metadata")  # Bokeh's, for pages elsewhere that show ours
 READING = ("GET", "HEAD", "OPTIONS")
 COMMON = {
     "X-Content-Type-Options": "nosniff",
@@ -98,7 +99,7 @@ class Gate(httputil.HTTPServerConnectionDelegate):
         """A connection has ended."""
         self.inner.on_close(server_conn)
 
-    def refusal(self, method: str, headers: httputil.HTTPHeaders) -> tuple[HTTPStatus, str] | None:
+    def refusal(self, start: Any, headers: httputil.HTTPHeaders) -> tuple[HTTPStatus, str] | None:
         """Why a request is not answered; None when it is."""
         said = headers.get_list("Host")
         if len(said) != 1:
@@ -112,8 +113,10 @@ class Gate(httputil.HTTPServerConnectionDelegate):
         foreign = headers.get("Sec-Fetch-Site", "none") in ("cross-site", "same-site")
         if foreign and "Origin" not in headers and headers.get("Sec-Fetch-Mode") != "navigate":
             return HTTPStatus.FORBIDDEN, "Another page may link to this server, not load its files."
-        if foreign and "Origin" not in headers and method not in READING:
+        if foreign and "Origin" not in headers and start.method not in READING:
             return HTTPStatus.FORBIDDEN, "Another page may not send a form to this server."
+        if start.path.partition("?")[0].rpartition("/")[2] in EMBEDDING:
+            return HTTPStatus.NOT_FOUND, "Pages of this server are not put into others."
         return None
 
 
@@ -128,7 +131,7 @@ class _Request(httputil.HTTPMessageDelegate):
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
         """The request has begun."""
         trust(self._connection.context, headers, self._gate.proxies)  # type: ignore[attr-defined]
-        refused = self._gate.refusal(start_line.method, headers)
+        refused = self._gate.refusal(start_line, headers)
         if refused is not None:
             self._refused = refused
             return None
