@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 NAME = "lab.example.org"
 PATIENCE = 120_000
-CURE = "nginx is not on PATH; `make browser` installs it beside Chromium on Debian: apt-get install nginx-light"
+CURE = "nginx is not on PATH; `make browser` installs it in a container of Debian's; elsewhere: apt-get install nginx-light"
 pytestmark = pytest.mark.browser
 
 # Everything that markup from a store could try; each would set window.ran.

@@ -179,7 +179,7 @@ def test_a_stored_run_and_an_upload_import_nothing(
 ) -> None:
     monkeypatch.setenv("WORKBENCH_STORE", str(tmp_path / "store"))
     for number, task in enumerate((f"gym/{EVIL}:X-v0", "minari/../../x-v0", f"d4rl/{EVIL}:X-v0", "nothing")):
-        name = f"{number:08x}"
+        name = f"{number}0000000"
         folder = tmp_path / "store" / "trained" / name
         shutil.copytree(run_folder, folder)
         (folder / RUN_FILE).write_bytes(sealed(run_folder, task))
