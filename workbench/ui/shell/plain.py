@@ -29,7 +29,7 @@ def check_reached(context: Any) -> None:
     name = read_name(str(said))
     if name is None or name.host not in own_hosts(sys.argv[1:]):
         raise StrangerError(
-            f"this server is not known as '{str(said)[:80]}'; if it is yours, start it with --allow-websocket-origin and that name"
+            f"this server is not known as '{str(said)[:80]}'; if it is yours, start it with --allow-websocket-origin and it"
         )
 
 
