@@ -1,6 +1,6 @@
-"""three_exits: return, shift and the critic's promise against the budget of three rules, five seeds, compared fairly.
+"""three_exits: return, shift and the critic's promise against the strength of three rules, five seeds, compared fairly.
 
-The best budget is chosen on one set of evaluation seeds and reported on another; the rules are compared at their best
+The best strength is chosen on one set of evaluation seeds and reported on another; the rules are compared at their best
 and at the same measured shift. Ten particles and a kernel make VGF the slow one: some minutes in all.
 """
 
@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from benchmarks.timing import table
-from workbench.engine.metrics.choose import Played, choose_budget
+from workbench.engine.metrics.choose import Played, choose_strength
+from workbench.engine.metrics.evaluate import SHIFT_DRAWS, SHIFT_STATES
 from workbench.engine.metrics.matched import compare_at_shift
-from workbench.engine.metrics.shift import measure_shift
+from workbench.engine.metrics.shift import draw_clouds, shift_between
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.tasks.three_exits import ThreeExits
@@ -38,36 +39,38 @@ def run() -> None:
         pass
     choosing, reporting = [1000 + seed for seed in SEEDS], [2000 + seed for seed in SEEDS]
     methods: dict[str, list[Played]] = {}
-    for name, (key, budgets, settings) in RULES.items():
+    for name, (key, strengths, settings) in RULES.items():
         methods[name], lines = [], []
-        for budget in budgets:
-            rule = make_rule(name, **{key: budget}, **settings)
+        for strength in strengths:
+            rule = make_rule(name, **{key: strength}, **settings)
             promised, lengths = [], []
             for seed, trainer in zip(SEEDS, trainers, strict=True):
-                parts, data = trainer.parts(), trainer.data
-                probes = torch.from_numpy(data.observations[:: len(data) // 64][:64])
-                shift = measure_shift(rule, parts, probes, 16, seed)
+                parts = trainer.parts()
+                assert parts.behaviour_states is not None
+                states = parts.behaviour_states[:SHIFT_STATES]
+                clouds = draw_clouds(rule, parts, states, SHIFT_DRAWS, torch.Generator().manual_seed(seed))
+                shift = shift_between(clouds, rule, parts, states, seed, likelihood=False)
                 for base in (1000, 2000):
                     played = rollout(rule, parts, task, EPISODES, base + seed)
-                    methods[name].append(Played(float(budget), seed, base + seed, played.returns, shift.w2))
+                    methods[name].append(Played(float(strength), seed, base + seed, played.returns, shift.w2))
                 promised.append(played.q_first.mean())
-                lengths.append(shift.budget)
-            mine = [p for p in methods[name] if p.budget == budget and p.seed in reporting]
+                lengths.append(clouds.transport)
+            mine = [p for p in methods[name] if p.strength == strength and p.seed in reporting]
             returns = [p.returns.mean() for p in mine]
             medians = np.median(returns), np.median([p.shift for p in mine]), np.median(lengths), np.median(promised)
             each = " ".join(f"{r:.2f}" for r in returns)
-            lines.append([f"{budget:g}", *[f"{m:.3f}" for m in medians], each])
-        heads = (key, "return", "shift W2", "pushes", "Q-estimate", "return of each seed")
+            lines.append([f"{strength:g}", *[f"{m:.3f}" for m in medians], each])
+        heads = (key, "return", "shift", "transport", "promised", "return of each seed")
         table(f"three_exits, {name}: medians of {len(SEEDS)} seeds, {EPISODES} episodes each", heads, lines)
-    best = {name: choose_budget(played, choosing, reporting) for name, played in methods.items()}
+    best = {name: choose_strength(played, choosing, reporting) for name, played in methods.items()}
     matched = compare_at_shift(methods, SHIFTS, reporting)
     table(
-        "mean return with 95% interval over seeds and episodes: at the budget chosen on other episodes, and at equal shift W2",
-        ("rule", "chosen budget", "its return", *[f"W2 = {shift:g}" for shift in SHIFTS]),
+        "mean return with 95% interval over seeds and episodes: at the strength chosen on other episodes, and at equal shift",
+        ("rule", "chosen strength", "its return", *[f"shift {shift:g}" for shift in SHIFTS]),
         [
             [
                 name,
-                f"{best[name].budget:g}",
+                f"{best[name].strength:g}",
                 *[
                     "not measured" if x is None else f"{x.mean:.2f} [{x.low:.2f}, {x.high:.2f}]"
                     for x in (best[name].reported, *matched[name])

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from benchmarks.timing import median_seconds, table
-from workbench.engine.metrics.choose import Played, choose_budget
+from workbench.engine.metrics.choose import Played, choose_strength
 from workbench.engine.metrics.cost import network_evaluations
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES, make_rule
@@ -75,12 +75,14 @@ def with_one_critic() -> None:
             strength = {} if budgets_of(name) == (0.0,) else {rule.strength: budget}
             for base in (CHOOSING, REPORTING):
                 played += [play(parts, name, seed, base, budget, **strength) for seed, parts in runs.items()]
-        choice = choose_budget(played, [CHOOSING], [REPORTING])
-        each = " ".join(f"{p.returns.mean():.2f}" for p in played if (p.budget, p.seed) == (choice.budget, REPORTING))
+        choice = choose_strength(played, [CHOOSING], [REPORTING])
+        each = " ".join(
+            f"{p.returns.mean():.2f}" for p in played if (p.strength, p.seed) == (choice.strength, REPORTING)
+        )
         found = choice.reported
         evaluations = network_evaluations(make_rule(name), next(iter(runs.values())), torch.zeros(4))
         own = sum(times[part] for part in extra_parts(rule.needs))
-        where = f"{rule.strength} = {choice.budget:g}" if budgets_of(name) != (0.0,) else rule.trained_strength or ""
+        where = f"{rule.strength} = {choice.strength:g}" if budgets_of(name) != (0.0,) else rule.trained_strength or ""
         score = f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
         rows.append([name, where, score, each, evaluations, f"{own:.1f}" if own else ""])
     heads = ("rule", "strength", "score", "each seed", "evaluations an action", "own update, ms")

@@ -51,14 +51,12 @@ def central(place: str) -> None:
             " ".join(f"{value:.2f}" for value in point.per_seed["return"]),
             f"{w2:.3f}", f"{q:.3f}",
         ]
-        for point, w2, q in zip(curve.points, curve.column("w2"), curve.column("q_estimate"), strict=True)
+        for point, w2, q in zip(curve.points, curve.column("shift.w2"), curve.column("promised"), strict=True)
     ]  # fmt: skip
-    table(
-        "three_exits, QGF, reporting episodes", ("weight", "return, 95%", "each seed", "shift W2", "Q-estimate"), lines
-    )
+    table("three_exits, QGF, reporting episodes", ("weight", "return, 95%", "each seed", "shift", "promised"), lines)
     assert curve.choice is not None
     choice = curve.choice
-    print(f"  chosen on the choosing episodes: w = {choice.budget:g}, reported {choice.reported.mean:.3f}")
+    print(f"  chosen on the choosing episodes: w = {choice.strength:g}, reported {choice.reported.mean:.3f}")
 
 
 def workbench(*words: str) -> str:

@@ -32,7 +32,7 @@ def test_a_rule_lacks_what_nobody_trains_on_demand(parts: Parts) -> None:
 
 
 class Slow:
-    """Trains further parts when it is told to; counts how often."""
+    """Trains learned parts when it is told to; counts how often."""
 
     def __init__(self) -> None:
         self.go, self.calls, self.fails = threading.Event(), 0, False

@@ -67,7 +67,7 @@ def test_a_slider_moved_by_keyboard_moves_particles_and_numbers(page: Page, serv
     slider(page, "weight").focus()
     for _ in range(10):
         page.keyboard.press("ArrowRight")
-    until(lambda: float(numbers(page, "qgf")["Shift"]) > 2 * float(before["Shift"]))
+    until(lambda: float(numbers(page, "qgf")["Displacement"]) > 2 * float(before["Displacement"]))
     assert pixels(steered(page)) != picture
     assert numbers(page, "bc") == still
     expect(page.locator(".wb-weight .bk-slider-value, .wb-weight .bk-slider-title").first).to_contain_text(
@@ -79,7 +79,7 @@ def test_zero_on_a_log_slider_is_exactly_the_behaviour_flow(page: Page, server: 
     open_page(page, f"{server}/particles?rule=qgf&weight=1")
     slider(page, "weight").focus()
     page.keyboard.press("Home")
-    until(lambda: numbers(page, "qgf")["Shift"] == "0.00")
+    until(lambda: numbers(page, "qgf")["Displacement"] == "0.00")
     assert numbers(page, "qgf") == numbers(page, "bc")
 
 
@@ -161,7 +161,7 @@ def test_a_broken_link_is_told_and_works_all_the_same(page: Page, server: str) -
     expect(words).to_contain_text("choose both at once (got test_particles_page.py)")
     page.locator(".wb-task select").select_option(label="Bandit in the plane")
     expect(words).to_be_hidden()
-    assert float(numbers(page, "qgf")["Shift"]) > 0.0
+    assert float(numbers(page, "qgf")["Displacement"]) > 0.0
 
 
 def test_the_dark_theme_is_kept(page: Page, server: str) -> None:
@@ -214,10 +214,10 @@ def test_the_room_is_trained_for_and_the_agent_moves(page: Page, server: str) ->
     page.keyboard.press("ArrowLeft")
     expect(where).to_have_text("0.48, 0.00")
     page.wait_for_url("**x=0.48*")
-    shown = numbers(page, "qgf")["Q estimate"]
+    shown = numbers(page, "qgf")["Promised"]
     page.reload()
     expect(where).to_have_text("0.48, 0.00")
-    assert numbers(page, "qgf")["Q estimate"] == shown
+    assert numbers(page, "qgf")["Promised"] == shown
     # FQL's part is trained when it is chosen, and can be cancelled; ReBRAC's takes a third of the time.
     rules.select_option(label="FQL")
     notice, button = page.locator(".wb-notice"), page.locator(".wb-notice-button")
@@ -231,7 +231,7 @@ def test_the_room_is_trained_for_and_the_agent_moves(page: Page, server: str) ->
     page.locator(".wb-stage[data-rule=rebrac]").wait_for(timeout=TRAINING_MS)
     expect(notice).to_be_hidden()
     until(lambda: "±" in numbers(page, "rebrac").get("Return", ""), 30)
-    assert float(numbers(page, "rebrac")["Shift"]) > 0.0
+    assert float(numbers(page, "rebrac")["Displacement"]) > 0.0
 
 
 def test_the_app_file_is_served_by_panel_and_a_stopped_server_is_told(root: Path, browser: Browser) -> None:

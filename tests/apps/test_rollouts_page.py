@@ -84,14 +84,14 @@ def test_shares_by_start_average_to_the_whole(played):
     assert found.counts.sum() == 120
     np.testing.assert_allclose(np.nansum(found.shares, 0)[found.counts > 0], 1.0)
     mean = np.nansum(found.shares[0] * found.counts) / 120
-    assert mean == pytest.approx(played.success.mean)
+    assert mean == pytest.approx(played.measured.success.mean)
 
 
 def test_csv_has_every_episode(played):
     rows = list(csv.DictReader(io.StringIO(as_csv((played, played)).decode())))
     assert len(rows) == 240
     assert {row["policy"] for row in rows} == {"A", "B"}
-    assert np.mean([float(row["return"]) for row in rows]) == pytest.approx(played.returns.mean)
+    assert np.mean([float(row["return"]) for row in rows]) == pytest.approx(played.measured.returns.mean)
 
 
 def test_the_code_plays_the_same_episodes(capsys):

@@ -11,8 +11,10 @@ from apps.saving import save_all
 from apps.test_particles_page import numbers, open_page, pixels, slider, steered, until
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from workbench.engine.glossary import TERM
+
 pytestmark = pytest.mark.browser
-NAMES = {"True reward": "true_reward", "Q estimate": "q", "Shift": "shift", "W2": "w2", "Budget": "budget"}
+NAMES = ("earned", "promised", "gap", "shift", "displacement", "transport")
 
 
 def test_undo_and_redo_by_keyboard(page: Page, server: str) -> None:
@@ -59,9 +61,11 @@ def test_the_code_draws_the_same_numbers(page: Page, server: str, root: Path, tm
         printed[line.split()[0]] = dict(re.findall(r"(\w+)=(-?[\d.e-]+)", line))
     for rule in ("bc", "qgf", "grad_step"):
         there, here = numbers(page, rule), printed[rule]
-        for name, key in NAMES.items():
-            assert there[name].replace("−", "-") == f"{float(here[key]):.2f}".replace("-0.00", "0.00")
-        assert there["In support"] == f"{float(here['support']):.0%}"
+        for key in NAMES:
+            assert there[TERM[f"state.{key}"].short].replace("−", "-") == f"{float(here[key]):.2f}".replace(
+                "-0.00", "0.00"
+            )
+        assert there[TERM["state.support"].short] == f"{float(here['support']):.0%}"
 
 
 def test_every_export_is_saved_and_the_page_scrubs_offline(
@@ -73,8 +77,8 @@ def test_every_export_is_saved_and_the_page_scrubs_offline(
     assert saved["PNG picture"].read_bytes().startswith(b"\x89PNG")
     assert "<svg" in saved["SVG picture"].read_text()
     table = saved["CSV of the numbers"].read_text().splitlines()
-    assert table[0].startswith("rule,settings,q,true_reward")
-    assert f"{float(table[2].split(',')[3]):.2f}" == numbers(page, "qgf")["True reward"]
+    assert table[0].startswith("rule,settings,state_promised,state_earned")
+    assert f"{float(table[2].split(',')[3]):.2f}" == numbers(page, "qgf")[TERM["state.earned"].short]
     rows = saved["CSV of all particles"].read_text().splitlines()
     assert len(rows) == 1 + 2 * 256 * 11
     context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
@@ -144,7 +148,7 @@ def test_the_peak_is_dragged_and_a_particle_asked(page: Page, server: str) -> No
 def test_presets_and_tour(page: Page, server: str) -> None:
     open_page(page, f"{server}/particles?rule=qgf")
     page.get_by_role("button", name="Too far").click()
-    until(lambda: float(numbers(page, "qgf")["True reward"].replace("−", "-")) < 0.3, 20)
+    until(lambda: float(numbers(page, "qgf")[TERM["state.earned"].short].replace("−", "-")) < 0.3, 20)
     assert float(numbers(page, "qgf")["Q − truth"]) > 0.3
     page.get_by_role("button", name="Guided tour").click()
     tour = page.get_by_role("dialog", name="Guided tour")

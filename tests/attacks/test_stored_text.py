@@ -137,7 +137,7 @@ def test_budget_tables_and_the_report_show_names_as_text(
     found = [replace(curve, task=curve.task + mark, axis=curve.axis + mark) for curve in curves(store)]
     monkeypatch.setattr(Curve, "name", property(lambda self: f"{self.rule}{mark}"))
     check(points_table(found))
-    check(match_table(found, float(found[0].column("w2").mean()), lambda curve, value: mark))
+    check(match_table(found, float(found[0].column("shift.w2").mean()), lambda curve, value: mark))
     monkeypatch.setattr("workbench.report.page.curves", lambda _: found)
     (path,) = write_report(store, tmp_path / "report.html")
     page = path.read_text()

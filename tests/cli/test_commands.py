@@ -12,6 +12,7 @@ import pytest
 from cli.running import SMALL, Command
 
 from workbench.engine.data.npz import load_dataset
+from workbench.engine.glossary import BEHAVIOUR, TERM
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import FAMILIES, TASKS
 from workbench.engine.training.config import CriticName
@@ -19,11 +20,12 @@ from workbench.engine.training.config import CriticName
 COMMANDS = ("doctor", "tasks", "rules", "generate", "fit", "evaluate", "steer", "serve")
 TIMES = ("ms_per_action", "ms_per_decision", "ms_alone")
 RESULT = {
-    "task", "rule", "settings", "episodes", "seed", "return", "success", "shift", "budget", "transport", "q_estimate", "q_gap",
-    "q_gap_interval", "support", "coverage", "chunk", "network_evaluations", "network_evaluations_per_action", *TIMES,
+    "version", "task", "rule", "settings", "episodes", "seed", "return", "success", "gain", "promised", "earned", "gap",
+    "transport", "shift", "own_shift", "occupancy", "states", "mmd_bound", "support", "coverage", "chunk",
+    "network_evaluations", "network_evaluations_per_action", *TIMES,
 }  # fmt: skip
 
-SHIFT = {"displacement", "w2", "w2_floor", "sliced_w2", "mmd2", "nll", "nll_behaviour"}
+SHIFT = {"displacement", "w2", "w2_interval", "w2_floor", "sliced_w2", "mmd2", "nll", "nll_behaviour"}
 
 
 def workbench(root: Path, *args: object) -> subprocess.CompletedProcess[str]:
@@ -122,7 +124,7 @@ def test_generate_fit_evaluate(command: Command, tmp_path: Path) -> None:
 
     done = command("evaluate", run, "--rule", "qgf", "--episodes", 3, "--set", "weight=0.5")
     assert done.code == 0
-    for word in ("return", "success", "budget", "q_gap", "weight=0.5"):
+    for word in ("Return", "Success", "Transport (action units)", "Gap", "Own-way shift", "weight=0.5", BEHAVIOUR):
         assert word in done.out
 
 
@@ -141,13 +143,16 @@ def test_evaluate(command: Command, trained: Path, rule: str) -> None:
     result = first.json
     assert set(result) == RESULT
     assert (result["task"], result["rule"], result["episodes"], result["seed"]) == ("three_exits", rule, 3, 5)
-    for name in ("return", "success", "q_gap_interval"):
+    for name in ("return", "success", "gain", "promised", "earned", "gap"):
         assert set(result[name]) == {"mean", "low", "high"}
         assert result[name]["low"] <= result[name]["mean"] <= result[name]["high"]
     assert set(result["shift"]) == SHIFT
     assert set(result["support"]) == {"distance", "usual", "inside"}
     bounded = {"mmd2", "bound", "stepwise", "unproven"} if "alpha" in result["settings"] else set()
-    assert set(result["transport"] or {}) == bounded
+    assert set(result["mmd_bound"] or {}) == bounded
+    assert set(result["own_shift"]) == {"displacement", "w2", "w2_interval", "w2_floor"}
+    assert set(result["occupancy"]) == {"w2", "floor"}
+    assert result["states"] == {"from": "dataset", "count": 64}
     assert len(result["coverage"]["shares"]) == 4
     assert result["settings"] == RULES[rule]().model_dump()
     again = command("evaluate", trained, "--rule", rule, "--episodes", 3, "--seed", 5, "--json").json
@@ -161,12 +166,12 @@ def test_evaluate_without_the_data(command: Command, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert command("fit", "three_exits", "--data", tmp_path / "data", "--out", run, *SMALL).code == 0
     here = command("evaluate", run, "--rule", "bc", "--episodes", 2)
-    assert "inside=" in here.out
+    assert TERM["support.inside"].label in here.out
     (tmp_path / "data" / "three_exits.npz").rename(tmp_path / "elsewhere.npz")
     gone = command("evaluate", run, "--rule", "bc", "--episodes", 2)
     assert gone.code == 0
     assert "support is not measured" in gone.err
-    assert "not measured" in gone.out
+    assert "not measured: Support" in gone.out
 
 
 def test_an_actor_trains_its_own_part(command: Command, data: Path, tmp_path: Path) -> None:
@@ -218,7 +223,7 @@ def test_steer(command: Command, trained: Path, tmp_path: Path, rule: str) -> No
         "picked": (3,),
         "observations": (3, 4),
         "actions": (3, 2),
-        "budget": (3, 5),
+        "transport": (3, 5),
     }
     assert {name: arrays[name].shape for name in shapes} == shapes
     assert set(arrays) - set(shapes) == {"about", *(name for name in arrays if name.startswith("term."))}

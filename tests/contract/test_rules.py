@@ -36,10 +36,10 @@ def test_shapes_bounds_and_finiteness(name: str, size: tuple[int, int, int, int]
     assert trace.times.shape == (ticks + 1,)
     assert trace.pushes.shape == trace.queries.shape == (ticks, b, n, d)
     assert trace.q_along.shape == (ticks, b, n)
-    assert trace.q.shape == trace.budget.shape == (b, n)
+    assert trace.q.shape == trace.transport.shape == (b, n)
     assert trace.picked.shape == (b,)
     assert trace.actions.shape == (b, d)
-    for array in (trace.positions, trace.pushes, trace.q, trace.budget, *trace.terms.values()):
+    for array in (trace.positions, trace.pushes, trace.q, trace.transport, *trace.terms.values()):
         assert torch.isfinite(array).all()
         assert array.dtype is torch.float32
         assert not array.requires_grad
@@ -134,7 +134,7 @@ def test_zero_strength_is_bc_bitwise(name: str, size: tuple[int, int, int, int],
     plain = steer(make_rule("bc"), parts, observations, noise)
     assert torch.equal(steered.positions[-1], plain.positions[-1])
     assert torch.equal(steered.actions, plain.actions)
-    assert (steered.budget == 0.0).all()
+    assert (steered.transport == 0.0).all()
 
 
 @pytest.mark.parametrize("name", [name for name in RULES if RULES[name].bc_at is not None])

@@ -91,10 +91,10 @@ def test_evaluate_on_a_bandit(name: str) -> None:
         second.pop(time_of)
     assert first == second
     assert first["return"]["low"] <= first["return"]["mean"] <= first["return"]["high"]
-    assert first["q_gap"] == pytest.approx(
-        first["q_estimate"] - first["return"]["mean"], abs=1e-5
-    )  # one step: return is value
-    assert first["q_gap_interval"]["low"] <= first["q_gap"] <= first["q_gap_interval"]["high"]
+    assert first["earned"] == first["return"]  # one step: return is value
+    assert first["gap"]["mean"] == pytest.approx(first["promised"]["mean"] - first["earned"]["mean"], abs=1e-5)
+    assert first["gap"]["low"] <= first["gap"]["mean"] <= first["gap"]["high"]
+    assert first["occupancy"]["w2"] == 0.0  # there is one state
     assert first["support"] is None
     assert set(first["coverage"]["shares"]) == set(task.mode_names)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from workbench.engine.metrics.choose import Played, choose_budget
+from workbench.engine.metrics.choose import Played, choose_strength
 from workbench.engine.metrics.intervals import bootstrap_runs
 from workbench.engine.metrics.matched import compare_at_shift, return_at_shift
 
@@ -25,12 +25,12 @@ def test_chosen_on_one_set_and_reported_on_the_other() -> None:
         for run in (0, 1)
         for seed in (1, 2)
     ]
-    found = choose_budget(table, [1], [2])
-    assert found.budget == 1.0
-    own = [p.returns for p in table if p.budget == 1.0 and p.seed == 2]
+    found = choose_strength(table, [1], [2])
+    assert found.strength == 1.0
+    own = [p.returns for p in table if p.strength == 1.0 and p.seed == 2]
     assert found.reported == bootstrap_runs(own)
     assert found.chosen_at == pytest.approx(
-        np.mean([p.returns.mean() for p in table if p.budget == 1.0 and p.seed == 1])
+        np.mean([p.returns.mean() for p in table if p.strength == 1.0 and p.seed == 1])
     )
     assert found.regret == 0.0
 
@@ -41,7 +41,7 @@ def test_the_reported_number_does_not_know_the_luck_of_the_chosen_one() -> None:
     for trial in range(100):
         rng = np.random.default_rng(trial)
         table = [Played(float(w), 0, seed, rng.normal(size=25)) for w in range(20) for seed in (1, 2)]
-        found = choose_budget(table, {1}, {2})
+        found = choose_strength(table, {1}, {2})
         flattered.append(found.chosen_at)
         fair.append(found.reported.mean)
         assert found.regret >= 0.0
@@ -52,18 +52,18 @@ def test_the_reported_number_does_not_know_the_luck_of_the_chosen_one() -> None:
 def test_overlapping_seeds_are_refused() -> None:
     table = [played(1.0, 0, seed, 0.5) for seed in (1, 2)]
     with pytest.raises(ValueError, match="seed 2 is in both sets"):
-        choose_budget(table, [1, 2], [2, 3])
+        choose_strength(table, [1, 2], [2, 3])
     with pytest.raises(ValueError, match="no episodes"):
-        choose_budget(table, [1], [])
-    with pytest.raises(ValueError, match="budget 3 was not played on the reporting seeds"):
-        choose_budget([*table, played(3.0, 0, 1, 0.5)], [1], [2])
-    with pytest.raises(ValueError, match="budget 1 was not played by training seed 4 with evaluation seed 2"):
-        choose_budget([*table, played(3.0, 0, 1, 0.5), played(3.0, 4, 2, 0.5)], [1], [2])
+        choose_strength(table, [1], [])
+    with pytest.raises(ValueError, match="strength 3 was not played on the reporting seeds"):
+        choose_strength([*table, played(3.0, 0, 1, 0.5)], [1], [2])
+    with pytest.raises(ValueError, match="strength 1 was not played by training seed 4 with evaluation seed 2"):
+        choose_strength([*table, played(3.0, 0, 1, 0.5), played(3.0, 4, 2, 0.5)], [1], [2])
 
 
 def test_of_equal_budgets_the_smallest() -> None:
     table = [Played(w, 0, seed, np.ones(3)) for w in (5.0, 1.0, 3.0) for seed in (1, 2)]
-    assert choose_budget(table, [1], [2]).budget == 1.0
+    assert choose_strength(table, [1], [2]).strength == 1.0
 
 
 def test_reading_a_curve() -> None:

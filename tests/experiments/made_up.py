@@ -47,13 +47,18 @@ def bound_of(job: Job) -> dict[str, Any]:
     if "alpha" not in job.settings:
         return {"transport": None}
     found = job.settings["steps"] / 100
-    return {"transport": {"mmd2": found, "bound": 10 * found, "stepwise": 5 * found, "unproven": ""}}
+    return {"mmd_bound": {"mmd2": found, "bound": 10 * found, "stepwise": 5 * found, "unproven": ""}}
+
+
+def whole(mean: float) -> dict[str, float]:
+    return {"mean": mean, "low": mean, "high": mean}
 
 
 def measured(returns: np.ndarray, w2: float, q: float) -> dict[str, Any]:
     mean = float(returns.mean())
     span = {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
     return {
-        "return": span, "success": span, "shift": {"w2": w2, "displacement": w2}, "budget": 2 * w2, "q_estimate": q,
-        "q_gap": q - mean, "network_evaluations": 20, "ms_per_decision": 0.5, "ms_alone": 2.0,
+        "version": 2, "return": span, "success": span, "shift": {"w2": w2, "displacement": w2}, "transport": 2 * w2,
+        "promised": whole(q), "earned": whole(mean), "gap": whole(q - mean),
+        "network_evaluations": 20, "ms_per_decision": 0.5, "ms_alone": 2.0,
     }  # fmt: skip

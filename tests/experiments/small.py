@@ -35,7 +35,7 @@ def record(key: str, seed: int = 0) -> dict[str, Any]:
 
 def measured(mean: float) -> dict[str, Any]:
     span = {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
-    one = {"return": span, "success": span, "shift": {"w2": 0.5}, "budget": 0.2, "q_gap": None}
+    one = {"return": span, "success": span, "shift": {"w2": 0.5}, "version": 2, "transport": 0.2, "gap": None}
     return {"choose": one, "report": one, "seconds": 1.0}
 
 

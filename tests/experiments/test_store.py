@@ -27,7 +27,7 @@ def test_places() -> None:
 def test_a_result_is_kept_and_explains_itself(store: Store) -> None:
     assert finish(store, "a" * 20)
     (row,) = store.rows()
-    assert (row.key, row.status, row.label, row.w2) == ("a" * 20, "done", "qgf weight=0.3", 0.5)
+    assert (row.key, row.status, row.label, row.shift) == ("a" * 20, "done", "qgf weight=0.3", 0.5)
     assert row.returns == {"mean": 0.5, "low": 0.4, "high": 0.6}
     result = store.result(row.key)
     assert result is not None

@@ -48,8 +48,8 @@ def test_a_curve_is_what_was_measured(store: Store) -> None:
     assert (curve.task, curve.rule, curve.axis, curve.fixed, curve.name) == ("three_exits", "qgf", "weight", {}, "qgf")
     assert [point.value for point in curve.points] == list(WEIGHTS)
     np.testing.assert_allclose(curve.column("return"), [REPORT[w] + 0.01 for w in WEIGHTS], atol=1e-6)
-    np.testing.assert_allclose(curve.column("w2"), [0.001, 0.101, 0.201])
-    np.testing.assert_allclose(curve.column("q_estimate"), [1.0, 1.3, 31.0])
+    np.testing.assert_allclose(curve.column("shift.w2"), [0.001, 0.101, 0.201])
+    np.testing.assert_allclose(curve.column("promised"), [1.0, 1.3, 31.0])
     for point in curve.points:
         assert point.seeds == (0, 1, 2)
         assert point.returns.low < point.returns.mean < point.returns.high
@@ -61,7 +61,7 @@ def test_a_curve_is_what_was_measured(store: Store) -> None:
 def test_the_budget_is_chosen_on_one_set_and_reported_on_the_other(store: Store) -> None:
     (curve,) = curves(store)
     assert curve.choice is not None
-    assert curve.choice.budget == 30.0  # the best of the choosing episodes, though not of the reporting ones
+    assert curve.choice.strength == 30.0  # the best of the choosing episodes, though not of the reporting ones
     assert curve.choice.chosen_at == pytest.approx(0.71)
     assert curve.choice.reported.mean == pytest.approx(0.41)
     assert curve.choice.regret == pytest.approx(0.4)
@@ -77,7 +77,7 @@ def test_what_is_reported_never_changes_what_is_chosen(
 
     (curve,) = curves(made_up_store(tmp_path_factory.mktemp("store") / "s", grid(seeds=(0,)), other))
     assert curve.choice is not None
-    assert curve.choice.budget == 30.0
+    assert curve.choice.strength == 30.0
     assert curve.choice.reported.mean == pytest.approx(report[2])
 
 
@@ -115,17 +115,23 @@ def test_no_choice_where_no_seed_has_all_budgets(tmp_path: Path) -> None:
     )
     (curve,) = curves(store)
     assert curve.choice is None
-    assert matched([curve]) == ([], {})
+    assert matched([curve]) is None
 
 
 def test_matched_shift(tmp_path: Path) -> None:
     store = made_up_store(
         tmp_path / "store", grid(rules=("qgf", "grad_step"), axes={"weight": WEIGHTS, "steps": (0, 3, 200)}), measure
     )
-    at, table = matched(curves(store))
+    found = matched(curves(store))
+    assert found is not None
+    at, table = found.at, found.returns
     assert set(table) == {"qgf", "grad_step"}
     assert 0.0 < at[0] < at[-1] < 0.201
     assert table["qgf"] == table["grad_step"]  # the same numbers were made up for both
     middle = table["qgf"][len(at) // 2]
     assert middle is not None
     assert 0.2 < middle.mean < 0.81
+    other = next(name for name in table if name != found.against)
+    assert [(one.mean, one.low, one.high) for one in found.differences[other] if one is not None] == [
+        (0.0, 0.0, 0.0)
+    ] * len(at)

@@ -62,7 +62,7 @@ def test_figures_hold_every_seed_and_the_choice(store: Store) -> None:
     qgf = next(curve for curve in found if curve.rule == "qgf")
     assert qgf.choice is not None
     assert line.chosen is not None
-    assert WEIGHTS[line.chosen] == qgf.choice.budget
+    assert WEIGHTS[line.chosen] == qgf.choice.strength
 
 
 def test_the_bound_stands_beside_what_was_measured(tmp_path: Path) -> None:
@@ -86,12 +86,16 @@ def test_tables(store: Store) -> None:
     (row,) = [row for row in chosen_table(found).rows if row[0] == "qgf"]
     qgf = next(curve for curve in found if curve.rule == "qgf")
     assert qgf.choice is not None
-    assert row[2] == f"{qgf.choice.budget:g}"
+    assert row[2] == f"{qgf.choice.strength:g}"
     assert row[4].startswith(f"{qgf.choice.reported.mean:.3f} [")
     assert float(row[3]) == pytest.approx(float(row[4].split()[0]) - 0.01, abs=2e-3)
     table = matched_table(found)
     assert table is not None
-    assert {row[0] for row in table.rows} == {"qgf", "grad_step"}
+    assert {row[0] for row in table.rows if not row[0].startswith("…")} == {"qgf", "grad_step"}
+    (paired,) = [
+        row for row in table.rows if row[0].startswith("… minus ")
+    ]  # with an interval, wherever both were measured
+    assert any("[" in cell for cell in paired[1:])
     assert {row[2] for row in cost_table(found).rows} == {"20"}
     missing = unfinished_table(store)
     assert missing is not None

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from workbench.engine.metrics.intervals import bootstrap_runs
-from workbench.engine.metrics.shift import measure_shift
+from workbench.engine.metrics.shift import draw_clouds, shift_between
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.tasks.rollout import rollout
@@ -26,8 +26,8 @@ from workbench.engine.training.trainer import Trainer
 
 SEEDS, EPISODES, FOUR_ERRORS = 5, 120, 0.26
 PLAIN = {"ascent": "plain", "step_size": 0.002, "alpha": 0.02, "pick": "uniform"}
-# Four budgets: none, one near the peak that the benchmark three_exits found on other episodes, and two past it.
-BUDGETS = {
+# Four strengths: none, one near the peak that the benchmark three_exits found on other episodes, and two past it.
+STRENGTHS = {
     "qgf": ("weight", (0.0, 0.2, 3.0, 30.0), {}),
     "grad_step": ("steps", (0, 3, 10, 40), {}),
     "vgf": ("steps", (0, 3, 10, 30), PLAIN),
@@ -35,12 +35,12 @@ BUDGETS = {
 
 
 class Picture(NamedTuple):
-    """(budgets, seeds) each; ``returns`` (budgets, seeds, episodes)."""
+    """(strengths, seeds) each; ``returns`` (strengths, seeds, episodes)."""
 
     returns: np.ndarray
     q: np.ndarray
-    w2: np.ndarray
-    budget: np.ndarray
+    shift: np.ndarray
+    transport: np.ndarray
 
 
 @pytest.fixture(scope="module")
@@ -57,30 +57,36 @@ def policies() -> list[tuple[Parts, torch.Tensor]]:
 
 
 def draw(name: str, policies: list[tuple[Parts, torch.Tensor]]) -> Picture:
-    key, budgets, settings = BUDGETS[name]
+    key, strengths, settings = STRENGTHS[name]
     columns = []
-    for budget in budgets:
-        rule = make_rule(name, **{key: budget}, **settings)
+    for strength in strengths:
+        rule = make_rule(name, **{key: strength}, **settings)
         played = [rollout(rule, parts, ThreeExits(), EPISODES, 2000 + seed) for seed, (parts, _) in enumerate(policies)]
-        shifts = [measure_shift(rule, parts, probes, 16, seed) for seed, (parts, probes) in enumerate(policies)]
+        clouds = [
+            draw_clouds(rule, parts, states, 16, torch.Generator().manual_seed(seed))
+            for seed, (parts, states) in enumerate(policies)
+        ]
         columns.append(
             (
                 [p.returns for p in played],
                 [p.q_first.mean() for p in played],
-                [s.w2 for s in shifts],
-                [s.budget for s in shifts],
+                [
+                    shift_between(found, rule, *policies[seed], seed, likelihood=False).w2
+                    for seed, found in enumerate(clouds)
+                ],
+                [found.transport for found in clouds],
             )
         )
     return Picture(*(np.array(column) for column in zip(*columns, strict=True)))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BUDGETS)
+@pytest.mark.parametrize("name", STRENGTHS)
 def test_return_rises_and_falls_while_shift_and_promise_grow(
     name: str, policies: list[tuple[Parts, torch.Tensor]]
 ) -> None:
     picture = draw(name, policies)
-    returns = picture.returns.mean(2)  # (budgets, seeds)
+    returns = picture.returns.mean(2)  # (strengths, seeds)
     median = np.median(returns, 1)
     assert median.argmax() == 1
 
@@ -91,8 +97,8 @@ def test_return_rises_and_falls_while_shift_and_promise_grow(
     # seeds differ widely past the peak (one VGF policy loses 0.06 at L = 30): the mean fall, over seeds and paired episodes
     assert bootstrap_runs(list(picture.returns[1] - picture.returns[-1])).low > 0.0
 
-    assert (np.diff(picture.w2, axis=0) > 0.0).all()  # in every seed, at every budget
-    assert (np.diff(picture.budget, axis=0) > 0.0).all()
+    assert (np.diff(picture.shift, axis=0) > 0.0).all()  # in every seed, at every strength
+    assert (np.diff(picture.transport, axis=0) > 0.0).all()
 
     past = np.diff(picture.q[1:], axis=0)
     assert (np.median(past, 1) > 0.0).all()

@@ -76,10 +76,10 @@ def mmd(
     seed: int = 0,
     as_json: Json = False,
 ) -> None:
-    """MMD² of VGF's particles from the behaviour's over the transport budget, beside the bound of VGF's theory.
+    """MMD² of VGF's particles from the behaviour's over the transport steps, beside the bound of VGF's theory.
 
-    One run of L steps holds every smaller budget. The theory speaks of plain steps and the textbook repulsion: those are the
-    defaults here; other settings are measured too, and the reason why nothing is proven for them is printed.
+    One run of L steps holds every smaller number of steps. The theory speaks of plain steps and the textbook repulsion: those
+    are the defaults here; other settings are measured too, and the reason why nothing is proven for them is printed.
 
     Args:
         run: Folder of a run (workbench fit).
@@ -103,12 +103,12 @@ def mmd(
     noise = draw_noise(states, rule.particles, parts.action_dim, torch.Generator().manual_seed(seed))
     curve = mmd_against_theory(steer(rule, parts, loaded.probes[:states], noise, seed), parts)
     columns = [x.mean(1).tolist() for x in (curve.measured, curve.bound, curve.stepwise)]
-    names = ("budget", "measured", "bound", "stepwise")
+    names = ("steps", "measured", "bound", "stepwise")
     rows = [dict(zip(names, (i, *row), strict=True)) for i, row in enumerate(zip(*columns, strict=True))]
     if as_json:
         print_json({"curve": rows, "sigma": float(curve.sigma.mean()), "unproven": curve.unproven})
         return
-    print_table(names, [[str(row["budget"]), *[f"{row[name]:.4g}" for name in names[1:]]] for row in rows])
+    print_table(names, [[str(row["steps"]), *[f"{row[name]:.4g}" for name in names[1:]]] for row in rows])
     print(f"not proven for these settings: {curve.unproven}" if curve.unproven else "proven for these settings")
 
 

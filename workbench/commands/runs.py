@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from workbench.commands.flags import Json
+from workbench.commands.numbers import in_words, number
 from workbench.console import print_json, print_table
+from workbench.engine.glossary import TERM
 
 if TYPE_CHECKING:
     from workbench.experiments.row import Row
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 Place = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="STORE")]
 Keys = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="KEY ...")]
+ABOUT = ("task", "rule", "settings", "episodes", "seed", "chunk")  # said above the numbers
 SHORT = 8  # letters of a key that a table shows
 
 
@@ -45,7 +48,7 @@ def list_runs(
     orders: dict[str, Callable[[Row], Any]] = {
         "time": lambda row: row.finished or "~",
         "return": lambda row: -row.returns["mean"] if row.returns else float("inf"),
-        "shift": lambda row: row.w2 if row.w2 is not None else float("inf"),
+        "shift": lambda row: row.shift if row.shift is not None else float("inf"),
         "key": lambda row: row.key,
     }
     rows.sort(key=orders[sort])
@@ -57,7 +60,17 @@ def list_runs(
         print(f"{store}: {what}", file=sys.stderr)
         return
     print_table(
-        ("run", "status", "task", "rule and settings", "seed", "return", "95%", "shift W2", "finished"),
+        (
+            "run",
+            "status",
+            "task",
+            "rule and settings",
+            "seed",
+            TERM["return"].label,
+            "95%",
+            TERM["shift.w2"].label,
+            "finished",
+        ),
         [_cells(row) for row in rows],
     )
     failed = [row for row in rows if row.error]
@@ -94,7 +107,8 @@ def show(store: Place, key: Annotated[str, tyro.conf.Positional], as_json: Json 
         print(f"trained in {kept.where}/{result['training']['folder']} (workbench evaluate reads it)")
         for name in ("choose", "report"):
             print(f"\nto {name}, on evaluation seed {result['evaluation_seeds'][name]}")
-            _print_flat(result[name], skip=("task", "rule", "settings", "episodes", "seed"))
+            for line in in_words({key: value for key, value in result[name].items() if key not in ABOUT}):
+                print(f"  {line}")
     if found["failure"] is not None and found["result"] is None:
         print(
             f"\nfailed {found['failure']['attempts']} time(s)\n{found['failure']['traceback'] or found['failure']['error']}"
@@ -141,7 +155,7 @@ def compare(store: Place, keys: Keys, as_json: Json = False) -> None:
     for name in dict.fromkeys(name for entry in found for name in entry["told"]):
         lines.append([name, *(_cell(entry["told"].get(name)) for entry in found)])
     for name in dict.fromkeys(name for entry in found for name in entry["measured"]):
-        lines.append([name, *(_cell(entry["measured"].get(name)) for entry in found)])
+        lines.append([TERM[name].head, *(_cell(entry["measured"].get(name)) for entry in found)])
     lines.append(["return − first, paired", *(_cell(entry["difference"]) for entry in found)])
     print_table(("", *names), lines)
 
@@ -208,7 +222,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     if row.returns is not None:
         mean = f"{row.returns['mean']:.3f}"
         span = f"{row.returns['low']:.3f} to {row.returns['high']:.3f}"
-    shift = "" if row.w2 is None else f"{row.w2:.3f}"
+    shift = "" if row.shift is None else f"{row.shift:.3f}"
     when = "" if row.finished is None else row.finished[:19].replace("T", " ")
     return row.key[:SHORT], row.status, row.task, row.label, str(row.seed), mean, span, shift, when
 
@@ -227,7 +241,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, dict) and {"mean", "low", "high"} <= value.keys():
-        return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+        return number(value)
     if isinstance(value, dict):
         return "  ".join(f"{name}={_cell(item)}" for name, item in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value)

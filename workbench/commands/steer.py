@@ -6,9 +6,10 @@ import json
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.commands.flags import SEEDS, Device, Folder, Json, Settings, check_range, parse_settings
+from workbench.commands.numbers import in_words
 from workbench.console import Bar, print_json
 
 if TYPE_CHECKING:
@@ -27,15 +28,15 @@ def evaluate(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Play episodes with a steering rule and measure return, shift, budget, support and the critic's error.
+    """Play episodes with a steering rule and measure return, transport, shift, support and the critic's error.
 
-    docs/measurements.md says what each number is.
+    docs/glossary.md says what each number is.
 
     Args:
         run: Folder of a run (workbench fit).
         rule: Name of the rule (workbench rules).
         episodes: Episodes to play.
-        seed: Fixes starts and noise. Choose a budget on one seed and report it on another.
+        seed: Fixes starts and noise. Choose a strength on one seed and report it on another.
         device: auto takes CUDA when there is one.
     """
     from workbench.engine.metrics.evaluate import evaluate as measure
@@ -56,15 +57,14 @@ def evaluate(
             played,
             episodes,
             seed,
-            loaded.probes.to(where),
-            bar.tick(),
-            _support_of(loaded),
+            tick=bar.tick(),
+            data=_support_of(loaded),
         ).as_dict()
     if as_json:
         print_json(result)
         return
-    for name, value in result.items():
-        print(f"{name:30} {_in_words(value)}")
+    for line in in_words(result):
+        print(line)
 
 
 def _support_of(run: Run) -> DataSupport | None:
@@ -77,17 +77,6 @@ def _support_of(run: Run) -> DataSupport | None:
     except (ValueError, OSError) as missing:
         print(f"support is not measured: {missing}", file=sys.stderr)
         return None
-
-
-def _in_words(value: Any) -> str:
-    """A result on one line: an interval as ``mean  [low, high]``, other groups as ``name=value``."""
-    if isinstance(value, dict) and "low" in value:
-        return f"{value['mean']:.3f}  [{value['low']:.3f}, {value['high']:.3f}]"
-    if isinstance(value, dict):
-        return "  ".join(
-            _in_words(item) if isinstance(item, dict) else f"{key}={_in_words(item)}" for key, item in value.items()
-        )
-    return "not measured" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def steer(
@@ -137,10 +126,10 @@ def steer(
     about["chunk"] = parts.chunk  # positions hold chunk · D numbers, the first step's action first
     write_arrays(out, trace.arrays() | {"about": np.array(json.dumps(about))})
     size = {"ticks": len(trace.times) - 1, "states": states, "particles": particles}
-    result = about | {"out": str(out)} | size | {"budget": float(trace.budget.mean())}
+    result = about | {"out": str(out)} | size | {"transport": float(trace.transport.mean())}
     if as_json:
         print_json(result)
     else:
         print(
-            f"{out}: {result['ticks']} ticks × {states} states × {particles} particles, budget {result['budget']:.4g}"
+            f"{out}: {result['ticks']} ticks × {states} states × {particles} particles, transport {result['transport']:.4g}"
         )

@@ -49,7 +49,7 @@ def sweep(
         grid: Values of settings: weight=0,0.3,1 of every rule that has it, qgf.weight=… of one rule, fit.tau=… of training.
         fit_grid: Values of training settings, the same as --grid fit.NAME=….
         seeds: Seeds of data, training and evaluation: 0..4 or 0,1,5.
-        episodes: Episodes to choose a budget on, and as many others to report it on.
+        episodes: Episodes to choose a strength on, and as many others to report it on.
         executor: Processes of this machine, or the workers of a Dask scheduler.
         scheduler: Address of a running dask scheduler; without it dask starts a cluster on this machine.
         workers: Processes; without it as many as there are cores.

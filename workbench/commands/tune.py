@@ -1,4 +1,4 @@
-"""``workbench tune``: choose a budget for a rule."""
+"""``workbench tune``: choose a strength for a rule."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import tyro
 from workbench.commands.flags import Json, Settings, check_range, parse_settings, quoted
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json, print_table
+from workbench.engine.glossary import TERM
 
 if TYPE_CHECKING:
     from workbench.experiments.tune import Tuned
@@ -34,10 +35,10 @@ def tune(
     regret: bool = False,
     as_json: Json = False,
 ) -> None:
-    """Find the budget of a rule: by successive halving over few episodes, or offline by fitted-Q evaluation.
+    """Find the strength of a rule: by successive halving over few episodes, or offline by fitted-Q evaluation.
 
     Args:
-        runs: Folders of runs (workbench fit) on one task; one budget is chosen for all of them.
+        runs: Folders of runs (workbench fit) on one task; one strength is chosen for all of them.
         rule: Name of the rule (workbench rules).
         over: Values to choose from; without it a ladder of the rule's own strength.
         episodes: Episodes to choose with, for each run.
@@ -102,7 +103,7 @@ def tune(
 
 def _print(found: Tuned, runs: tuple[Path, ...]) -> None:
     heads = [found.axis, "estimated value" if found.method == "fqe" else "return while choosing"]
-    heads += ["in support"] if found.inside else []
+    heads += [TERM["support.inside"].label] if found.inside else []
     heads += ["rounds survived"] if found.rounds else []
     heads += ["return, reporting episodes"] if found.grid else []
     rows = []

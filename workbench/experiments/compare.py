@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from workbench.engine.glossary import numbers_of
 from workbench.engine.metrics.intervals import bootstrap_mean
 from workbench.experiments.store import Store, StoreError
 
@@ -35,14 +36,12 @@ def compare(store: Store, keys: list[str]) -> list[dict[str, Any]]:
     entries = []
     for key, result in results.items():
         report = result["report"]
-        shift = {f"shift {name}": value for name, value in report["shift"].items() if isinstance(value, (int, float))}
-        names = ("return", "success", "budget", "q_estimate", "q_gap", "network_evaluations", "ms_per_action")
         entries.append(
             {
                 "key": key,
                 "rule": result["job"]["rule"],
                 "told": {name: told[key].get(name) for name in differing if name != "rule"},
-                "measured": {name: report.get(name) for name in names} | shift,
+                "measured": numbers_of(report),
                 "difference": _difference(store, results, first, key),
             }
         )

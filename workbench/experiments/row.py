@@ -6,6 +6,9 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from workbench.engine.glossary import VERSION
+from workbench.experiments.upgrade import version_of
+
 Status = Literal["planned", "running", "done", "failed", "stopped"]
 
 
@@ -24,8 +27,10 @@ class Row:
     seed, episodes : int
     returns, success : dict or None
         ``mean``, ``low``, ``high`` on the reporting episodes.
-    w2, budget, q_gap : float or None
-        Distribution shift, measured transport budget, and over-optimisation gap, on the reporting episodes.
+    shift, transport, gap : float or None
+        On the reporting episodes; `workbench.engine.glossary` says what they are.
+    measured_by : int
+        Version of the measurements: those of version 1 lack own-way shift, occupancy and gain.
     seconds : float or None
         Wall time of the job, without shared training.
     finished : str or None
@@ -44,9 +49,10 @@ class Row:
     episodes: int = 0
     returns: dict[str, float] | None = None
     success: dict[str, float] | None = None
-    w2: float | None = None
-    budget: float | None = None
-    q_gap: float | None = None
+    shift: float | None = None
+    transport: float | None = None
+    gap: float | None = None
+    measured_by: int = VERSION
     seconds: float | None = None
     finished: str | None = None
     error: str | None = None
@@ -77,16 +83,17 @@ def described(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def row_of_result(result: dict[str, Any]) -> Row:
-    """The row of a finished job, from its result.json."""
+    """The row of a finished job, from its result.json with today's names (`upgrade_result`)."""
     report = result["report"]
     return Row(
         **described(result),
         status="done",
         returns=report["return"],
         success=report["success"],
-        w2=_number(report["shift"].get("w2")),
-        budget=_number(report["budget"]),
-        q_gap=_number(report["q_gap"]),
+        shift=_number(report["shift"].get("w2")),
+        transport=_number(report["transport"]),
+        gap=_number((report["gap"] or {}).get("mean")),
+        measured_by=version_of(result),
         seconds=result["seconds"],
         finished=result["finished"],
     )

@@ -33,6 +33,7 @@ from workbench.experiments.canonical import key_of
 from workbench.experiments.place import Place, never, open_place
 from workbench.experiments.provenance import provenance
 from workbench.experiments.row import Row, described, row_of_result
+from workbench.experiments.upgrade import upgrade_result
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,9 +112,9 @@ class Store:
         return [key for key in keys if key not in done]
 
     def result(self, key: str) -> dict[str, Any] | None:
-        """The measurements of a job; None when it has none yet."""
+        """The measurements of a job, by today's names whoever wrote them; None when it has none yet."""
         content = self.place.read(f"{RUNS}/{key}/{RESULT}")
-        return None if content is None else _parsed(content, f"{self.where}/{RUNS}/{key}/{RESULT}")
+        return None if content is None else upgrade_result(_parsed(content, f"{self.where}/{RUNS}/{key}/{RESULT}"))
 
     def results(self, keys: Iterable[str] | None = None) -> list[dict[str, Any]]:
         """All results, or those of ``keys`` that are there."""

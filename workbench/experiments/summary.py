@@ -1,44 +1,48 @@
-"""Results of a store as curves: return, shift and the critic's own estimate against the budget, with every seed.
+"""Results of a store as curves: return, shift and what the critic promised against the strength, with every seed.
 
-A curve is one rule on one task along one setting (its strength where that varies). Budgets are chosen on the choosing
+A curve is one rule on one task along one setting (its strength where that varies). Strengths are chosen on the choosing
 episodes alone and everything shown is from the reporting episodes alone.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from workbench.engine.metrics.choose import Choice, Played, choose_budget
+from workbench.engine.metrics.choose import Choice, Played, choose_strength
 from workbench.engine.metrics.intervals import Interval, bootstrap_runs
-from workbench.engine.metrics.matched import compare_at_shift
+from workbench.engine.metrics.matched import compare_at_shift, difference_at_shift
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.row import spell
 from workbench.experiments.store import Store
 
-# Of the reporting episodes, per seed: where each measure stands in what `Evaluation.as_dict` gives.
-MEASURES: dict[str, tuple[str, ...]] = {
-    "w2": ("shift", "w2"),
-    "displacement": ("shift", "displacement"),
-    "budget": ("budget",),
-    "q_estimate": ("q_estimate",),
-    "q_gap": ("q_gap",),
-    "support": ("support", "distance"),
-    "inside": ("support", "inside"),
-    "transport_mmd2": ("transport", "mmd2"),
-    "transport_bound": ("transport", "bound"),
-}
+# Of the reporting episodes, per seed: numbers of the glossary.
+MEASURES = (
+    "gain",
+    "transport",
+    "shift.w2",
+    "shift.displacement",
+    "own_shift.w2",
+    "occupancy.w2",
+    "support.inside",
+    "support.distance",
+    "promised",
+    "earned",
+    "gap",
+    "mmd_bound.mmd2",
+    "mmd_bound.bound",
+)
 COSTS = ("network_evaluations", "ms_per_decision", "ms_alone")
 CHOOSING, REPORTING = 0, 1  # evaluation seeds, as `Played` names them: a set each, the same for all runs
 
 
 @dataclass(frozen=True)
 class Point:
-    """One budget of a curve. G seeds.
+    """One strength of a curve. G seeds.
 
     Attributes
     ----------
@@ -77,10 +81,10 @@ class Curve:
     points : tuple of Point
         By growing value.
     choice : Choice or None
-        The budget that the choosing episodes prefer, and what it gives on the reporting ones; None while budgets lack seeds
+        The strength that the choosing episodes prefer, and what it gives on the reporting ones; None while some lack seeds
         that others have.
     played : tuple of Played
-        Every seed's episodes at every budget that all seeds have played.
+        Every seed's episodes at every strength that all seeds have played.
     """
 
     task: str
@@ -121,34 +125,57 @@ def curves(store: Store, tasks: Iterable[str] | None = None) -> list[Curve]:
     return sorted(found, key=lambda curve: (curve.task, curve.rule, str(curve.fixed)))
 
 
-def matched(found: list[Curve], count: int = 6, seed: int = 0) -> tuple[list[float], dict[str, list[Interval | None]]]:
-    """Return of the curves of one task at the same measured shift (W2), read off between their points.
+class Matched(NamedTuple):
+    """Curves of one task at the same measured shift.
+
+    Attributes
+    ----------
+    at : list of float
+        Shifts, action units.
+    returns : dict of str to list of Interval or None
+        By curve name, one entry a shift; None where a curve was not measured on both sides of it.
+    differences : dict of str to list of Interval or None
+        Return minus that of ``against``, paired: the same training seeds and episodes.
+    against : str
+        The curve whose chosen strength returns most on the choosing episodes.
+    """
+
+    at: list[float]
+    returns: dict[str, list[Interval | None]]
+    differences: dict[str, list[Interval | None]]
+    against: str
+
+
+def matched(found: list[Curve], at: Sequence[float] | None = None, count: int = 6, seed: int = 0) -> Matched | None:
+    """Return of the curves of one task at the same measured shift, read off between their points; None where none can be.
 
     Parameters
     ----------
     found : list of Curve
-        Of one task. Only seeds that have played all budgets of all curves are used; a curve with no such seed is left out.
+        Of one task. Only seeds that have played all strengths of all curves are used; a curve with no such seed is left out.
+    at : sequence of float, optional
+        The shifts; ``count`` of them, evenly up to the largest, without it.
     count : int
-        How many shifts, evenly up to the largest.
     seed : int
         Fixes the bootstrap.
-
-    Returns
-    -------
-    (shifts, returns by curve name)
-        None where a curve was not measured on both sides of a shift.
     """
     usable = [curve for curve in found if len(curve.points) > 1 and curve.played]
     runs = set.intersection(*({p.run for p in curve.played} for curve in usable)) if usable else set()
     if not runs:
-        return [], {}
-    reach = [np.nanmax(curve.column("w2")) for curve in usable]
+        return None
+    reach = [np.nanmax(curve.column("shift.w2")) for curve in usable]
     if not np.isfinite(reach).all() or max(reach) <= 0.0:
-        return [], {}
-    at = [float(f"{x:.2g}") for x in np.linspace(0.0, max(reach), count + 2)[1:-1]]
+        return None
+    if at is None:
+        at = [float(f"{x:.2g}") for x in np.linspace(0.0, max(reach), count + 2)[1:-1]]
     played = {curve.name: [p for p in curve.played if p.run in runs] for curve in usable}
-    table = compare_at_shift(played, at, (REPORTING,), seed)
-    return at, table
+    best = max(usable, key=lambda curve: -np.inf if curve.choice is None else curve.choice.chosen_at)
+    return Matched(
+        list(at),
+        compare_at_shift(played, at, (REPORTING,), seed),
+        difference_at_shift(played, best.name, at, (REPORTING,), seed),
+        best.name,
+    )
 
 
 def _curves_of(store: Store, results: list[dict[str, Any]]) -> list[Curve]:
@@ -185,7 +212,7 @@ def _curve(
         for number, name in ((CHOOSING, "choose"), (REPORTING, "report")):
             shift = _number(result[name]["shift"].get("w2"))
             played.append(Played(value, seed, number, episodes[result["key"]][f"{name}.returns"], shift))
-    choice = choose_budget(played, (CHOOSING,), (REPORTING,)) if played else None
+    choice = choose_strength(played, (CHOOSING,), (REPORTING,)) if played else None
     job = members[0][0]["job"]
     return Curve(job["task"], job["rule"], axis, fixed, points, choice, tuple(played))
 
@@ -198,17 +225,17 @@ def _point(value: float, by_seed: dict[int, dict[str, Any]], episodes: dict[str,
         "return": np.array([run.mean() for run in runs], dtype=np.float64),
         "choose": np.array([episodes[r["key"]]["choose.returns"].mean() for r in results], dtype=np.float64),
     }
-    for name, path in MEASURES.items():
-        per_seed[name] = np.array([_number(_at(result["report"], path)) for result in results])
+    for name in MEASURES:
+        per_seed[name] = np.array([_number(_at(result["report"], name)) for result in results])
     costs = {name: _mean(np.array([_number(r["report"].get(name)) for r in results])) for name in COSTS}
     return Point(value, seeds, bootstrap_runs(runs), per_seed, costs, tuple(result["key"] for result in results))
 
 
-def _at(report: Any, path: tuple[str, ...]) -> Any:
-    """What stands at ``path``; None where a result has no such measure."""
-    for name in path:
+def _at(report: Any, key: str) -> Any:
+    """What a result says of a number of the glossary, of an interval its mean; None where it was not measured."""
+    for name in key.split("."):
         report = None if report is None else report.get(name)
-    return report
+    return report.get("mean") if isinstance(report, dict) else report
 
 
 def _flat(job: dict[str, Any]) -> dict[str, Any]:

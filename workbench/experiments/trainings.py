@@ -152,7 +152,7 @@ class Trainings:
         settings : mapping
             Of `FitConfig`; what is missing takes the task's defaults.
         rules : tuple of str
-            Rules whose further parts are trained too.
+            Rules whose learned parts are trained too.
         data : bytes, optional
             A dataset file's content, for tasks that do not make their own; checked by the engine's own door.
         data_name : str

@@ -1,4 +1,4 @@
-"""Choosing a budget for a rule: by a few episodes, or offline by fitted-Q evaluation; and what the choice cost."""
+"""Choosing a strength for a rule: by a few episodes, or offline by fitted-Q evaluation; and what the choice cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from workbench.engine.data.transitions import Transitions
-from workbench.engine.metrics.choose import Played, choose_budget
+from workbench.engine.metrics.choose import Played, choose_strength
 from workbench.engine.metrics.evaluate import SHIFT_DRAWS, SHIFT_STATES, support_of
 from workbench.engine.metrics.intervals import Interval, bootstrap_runs
 from workbench.engine.metrics.shift import draw_clouds
@@ -35,7 +35,7 @@ MOST_SEEDS = 1_000_000  # of --seed: rounds and grid take seeds of their own bes
 
 @dataclass(frozen=True)
 class Tuned:
-    """A chosen budget.
+    """A chosen strength.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ def default_values(rule: str) -> tuple[str, tuple[float, ...]]:
         fit = (
             f"; its strength is the training setting {kind.trained_strength}: sweep it" if kind.trained_strength else ""
         )
-        raise ValueError(f"rule '{rule}' has no budget to choose at test time{fit}")
+        raise ValueError(f"rule '{rule}' has no strength to choose at test time{fit}")
     schema = kind.model_json_schema()["properties"][kind.strength]
     ladder: tuple[float, ...] = STEPS if schema["type"] == "integer" else LADDER
     if schema["type"] == "integer" and schema["minimum"] >= 1:
@@ -226,12 +226,12 @@ def tune(
             for index, returns in enumerate(play_each(value, report_episodes, evaluation_seed)):
                 played.append(Played(value, index, evaluation_seed, returns))
         yield TuneProgress("full grid", (number + 1) / len(rules))
-    whole = choose_budget(played, (choosing,), (reporting,), seed)
-    of = {value: [p.returns for p in played if p.budget == value and p.seed == reporting] for value in rules}
+    whole = choose_strength(played, (choosing,), (reporting,), seed)
+    of = {value: [p.returns for p in played if p.strength == value and p.seed == reporting] for value in rules}
     grid = {value: float(np.mean([returns.mean() for returns in found])) for value, found in of.items()}
     return Tuned(
         rule, axis, fixed, _method(data), chosen, scores, tuple(rounds), _spent(rounds, len(runs)),
-        bootstrap_runs(of[chosen], seed), grid, max(grid.values()) - grid[chosen], whole.budget,
+        bootstrap_runs(of[chosen], seed), grid, max(grid.values()) - grid[chosen], whole.strength,
         report_episodes * len(rules) * len(runs), inside,
     )  # fmt: skip
 
@@ -242,10 +242,10 @@ def _inside(
     """Share of each value's actions in the data's support, mean over runs, at states of each run's own dataset."""
     shares: dict[float, list[float]] = {value: [] for value in rules}
     for run, some in zip(runs, parts, strict=True):
-        probes = run.probes[:SHIFT_STATES].to(some.device)
+        states = run.probes[:SHIFT_STATES].to(some.device)
         for value, rule in rules.items():
-            clouds = draw_clouds(rule, some, probes, SHIFT_DRAWS, torch.Generator(some.device).manual_seed(seed))
-            shares[value].append(support_of(clouds, data, some, probes).inside)
+            clouds = draw_clouds(rule, some, states, SHIFT_DRAWS, torch.Generator(some.device).manual_seed(seed))
+            shares[value].append(support_of(clouds, data, some, states).inside)
     return {value: float(np.mean(found)) for value, found in shares.items()}
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from workbench.engine.metrics.evaluate import Evaluation, evaluate
 from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
+from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
 from workbench.experiments.items import Event, Item, Tell
 from workbench.experiments.job import Job, job_of
@@ -33,6 +34,7 @@ class Bench:
     def __init__(self) -> None:
         self._name, self._parts = "", None  # type: tuple[str, Parts | None]
         self._data: tuple[str, DataSupport | str] | None = None
+        self._task: Task | None = None
 
     def parts(self, found: Trained, device: str) -> Parts:
         """The parts of a training on ``device``."""
@@ -40,6 +42,12 @@ class Bench:
         if self._parts is None or self._name != name:
             self._name, self._parts = name, found.run.parts(choose_device(device))
         return self._parts
+
+    def task(self, name: str) -> Task:
+        """The task: the same object while its name stays, so that jobs share the behaviour policy's episodes."""
+        if self._task is None or self._task.info.name != name:
+            self._task = make_task(name)
+        return self._task
 
     def support(self, found: Trained) -> DataSupport | str:
         """The data of a training, ready to be asked how near its actions are; where they are lost, why."""
@@ -103,8 +111,7 @@ def _do_job(store: Store, job: Job, item: Item, bench: Bench, should_stop: Calla
         started = time.perf_counter()
         found = ensure_trained(store, job, item.parts, device=item.device, should_stop=should_stop)
         store.note(job.key, "trained", folder=found.name, seconds=found.seconds)
-        parts, task, rule = bench.parts(found, item.device), make_task(job.task), job.make_rule()
-        probes = found.run.probes.to(parts.device)
+        parts, task, rule = bench.parts(found, item.device), bench.task(job.task), job.make_rule()
         data = bench.support(found)
         if isinstance(data, str):
             store.note(job.key, "support not measured", reason=data)
@@ -114,7 +121,7 @@ def _do_job(store: Store, job: Job, item: Item, bench: Bench, should_stop: Calla
         for number, (name, seed) in enumerate(seeds.items()):
             tick = _ticks(store, job.key, number / len(seeds), 1.0 / len(seeds), should_stop, tell)
             near = None if isinstance(data, str) else data
-            measured = evaluate(rule, parts, task, job.episodes, seed, probes, tick, near)
+            measured = evaluate(rule, parts, task, job.episodes, seed, tick=tick, data=near)
             results[name] = finite(measured.as_dict())
             episodes |= {f"{name}.{item}": array for item, array in kept(measured).items()}
             store.note(job.key, "evaluated", set=name, **{"return": results[name]["return"]})

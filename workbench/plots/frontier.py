@@ -1,4 +1,4 @@
-"""HoloViews figures of measurements: lines with intervals, every seed behind them, the chosen budget ringed."""
+"""HoloViews figures of measurements: lines with intervals, every seed behind them, the chosen strength ringed."""
 
 from __future__ import annotations
 

@@ -61,5 +61,5 @@ class Axes(NamedTuple):
 
 
 def places(values: np.ndarray) -> tuple[tuple[float, str], ...]:
-    """Evenly spaced places for budgets that span orders of magnitude, 0 among them: (place, its name) each."""
+    """Evenly spaced places for strengths that span orders of magnitude, 0 among them: (place, its name) each."""
     return tuple((float(place), f"{value:g}") for place, value in enumerate(values))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workbench.engine.glossary import TERM
 from workbench.experiments.summary import Curve
 from workbench.plots.series import Axes, Series, places
 
@@ -21,13 +22,13 @@ class Picture(NamedTuple):
 
 
 def pictures(curves: list[Curve]) -> list[Picture]:
-    """The figures of one task: return against shift, and for each kind of budget return, estimate and gap."""
-    found = [_frontier(curves)] if any(np.isfinite(curve.column("w2")).any() for curve in curves) else []
+    """The figures of one task: return against shift, and for each kind of strength return, promise and gap."""
+    found = [_frontier(curves)] if any(np.isfinite(curve.column("shift.w2")).any() for curve in curves) else []
     for axis in dict.fromkeys(curve.axis for curve in curves if len(curve.points) > 1):
         along = [curve for curve in curves if curve.axis == axis and len(curve.points) > 1]
         values = np.array(sorted({point.value for curve in along for point in curve.points}))
         found += [_budget(axis, along, values), _gap(axis, along, values)]
-        bounded = [curve for curve in along if np.isfinite(curve.column("transport_bound")).any()]
+        bounded = [curve for curve in along if np.isfinite(curve.column("mmd_bound.bound")).any()]
         found += [_discrepancy(axis, bounded, values)] if bounded else []
     return found
 
@@ -40,22 +41,22 @@ def _frontier(curves: list[Curve]) -> Picture:
             Series(
                 curve.name,
                 curve.rule,
-                curve.column("w2"),
+                curve.column("shift.w2"),
                 curve.column("return"),
                 np.array([point.returns.low for point in curve.points]),
                 np.array([point.returns.high for point in curve.points]),
-                _by_seed(curve, "w2", seeds),
+                _by_seed(curve, "shift.w2", seeds),
                 _by_seed(curve, "return", seeds),
                 tuple(f"{curve.name}, {curve.axis} = {point.value:g}" for point in curve.points),
                 _chosen(curve),
             )
         )
     caption = (
-        "Return against distribution shift (exact W2 to the behaviour policy). Each line follows one method from small budgets "
+        f"Return against shift: {TERM['shift.w2'].hint}. Each line follows one method from small strengths "
         "to large ones; thick: mean over seeds with the 95% bootstrap interval over seeds and episodes; thin: every seed. The "
-        "ring marks the budget that the choosing episodes prefer. All returns are of the reporting episodes."
+        "ring marks the strength that the choosing episodes prefer. All returns are of the reporting episodes."
     )
-    axes = Axes("distribution shift W2 (action units)", "return")
+    axes = Axes(TERM["shift.w2"].head, TERM["return"].head)
     return Picture("return-against-shift", caption, series, axes)
 
 
@@ -70,19 +71,20 @@ def _budget(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
                 _by_seed(curve, "return", seeds), labels, _chosen(curve),
             )
         )  # fmt: skip
-        if np.isfinite(curve.column("q_estimate")).any():
+        if np.isfinite(curve.column("promised")).any():
             series.append(
                 Series(
-                    f"{curve.name}: the critic's estimate", curve.rule, at, curve.column("q_estimate"), None, None, beside,
-                    _by_seed(curve, "q_estimate", seeds), labels, None, True,
+                    f"{curve.name}: promised", curve.rule, at, curve.column("promised"), None, None, beside,
+                    _by_seed(curve, "promised", seeds), labels, None, True,
                 )
             )  # fmt: skip
     caption = (
-        f"Return and what the critic promises, against {axis}. Solid: return of the reporting episodes; dashed: the critic's own "
-        "value of the first actions (discounted), which goes on rising where the return falls: the critic is being exploited. "
+        f"Return and what the critic promises, against {axis}. Solid: return of the reporting episodes; dashed: promised, "
+        "the critic's own value of the first actions (discounted), which goes on rising where the return falls: the critic is "
+        "being exploited. "
         "Thin: every seed."
     )
-    axes = Axes(f"budget: {axis}", "return, and Q-estimate", places(values))
+    axes = Axes(f"strength: {axis}", "Return, and promised (task units)", places(values))
     return Picture(f"return-and-estimate-against-{axis.replace('.', '-')}", caption, series, axes)
 
 
@@ -90,15 +92,15 @@ def _gap(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
     series = []
     for curve in curves:
         seeds, at, beside, labels = _along(axis, curve, values)
-        gaps = curve.column("q_gap")
+        gaps = curve.column("gap")
         series.append(
-            Series(curve.name, curve.rule, at, gaps, None, None, beside, _by_seed(curve, "q_gap", seeds), labels)
+            Series(curve.name, curve.rule, at, gaps, None, None, beside, _by_seed(curve, "gap", seeds), labels)
         )
     caption = (
-        f"Over-optimisation gap against {axis}: the critic's value of the first actions minus their discounted return in the "
-        "environment. Above 0 the critic promises more than it keeps."
+        f"Gap against {axis}: promised (the critic's value of the first actions) minus earned (their discounted return in the "
+        "environment). Above 0 the critic promises more than it keeps."
     )
-    axes = Axes(f"budget: {axis}", "Q-estimate − discounted return", places(values), zero=True)
+    axes = Axes(f"strength: {axis}", "Gap: promised − earned (task units)", places(values), zero=True)
     return Picture(f"gap-against-{axis.replace('.', '-')}", caption, series, axes)
 
 
@@ -106,7 +108,7 @@ def _discrepancy(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
     series = []
     for curve in curves:
         seeds, at, beside, labels = _along(axis, curve, values)
-        for words, name, dashed in (("measured", "transport_mmd2", False), ("the bound", "transport_bound", True)):
+        for words, name, dashed in (("measured", "mmd_bound.mmd2", False), ("the bound", "mmd_bound.bound", True)):
             middle, each = (_above_zero(found) for found in (curve.column(name), _by_seed(curve, name, seeds)))
             series.append(
                 Series(
@@ -118,7 +120,7 @@ def _discrepancy(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
         "(arXiv 2604.14265), which grows with the transport steps and the critic's steepest gradient. The bound is proven for "
         "plain steps with a fixed kernel width; for others it is shown for comparison. Zeros cannot be drawn on this scale."
     )
-    axes = Axes(f"budget: {axis}", "MMD²", places(values), log=True)
+    axes = Axes(f"strength: {axis}", "MMD²", places(values), log=True)
     return Picture(f"mmd-against-{axis.replace('.', '-')}", caption, series, axes)
 
 
@@ -127,7 +129,7 @@ def _above_zero(values: np.ndarray) -> np.ndarray:
 
 
 def _along(axis: str, curve: Curve, values: np.ndarray) -> tuple[list[int], np.ndarray, np.ndarray, tuple[str, ...]]:
-    """What all figures over a budget share: seeds, places (P,) of the curve's points, the same for each seed, and labels."""
+    """What all figures over a strength share: seeds, places (P,) of the curve's points, the same for each seed, and labels."""
     seeds = sorted({seed for point in curve.points for seed in point.seeds})
     at = np.searchsorted(values, [point.value for point in curve.points]).astype(np.float64)
     labels = tuple(f"{curve.name}, {axis} = {point.value:g}" for point in curve.points)
@@ -135,7 +137,7 @@ def _along(axis: str, curve: Curve, values: np.ndarray) -> tuple[list[int], np.n
 
 
 def _by_seed(curve: Curve, name: str, seeds: Iterable[int]) -> np.ndarray:
-    """(G, P), NaN where a seed has not played a budget."""
+    """(G, P), NaN where a seed has not played a strength."""
     rows = []
     for seed in seeds:
         row = [
@@ -148,4 +150,4 @@ def _by_seed(curve: Curve, name: str, seeds: Iterable[int]) -> np.ndarray:
 def _chosen(curve: Curve) -> int | None:
     if curve.choice is None or len(curve.points) < 2:
         return None
-    return [point.value for point in curve.points].index(curve.choice.budget)
+    return [point.value for point in curve.points].index(curve.choice.strength)

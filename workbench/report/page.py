@@ -18,6 +18,7 @@ from workbench.report.tables import (
     Table,
     chosen_table,
     cost_table,
+    earlier_table,
     made_by,
     matched_table,
     points_table,
@@ -72,6 +73,7 @@ def page(store: Store, by_task: dict[str, list[Curve]], drawn: dict[str, list[Pi
         sections.append(html("<section>{}</section>", joined(body)))
     missing = unfinished_table(store)
     results = store.results()
+    earlier = earlier_table(results)
     title = f"Report of {store.where}"
     head = html(
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>\n"
@@ -84,6 +86,7 @@ def page(store: Store, by_task: dict[str, list[Curve]], drawn: dict[str, list[Pi
     parts = [
         html("<h1>{}</h1><p class='when'>{} results; written {} UTC</p>", title, len(results), when),
         "" if missing is None else _folded(missing, "warning"),
+        "" if earlier is None else _folded(earlier, "warning"),
         *sections,
         _again(store, results),
     ]
@@ -100,8 +103,8 @@ def _findings(curves: list[Curve]) -> Markup:
         values = [point.value for point in curve.points]
         start, end = returns[0], returns[-1]
         text = (
-            f": {curve.axis} = {choice.budget:g} is chosen and returns "
-            f"{choice.reported.mean:.3f} [{choice.reported.low:.3f}, {choice.reported.high:.3f}]; the smallest budget "
+            f": {curve.axis} = {choice.strength:g} is chosen and returns "
+            f"{choice.reported.mean:.3f} [{choice.reported.low:.3f}, {choice.reported.high:.3f}]; the smallest strength "
             f"({values[0]:g}) returns {start:.3f}, the largest ({values[-1]:g}) {end:.3f}."
         )
         lines.append(html("<li><b>{}</b>{}</li>", curve.name, text))

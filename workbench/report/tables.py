@@ -8,9 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from workbench.engine.glossary import TERM, VERSION
 from workbench.engine.metrics.intervals import Interval
 from workbench.experiments.store import Store
-from workbench.experiments.summary import Curve, matched
+from workbench.experiments.summary import COSTS, Curve, matched
+from workbench.experiments.upgrade import version_of
+
+SHOWN = (
+    "gain", "shift.w2", "own_shift.w2", "occupancy.w2", "shift.displacement", "transport", "support.inside", "promised",
+    "earned", "gap",
+)  # fmt: skip
 
 
 class Table(NamedTuple):
@@ -23,11 +30,11 @@ class Table(NamedTuple):
 
 
 def chosen_table(curves: list[Curve]) -> Table:
-    """For each method the budget that the choosing episodes prefer, and what it gives on the reporting ones."""
+    """For each method the strength that the choosing episodes prefer, and what it gives on the reporting ones."""
     rows = []
     for curve in curves:
         if curve.choice is None:
-            rows.append((curve.name, curve.axis, "some budgets lack seeds", "", "", "", ""))
+            rows.append((curve.name, curve.axis, "some strengths lack seeds", "", "", "", ""))
             continue
         if len(curve.points) < 2:
             point = curve.points[0]
@@ -37,81 +44,76 @@ def chosen_table(curves: list[Curve]) -> Table:
             )
             continue
         choice = curve.choice
-        point = next(point for point in curve.points if point.value == choice.budget)
+        point = next(point for point in curve.points if point.value == choice.strength)
         each = " ".join(f"{value:.2f}" for value in point.per_seed["return"])
         rows.append(
-            (curve.name, curve.axis, f"{choice.budget:g}", f"{choice.chosen_at:.3f}", interval(choice.reported),
+            (curve.name, curve.axis, f"{choice.strength:g}", f"{choice.chosen_at:.3f}", interval(choice.reported),
              f"{choice.regret:.3f}", each)
         )  # fmt: skip
     return Table(
-        "Chosen budgets",
-        ("method", "budget", "chosen", "return, choosing episodes", "return, reporting episodes", "regret", "each seed"),
+        "Chosen strengths",
+        ("method", "strength", "chosen", "return, choosing episodes", "return, reporting episodes", "regret", "each seed"),
         rows,
-        "A budget is chosen on one set of evaluation seeds and reported on another that shares no episode with it. The return on "
-        "the choosing episodes is flattered by having been chosen; quote the reporting one. Regret: how far that lies below the "
-        "best budget of the reporting episodes.",
+        "A strength is chosen on one set of evaluation seeds and reported on another that shares no episode with it. The return "
+        "on the choosing episodes is flattered by having been chosen; quote the reporting one. Regret: how far that lies "
+        "below the best strength of the reporting episodes.",
     )  # fmt: skip
 
 
 def matched_table(curves: list[Curve]) -> Table | None:
     """Methods at the same measured shift; None with fewer than two that can be compared."""
-    at, table = matched(curves)
-    if len(table) < 2:
+    found = matched(curves)
+    if found is None or len(found.returns) < 2:
         return None
-    rows = [(name, *(interval(entry) for entry in entries)) for name, entries in table.items()]
+    rows: list[tuple[str, ...]] = []
+    for name, entries in found.returns.items():
+        rows.append((name, *(interval(entry) for entry in entries)))
+        if name != found.against:
+            rows.append((f"… minus {found.against}", *(interval(entry) for entry in found.differences[name])))
     return Table(
         "Methods at matched shift",
-        ("return at W2 =", *(f"{shift:g}" for shift in at)),
+        (f"{TERM['return'].label} at shift =", *(f"{shift:g}" for shift in found.at)),
         rows,
-        "A nominal budget means something else for every method; the distance that actions really moved is the same quantity for "
-        "all. Returns of the reporting episodes, read off between measured budgets; – where a method was not measured on both "
-        "sides.",
+        "A strength means something else for every method; the distance that actions really moved is the same quantity for all. "
+        "Returns of the reporting episodes, read off between measured strengths, with 95% intervals over training seeds and "
+        "episodes; differences are paired: the same seeds and episodes on both sides, so a difference whose interval leaves "
+        "out 0 is one. – where a method was not measured on both sides.",
     )
 
 
 def cost_table(curves: list[Curve]) -> Table:
-    """What a decision costs, at the chosen budget (the largest one where none is chosen)."""
+    """What a decision costs, at the chosen strength (the largest one where none is chosen)."""
     rows = []
     for curve in curves:
-        chosen = None if curve.choice is None else curve.choice.budget
+        chosen = None if curve.choice is None else curve.choice.strength
         point = next((point for point in curve.points if point.value == chosen), curve.points[-1])
         costs = point.costs
         rows.append(
             (curve.name, f"{curve.axis} = {point.value:g}", number(costs["network_evaluations"]),
-             number(costs["ms_per_decision"]), number(costs["ms_alone"]), number(_mean(point.per_seed["w2"])),
-             number(_mean(point.per_seed["budget"])))
+             number(costs["ms_per_decision"]), number(costs["ms_alone"]), number(_mean(point.per_seed["shift.w2"])),
+             number(_mean(point.per_seed["transport"])))
         )  # fmt: skip
     return Table(
         "Cost of a decision",
-        ("method", "at", "network evaluations", "ms, many states", "ms, one state", "shift W2", "transport budget"),
+        ("method", "at", *(TERM[key].head for key in (*COSTS, "shift.w2", "transport"))),
         rows,
         "Wall times are those of the machine that did the job, with one thread.",
     )
 
 
 def points_table(curves: list[Curve]) -> Table:
-    """Every budget of every method, on the reporting episodes."""
-    measures = {
-        "w2": "W2",
-        "displacement": "displacement",
-        "budget": "transport",
-        "support": "distance to data",
-        "inside": "in support",
-        "q_estimate": "Q-estimate",
-        "q_gap": "gap",
-    }
+    """Every strength of every method, on the reporting episodes."""
     rows = []
     for curve in curves:
         for point in curve.points:
-            means = [number(_mean(point.per_seed[name])) for name in measures]
+            means = [number(_mean(point.per_seed[name])) for name in SHOWN]
             where = f"{curve.axis} = {point.value:g}"
             rows.append((curve.name, where, str(len(point.seeds)), interval(point.returns), *means))
     return Table(
-        "Every budget",
-        ("method", "budget", "seeds", "return", *measures.values()),
+        "Every strength",
+        ("method", "strength", "seeds", TERM["return"].label, *(TERM[key].label for key in SHOWN)),
         rows,
-        "Distance to data: mean distance to the 5th nearest dataset action at similar states. In support: share of the actions "
-        "that are no farther from the data than 95% of the data's own; a policy that draws from the data reads 0.95.",
+        " ".join(f"{TERM[key].label}: {TERM[key].hint}." for key in SHOWN),
     )
 
 
@@ -129,6 +131,20 @@ def unfinished_table(store: Store) -> Table | None:
         ("run", "status", "task", "rule and settings", "seed", "error"),
         lines,
         "The same sweep command does them.",
+    )
+
+
+def earlier_table(results: list[dict[str, Any]]) -> Table | None:
+    """Results that an earlier version measured; None without any."""
+    old = [result for result in results if version_of(result) < VERSION]
+    if not old:
+        return None
+    return Table(
+        f"{len(old)} results of an earlier version",
+        ("run", "task", "rule", "seed", "measured by version"),
+        [(r["key"][:8], r["job"]["task"], r["job"]["rule"], str(r["job"]["seed"]), str(version_of(r))) for r in old],
+        "They lack own-way shift, occupancy shift and gain, which are left out of means; their shift is the same number as "
+        "that of the others. Remove them (workbench runs rm) and run the sweep again to measure all.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The numbers under a stage: what the chosen actions earn, what the critic says, and how far from the data they are."""
+"""The numbers under a stage: what the chosen actions earn, what the critic promises, how far from the data they are."""
 
 from __future__ import annotations
 
@@ -8,56 +8,66 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.engine.metrics.shift import sliced_wasserstein2
+from workbench.engine.metrics.shift import compared, shift_distance, twins
 from workbench.engine.models.parts import Parts
+from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.trace import Trace
 
 NEIGHBOURS = 5
-INSIDE = 0.95  # share of the behaviour's own samples that count as on the support
+INSIDE = 0.95  # share of the behaviour's own samples that count as near each other
 MODE_SHARE = 0.02  # a mode is covered when at least this share of the chosen actions is in it
 CLOUD = 512
+COMPARED = 128  # chosen actions of an exact distance: a picture every 50 ms
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """What is measured on one stage; rewards and Q in the task's units, distances in action units.
+    """What is measured on one stage, at the state that is shown; `workbench.engine.glossary` (``state.…``) says what each is.
 
     Attributes
     ----------
-    q : float
-        Mean Q of the chosen actions (NaN without a critic).
-    true_reward : float or None
-        Mean true reward of the chosen actions, where the task knows it.
-    shift : float
-        Mean distance of the particles, before the pick, from where the behaviour flow takes the same noise.
-    shift_error : float
-        Standard error of ``shift`` over the noise: particles of one group move together, so the groups are what is counted.
+    promised : float
+        NaN without a critic.
+    earned, gap : float or None
+        None where the task does not know the true reward.
+    transport : float
+    displacement : float
+    displacement_error : float
+        Its standard error over the noise: particles of one group move together, so the groups are what is counted.
         NaN for a single group.
-    w2 : float
-        Sliced Wasserstein-2 distance between the chosen actions and the behaviour flow's.
-    budget : float
-        Mean length of the pushes along a particle's way.
-    support : float
-        Share of the chosen actions that lie where the data are.
+    shift, shift_floor : float
+        Of at most 128 chosen actions.
+    support : float or None
+        None where the data are not at hand.
     covered, modes : float, int or None
         Modes of the data that the chosen actions still reach, of how many; where a task names no modes, ``modes`` is
         None and ``covered`` the share of the behaviour's samples that have a chosen action near.
     """
 
-    q: float
-    true_reward: float | None
+    promised: float
+    earned: float | None
+    gap: float | None
+    transport: float
+    displacement: float
+    displacement_error: float
     shift: float
-    shift_error: float
-    w2: float
-    budget: float
-    support: float
+    shift_floor: float
+    support: float | None
     covered: float
     modes: int | None
 
+    def as_dict(self) -> dict[str, float | None]:
+        """The numbers by their keys in the glossary."""
+        found: dict[str, float | None] = {
+            f"state.{name}": getattr(self, name)
+            for name in ("promised", "earned", "gap", "transport", "displacement", "shift", "support")
+        }
+        return found | {"state.modes" if self.modes is not None else "state.coverage": self.covered}
+
 
 @dataclass(frozen=True)
-class Support:
-    """Where the behaviour's actions are: known in closed form, or seen from its own samples.
+class Variety:
+    """The behaviour's actions at the state: known in closed form, or seen from its own samples.
 
     Attributes
     ----------
@@ -66,7 +76,7 @@ class Support:
     radius : float
         The distance to the fifth nearest sample that 95% of the samples themselves keep.
     task : object or None
-        Knows its support (``on_support``, ``behaviour.nearest_component``), or None.
+        Knows its modes (``on_support``, ``behaviour.nearest_component``), or None.
     """
 
     samples: Tensor
@@ -74,20 +84,13 @@ class Support:
     task: Any = None
 
     @classmethod
-    def around(cls, samples: Tensor, task: Any) -> Support:
+    def around(cls, samples: Tensor, task: Any) -> Variety:
         """Of the behaviour's ``samples`` (R, D)."""
         cloud = samples[:CLOUD]
         if hasattr(task, "on_support"):
             return cls(cloud, 0.0, task)
         near = torch.cdist(cloud, cloud).topk(min(NEIGHBOURS + 1, len(cloud)), largest=False).values[:, -1]
         return cls(cloud, float(near.quantile(INSIDE)))
-
-    def share(self, actions: Tensor) -> float:
-        """Share of ``actions`` (M, D) on the support."""
-        if self.task is not None:
-            return float(self.task.on_support(actions).float().mean())
-        near = torch.cdist(actions[:CLOUD], self.samples).topk(min(NEIGHBOURS, len(self.samples)), largest=False)
-        return float((near.values[:, -1] <= self.radius).float().mean())
 
     def coverage(self, actions: Tensor) -> tuple[float, int | None]:
         """How much of the data's variety ``actions`` (M, D) still have: see `Numbers`."""
@@ -100,25 +103,52 @@ class Support:
         return float((nearest <= self.radius).float().mean()), None
 
 
-def measure(trace: Trace, behaviour: Trace, parts: Parts, task: Any, support: Support) -> Numbers:
-    """Measure one trace against the behaviour flow's trace of the same noise (which may hold more particles)."""
+def measure(
+    trace: Trace, behaviour: Trace, rule: Rule, choice: Tensor, parts: Parts, task: Any, variety: Variety
+) -> Numbers:
+    """Measure one trace against the behaviour flow's trace of the same noise.
+
+    Parameters
+    ----------
+    trace : Trace
+        (B groups, N particles) at one state.
+    behaviour : Trace
+        At least B·N samples of one particle each, the same noise in the same order.
+    rule : Rule
+        That of ``trace``.
+    choice : Tensor
+        (B, N), the noise of a uniform pick.
+    parts, task, variety
+    """
     rows, chosen = torch.arange(len(trace.picked)), trace.actions
-    final = trace.positions[-1].flatten(0, 1)
-    home = behaviour.positions[-1].flatten(0, 1)[: len(final)]
-    groups = (final - home).norm(dim=-1).view(trace.positions.shape[1:3]).mean(1)
+    final = trace.positions[-1]
+    home = behaviour.positions[-1].flatten(0, 1)[: final.shape[0] * final.shape[1]].view_as(final)
+    moved = (final - home).norm(dim=-1).mean(1)
+    beside, other = compared(rule, home, choice)
+    clouds = [cloud[None, :COMPARED] for cloud in (chosen, beside, other)]
+    shift, floor = shift_distance(clouds[0], clouds[1], None if twins(rule) else clouds[2])
     q = float("nan") if trace.q is None else float(trace.q[rows, trace.picked].mean()) / parts.reward_scale
     truth = getattr(task, "true_reward", None)
-    covered, modes = support.coverage(chosen)
+    earned = None if truth is None else float(torch.as_tensor(truth(chosen)).mean())
+    covered, modes = variety.coverage(chosen)
     return Numbers(
-        q=q,
-        true_reward=None if truth is None else float(torch.as_tensor(truth(chosen)).mean()),
-        shift=float(groups.mean()),
-        shift_error=float(groups.std() / len(groups) ** 0.5) if len(groups) > 1 else float("nan"),
-        w2=0.0
-        if trace is behaviour
-        else sliced_wasserstein2(chosen.double().numpy(), behaviour.actions[: len(final)].double().numpy()),
-        budget=float(trace.budget.mean()),
-        support=support.share(chosen),
+        promised=q,
+        earned=earned,
+        gap=None if earned is None else q - earned,
+        transport=float(trace.transport.mean()),
+        displacement=float(moved.mean()),
+        displacement_error=float(moved.std() / len(moved) ** 0.5) if len(moved) > 1 else float("nan"),
+        shift=shift.mean,
+        shift_floor=floor,
+        support=_support(trace, chosen, parts),
         covered=covered,
         modes=modes,
     )
+
+
+def _support(trace: Trace, chosen: Tensor, parts: Parts) -> float | None:
+    if parts.data is None:
+        return None
+    first = chosen[None, :CLOUD, : parts.step_dim]
+    inside: float = parts.data.measure(trace.observations[:1].numpy(), first.numpy()).inside
+    return inside

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
 
+from workbench.engine.glossary import TERM
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
@@ -145,21 +145,18 @@ class Explorer(widgets.VBox):
             self.numbers.value = str(_table(found))
 
 
+SHOWN = ("state.earned", "state.promised", "state.shift", "state.displacement", "state.transport")
+
+
 def _table(found: Any) -> Markup:
-    columns: list[tuple[str, Callable[[Any], float | None]]] = [
-        ("true reward", lambda n: n.true_reward),
-        ("Q estimate", lambda n: n.q),
-        ("shift", lambda n: n.shift),
-        ("W2", lambda n: n.w2),
-        ("budget", lambda n: n.budget),
-    ]
-    columns = [column for column in columns if column[1](found.numbers[0]) is not None]
-    head = joined(html('<th style="padding:0 14px;text-align:right">{}</th>', name) for name, _ in columns)
+    measured = [numbers.as_dict() for numbers in found.numbers]
+    columns = [key for key in SHOWN if measured[0].get(key) is not None]
+    head = joined(html('<th style="padding:0 14px;text-align:right">{}</th>', TERM[key].label) for key in columns)
     rows = Markup()
-    for trace, numbers in zip(found.traces, found.numbers, strict=True):
+    for trace, numbers in zip(found.traces, measured, strict=True):
         cells = joined(
-            html('<td style="padding:0 14px;text-align:right">{}</td>', figure(float(value(numbers) or 0.0), 3))
-            for _, value in columns
+            html('<td style="padding:0 14px;text-align:right">{}</td>', figure(float(numbers[key] or 0.0), 3))
+            for key in columns
         )
         rows += html("<tr><td>{}</td>{}</tr>", RULES[trace.rule].title, cells)
     return html('<table class="workbench-numbers"><tr><th></th>{}</tr>{}</table>', head, rows)

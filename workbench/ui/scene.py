@@ -15,7 +15,7 @@ from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.steering.run import steer
 from workbench.engine.steering.trace import Trace
-from workbench.ui.measured import Numbers, Support, measure
+from workbench.ui.measured import Numbers, Variety, measure
 
 NOISE_ROWS = 2048  # always drawn, then cut: showing more particles keeps those that were there
 EXTENT = 1.6  # the landscape reaches this far, the view starts smaller
@@ -84,16 +84,16 @@ class Answer:
         Behaviour first, then the policies; the same noise.
     numbers : list of Numbers
         For each trace.
-    shift, q : list of ndarray
-        (ticks + 1,) each, for each trace: mean distance from the behaviour flow at the same tick, and mean Q (NaN where
-        not computed).
+    displacement, promised : list of ndarray
+        (ticks + 1,) each, for each trace: mean distance from the behaviour particles of the same noise at the same tick, and
+        mean Q of all particles (NaN where not computed).
     """
 
     question: Question
     traces: list[Trace]
     numbers: list[Numbers]
-    shift: list[np.ndarray]
-    q: list[np.ndarray]
+    displacement: list[np.ndarray]
+    promised: list[np.ndarray]
 
 
 def behaviour_of(rule: Rule) -> Rule:
@@ -122,9 +122,9 @@ class Home:
     reference: Any
     critic: Any
     trace: Trace
-    support: Support
+    variety: Variety
     numbers: Numbers
-    q: np.ndarray
+    promised: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ class Steered:
     home: Home
     trace: Trace
     numbers: Numbers
-    shift: np.ndarray
-    q: np.ndarray
+    displacement: np.ndarray
+    promised: np.ndarray
 
 
 class Scene:
@@ -171,8 +171,8 @@ class Scene:
             question,
             [first.trace, *(made.trace for made in steered)],
             [first.numbers, *(made.numbers for made in steered)],
-            [np.zeros(len(first.trace.positions)), *(made.shift for made in steered)],
-            [first.q, *(made.q for made in steered)],
+            [np.zeros(len(first.trace.positions)), *(made.displacement for made in steered)],
+            [first.promised, *(made.promised for made in steered)],
         )
 
     def _home(
@@ -185,14 +185,14 @@ class Scene:
         )
         if kept is not None and kept.critic is parts.critic:
             return kept
+        flat = shared_noise(question.seed, total, 1, parts.action_dim)
         if kept is not None:  # the peak was moved: the flow is the same, what it earns is not
-            trace, support = replace(kept.trace, q=final_q(kept.trace, behaviour, parts)), kept.support
+            trace, variety = replace(kept.trace, q=final_q(kept.trace, behaviour, parts)), kept.variety
         else:
-            flat = shared_noise(question.seed, total, 1, parts.action_dim)
             trace = steer(behaviour, parts, state.expand(total, -1), flat, question.seed)
-            support = Support.around(trace.actions, task)
-        numbers = measure(trace, trace, parts, task, support)
-        return Home(key, parts.reference, parts.critic, trace, support, numbers, climb(trace, parts, state))
+            variety = Variety.around(trace.actions, task)
+        numbers = measure(trace, trace, behaviour, flat.choice, parts, task, variety)
+        return Home(key, parts.reference, parts.critic, trace, variety, numbers, climb(trace, parts, state))
 
     def _steer(
         self, rule: Rule, home: Home, size: tuple[int, int], question: Question, parts: Parts, task: Any, state: Tensor
@@ -205,7 +205,7 @@ class Scene:
         trace = steer(rule, parts, state.expand(groups, -1), noise, question.seed)
         if not torch.isfinite(trace.positions).all():
             raise ValueError("the particles ran off to infinity; a smaller strength or step size keeps them finite")
-        numbers = measure(trace, home.trace, parts, task, home.support)
+        numbers = measure(trace, home.trace, rule, noise.choice, parts, task, home.variety)
         return Steered(rule, home, trace, numbers, drift(trace, home.trace), climb(trace, parts, state))
 
 

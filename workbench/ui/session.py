@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 import torch
 
+from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import find_rule
 from workbench.engine.training.plan import extra_parts
@@ -37,11 +38,11 @@ class Status:
     left : float
         Seconds; NaN while unknown.
     part : str
-        The further part that is being trained; "" for the task's own policy.
+        The learned part that is being trained; "" for the task's own policy.
     stopped : bool
         It was cancelled.
     base : Parts or None
-        The policy without further parts.
+        The policy without learned parts.
     wanted, refused : WeakSet
         Who waits for it, and who cancelled it.
     cancelled : bool
@@ -77,11 +78,11 @@ def built_in_parts(task: Any, report: Callable[[float], None]) -> Parts:
             return trained
 
 
-def train_further(source: Source, parts: Parts, part: str, report: Report) -> Parts:
+def train_part(source: Source, parts: Parts, part: str, report: Report) -> Parts:
     """``parts`` of a source with one part more, trained against them on the source's own data, or found on disk."""
-    from workbench.engine.training.quick import quick_further
+    from workbench.engine.training.quick import quick_part
 
-    training = quick_further(parts, part, source.data, source.config())
+    training = quick_part(parts, part, source.data, source.config())
     while True:
         try:
             found = next(training)
@@ -89,6 +90,15 @@ def train_further(source: Source, parts: Parts, part: str, report: Report) -> Pa
             made: Parts = end.value
             return made
         report(*(0.0, float("nan")) if found is None else (found.step / found.total, found.eta_seconds))
+
+
+def data_near(source: Source) -> DataSupport | None:
+    """The data of a source, ready to be asked how near its actions are; None where they are not here any more."""
+    try:
+        return DataSupport(source.data())
+    except (ValueError, OSError) as error:
+        log.info("support of %s is not measured: %s", source.name, error)
+        return None
 
 
 class ClosingError(Exception):
@@ -114,11 +124,11 @@ class Cache:
     def __init__(
         self,
         build: Callable[[Any, Callable[[float], None]], Parts] = built_in_parts,
-        further: Callable[[Source, Parts, str, Report], Parts] = train_further,
+        further: Callable[[Source, Parts, str, Report], Parts] = train_part,
     ) -> None:
         self._build, self._further = build, further
         self._parts: dict[tuple[str, str], Status] = {}
-        self._turn = threading.Lock()  # one further part at a time: the pages need the other cores
+        self._turn = threading.Lock()  # one learned part at a time: the pages need the other cores
         self._status: dict[str, Status] = {}
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -154,7 +164,7 @@ class Cache:
         return thread
 
     def ready(self, name: str, needs: tuple[str, ...], who: object, train: bool = True) -> Status:
-        """As `status`, but with the further parts among ``needs`` too, which are trained in the background, one by one.
+        """As `status`, but with the learned parts among ``needs`` too, which are trained in the background, one by one.
 
         Parameters
         ----------
@@ -188,7 +198,7 @@ class Cache:
         return made
 
     def cancel(self, name: str, part: str, who: object) -> None:
-        """``who`` no longer waits for a further part; when nobody does, its training stops."""
+        """``who`` no longer waits for a learned part; when nobody does, its training stops."""
         with self._lock:
             made = self._parts.get((name, part))
             if made is not None:
@@ -235,7 +245,8 @@ class Cache:
         torch.set_num_threads(1)  # networks of 64 units: a second thread on a busy machine made this seven times slower
         try:
             with contained(f"the policy '{source.name}'"):
-                status.parts = self._build(source.task, report) if source.run is None else source.parts()
+                made = self._build(source.task, report) if source.run is None else source.parts()
+                status.parts = replace(made, data=data_near(source))
         except ClosingError:
             status.error = "the server is stopping"
         except Exception as error:  # whatever it was, the page must say it instead of loading for ever
@@ -245,7 +256,7 @@ class Cache:
             torch.set_num_threads(threads)
 
     def _add(self, source: Source, status: Status, made: Status) -> None:
-        """Train one further part, and add it to the parts that everybody sees."""
+        """Train one learned part, and add it to the parts that everybody sees."""
 
         def report(progress: float, left: float) -> None:
             if self._closing or made.cancelled:

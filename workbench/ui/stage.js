@@ -5,9 +5,10 @@ function makeStage(parent) {
   const mark = element("canvas", "wb-glyph", head), heads = element("div", "", head)
   const title = element("h2", "", heads), subtitle = element("p", "", heads)
   const frame = element("div", "wb-frame", card), canvas = element("canvas", "wb-canvas", frame)
-  const over = makeOver(frame), readout = element("output", "wb-readout", frame), numbers = element("dl", "wb-numbers", card)
+  const over = makeOver(frame), readout = element("output", "wb-readout", frame)
+  const where = element("p", "wb-where", card), numbers = element("dl", "wb-numbers", card)
   const words = element("output", "wb-words", frame)
-  return {card, mark, title, subtitle, frame, canvas, over, readout, numbers, words}
+  return {card, mark, title, subtitle, frame, canvas, over, readout, where, numbers, words}
 }
 
 function showNumbers(list, numbers) {
@@ -234,6 +235,7 @@ export function render({model, el}) {
       stage.canvas.setAttribute("role", model.peak.length ? "application" : "img")
       if (model.peak.length) stage.canvas.tabIndex = 0
       stage.canvas.setAttribute("aria-label", `${spec.title}: ${spec.numbers.map(([name, value]) => `${name} ${value}`).join(", ")}${model.peak.length ? ". Arrow keys move the reward's peak" : ""}`)
+      stage.where.textContent = spec.where
       showNumbers(stage.numbers, spec.numbers)
     })
     root.dataset.version = frame.header.version

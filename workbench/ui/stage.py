@@ -14,12 +14,15 @@ import numpy as np
 import param
 from panel.custom import JSComponent
 
+from workbench.engine.glossary import HERE as SHOWN_STATE
+from workbench.engine.glossary import TERM
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.floor import Floor
 from workbench.plots.lines import positions_of
 from workbench.plots.palette import DIFFERENCE_RAMP, VALUE_RAMP, Look, look, second_look
 from workbench.ui.frames import figure, pack
+from workbench.ui.measured import COMPARED
 from workbench.ui.room import Play, plan
 from workbench.ui.scene import EXTENT, Answer, Numbers
 
@@ -30,6 +33,9 @@ STYLE = (HERE / "stage.css").read_text(encoding="utf-8")
 def script(*names: str) -> str:
     """Scripts of this folder as one module."""
     return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+
+
+NUMBERS_AT = f"{SHOWN_STATE[0].upper()}{SHOWN_STATE[1:]}"  # above the numbers under a stage
 
 
 class Stages(JSComponent):
@@ -80,60 +86,41 @@ def looks_of(traces: list[Trace]) -> list[Look]:
 
 
 def number_rows(numbers: Numbers, play: Play | None, task_pays: bool, ending: str, groups: int) -> list[list[str]]:
-    """Name, value and meaning of each number under a stage.
+    """Name, value and meaning of each number under a stage, as the glossary has them.
 
     ``task_pays`` says that the true reward is known; ``ending`` names the kind of episodes that are counted, "" without any;
     ``groups`` is the number of independent groups of particles.
     """
+
+    def row(key: str, value: str, more: str = "") -> list[str]:
+        return [TERM[key].short, value, f"{TERM[key].hint}{more}"]
+
+    promised = row("state.promised", figure(numbers.promised))
     if task_pays:
-        assert numbers.true_reward is not None
-        first = [
-            ("True reward", figure(numbers.true_reward), "mean reward that the chosen actions really earn"),
-            ("Q estimate", figure(numbers.q), "mean value that the critic gives to the chosen actions, task units"),
-            ("Q − truth", figure(numbers.q - numbers.true_reward), "above zero, the critic promises too much"),
-        ]
+        assert numbers.earned is not None
+        assert numbers.gap is not None
+        first = [row("state.earned", figure(numbers.earned)), promised, row("state.gap", figure(numbers.gap))]
     else:
         digits = 2 if play is None or abs(play.mean) < 100 else 0
         mean = "…" if play is None else f"{figure(play.mean, digits)} ± {figure(play.error, digits)}"
         share = "…" if play is None else f"{play.share:.0%}"
-        first = [
-            ("Q estimate", figure(numbers.q), "mean value that the critic gives to the chosen actions, task units")
-        ]
+        first = [promised]
         if ending:
-            meaning = "mean return of episodes from where the agent stands, with its 95% interval"
-            first = [("Return", mean, meaning), *first]
-            first.append((ending.capitalize(), share, f"share of those episodes with this ending: {ending}"))
-    sure = (
-        f"±{numbers.shift_error:.2g} is its standard error over the {groups} independent draws of this one noise seed"
-    )
+            first = [row("state.return", mean), promised]
+            first.append([ending.capitalize(), share, f"share of those episodes with this ending: {ending}"])
+    sure = f"; ±{numbers.displacement_error:.2g} is its standard error over the {groups} independent draws of this noise seed"
     if groups < 2:
-        sure = "one group of particles: draw more of them to see how far another noise seed would be"
-    rows = [
+        sure = "; one group of particles: draw more of them to see how far another noise seed would be"
+    support = "–" if numbers.support is None else f"{numbers.support:.0%}"
+    kept = f"{numbers.covered:.0%}" if numbers.modes is None else f"{numbers.covered:.0f} of {numbers.modes}"
+    return [
         *first,
-        (
-            "Budget",
-            figure(numbers.budget),
-            "budget used: mean length of the critic's pushes along a particle's way, action units",
-        ),
-        (
-            "Shift",
-            figure(numbers.shift),
-            f"mean distance of all particles from where the behaviour flow takes the same noise, action units; {sure}",
-        ),
-        (
-            "W2",
-            figure(numbers.w2),
-            "sliced Wasserstein-2 distance of the chosen actions from the behaviour flow's, action units",
-        ),
-        ("In support", f"{numbers.support:.0%}", "share of the chosen actions that lie where the data are"),
+        row("state.transport", figure(numbers.transport)),
+        row("state.displacement", figure(numbers.displacement), sure),
+        row("state.shift", figure(numbers.shift), f"; of the first {COMPARED} chosen actions at most"),
+        row("state.support", support, "" if numbers.support is not None else "; the data are not at hand here"),
+        row("state.coverage" if numbers.modes is None else "state.modes", kept),
     ]
-    if numbers.modes is None:
-        meaning = "share of the behaviour's actions that have a chosen action near: falls when the variety is lost"
-        rows.append(("Coverage", f"{numbers.covered:.0%}", meaning))
-    else:
-        meaning = "modes of the data that at least 2% of the chosen actions are in: falls when the variety is lost"
-        rows.append(("Modes", f"{numbers.covered:.0f} of {numbers.modes}", meaning))
-    return [list(row) for row in rows]
 
 
 def subtitle_of(trace: Trace) -> str:
@@ -207,9 +194,8 @@ def frame_of(answer: Answer, plays: list[Play] | None, version: int, selected: i
                 "count": positions.shape[1],
                 "single": trace.positions.shape[2] == 1,
                 "terms": names,
-                "numbers": number_rows(
-                    numbers, play, numbers.true_reward is not None, ending, trace.positions.shape[1]
-                ),
+                "where": NUMBERS_AT,
+                "numbers": number_rows(numbers, play, numbers.earned is not None, ending, trace.positions.shape[1]),
             }
         )
     line = answer.traces[0].positions.shape[-1] == 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Literal, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 OutOfBounds = Literal["refuse", "clip"]
@@ -90,6 +91,11 @@ class Transitions:
             digest.update(f"{item.name}{array.dtype}{array.shape}".encode())
             digest.update(array.tobytes())
         return digest.hexdigest()
+
+    def sample_states(self, seed: int, count: int = 256) -> Tensor:
+        """Observations (count, S) drawn evenly from all rows, so over whole episodes; the same ones for a seed."""
+        rows = np.random.default_rng(seed).integers(0, len(self), count)
+        return torch.from_numpy(self.observations[rows])
 
 
 def make_transitions(

@@ -1,4 +1,4 @@
-"""Evaluate a rule on a task: return, success, shift, support, coverage, value gap and cost in one object."""
+"""Evaluate a rule on a task: return, success, shift, support, coverage, the critic's error and cost in one object."""
 
 from __future__ import annotations
 
@@ -9,17 +9,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.engine.glossary import VERSION
 from workbench.engine.metrics.cost import network_evaluations, seconds_alone
 from workbench.engine.metrics.coverage import Coverage, measure_coverage
 from workbench.engine.metrics.intervals import Interval, bootstrap_mean
 from workbench.engine.metrics.mmd import MmdBound, mmd_bound
 from workbench.engine.metrics.shift import Clouds, Shift, draw_clouds, shift_between
-from workbench.engine.metrics.support import DataSupport, Support
-from workbench.engine.models.parts import Parts
+from workbench.engine.metrics.support import Support
+from workbench.engine.metrics.visited import (
+    Home,
+    OccupancyShift,
+    Source,
+    States,
+    Watcher,
+    behaviour_episodes,
+    behaviour_states,
+    is_kept,
+    keep,
+    occupancy_shift,
+    scale_of,
+)
+from workbench.engine.models.parts import KnowsData, Parts
 from workbench.engine.steering.protocol import Rule
+from workbench.engine.steering.rules.bc import BC
 from workbench.engine.tasks.modes import KnowsModes
 from workbench.engine.tasks.protocol import Task
-from workbench.engine.tasks.rollout import Episodes, Tick, rollout
+from workbench.engine.tasks.rollout import Episodes, Tick, Watch, rollout
 
 SHIFT_STATES, SHIFT_DRAWS = 64, 32
 
@@ -28,6 +43,8 @@ SHIFT_STATES, SHIFT_DRAWS = 64, 32
 class Evaluation:
     """The result of `evaluate`; `as_dict` is what ``workbench evaluate --json`` prints.
 
+    `workbench.engine.glossary` says what each number is, and what it hides.
+
     Attributes
     ----------
     task, rule : str
@@ -35,15 +52,28 @@ class Evaluation:
     episodes, seed : int
     returns, success : Interval
         Undiscounted episode return in task units; share of episodes that reached the goal.
-    shift : Shift
-    transport : MmdBound or None
-        For rules that VGF's bound on MMD² is about: the two beside each other.
-    q_estimate : float or None
+    gain : Interval
+        Return minus that of the behaviour policy's episodes from the same starts and noise, paired.
+    promised : Interval or None
         The critic's own value of the first actions, task units; None without a critic.
-    q_gap : float or None
-        ``q_estimate`` minus their discounted Monte-Carlo return: above 0 the critic is over-optimistic.
-    q_gap_interval : Interval or None
-        The same with its interval over episodes, estimate and return of each start state paired.
+    earned : Interval
+        The discounted return that came of the same first actions, task units.
+    gap : Interval or None
+        ``promised`` minus ``earned``, paired: above 0 the critic is over-optimistic.
+    transport : float
+        Mean length of the way that the critic's pushes take a particle, action units.
+    shift : Shift
+        At states that the behaviour policy visits, the same ones for every rule.
+    own_shift : Shift
+        The same at states that the steered policy visits (without likelihoods).
+    occupancy : OccupancyShift
+        Distance between the states that the steered and the behaviour policy visit.
+    states_from : {"dataset", "behaviour episodes", "given"}
+        Where the states of ``shift``, ``transport``, ``support`` and ``mmd_bound`` are from.
+    states : int
+        How many they are.
+    mmd_bound : MmdBound or None
+        For rules that VGF's bound on MMD² is about: the two beside each other.
     support : Support or None
         Where the data are given.
     coverage : Coverage or None
@@ -67,11 +97,17 @@ class Evaluation:
     seed: int
     returns: Interval
     success: Interval
+    gain: Interval
+    promised: Interval | None
+    earned: Interval
+    gap: Interval | None
+    transport: float
     shift: Shift
-    transport: MmdBound | None
-    q_estimate: float | None
-    q_gap: float | None
-    q_gap_interval: Interval | None
+    own_shift: Shift
+    occupancy: OccupancyShift
+    states_from: Source
+    states: int
+    mmd_bound: MmdBound | None
     support: Support | None
     coverage: Coverage | None
     chunk: int
@@ -82,10 +118,10 @@ class Evaluation:
     record: Episodes
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain types, ready for JSON."""
-        shift = asdict(self.shift)
-        budget = shift.pop("budget")
+        """Plain types, ready for JSON; the numbers by their keys in the glossary."""
+        own = self.own_shift.as_dict()
         return {
+            "version": VERSION,
             "task": self.task,
             "rule": self.rule,
             "settings": self.settings,
@@ -93,14 +129,18 @@ class Evaluation:
             "seed": self.seed,
             "return": self.returns.as_dict(),
             "success": self.success.as_dict(),
-            "shift": shift,
-            "budget": budget,
-            "transport": None if self.transport is None else asdict(self.transport),
-            "q_estimate": self.q_estimate,
-            "q_gap": self.q_gap,
-            "q_gap_interval": None if self.q_gap_interval is None else self.q_gap_interval.as_dict(),
-            "support": None if self.support is None else asdict(self.support),
-            "coverage": None if self.coverage is None else asdict(self.coverage),
+            "gain": self.gain.as_dict(),
+            "promised": _plain(self.promised),
+            "earned": self.earned.as_dict(),
+            "gap": _plain(self.gap),
+            "transport": self.transport,
+            "shift": self.shift.as_dict(),
+            "own_shift": {name: own[name] for name in ("displacement", "w2", "w2_interval", "w2_floor")},
+            "occupancy": asdict(self.occupancy),
+            "states": {"from": self.states_from, "count": self.states},
+            "mmd_bound": _plain(self.mmd_bound),
+            "support": _plain(self.support),
+            "coverage": _plain(self.coverage),
             "chunk": self.chunk,
             "network_evaluations": self.network_evaluations,
             "network_evaluations_per_action": self.network_evaluations / self.chunk,
@@ -118,9 +158,13 @@ def evaluate(
     seed: int,
     probes: Tensor | None = None,
     tick: Tick | None = None,
-    data: DataSupport | None = None,
+    data: KnowsData | None = None,
+    watch: Watch | None = None,
 ) -> Evaluation:
     """Play episodes and measure everything that can be had.
+
+    The behaviour policy's episodes from the same starts are played too, once for all rules that are evaluated with the same
+    parts, task and seed.
 
     Parameters
     ----------
@@ -128,14 +172,17 @@ def evaluate(
     episodes : int
         At least 1.
     seed : int
-        Fixes starts and noise. Choose a budget on one seed and report it on another.
+        Fixes starts and noise. Choose a strength on one seed and report it on another.
     probes : Tensor, optional
-        (P, S) states at which shift is measured (the first 64); the episodes' start states without it.
+        (P, S) other states at which shift is measured (the first 64). Without it they are `behaviour_states`: the same for
+        every rule, so that a rule cannot look harmless by being silent where an episode starts.
     tick : callable, optional
         ``tick(finished, episodes)``, for a progress bar.
-    data : DataSupport, optional
-        The dataset, made ready once for many evaluations; without it ``support`` stays empty. Of an action chunk the first step
-        is compared with the data's actions.
+    data : KnowsData, optional
+        The dataset (`DataSupport`), made ready once for many evaluations; ``parts.data`` without it, and where that is missing
+        too ``support`` stays empty. Of an action chunk the first step is compared with the data's actions.
+    watch : callable, optional
+        As for `rollout`: sees the steered episodes as they are played.
 
     Raises
     ------
@@ -144,16 +191,32 @@ def evaluate(
     """
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, got {episodes}")
+    unsteered = type(rule) is BC and rule.pick == "uniform"
+    twice = not unsteered and not is_kept(parts, task, episodes, seed, rule)
+    home = behaviour_episodes(parts, task, episodes, seed, rule, _half(tick, 0)) if twice else None
     path: list[np.ndarray] = []
+    watcher = Watcher(parts.chunk)
 
-    def watch(observations: np.ndarray, moved: np.ndarray) -> None:
-        path.append(observations.copy())
+    def see(observations: np.ndarray, moved: np.ndarray) -> None:
+        watcher(observations, moved)
+        if isinstance(task, KnowsModes):
+            path.append(observations.copy())
+        if watch is not None:
+            watch(observations, moved)
 
-    played = rollout(rule, parts, task, episodes, seed, tick, watch if isinstance(task, KnowsModes) else None)
-    if probes is None:
-        probes = played.starts_tensor(parts)
-    probes = probes[:SHIFT_STATES]
-    clouds = draw_clouds(rule, parts, probes, SHIFT_DRAWS, torch.Generator(probes.device).manual_seed(seed))
+    played = rollout(rule, parts, task, episodes, seed, _half(tick, 1) if twice else tick, see)
+    visited = watcher.visited
+    if unsteered:
+        home = keep(parts, task, episodes, seed, rule, Home(played, visited))
+    elif home is None:
+        home = behaviour_episodes(parts, task, episodes, seed, rule)
+    where, data = behaviour_states(parts, task), data or parts.data
+    scale = scale_of(where.rows)
+    if probes is not None:
+        where = States(probes.to(parts.device), "given")
+    rows = where.rows[:SHIFT_STATES]
+    own = torch.from_numpy(visited.sample(SHIFT_STATES, seed)).to(parts.device)
+    clouds, here = (_clouds(rule, parts, states, seed) for states in (rows, own))
     gaps = played.q_first - played.discounted if np.isfinite(played.q_first).all() else None
     return Evaluation(
         task=task.info.name,
@@ -163,25 +226,45 @@ def evaluate(
         seed=seed,
         returns=bootstrap_mean(played.returns, seed),
         success=bootstrap_mean(played.success.astype(np.float64), seed),
-        shift=shift_between(clouds, rule, parts, probes, seed),
-        transport=mmd_bound(rule, parts, probes, torch.Generator(probes.device).manual_seed(seed)),
-        q_estimate=None if gaps is None else float(played.q_first.mean()),
-        q_gap=None if gaps is None else float(gaps.mean()),
-        q_gap_interval=None if gaps is None else bootstrap_mean(gaps, seed),
-        support=None if data is None else support_of(clouds, data, parts, probes),
+        gain=bootstrap_mean(played.returns - home.record.returns, seed),
+        promised=None if gaps is None else bootstrap_mean(played.q_first, seed),
+        earned=bootstrap_mean(played.discounted, seed),
+        gap=None if gaps is None else bootstrap_mean(gaps, seed),
+        transport=clouds.transport,
+        shift=shift_between(clouds, rule, parts, rows, seed),
+        own_shift=shift_between(here, rule, parts, own, seed, likelihood=False),
+        occupancy=occupancy_shift(visited, home.visited, scale, seed),
+        states_from=where.source,
+        states=len(rows),
+        mmd_bound=mmd_bound(rule, parts, rows, torch.Generator(rows.device).manual_seed(seed)),
+        support=None if data is None else support_of(clouds, data, parts, rows),
         coverage=_coverage(task, path, played) if isinstance(task, KnowsModes) else None,
         chunk=parts.chunk,
-        network_evaluations=network_evaluations(rule, parts, probes[0]),
+        network_evaluations=network_evaluations(rule, parts, rows[0]),
         ms_per_action=1e3 * played.seconds_per_action,
         ms_per_decision=1e3 * played.seconds_per_decision,
-        ms_alone=1e3 * seconds_alone(rule, parts, probes[0]),
+        ms_alone=1e3 * seconds_alone(rule, parts, rows[0]),
         record=played,
     )
 
 
-def support_of(clouds: Clouds, data: DataSupport, parts: Parts, probes: Tensor) -> Support:
-    """How near the actions chosen at ``probes`` (B, S) are to the data; of an action chunk the first step."""
-    return data.measure(probes.cpu().numpy(), clouds.chosen[..., : parts.step_dim].cpu().numpy())
+def _clouds(rule: Rule, parts: Parts, states: Tensor, seed: int) -> Clouds:
+    return draw_clouds(rule, parts, states, SHIFT_DRAWS, torch.Generator(states.device).manual_seed(seed))
+
+
+def _half(tick: Tick | None, done: int) -> Tick | None:
+    """Progress of the behaviour policy's episodes (``done`` = 0) and of the rule's own after them (1), out of both."""
+    return None if tick is None else lambda finished, total: tick(done * total + finished, 2 * total)
+
+
+def _plain(value: Any) -> Any:
+    return None if value is None else asdict(value)
+
+
+def support_of(clouds: Clouds, data: KnowsData, parts: Parts, states: Tensor) -> Support:
+    """How near the actions chosen at ``states`` (B, S) are to the data; of an action chunk the first step."""
+    found: Support = data.measure(states.cpu().numpy(), clouds.chosen[..., : parts.step_dim].cpu().numpy())
+    return found
 
 
 def _coverage(task: KnowsModes, path: list[np.ndarray], played: Episodes) -> Coverage:

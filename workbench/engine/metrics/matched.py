@@ -1,7 +1,7 @@
 """Methods compared at the same measured shift, and not only each at its best.
 
-A nominal budget (w, L, N) means something else for every rule; the distance that actions really moved is the same
-quantity for all. Each method's budgets trace a curve of return against shift; it is read off between its points.
+A strength (w, L, N) means something else for every rule; the distance that actions really moved is the same
+quantity for all. Each method's strengths trace a curve of return against shift; it is read off between its points.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import isotonic_regression
 
-from workbench.engine.metrics.choose import Played, by_budget
+from workbench.engine.metrics.choose import Played, by_strength
 from workbench.engine.metrics.intervals import RESAMPLES, Interval, resampled_run_means
 
 APART = 1e-9  # shifts closer than this are one
 
 
 def return_at_shift(shifts: np.ndarray, returns: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Read a curve of return against shift, given at the budgets in growing order, at the shifts ``at`` (H,).
+    """Read a curve of return against shift, given at the strengths in growing order, at the shifts ``at`` (H,).
 
-    The shift of a larger budget counts as at least that of a smaller one: small reversals, which are noise, are levelled by
-    isotonic regression, and budgets with the same shift are averaged. Between the points runs the monotone cubic of
+    The shift of a larger strength counts as at least that of a smaller one: small reversals, which are noise, are levelled by
+    isotonic regression, and strengths with the same shift are averaged. Between the points runs the monotone cubic of
     Fritsch and Carlson (PCHIP): it rises between two points where the second is higher, and never past either of them.
 
     Parameters
@@ -57,8 +57,8 @@ def compare_at_shift(
 ) -> dict[str, list[Interval | None]]:
     """Return of each method at each of the shifts ``at``, with 95% intervals.
 
-    The bootstrap draws training seeds with replacement, the same ones for every budget and every method, and episodes of
-    each; shift and return of a budget are means over the training seeds drawn, and each resample reads its own curve.
+    The bootstrap draws training seeds with replacement, the same ones for every strength and every method, and episodes of
+    each; shift and return of a strength are means over the training seeds drawn, and each resample reads its own curve.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def compare_at_shift(
     at : sequence of float
         Shifts, in the unit in which they were measured.
     seeds : iterable of int
-        Evaluation seeds to use: those that no budget was chosen on.
+        Evaluation seeds to use: those that no strength was chosen on.
     seed : int
         Fixes the bootstrap.
     level : float
@@ -83,7 +83,33 @@ def compare_at_shift(
     ValueError
         Methods played by different runs or seeds, or a shift that is not a number.
     """
-    wanted, tables = set(seeds), {name: list(played) for name, played in methods.items()}
+    places = np.asarray(at, dtype=np.float64)
+    tables = _comparable(methods, set(seeds))
+    return {name: _intervals(*_read(table, places, set(seeds), seed), level) for name, table in tables.items()}
+
+
+def difference_at_shift(
+    methods: Mapping[str, Iterable[Played]],
+    against: str,
+    at: Sequence[float],
+    seeds: Iterable[int],
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, list[Interval | None]]:
+    """Return of each method minus that of the method ``against`` at each of the shifts ``at``, with 95% intervals.
+
+    Paired: in each resample both have drawn the same training seeds and episodes. Parameters and errors as for
+    `compare_at_shift`.
+    """
+    places = np.asarray(at, dtype=np.float64)
+    found = {name: _read(table, places, set(seeds), seed) for name, table in _comparable(methods, set(seeds)).items()}
+    whole, read = found[against]
+    return {name: _intervals(mine - whole, drawn - read, level) for name, (mine, drawn) in found.items()}
+
+
+def _comparable(methods: Mapping[str, Iterable[Played]], wanted: set[int]) -> dict[str, list[Played]]:
+    """The methods' episodes, once it is sure that all met the same starts and noise."""
+    tables = {name: list(played) for name, played in methods.items()}
     players = {name: {(p.run, p.seed) for p in table if p.seed in wanted} for name, table in tables.items()}
     for name, found in players.items():
         if found != next(iter(players.values())):
@@ -91,15 +117,16 @@ def compare_at_shift(
                 f"'{name}' and '{next(iter(players))}' were played by different training seeds or with different evaluation "
                 "seeds; methods are compared on the same start states and noise"
             )
-    return {name: _read(table, np.asarray(at, dtype=np.float64), wanted, seed, level) for name, table in tables.items()}
+    return tables
 
 
-def _read(played: list[Played], at: np.ndarray, seeds: set[int], seed: int, level: float) -> list[Interval | None]:
-    returns = by_budget(played, seeds)
-    shifts = by_budget([p._replace(returns=np.array([p.shift])) for p in played], seeds)
+def _read(played: list[Played], at: np.ndarray, seeds: set[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return at the shifts ``at`` (H,), and in each resample (resamples, H); NaN where it was not measured on both sides."""
+    returns = by_strength(played, seeds)
+    shifts = by_strength([p._replace(returns=np.array([p.shift])) for p in played], seeds)
     mean_shift = np.array([[run.mean() for run in runs] for runs in shifts.values()])  # (G, runs)
     if not np.isfinite(mean_shift).all():
-        raise ValueError("every budget needs its measured shift, a finite number, to be compared at matched shift")
+        raise ValueError("every strength needs its measured shift, a finite number, to be compared at matched shift")
     whole = return_at_shift(
         mean_shift.mean(1), np.array([np.mean([r.mean() for r in runs]) for runs in returns.values()]), at
     )
@@ -108,6 +135,10 @@ def _read(played: list[Played], at: np.ndarray, seeds: set[int], seed: int, leve
     times = np.stack([(drawn == i).sum(1) for i in range(count)], 1) / count  # (resamples, runs)
     means = np.stack([_resampled(runs, times, seed) for runs in returns.values()])
     read = np.stack([return_at_shift(s, r, at) for s, r in zip((mean_shift @ times.T).T, means.T, strict=True)])
+    return whole, read
+
+
+def _intervals(whole: np.ndarray, read: np.ndarray, level: float) -> list[Interval | None]:
     found: list[Interval | None] = []
     for h, value in enumerate(whole):
         column = read[:, h][np.isfinite(read[:, h])]
@@ -122,7 +153,7 @@ def _read(played: list[Played], at: np.ndarray, seeds: set[int], seed: int, leve
 def _resampled(runs: list[np.ndarray], times: np.ndarray, seed: int) -> np.ndarray:
     """Mean return (resamples,) of runs weighted by ``times`` (resamples, runs), their episodes drawn anew.
 
-    A run's draw is fixed by ``seed``: every budget and method loses and keeps the same episodes, which share starts and noise.
+    A run's draw is fixed by ``seed``: every strength and method loses and keeps the same episodes, which share starts and noise.
     """
     episodes = [resampled_run_means([run], np.random.default_rng((seed, i))) for i, run in enumerate(runs)]
     return np.asarray((times * np.stack(episodes, 1)).sum(1))

@@ -6,15 +6,16 @@ All distances are in action units, at the same states, from the same noise.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import ot
 import torch
 from torch import Tensor
 
+from workbench.engine.metrics.intervals import Interval, bootstrap_mean
 from workbench.engine.metrics.likelihood import EXACT_UP_TO, HiddenDerivative, log_likelihood
 from workbench.engine.metrics.mmd import bandwidth, unbiased_mmd2
 from workbench.engine.models.parts import Parts
@@ -30,7 +31,7 @@ LIKELY, PROBES = 4, 8  # actions per state whose likelihood is taken; probes of 
 
 @dataclass(frozen=True)
 class Shift:
-    """Measured shift and budget of a rule.
+    """Measured shift of a rule at a set of states.
 
     The chosen actions are compared with as many behaviour actions of the same noise: the chosen action's own twin where the
     pick does not look at Q (one particle, or a uniform pick), so that an unsteered policy reads exactly 0; else the first
@@ -43,7 +44,9 @@ class Shift:
     w2, sliced_w2 : float
         Exact and sliced Wasserstein-2 distance: the root of its square's mean over states. Where the two clouds are not twins,
         the square of ``w2_floor`` is taken off before the root (for ``sliced_w2`` its own); 0 where nothing is left. That is
-        exact for a translation; far above the floor it takes off a percent or two too much.
+        exact for a translation; far above the floor it takes off a percent or two too much. ``w2`` is what is called *the* shift.
+    w2_interval : Interval
+        ``w2`` with its 95% bootstrap interval over the states.
     w2_floor : float
         What two behaviour clouds of this size and pairing read by chance, by the exact distance. 0 for twins.
     mmd2 : float
@@ -51,19 +54,21 @@ class Shift:
     nll, nll_behaviour : float or None
         Mean negative log-likelihood, nats, of the chosen actions and of the behaviour's own under the behaviour flow: of the
         T-step policy itself to D = 8, of the continuous flow with Hutchinson's trace above. Their difference is the surprise that
-        steering adds. None where the flow's derivative cannot be had.
-    budget : float
-        Mean length of the pushes along a particle's way (transport budget, measured).
+        steering adds. None where the flow's derivative cannot be had, or was not asked for.
     """
 
     displacement: float
     w2: float
+    w2_interval: Interval
     w2_floor: float
     sliced_w2: float
     mmd2: float
     nll: float | None
     nll_behaviour: float | None
-    budget: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types, ready for JSON."""
+        return asdict(self)
 
 
 def wasserstein2(x: np.ndarray, y: np.ndarray) -> float:
@@ -95,22 +100,24 @@ class Clouds(NamedTuple):
         (B, R, D), behaviour actions of the same noise to compare them with.
     other : Tensor
         (B, R, D), behaviour actions that stand to ``home`` as ``chosen`` would if nothing were steered.
-    displacement, budget : float
+    displacement : float
         As in `Shift`.
+    transport : float
+        Mean length of the way that the pushes take a particle, action units.
     """
 
     chosen: Tensor
     home: Tensor
     other: Tensor
     displacement: float
-    budget: float
+    transport: float
 
 
 def draw_clouds(rule: Rule, parts: Parts, observations: Tensor, draws: int, generator: torch.Generator) -> Clouds:
     """Steer R = ``draws`` times at each of ``observations`` (B, S), and run the behaviour flow on the same noise."""
     noise = draw_noise(len(observations) * draws, rule.particles, parts.action_dim, generator, rule.extra_draws())
     at_once = draws * max(1, PAIRS // (draws * rule.particles**2))
-    far, budgets, clouds = [], [], []
+    far, lengths, clouds = [], [], []
     every = observations.repeat_interleave(draws, 0)
     for first in range(0, len(every), at_once):
         here = slice(first, first + at_once)
@@ -118,15 +125,28 @@ def draw_clouds(rule: Rule, parts: Parts, observations: Tensor, draws: int, gene
         trace = steer(rule, parts, rows, piece)
         behaviour = steer(BC(flow_steps=rule.flow_steps), parts, rows, piece).positions[-1]
         far.append((trace.positions[-1] - behaviour).norm(dim=-1))
-        budgets.append(trace.budget)
-        each = torch.arange(len(rows), device=rows.device)
-        own = behaviour[each, piece.choice.argmax(1)]  # what a uniform pick takes
-        clouds.append(torch.stack((trace.actions, own if _twins(rule) else behaviour[:, 0], own)))
+        lengths.append(trace.transport)
+        clouds.append(torch.stack((trace.actions, *compared(rule, behaviour, piece.choice))))
     chosen, home, other = torch.cat(clouds, 1).unflatten(1, (-1, draws))
-    return Clouds(chosen, home, other, float(torch.cat(far).mean()), float(torch.cat(budgets).mean()))
+    return Clouds(chosen, home, other, float(torch.cat(far).mean()), float(torch.cat(lengths).mean()))
 
 
-def _twins(rule: Rule) -> bool:
+def compared(rule: Rule, behaviour: Tensor, choice: Tensor) -> tuple[Tensor, Tensor]:
+    """Behaviour actions (B, D) to compare the chosen ones with, and as many that a uniform pick would take.
+
+    Parameters
+    ----------
+    rule : Rule
+    behaviour : Tensor
+        (B, N, D), where the behaviour flow takes the rule's own noise.
+    choice : Tensor
+        (B, N), the noise of a uniform pick.
+    """
+    own = behaviour[torch.arange(len(behaviour), device=behaviour.device), choice.argmax(1)]
+    return (own if twins(rule) else behaviour[:, 0]), own
+
+
+def twins(rule: Rule) -> bool:
     """Whether the pick does not look at Q, so that the chosen action's own twin is a plain behaviour action."""
     return rule.particles == 1 or rule.pick == "uniform"
 
@@ -148,35 +168,70 @@ def measure_shift(rule: Rule, parts: Parts, observations: Tensor, draws: int, se
     return shift_between(draw_clouds(rule, parts, observations, draws, generator), rule, parts, observations, seed)
 
 
-def shift_between(clouds: Clouds, rule: Rule, parts: Parts, observations: Tensor, seed: int) -> Shift:
-    """`measure_shift` on clouds that are there already; ``seed`` fixes the directions of sliced W2 and Hutchinson's probes."""
-    w2, floor = _distance(clouds, _twins(rule), wasserstein2)
-    sliced_w2, _ = _distance(clouds, _twins(rule), partial(sliced_wasserstein2, seed=seed))
+def shift_between(
+    clouds: Clouds, rule: Rule, parts: Parts, observations: Tensor, seed: int, likelihood: bool = True
+) -> Shift:
+    """`measure_shift` on clouds that are there already; ``seed`` fixes the directions of sliced W2 and Hutchinson's probes.
+
+    ``likelihood=False`` leaves out what costs most, the negative log-likelihoods.
+    """
+    exact, floor = shift_distance(clouds.chosen, clouds.home, None if twins(rule) else clouds.other, seed)
+    sliced, _ = shift_distance(
+        clouds.chosen,
+        clouds.home,
+        None if twins(rule) else clouds.other,
+        seed,
+        partial(sliced_wasserstein2, seed=seed),
+    )
     chosen, home = clouds.chosen.double(), clouds.home.double()
     several = chosen.shape[1] > 1
-    nll, nll_behaviour = _surprise(rule, parts, observations, clouds, seed)
+    nll, nll_behaviour = _surprise(rule, parts, observations, clouds, seed) if likelihood else (None, None)
     return Shift(
         displacement=clouds.displacement,
-        w2=w2,
+        w2=exact.mean,
+        w2_interval=exact,
         w2_floor=floor,
-        sliced_w2=sliced_w2,
+        sliced_w2=sliced.mean,
         mmd2=float(unbiased_mmd2(chosen, home, bandwidth(home)).mean()) if several else 0.0,
         nll=nll,
         nll_behaviour=nll_behaviour,
-        budget=clouds.budget,
     )
 
 
-def _distance(clouds: Clouds, twins: bool, distance: Callable[[np.ndarray, np.ndarray], float]) -> tuple[float, float]:
-    """Root mean square distance over states, less the floor that chance gives, and that floor."""
-    raw = _mean_square(clouds.chosen, clouds.home, distance)
-    floor = 0.0 if twins else _mean_square(clouds.other, clouds.home, distance)
-    return float(np.sqrt(max(raw - floor, 0.0))), float(np.sqrt(floor))
+def shift_distance(
+    chosen: Tensor,
+    home: Tensor,
+    other: Tensor | None,
+    seed: int = 0,
+    distance: Callable[[np.ndarray, np.ndarray], float] = wasserstein2,
+) -> tuple[Interval, float]:
+    """Root mean square distance over states between chosen and behaviour actions, less the floor of chance; and that floor.
+
+    Every shift that is shown anywhere comes from here.
+
+    Parameters
+    ----------
+    chosen, home : Tensor
+        (B, R, D) each.
+    other : Tensor or None
+        (B, R, D) behaviour actions that are to ``home`` what ``chosen`` would be if nothing were steered; None for twins, whose
+        distance is 0 then and which need no floor.
+    seed : int
+        Of the bootstrap over states.
+    distance : callable
+        Between two clouds (R, D).
+    """
+    raw = _squares(chosen, home, distance)
+    floors = np.zeros_like(raw) if other is None else _squares(other, home, distance)
+    each = bootstrap_mean(raw - floors, seed)
+    root = Interval(*(float(np.sqrt(max(value, 0.0))) for value in (each.mean, each.low, each.high)))
+    return root, float(np.sqrt(floors.mean()))
 
 
-def _mean_square(x: Tensor, y: Tensor, distance: Callable[[np.ndarray, np.ndarray], float]) -> float:
+def _squares(x: Tensor, y: Tensor, distance: Callable[[np.ndarray, np.ndarray], float]) -> np.ndarray:
+    """Squared distances (B,)."""
     pairs = zip(x.double().cpu().numpy(), y.double().cpu().numpy(), strict=True)
-    return float(np.mean([distance(a, b) ** 2 for a, b in pairs]))
+    return np.array([distance(a, b) ** 2 for a, b in pairs])
 
 
 def _surprise(

@@ -16,6 +16,7 @@ from workbench.engine.data.transitions import Transitions
 
 STATES, NEAREST = 64, 5
 CALIBRATION = 512  # rows of the data whose own distances say what is usual
+KEPT = 128  # states whose neighbours are remembered
 INSIDE = 0.95  # share of the data's own actions that count as inside
 
 
@@ -69,6 +70,9 @@ class DataSupport:
         self._actions = data.actions.astype(np.float64)
         # a median split would recurse without end on many equal states
         self._tree = cKDTree(data.observations / self._scale, balanced_tree=False, compact_nodes=False)
+        self._near: dict[
+            tuple[bytes, int], cKDTree
+        ] = {}  # of the latest states: a page asks at the same one again and again
         rows = np.random.default_rng(seed).permutation(len(data))[:CALIBRATION]
         # a row finds itself first, at distance 0: ask for one neighbour more, in both spaces
         self.own = self._distances(data.observations[rows], data.actions[rows, None], spare=1)[:, 0]
@@ -85,11 +89,21 @@ class DataSupport:
 
     def _distances(self, observations: np.ndarray, actions: np.ndarray, spare: int) -> np.ndarray:
         states, which = np.unique(observations, axis=0, return_inverse=True)
-        points, rows = states / self._scale, len(self._actions)
-        reach, _ = self._tree.query(points, k=[min(self._states + spare, rows)])
         found = np.empty(actions.shape[:2])
-        for i, hood in enumerate(self._tree.query_ball_point(points, reach[:, 0] * (1 + 1e-9))):
-            here, k = which.ravel() == i, min(self.nearest + spare, len(hood))
-            distance, _ = cKDTree(self._actions[hood]).query(actions[here].reshape(-1, actions.shape[2]), k=[k])
+        for i, state in enumerate(states):
+            here, near = which.ravel() == i, self._actions_near(state, spare)
+            distance, _ = near.query(actions[here].reshape(-1, actions.shape[2]), k=[min(self.nearest + spare, near.n)])
             found[here] = distance.reshape(-1, actions.shape[1])
         return found
+
+    def _actions_near(self, state: np.ndarray, spare: int) -> cKDTree:
+        """The data's actions at states like ``state`` (S,)."""
+        name = (state.tobytes(), spare)
+        if name not in self._near:
+            point = state / self._scale
+            reach, _ = self._tree.query(point, k=[min(self._states + spare, len(self._actions))])
+            hood = self._tree.query_ball_point(point, reach[0] * (1 + 1e-9))
+            while len(self._near) >= KEPT:
+                self._near.pop(next(iter(self._near)), None)
+            self._near[name] = cKDTree(self._actions[hood])
+        return self._near[name]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,6 +27,14 @@ class Critic(Protocol):
     """A critic: any callable Q(observations (M, S), actions (M, D)) -> (K, M) or (M,), differentiable in the action."""
 
     def __call__(self, observations: Tensor, actions: Tensor, /) -> Tensor: ...
+
+
+class KnowsData(Protocol):
+    """A dataset that can say how near its actions are."""
+
+    def measure(self, observations: np.ndarray, actions: np.ndarray) -> Any:
+        """Summarise the distances of ``actions`` (B, R, D) at ``observations`` (B, S) from the data's."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,12 @@ class Parts:
     extra : mapping of str to callable
         Further learned parts by the names that rules ask for (``needs``): "robust_critic", "one_step", …; on the command
         line ``workbench fit --rule NAME`` trains those of a rule.
+    behaviour_states : Tensor, optional
+        (P, S), not normalised: a fixed sample of the states that the behaviour policy visits, where shift is measured. Runs
+        bring rows of their dataset; without it `workbench.engine.metrics.visited.behaviour_states` plays the behaviour flow.
+    data : KnowsData, optional
+        The dataset, ready to be asked how near its actions are (`workbench.engine.metrics.support.DataSupport`); without it
+        support is not measured.
     """
 
     observation_dim: int
@@ -82,12 +97,20 @@ class Parts:
     discount: float = 0.99
     extra: Mapping[str, Any] = field(default_factory=dict)
     chunk: int = 1
+    behaviour_states: Tensor | None = None
+    data: KnowsData | None = None
 
     def __post_init__(self) -> None:
         if self.chunk < 1 or self.action_dim % self.chunk:
             raise ValueError(
                 f"action_dim = {self.action_dim} is not a chunk of {self.chunk} actions; it must be chunk times the "
                 "environment's own number of action dimensions"
+            )
+        states = self.behaviour_states
+        if states is not None and (states.dim() != 2 or states.shape[1] != self.observation_dim or len(states) < 1):
+            raise ValueError(
+                f"behaviour_states must be (P, S) with S = observation_dim = {self.observation_dim} and at least one row, "
+                f"got {tuple(states.shape)}"
             )
 
     @property

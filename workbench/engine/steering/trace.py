@@ -59,8 +59,8 @@ class Trace:
         return final[torch.arange(final.shape[0], device=final.device), self.picked]
 
     @property
-    def budget(self) -> Tensor:
-        """Transport budget measured on each particle, (B, N): the length of all pushes, in action units."""
+    def transport(self) -> Tensor:
+        """Length of the way that the critic's pushes take each particle, (B, N), action units."""
         return self.pushes.norm(dim=-1).sum(0)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -72,7 +72,7 @@ class Trace:
         out |= {
             "observations": self.observations.cpu().numpy(),
             "actions": self.actions.cpu().numpy(),
-            "budget": self.budget.cpu().numpy(),
+            "transport": self.transport.cpu().numpy(),
         }
         if self.q is not None:
             out["q"] = self.q.cpu().numpy()

@@ -11,12 +11,11 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_arrays
@@ -33,7 +32,6 @@ from workbench.engine.training.trainer import Trainer
 
 FORMAT = 1
 RUN_FILE = "run.json"
-PROBES = 256  # observations kept with the run, at which distribution shift is measured
 
 
 class CheckpointError(ValueError):
@@ -83,9 +81,9 @@ class Run:
         return self.arrays["probes"]
 
     def parts(self, device: torch.device | str = "cpu") -> Parts:
-        """The trained networks as `Parts` on ``device``."""
-        networks = _networks(self)
-        return networks.to(torch.device(device)).parts(self.config, self.trained)
+        """The trained networks as `Parts` on ``device``, with dataset states at which shift is measured."""
+        made = _networks(self).to(torch.device(device)).parts(self.config, self.trained)
+        return replace(made, behaviour_states=self.probes.to(device))
 
 
 def save_checkpoint(trainer: Trainer, folder: Path, task: str, online: Mapping[str, Any] | None = None) -> None:
@@ -100,7 +98,7 @@ def save_checkpoint(trainer: Trainer, folder: Path, task: str, online: Mapping[s
     """
     arrays = weights_of(trainer) | {"rng": trainer.generator.get_state()}
     arrays |= {f"adam.{name}": array for name, array in trainer.adam.arrays().items()}
-    arrays["probes"] = _probes(trainer.data, trainer.config.seed)
+    arrays["probes"] = trainer.data.sample_states(trainer.config.seed)
     content = save_arrays({name: array.detach().cpu().contiguous() for name, array in arrays.items()})
     digest = hashlib.sha256(content).hexdigest()
     state = f"state-{trainer.step_number:09d}-{digest[:8]}.safetensors"
@@ -222,12 +220,6 @@ def _networks(run: Run) -> Networks:
             f"the state file in {run.folder} lacks the array {error}; train again or restore a copy"
         ) from None
     return networks
-
-
-def _probes(data: Transitions, seed: int) -> Tensor:
-    """Draw 256 observations of the dataset, the same ones at every save."""
-    rows = np.random.default_rng(seed).integers(0, len(data), PROBES)
-    return torch.from_numpy(data.observations[rows])
 
 
 def _digest(record: dict[str, Any]) -> str:

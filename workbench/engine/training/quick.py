@@ -1,4 +1,4 @@
-"""Policies, and further parts for them, trained in seconds the first time and read from the user's cache afterwards."""
+"""Policies, and learned parts for them, trained in seconds the first time and read from the user's cache afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.training.checkpoint import FORMAT, CheckpointError, load_run, save_checkpoint
 from workbench.engine.training.config import FitConfig, make_config
 from workbench.engine.training.fit import Progress, fit
-from workbench.engine.training.further import Further, FurtherTrainer, fingerprint
+from workbench.engine.training.learned_part import LearnedPart, LearnedPartTrainer, fingerprint
 from workbench.engine.training.trainer import Trainer
 
 
@@ -74,7 +74,7 @@ def quick_parts(task: Trainable, seed: int = 0, folder: Path | None = None) -> G
     return trainer.parts()
 
 
-def quick_further(
+def quick_part(
     parts: Parts, name: str, data: Callable[[], Transitions], config: FitConfig, folder: Path | None = None
 ) -> Generator[Progress | None, None, Parts]:
     """Train the part ``name`` for ``parts``, or find what was trained for the same ones before.
@@ -82,7 +82,7 @@ def quick_further(
     Parameters
     ----------
     parts, name, config
-        As for `Further`, which says what is raised.
+        As for `LearnedPart`, which says what is raised.
     data : callable
         Makes the data when they are needed: ``data() -> Transitions``.
     folder : Path, optional
@@ -97,14 +97,14 @@ def quick_further(
     mark = fingerprint(parts)
     key = hashlib.sha256(json.dumps([FORMAT, mark, name, config.model_dump(mode="json")]).encode()).hexdigest()
     place = (user_cache_path("workbench") / "quick" if folder is None else folder) / f"{name}-{key[:24]}.safetensors"
-    further = Further(parts, config, name)
+    further = LearnedPart(parts, config, name)
     if mark and place.is_file():
         try:
             further.load(load_arrays(place.read_bytes()))
             return further.parts()
         except (SafetensorError, ValueError, OSError):
             pass  # damaged: train again
-    yield from fit(FurtherTrainer(data(), further), report_every=50)
+    yield from fit(LearnedPartTrainer(data(), further), report_every=50)
     if mark:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -89,7 +89,7 @@ class TDVGF(Loss):
         return (torch.randn(size, generator=generator, device=batch.actions.device),)
 
     def __call__(self, scene: Scene, batch: Batch, noise: tuple[Tensor, ...]) -> Losses:
-        """One scalar, ``critic``."""
+        """One scalar, ``critic_sum``: the sum over the members, as published; the other critics' ``critic`` is their mean."""
         nets, config, following = scene.networks, self.config, batch.next_observations
         with torch.no_grad():
             if noise:
@@ -104,5 +104,5 @@ class TDVGF(Loss):
             target = torch.addcmul(batch.rewards, batch.discounts, value)
         q = nets.critic(batch.observations, batch.actions)
         if config.td_loss == "square":
-            return {"critic": critic_loss(q, target, batch.valid)}
-        return {"critic": len(q) * residual_loss(q, target, config, batch.valid)}
+            return {"critic_sum": critic_loss(q, target, batch.valid)}
+        return {"critic_sum": len(q) * residual_loss(q, target, config, batch.valid)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -192,7 +193,8 @@ class Trainer:
 
     def parts(self) -> Parts:
         """A frozen copy of the networks as they are now."""
-        return self.networks.parts(self.config, self.trained)
+        made = self.networks.parts(self.config, self.trained)
+        return replace(made, behaviour_states=self.data.sample_states(self.config.seed).to(self.device))
 
     def draw_cache(self) -> Tensor:
         """Reference samples (R, N, D) at every next observation, from a generator of their own.

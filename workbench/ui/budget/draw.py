@@ -1,4 +1,4 @@
-"""The two linked figures: return against shift, and return and the critic's estimate against the budget."""
+"""The two linked figures: return against shift, and return and what the critic promised against transport."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from bokeh.models import ColumnDataSource, Range1d
 from bokeh.models.annotations import Span
 from bokeh.models.callbacks import CustomJS
 
+from workbench.engine.glossary import TERM
 from workbench.experiments.summary import Curve
 from workbench.plots.palette import look
 from workbench.ui.budget.scene import Here, points_of, seed_lines
@@ -26,10 +27,10 @@ tapped.timer = setTimeout(() => {
 """
 TIPS = [
     ("", "@label"),
-    ("return", "@value{0.000} (@low{0.00} to @high{0.00})"),
-    ("shift W2", "@w2{0.000}"),
-    ("budget", "@budget{0.000}"),
-    ("Q estimate", "@q{0.000}"),
+    (TERM["return"].label, "@value{0.000} (@low{0.00} to @high{0.00})"),
+    (TERM["shift.w2"].label, "@shift{0.000}"),
+    (TERM["transport"].label, "@transport{0.000}"),
+    (TERM["promised"].label, "@promised{0.000}"),
     ("seeds", "@seeds"),
 ]
 
@@ -38,7 +39,7 @@ class Pair(NamedTuple):
     """Both figures with what belongs to their points."""
 
     frontier: Any
-    budget: Any
+    against_transport: Any
     sources: list[ColumnDataSource]
     here: ColumnDataSource
     at: Span
@@ -55,21 +56,23 @@ def pair_of(found: Sequence[Curve], tapped: ColumnDataSource) -> Pair:
     """
     tools = f"{TOOLS},tap,box_select,lasso_select"
     frontier = house_figure(
-        "", "distribution shift W2, action units", "return", tools=tools, x_range=Range1d(), y_range=Range1d(),
+        "", TERM["shift.w2"].head, TERM["return"].head, tools=tools, x_range=Range1d(), y_range=Range1d(),
     )  # fmt: skip
-    budget = house_figure(
-        "", "measured transport budget, action units", "return (solid) and Q estimate (dashed)", tools=tools,
+    against_transport = house_figure(
+        "", TERM["transport"].head, f"{TERM['return'].label} (solid), {TERM['promised'].label} (dashed)", tools=tools,
         x_range=Range1d(), y_range=Range1d(),
     )  # fmt: skip
     sources = []
     for curve in found:
         style, source = look(curve.rule), ColumnDataSource(points_of(curve))
         sources.append(source)
-        for made, x, y in ((frontier, "w2", "value"), (budget, "budget", "value"), (budget, "budget", "q")):
-            names = {"w2": "w2", "budget": "budget", "value": "return", "q": "q_estimate"}
-            thin = ColumnDataSource(dict(zip("xy", seed_lines(curve, names[x], names[y]), strict=True)))
-            dash = "dashed" if y == "q" else "solid"
-            word = {} if y == "q" else {"legend_label": curve.name}
+        for made, x, y in (
+            (frontier, "shift", "value"), (against_transport, "transport", "value"), (against_transport, "transport", "promised"),
+        ):  # fmt: skip
+            names = {"shift": "shift.w2", "value": "return"}
+            thin = ColumnDataSource(dict(zip("xy", seed_lines(curve, names.get(x, x), names.get(y, y)), strict=True)))
+            dash = "dashed" if y == "promised" else "solid"
+            word = {} if y == "promised" else {"legend_label": curve.name}
             dye(made.line("x", "y", source=thin, line_width=0.8, line_alpha=0.3, line_dash=dash, **word), style)
             dot = made.scatter(x, y, source=source, marker=style.shape, size=8, nonselection_alpha=0.06, **word)
             linked = [made.line(x, y, source=source, line_width=2, line_dash=dash, **word), dot]
@@ -83,35 +86,39 @@ def pair_of(found: Sequence[Curve], tapped: ColumnDataSource) -> Pair:
         source.selected.js_on_change("indices", gather)
     at = Span(location=0, dimension="height", line_dash="dashed", line_width=1.2, line_color="#7a8594", visible=False)
     frontier.add_layout(at)
-    here = ColumnDataSource({name: [] for name in ("w2", "value", "budget", "q", "label")})
-    for made, x in ((frontier, "w2"), (budget, "budget")):
+    here = ColumnDataSource({name: [] for name in ("shift", "value", "low", "high", "transport", "promised", "label")})
+    for made, x in ((frontier, "shift"), (against_transport, "transport")):
         mark = made.scatter(
             x, "value", source=here, marker="star", size=17, line_width=1.5, legend_label="you are here"
         )
         dye(mark, ("#17202c", "#e8edf3"))
-        hover(made, [mark], [("you are here", "@label"), ("return", "@value{0.000}"), ("shift W2", "@w2{0.000}")])
+        hover(made, [mark], [("you are here", "@label"), *TIPS[1:4]])
     columns = [source.data for source in sources]
-    for made, x, ys in ((frontier, "w2", ("low", "high")), (budget, "budget", ("low", "high", "q"))):
+    for made, x, ys in (
+        (frontier, "shift", ("low", "high")), (against_transport, "transport", ("low", "high", "promised")),
+    ):  # fmt: skip
         low, high = span([column[x] for column in columns])
         made.x_range.update(start=low, end=high)
         low, high = span([column[y] for column in columns for y in ys])
         made.y_range.update(start=low, end=high)
     legend(frontier, "above", 4)
-    budget.legend.visible = False
-    return Pair(frontier, budget, sources, here, at)
+    against_transport.legend.visible = False
+    return Pair(frontier, against_transport, sources, here, at)
 
 
 def show_here(pair: Pair, marks: Sequence[Here]) -> None:
     """Place the stars; the axes grow where one lies outside."""
     pair.here.data = {
-        "w2": [mark.w2 for mark in marks],
+        "shift": [mark.shift for mark in marks],
         "value": [mark.value for mark in marks],
-        "budget": [mark.budget for mark in marks],
-        "q": [mark.q for mark in marks],
+        "low": [mark.low for mark in marks],
+        "high": [mark.high for mark in marks],
+        "transport": [mark.transport for mark in marks],
+        "promised": [mark.promised for mark in marks],
         "label": [name_of(mark) for mark in marks],
     }
     pair.frontier.legend[0].items[-1].visible = bool(marks)
-    for made, x in ((pair.frontier, "w2"), (pair.budget, "budget")):
+    for made, x in ((pair.frontier, "shift"), (pair.against_transport, "transport")):
         for mark in marks:
             place = getattr(mark, x)
             if np.isfinite(place):

@@ -1,4 +1,4 @@
-"""The page of budgets: what a budget buys and what it costs, for every rule that the store has measured."""
+"""The page of budgets: what a strength buys and what it costs, for every rule that the store has measured."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from workbench.engine.steering.rules import RULES
 from workbench.experiments.summary import Curve
 from workbench.plots.markup import html
 from workbench.ui.awaited import Awaited
+from workbench.ui.budget.code import snippet
 from workbench.ui.budget.draw import pair_of, show_here
 from workbench.ui.budget.scene import FIRST, Here, as_csv, grid_of, here, read
 from workbench.ui.budget.table import STORIES, here_list, match_table, points_table, read_shift, story_shift
@@ -43,16 +44,19 @@ class BudgetPage(Page):
     name: ClassVar[str] = "budget"
     title: ClassVar[str] = "Budget"
     layout: ClassVar[str] = sidebar(
-        {"budget": "Return and the critic's estimate against the budget", "table": "Budgets, and rules at equal shift"}
+        {
+            "budget": "Return and what the critic promised against transport",
+            "table": "Strengths, and rules at equal shift",
+        }
     )
     tour: ClassVar[tuple[Stop, ...]] = (
         Stop(
             ".wb-frontier",
             "Return against shift",
-            "A line is a rule from small budgets to large; bars are 95% intervals.",
+            "A line is a rule from small strengths to large; bars are 95% intervals.",
         ),
         Stop(
-            ".wb-slot-budget", "The same runs", "Dashed is what the critic believes: it rises on when the return falls."
+            ".wb-slot-budget", "The same runs", "Dashed is what the critic promises: it rises on when the return falls."
         ),
         Stop(
             ".wb-preset-balanced", "Equal shift", "Compare rules where they go equally far, not each at its own best."
@@ -68,7 +72,7 @@ class BudgetPage(Page):
         super().__init__(arguments, cache)
         self.question, problems = read_link(arguments)
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
-        self.w2 = read_shift(arguments)
+        self.shift = read_shift(arguments)
         self.curves: list[Curve] = []
         self.marks: list[Here] = []
         self._stamp: tuple[float, ...] = ()
@@ -78,7 +82,7 @@ class BudgetPage(Page):
         self.owner = Owner(margin=0, width=0, height=0)
         self._awaited = Awaited(self.cache, self._mark)
         self.notice = Notice(self._awaited.pressed)
-        self._head = number_pane(numbers("Return against distribution shift", "…", []))
+        self._head = number_pane(numbers("Return against shift", "…", []))
         self._make_controls()
         self._frontier = pn.Column(sizing_mode="stretch_width", margin=0, height=390, css_classes=["wb-frontier"])
         self._below = pn.Column(sizing_mode="stretch_both", margin=0, min_height=200)
@@ -113,12 +117,12 @@ class BudgetPage(Page):
     def state(self) -> dict[str, Any]:
         """The policies of the particles page, and which rules are drawn."""
         shown = {} if self._all_shown() else {"curves": "|".join(self.rules.value)}
-        return write_link(self.question) | shown | ({} if self.w2 is None else {"shift": self.w2})
+        return write_link(self.question) | shown | ({} if self.shift is None else {"shift": self.shift})
 
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Set what the link says."""
         self.question, _ = read_link(arguments)
-        self.w2 = read_shift(arguments)
+        self.shift = read_shift(arguments)
         wanted = arguments.get("curves")
         self._setting = True
         self.rules.value = [name for name in self.rules.options if wanted is None or name in wanted.split("|")]
@@ -127,33 +131,17 @@ class BudgetPage(Page):
 
     def code(self) -> str:
         """The curves of the store, drawn with matplotlib."""
-        return "\n".join(
-            [
-                "import matplotlib.pyplot as plt",
-                "",
-                "from workbench.experiments.store import Store",
-                "from workbench.experiments.summary import curves",
-                "",
-                f"found = [curve for curve in curves(Store({str(sweeps().folder)!r})) if curve.task == {self.task.value!r}]",
-                "for curve in found:",
-                "    means = [point.returns.mean for point in curve.points]",
-                '    plt.plot(curve.column("w2"), means, "o-", label=curve.name)',
-                'plt.xlabel("distribution shift W2")',
-                'plt.ylabel("return")',
-                "plt.legend()",
-                "plt.show()",
-            ]
-        )
+        return snippet(str(sweeps().folder), self.task.value)
 
     def sheet(self) -> Sheet:
         """Both figures, one below the other."""
         if self._pair is None:
             raise ValueError("There are no runs yet; run a sweep first.")
-        return Sheet([[self._pair.frontier], [self._pair.budget]], str(self._head.object))
+        return Sheet([[self._pair.frontier], [self._pair.against_transport]], str(self._head.object))
 
     def exports(self) -> tuple[Export, ...]:
         """All points."""
-        return (Export("CSV, one line a budget", "budget.csv", "text/csv", self._csv),)
+        return (Export("CSV, one line a strength", "budget.csv", "text/csv", self._csv),)
 
     def close(self) -> None:
         """Forget what waits; a sweep goes on."""
@@ -302,7 +290,7 @@ class BudgetPage(Page):
             button.disabled = len(shown) < 2
         if not shown:
             words = "No runs yet: press Run a small sweep, or sweep from the command line into this store."
-            self._head.object = numbers("Return against distribution shift", words, [])
+            self._head.object = numbers("Return against shift", words, [])
             self._frontier.objects, self._below.objects, self._pair = [], [], None
             self._table.object = html("<h2>Equal shift</h2><p>Once two rules are measured, they are compared here.</p>")
             return
@@ -310,7 +298,7 @@ class BudgetPage(Page):
         for made in self._pair[:2]:
             themed(made)
         self._frontier.objects = [pane(self._pair.frontier, height=390)]
-        self._below.objects = [pane(self._pair.budget, min_height=200)]
+        self._below.objects = [pane(self._pair.against_transport, min_height=200)]
         show_here(self._pair, self.marks)
         self._describe(shown)
         self._show_table()
@@ -322,10 +310,10 @@ class BudgetPage(Page):
             if curve.choice is not None:
                 value = curve.choice.reported
                 half = (value.high - value.low) / 2
-                words = f"{curve.axis} {curve.choice.budget:g}, chosen on the choosing episodes, return of the reporting ones"
+                words = f"{curve.axis} {curve.choice.strength:g}, chosen on the choosing episodes, return of the reporting ones"
                 rows.append((curve.name, f"{figure(value.mean, 3)} ± {figure(half, 3)}", words))
-        subtitle = f"{self.task.value}; each rule at the budget that its choosing episodes prefer, best: {best.name}"
-        self._head.object = numbers("Return against distribution shift", subtitle, rows)
+        subtitle = f"{self.task.value}; each rule at the strength that its choosing episodes prefer, best: {best.name}"
+        self._head.object = numbers("Return against shift", subtitle, rows)
 
     def _mark(self) -> None:
         parts, words = self._awaited.ask(self.question.task, [policy.rule for policy in self.question.policies])
@@ -356,24 +344,26 @@ class BudgetPage(Page):
         """All rules at one shift: that of a story, else the first mark's, else half of what all curves reach."""
         shown = [curve for curve in self._shown() if len(curve.points) > 1]
         try:
-            w2 = story_shift(story or "too_far", shown)
+            at = story_shift(story or "too_far", shown)
         except ValueError as error:
             self.notice.say("error", str(error))
             return
         if not story:
-            w2 = self.marks[0].w2 if self.marks else min(float(curve.column("w2").max()) for curve in shown) / 2
-        self.w2 = float(f"{w2:.4g}")
+            at = (
+                self.marks[0].shift if self.marks else min(float(curve.column("shift.w2").max()) for curve in shown) / 2
+            )
+        self.shift = float(f"{at:.4g}")
         self.notice.say("", "")
         self.changed()
         self._show_table()
 
     def _show_table(self) -> None:
-        """The rules at the matched shift, else every budget."""
+        """The rules at the matched shift, else every strength."""
         shown = self._shown()
         if self._pair is not None:
-            self._pair.at.update(visible=self.w2 is not None, location=self.w2 or 0.0)
+            self._pair.at.update(visible=self.shift is not None, location=self.shift or 0.0)
         self._table.object = (
-            points_table(shown) if self.w2 is None else match_table(shown, self.w2, self._particles_link)
+            points_table(shown) if self.shift is None else match_table(shown, self.shift, self._particles_link)
         )
 
     def _particles_link(self, curve: Curve, value: float) -> str:
@@ -381,7 +371,7 @@ class BudgetPage(Page):
         return write_arguments(write_link(replace(self.question, policies=(Policy(curve.rule, settings),))))
 
     def _selected(self) -> None:
-        """What is brushed: those budgets alone."""
+        """What is brushed: those points alone."""
         keys = list(self._tapped.data["key"])
         if keys:
             self._table.object = points_table(self._shown(), keys)

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from workbench.engine.glossary import TERM
 from workbench.engine.metrics.evaluate import evaluate
+from workbench.engine.metrics.intervals import Interval
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.grid import Grid
 from workbench.experiments.store import Store
-from workbench.experiments.summary import Curve, curves
+from workbench.experiments.summary import MEASURES, Curve, curves, matched
 from workbench.ui.fields import fields_of
 from workbench.ui.scene import Policy
 
@@ -54,40 +56,39 @@ class Here:
     Attributes
     ----------
     policy : Policy
-    w2, value, low, high : float
-        Shift; mean return with its 95% interval.
-    budget : float
-        Measured transport budget.
-    q : float
-        The critic's own estimate, task units.
+    shift, transport : float
+    value, low, high : float
+        Mean return with its 95% interval.
+    promised : float
+        NaN without a critic.
     """
 
     policy: Policy
-    w2: float
+    shift: float
     value: float
     low: float
     high: float
-    budget: float
-    q: float
+    transport: float
+    promised: float
 
 
 def here(policy: Policy, parts: Parts, task: Any, seed: int) -> Here:
     """Evaluate a policy; ValueError in the engine's words when rule and parts do not fit together."""
     found = evaluate(policy.make(), parts, task, HERE_EPISODES, seed)
-    q = float("nan") if found.q_estimate is None else found.q_estimate
+    promised = float("nan") if found.promised is None else found.promised.mean
     mean = found.returns
-    return Here(policy, found.shift.w2, mean.mean, mean.low, mean.high, found.shift.budget, q)
+    return Here(policy, found.shift.w2, mean.mean, mean.low, mean.high, found.transport, promised)
 
 
 def points_of(curve: Curve) -> dict[str, Any]:
     """The columns of one curve's points, as both figures read them."""
     return {
-        "w2": curve.column("w2"),
+        "shift": curve.column("shift.w2"),
         "value": np.array([point.returns.mean for point in curve.points]),
         "low": np.array([point.returns.low for point in curve.points]),
         "high": np.array([point.returns.high for point in curve.points]),
-        "budget": curve.column("budget"),
-        "q": curve.column("q_estimate"),
+        "transport": curve.column("transport"),
+        "promised": curve.column("promised"),
         "label": [f"{curve.name}, {curve.axis} {point.value:g}" for point in curve.points],
         "seeds": [len(point.seeds) for point in curve.points],
         "key": [point.keys[0] for point in curve.points],
@@ -117,50 +118,57 @@ class Match:
     curve : Curve
     value : float
         Of the curve's axis.
-    returns : float
-        Read off between the two points beside it.
+    returns, difference : Interval or None
+        As `workbench.experiments.summary.matched` reads them off: the return there, and that minus the best curve's, paired.
+        None where the curve's seeds have not played what the other curves' have; the difference also for the best one itself.
     """
 
     curve: Curve
     value: float
-    returns: float
+    returns: Interval | None
+    difference: Interval | None
 
 
-def match(found: Sequence[Curve], w2: float) -> tuple[list[Match], list[str]]:
-    """For every curve the first setting that reaches the shift ``w2``, and the names of those that never do.
+def match(found: Sequence[Curve], at: float) -> tuple[list[Match], list[str]]:
+    """For every curve the first setting that reaches the shift ``at``, and the names of those that never do.
 
-    Between two points the setting is interpolated (in its logarithm where both are positive), and so is the return.
+    Between two points the setting is interpolated (in its logarithm where both are positive).
     """
-    matches, missing = [], []
+    table, matches, missing = matched(list(found), [at]), [], []
     for curve in found:
-        shift, values = curve.column("w2"), [point.value for point in curve.points]
-        place = next((i for i in range(1, len(values)) if shift[i - 1] <= w2 <= shift[i]), None)
+        shift, values = curve.column("shift.w2"), [point.value for point in curve.points]
+        place = next((i for i in range(1, len(values)) if shift[i - 1] <= at <= shift[i]), None)
         if place is None:
             missing.append(curve.name)
             continue
-        gap = shift[place] - shift[place - 1]
-        part = 0.0 if gap == 0.0 else float((w2 - shift[place - 1]) / gap)
+        span = shift[place] - shift[place - 1]
+        part = 0.0 if span == 0.0 else float((at - shift[place - 1]) / span)
         low, high = values[place - 1], values[place]
         value = low ** (1 - part) * high**part if low > 0 else low + part * (high - low)
         whole = RULES[curve.rule].model_fields.get(curve.axis)
         if whole is not None and whole.annotation is int:
             value = round(value)
-        ends = curve.points[place - 1].returns.mean, curve.points[place].returns.mean
-        matches.append(Match(curve, float(f"{value:.3g}"), ends[0] + part * (ends[1] - ends[0])))
+        returns = None if table is None else table.returns.get(curve.name, [None])[0]
+        own = table is None or curve.name == table.against
+        difference = None if own or table is None else table.differences.get(curve.name, [None])[0]
+        matches.append(Match(curve, float(f"{value:.3g}"), returns, difference))
     return matches, missing
 
 
 def as_csv(found: Sequence[Curve]) -> bytes:
-    """One line a point: rule, setting, return with its interval, shift, budget, estimate, runs."""
+    """One line a point: rule, strength, return with its interval, and every number that was measured."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(
-        ["task", "curve", "axis", "setting", "return", "low", "high", "w2", "budget", "q_estimate", "seeds", "run"]
+        ["task", "curve", "axis", "strength", "return", "return_low", "return_high"]
+        + [TERM[name].column for name in MEASURES]
+        + ["seeds", "run"]
     )
     for curve in found:
         columns = points_of(curve)
         for place, point in enumerate(curve.points):
-            measured = [f"{columns[name][place]:.6g}" for name in ("value", "low", "high", "w2", "budget", "q")]
+            measured = [f"{columns[name][place]:.6g}" for name in ("value", "low", "high")]
+            measured += [f"{curve.column(name)[place]:.6g}" for name in MEASURES]
             row = [curve.task, curve.name, curve.axis, point.value, *measured, len(point.seeds), columns["key"][place]]
             writer.writerow(row)
     return text.getvalue().encode()

@@ -195,7 +195,7 @@ def trust_figure() -> TrustFigure:
     made.add_layout(Span(location=1.0, dimension="width", line_dash="dashed", line_color="#7a8594", line_width=1.2))
     sources = (ColumnDataSource({"x": [], "y": []}), ColumnDataSource({"x": [], "y": []}))
     looks = (Look("#d55e00", "#ff9245", "triangle"), Look("#0072b2", "#56b4e9", "square"))
-    words = ("members' spread", "distance to data")
+    words = ("members' spread", "distance to behaviour")
     for source, style, word in zip(sources, looks, words, strict=True):
         line = made.line("x", "y", source=source, line_width=2, legend_label=word)
         dot = made.scatter("x", "y", source=source, marker=style.shape, size=6, legend_label=word)

@@ -15,7 +15,6 @@ from workbench.engine.tasks.floor import floor_of
 from workbench.ui.awaited import Awaited
 from workbench.ui.controls import STYLE, QuickSlider, RuleControls, choice
 from workbench.ui.figures import follow_theme, pane
-from workbench.ui.frames import figure
 from workbench.ui.landscape.draw import (
     plane_figure,
     section_figure,
@@ -25,6 +24,7 @@ from workbench.ui.landscape.draw import (
     trust_figure,
 )
 from workbench.ui.landscape.exports import as_csv, snippet, ticks_of
+from workbench.ui.landscape.numbers import rows_of
 from workbench.ui.landscape.scene import Plane, Surveyor, Terrain, View
 from workbench.ui.landscape.surface import Surface, surface_of
 from workbench.ui.links import SEEDS, TASKS, has_peak, read_link, state_of, write_link
@@ -317,7 +317,9 @@ class LandscapePage(Page):
         plane = (
             "" if found.basis.share > 0.999 else f", a plane with {found.basis.share:.0%} of the behaviour's variance"
         )
-        self._head.object = numbers(f"{title}, {rule.title}", f"around the actions at this state{plane}", _rows(found))
+        self._head.object = numbers(
+            f"{title}, {rule.title}", f"around the actions at this state{plane}", rows_of(found)
+        )
         self._sides.visible, self._line_box.visible, self._second_pane.visible = not flat, flat, not flat
         names = found.basis.names
         if not flat:
@@ -379,19 +381,3 @@ def _slider(label: str, value: int, low: int, high: int) -> QuickSlider:
         label=label, start=low, end=high, value=min(max(value, low), high), stylesheets=[STYLE],
         margin=(0, 0, 6, 0), sizing_mode="stretch_width", css_classes=["wb-slider"],
     )  # fmt: skip
-
-
-def _rows(found: Terrain) -> list[tuple[str, str, str]]:
-    home, steered = found.answer.numbers
-    trust = found.trust
-    share = "–" if not np.isfinite(trust.share) else f"{trust.share:.0%}"
-    rows = [
-        ("Q, behaviour", figure(home.q), "mean Q of the behaviour's actions, task units"),
-        ("Q, steered", figure(steered.q), "mean Q of the chosen actions, task units"),
-        ("Shift", figure(steered.shift), "mean distance from the behaviour particle of the same noise, action units"),
-        ("Trusted queries", share, "share of the queries where members agree and data are near, as on the data itself"),
-        ("Usual spread", figure(trust.usual_spread), "95% quantile of the members' standard deviation on the data"),
-    ]
-    if steered.true_reward is not None:
-        rows.insert(2, ("True reward", figure(steered.true_reward), "mean reward that the chosen actions really earn"))
-    return rows

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from workbench.engine.glossary import TERM
 from workbench.engine.tasks.floor import floor_of
 from workbench.plots.still import Figure, lines, png, stages, svg
 from workbench.ui.offline import offline_page
@@ -53,7 +53,9 @@ def numbers_csv(picture: Picture) -> bytes:
     for index, (trace, numbers) in enumerate(zip(found.traces, found.numbers, strict=True)):
         settings = found.question.policies[index - 1].settings if index else {}
         about = {"rule": trace.rule, "settings": ";".join(f"{name}={value}" for name, value in settings.items())}
-        rows.append(about | asdict(numbers) | {"seed": found.question.seed})
+        measured = {TERM[key].column: value for key, value in numbers.as_dict().items()}
+        error = {"state_displacement_error": numbers.displacement_error}
+        rows.append(about | measured | error | {"seed": found.question.seed})
     return _csv(list(rows[0]), [list(row.values()) for row in rows])
 
 
@@ -92,8 +94,8 @@ def offline(page: ParticlesPage) -> bytes:
             "world": world,
         },
         {
-            "Shift from the behaviour flow": series_of(found, found.shift, zero=True),
-            "Q of the particles": series_of(found, found.q, zero=False),
+            TERM["state.displacement"].head: series_of(found, found.displacement, zero=True),
+            TERM["state.promised_all"].head: series_of(found, found.promised, zero=False),
         },
         snippet(found.question),
         peak=list(page.stages.peak),

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import panel as pn
 
+from workbench.engine.glossary import TERM
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import Floor, floor_of
@@ -47,7 +48,13 @@ class ParticlesPage(Page):
 
     name: ClassVar[str] = "particles"
     title: ClassVar[str] = "Particles"
-    layout: ClassVar[str] = sidebar({"about": "The rules", "shift": "Shift", "climb": "Q of the particles"})
+    layout: ClassVar[str] = sidebar(
+        {
+            "about": "The rules",
+            "displacement": TERM["state.displacement"].label,
+            "climb": TERM["state.promised_all"].label,
+        }
+    )
     tour: ClassVar[tuple[Stop, ...]] = TOUR
 
     def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
@@ -67,10 +74,12 @@ class ParticlesPage(Page):
         self._make_controls(arguments.get("ground", "learned"))
         half = dict(sizing_mode="stretch_both", margin=0)
         self.stages = Stages(self._awaited.pressed, sizing_mode="stretch_width", margin=0)
-        self.shift = TimeChart(
-            heading="Shift from the behaviour flow", note="mean distance at the same flow time, action units", **half
+        self.displacement = TimeChart(
+            heading=TERM["state.displacement"].head, note="from the same noise, at the same flow time", **half
         )
-        self.climb = TimeChart(heading="Q of the particles", note="before t = 1 the critic extrapolates", **half)
+        self.climb = TimeChart(
+            heading=TERM["state.promised_all"].head, note="before t = 1 the critic extrapolates", **half
+        )
         self.about = HTML(
             "", stylesheets=[(HERE / "about.css").read_text(encoding="utf-8")], margin=0, sizing_mode="stretch_width"
         )
@@ -92,7 +101,7 @@ class ParticlesPage(Page):
         controls = pn.Column(
             scene, self.task.more, self.presets, *self.policies, noise, sizing_mode="stretch_width", margin=0
         )
-        cards = {"about": self.about, "shift": self.shift, "climb": self.climb}
+        cards = {"about": self.about, "displacement": self.displacement, "climb": self.climb}
         return {"controls": controls, "main": self.stages, **cards}
 
     def state(self) -> dict[str, Any]:
@@ -301,8 +310,8 @@ class ParticlesPage(Page):
             if before is None or picture.ground is not before.ground:
                 self.stages.landscape = landscape_of(picture.ground, *picture.ground_look)
             self._send_frame()
-            self.shift.series = series_of(picture.answer, picture.answer.shift, zero=True)
-            self.climb.series = series_of(picture.answer, picture.answer.q, zero=False)
+            self.displacement.series = series_of(picture.answer, picture.answer.displacement, zero=True)
+            self.climb.series = series_of(picture.answer, picture.answer.promised, zero=False)
             if self._floor() is not None:
                 self._episodes.ask(question)
             elif picture.truth is None or len(question.policies) > 1:

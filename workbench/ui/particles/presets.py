@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from workbench.engine.metrics.shift import sliced_wasserstein2
+from workbench.engine.metrics.shift import shift_distance
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.run import steer
@@ -37,7 +37,7 @@ class Preset(NamedTuple):
 
 PRESETS: dict[str, Preset] = {
     "cautious": Preset("Cautious", "a small push: better than the data, and hardly to be told from them", 0.2),
-    "balanced": Preset("Balanced", "as far as the critic can be trusted: most return for the shift", 0.5),
+    "balanced": Preset("Balanced", "as far as the critic can be trusted: most return for the displacement", 0.5),
     "too_far": Preset(
         "Too far",
         "the critic is exploited: its promise goes on rising (Q − truth), the true reward falls",
@@ -56,8 +56,8 @@ PRESETS: dict[str, Preset] = {
 def at_distance(policy: Policy, distance: float, question: Question, parts: Parts) -> Policy:
     """Set the strength of ``policy`` so that its particles are about ``distance`` from the behaviour's; the rest stays.
 
-    The distance is the shift (mean displacement) in units of the behaviour's own spread, or the sliced W2 for rules that
-    choose among particles and move none. It is taken to grow with the strength, so a few trials find the stop.
+    The distance is the displacement in units of the behaviour's own spread, or the shift for rules that choose among particles
+    and move none. It is taken to grow with the strength, so a few trials find the stop.
     """
     rule = policy.make()
     field = next(field for field in fields_of(RULES[policy.rule]) if field.name == rule.strength)
@@ -68,7 +68,7 @@ def at_distance(policy: Policy, distance: float, question: Question, parts: Part
     target = distance * float((home - home.mean(0)).square().sum(1).mean().sqrt())
 
     def trial(place: int) -> tuple[float, float]:
-        """Displacement and W2 at a stop; infinite where the particles ran away."""
+        """Displacement and shift at a stop; infinite where the particles ran away."""
         tried = Policy(policy.rule, policy.settings | {rule.strength: stops[place]}).make()
         groups = max(1, SAMPLES // tried.particles)
         noise = shared_noise(question.seed, groups, tried.particles, parts.action_dim, tried.extra_draws())
@@ -78,7 +78,7 @@ def at_distance(policy: Policy, distance: float, question: Question, parts: Part
         final = trace.positions[-1].flatten(0, 1)
         count = min(len(final), len(home))
         moved = float((final[:count] - home[:count]).norm(dim=1).mean())
-        return moved, sliced_wasserstein2(trace.actions.double().numpy(), home.double().numpy())
+        return moved, shift_distance(trace.actions[None], home[None, : len(trace.actions)], None)[0].mean
 
     kind = 0 if trial(len(stops) - 1)[0] > 0.0 else 1
     low, high = 0, len(stops) - 1

@@ -24,8 +24,8 @@ TOUR = (
     Stop(
         ".wb-stage[data-stage='1'] .wb-numbers",
         "What it buys and what it costs",
-        "True reward (or return) is what the actions earn, Q what the critic promises; budget, shift, support and modes "
-        "say what was paid.",
+        "Earned (or return) is what the actions bring, promised what the critic said of them; transport, displacement, shift, "
+        "support and modes say what was paid.",
     ),
     Stop(
         ".wb-ground",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import panel as pn
 
+from workbench.engine.glossary import TERM
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import floor_of
 from workbench.engine.tasks.outcomes import USUAL
@@ -30,7 +31,7 @@ from workbench.ui.rollouts.draw import (
     times_figure,
 )
 from workbench.ui.rollouts.link import EPISODES, MOST, SEEDS, TASKS, read_link, write_link
-from workbench.ui.rollouts.scene import Order, Played, as_csv, play
+from workbench.ui.rollouts.scene import Order, Played, as_csv, difference, play
 from workbench.ui.rollouts.story import STORIES, tell
 from workbench.ui.rollouts.strip import Scene, Strip
 from workbench.ui.room import OvertakenError
@@ -343,7 +344,7 @@ class RolloutsPage(Page):
                 show(paths, played)
             show_starts(self._starts, self._times, both)
             for pane_, letter, played in zip(self._numbers, "AB", both, strict=True):
-                pane_.object = numbers(f"{letter}: {RULES[order.rule].title}", played.strength, _rows(played))
+                pane_.object = numbers(f"{letter}: {RULES[order.rule].title}", _beside(played, both), _rows(played))
 
     def _csv(self) -> bytes:
         if self.both is None:
@@ -351,16 +352,26 @@ class RolloutsPage(Page):
         return as_csv(self.both)
 
 
+def _beside(played: Played, both: tuple[Played, Played]) -> str:
+    """The strength, and of the second policy how its return differs from the first one's."""
+    if played is both[0]:
+        return played.strength
+    paired, digits = difference(both), _digits(played)
+    half = figure((paired.high - paired.low) / 2, digits)
+    return f"{played.strength}; return B − A {figure(paired.mean, digits)} ± {half}, same starts and noise"
+
+
+def _digits(played: Played) -> int:
+    return 3 if abs(played.measured.returns.mean) < 100 else 0
+
+
 def _rows(played: Played) -> list[tuple[str, str, str]]:
-    value = played.returns
-    worst = played.names[-2]
-    share = float((played.kinds == len(played.names) - 2).mean())
-    half, digits = (value.high - value.low) / 2, 3 if abs(value.mean) < 100 else 0
-    mean = f"{figure(value.mean, digits)} ± {figure(half, digits)}"
+    found, digits = played.measured, _digits(played)
+    value = found.returns
+    mean = f"{figure(value.mean, digits)} ± {figure((value.high - value.low) / 2, digits)}"
+    shifts = {"shift.w2": found.shift.w2, "own_shift.w2": found.own_shift.w2, "occupancy.w2": found.occupancy.w2}
     return [
-        ("Return", mean, "mean return, with half of its 95% bootstrap interval"),
-        ("Success", f"{played.success.mean:.0%}", f"share of the episodes that ended in: {played.names[0]}"),
-        (worst.capitalize(), f"{share:.0%}", f"share of the episodes that ended in: {worst}"),
-        ("Steps", f"{played.record.lengths.mean():.0f}", "mean length of an episode"),
-        ("Shift W2", figure(played.w2), "Wasserstein-2 distance from the behaviour policy at the starts, action units"),
-    ]  # fmt: skip
+        (TERM["return"].label, mean, f"{TERM['return'].hint}; with half of its 95% interval"),
+        (TERM["success"].label, f"{found.success.mean:.0%}", f"share of the episodes that ended in: {played.names[0]}"),
+        *((TERM[key].label, figure(number), TERM[key].hint) for key, number in shifts.items()),
+    ]

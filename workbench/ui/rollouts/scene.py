@@ -1,4 +1,4 @@
-"""Episodes at two budgets: what is asked, what was played, and the arrays that the figures draw."""
+"""Episodes at two strengths: what is asked, what was played, and the arrays that the figures draw."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from workbench.engine.metrics.evaluate import Evaluation, evaluate
 from workbench.engine.metrics.intervals import Interval, bootstrap_mean
-from workbench.engine.metrics.shift import measure_shift
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.tasks.outcomes import outcomes
-from workbench.engine.tasks.rollout import Episodes, rollout
+from workbench.engine.tasks.rollout import Episodes
 from workbench.ui.room import OvertakenError
 
-SHIFT_STATES, SHIFT_DRAWS = 24, 16
 BINS = 12
 
 
@@ -59,26 +58,26 @@ class Played:
     Attributes
     ----------
     rule : Rule
-    record : Episodes
     paths : ndarray
         (E, steps + 1, S) observations; NaN after the end.
     names : tuple of str
         Kinds of ending, best first.
     kinds : ndarray
         (E,) indices into ``names``.
-    returns, success : Interval
-    w2 : float
-        Shift of the chosen actions at the first starts.
+    measured : Evaluation
+        All numbers of these episodes.
     """
 
     rule: Rule
-    record: Episodes
     paths: np.ndarray
     names: tuple[str, ...]
     kinds: np.ndarray
-    returns: Interval
-    success: Interval
-    w2: float
+    measured: Evaluation
+
+    @property
+    def record(self) -> Episodes:
+        """The episodes."""
+        return self.measured.record
 
     @property
     def strength(self) -> str:
@@ -107,19 +106,19 @@ def play(
             tick(round(episodes * min(1.0, done)), episodes)
         frames.append(np.where(moved[:, None], observations, np.nan).astype(np.float32))
 
-    record = rollout(rule, parts, task, episodes, seed, watch=watch)
-    names, kinds = outcomes(task, record)
-    shift = measure_shift(rule, parts, record.starts_tensor(parts)[:SHIFT_STATES], SHIFT_DRAWS, seed)
-    return Played(
-        rule,
-        record,
-        np.stack(frames, 1),
-        names,
-        kinds,
-        bootstrap_mean(record.returns, seed),
-        bootstrap_mean(record.success.astype(np.float64), seed),
-        shift.w2,
-    )
+    def patient(done: int, total: int) -> None:
+        if overtaken():  # while the behaviour policy's own episodes are played
+            raise OvertakenError
+
+    measured = evaluate(rule, parts, task, episodes, seed, tick=patient, watch=watch)
+    names, kinds = outcomes(task, measured.record)
+    return Played(rule, np.stack(frames, 1), names, kinds, measured)
+
+
+def difference(both: tuple[Played, Played]) -> Interval:
+    """Return of the second minus that of the first, episode by episode from the same starts and noise."""
+    first, second = (played.record.returns for played in both)
+    return bootstrap_mean(second - first, both[0].measured.seed)
 
 
 def lines_of(played: Played, kind: int, axes: tuple[int, int] = (0, 1)) -> tuple[np.ndarray, np.ndarray]:

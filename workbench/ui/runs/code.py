@@ -16,7 +16,7 @@ def snippet(where: str, wanted: Filter, keys: list[str]) -> str:
         "",
         f"store = Store({where!r})",
         f"rows = [row for row in store.rows() if {wanted.as_code()}]",
-        'columns = ["key", "status", "task", "seed", "w2", "q_gap", "finished"]',
+        'columns = ["key", "status", "task", "seed", "shift", "gap", "finished"]',
         "table = pd.DataFrame([row.as_dict() for row in rows], columns=columns)",
         'table["rule"] = [row.label for row in rows]',
         'table["return"] = [row.returns and row.returns["mean"] for row in rows]',

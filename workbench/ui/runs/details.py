@@ -6,24 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from workbench.engine.glossary import TERM, VERSION, numbers_of
 from workbench.experiments.compare import compare
 from workbench.experiments.redo import redo_command
 from workbench.experiments.row import Row
 from workbench.experiments.store import Store
+from workbench.experiments.upgrade import version_of
 from workbench.plots.markup import Markup, html, joined
 from workbench.ui.frames import figure
 from workbench.ui.runs.rows import settings_of
 
 MOST = 12  # runs side by side
 PLANNED = "Planned by a sweep; nothing has happened yet. Start the sweep again and it is done."
-NUMBERS = {
-    "return": "Return",
-    "success": "Success",
-    "budget": "Transport budget",
-    "q_estimate": "Q-estimate",
-    "q_gap": "Gap",
-    "network_evaluations": "Network evaluations",
-}
 
 
 def describe(store: Store, rows: Sequence[Row]) -> Markup:
@@ -55,10 +49,9 @@ def _one(store: Store, row: Row) -> Markup:
         first.append(_alert(row.error))
     if result is not None:
         report = result["report"]
-        pairs = {words: report.get(name) for name, words in NUMBERS.items()}
-        pairs |= {f"Shift {name}": value for name, value in report["shift"].items() if isinstance(value, (int, float))}
+        pairs = {TERM[key].head: value for key, value in numbers_of(report).items()}
         pairs["Wall time"] = f"{result['seconds']:.1f} s"
-        second.append(html("<h3>Measured on the reporting episodes</h3>{}", _pairs(pairs)))
+        second.append(html("<h3>Measured on the reporting episodes</h3>{}{}", _pairs(pairs), _earlier(result)))
         third.append(html("<p>Trained in {}/{}</p>", store.where, result["training"]["folder"]))
     third.insert(0, html("<h3>Do it again</h3>{}", _pre(redo_command(record, store.where))))
     job = record["job"]
@@ -79,7 +72,7 @@ def _several(store: Store, rows: Sequence[Row], note: str) -> Markup:
     lines = [("rule", [entry["rule"] for entry in found])]
     lines += [(name, [entry["told"].get(name) for entry in found]) for name in told]
     lines.append(("return − first, paired", [entry["difference"] for entry in found]))
-    lines += [(name, [entry["measured"].get(name) for entry in found]) for name in measured]
+    lines += [(TERM[name].head, [entry["measured"].get(name) for entry in found]) for name in measured]
     keys = [entry["key"] for entry in found]
     heads = joined(html('<th scope="col"><a href="./runs?run={}">{}</a></th>', quote(key), key[:8]) for key in keys)
     words = f"Settings that differ; measured on the reporting episodes{note}. –: not measured, or cannot be paired."
@@ -91,6 +84,14 @@ def _several(store: Store, rows: Sequence[Row], note: str) -> Markup:
         heads,
         joined(_line(name, values) for name, values in lines),
     )
+
+
+def _earlier(result: dict[str, Any]) -> Markup:
+    version = version_of(result)
+    if version == VERSION:
+        return Markup()
+    words = f"Measured by version {version}: it lacks own-way shift, occupancy shift and gain; run the job again to have them."
+    return html("<p>{}</p>", words)
 
 
 def _line(name: str, values: Sequence[Any]) -> Markup:
@@ -144,6 +145,8 @@ def _cell(value: Any) -> object:
     if value is None:
         return "–"
     if isinstance(value, dict) and {"mean", "low", "high"} <= value.keys():
+        if value["low"] is None:
+            return figure(value["mean"], 3)
         numbers = (figure(value[name], 3) for name in ("mean", "low", "high"))
         return html("{} <small>{} to {}</small>", *numbers)
     if isinstance(value, float):

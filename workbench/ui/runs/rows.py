@@ -86,8 +86,8 @@ def line_of(row: Row) -> dict[str, Any]:
         "mean": returns["mean"],
         "low": returns["low"],
         "high": returns["high"],
-        "w2": row.w2,
-        "gap": row.q_gap,
+        "shift": row.shift,
+        "gap": row.gap,
         "finished": row.finished,
         "error": (row.error or "").partition("\n")[0],
     }

@@ -17,8 +17,8 @@ const COLUMNS = [
   {name: "seed", head: "Seed", show: (row) => String(row.seed), number: true},
   {name: "mean", head: "Return", show: (row) => number(row.mean), number: true},
   {name: "low", head: "95% interval", show: (row) => row.low === null ? "" : `${number(row.low)} to ${number(row.high)}`, number: true},
-  {name: "w2", head: "Shift W2", show: (row) => number(row.w2), number: true},
-  {name: "gap", head: "Gap", title: "Over-optimisation gap: the critic's estimate minus the return", show: (row) => number(row.gap), number: true},
+  {name: "shift", head: "Shift", show: (row) => number(row.shift), number: true},
+  {name: "gap", head: "Gap", title: "Promised minus earned: the critic is wrong by so much", show: (row) => number(row.gap), number: true},
   {name: "finished", head: "Finished", show: (row) => when(row.finished)},
 ]
 

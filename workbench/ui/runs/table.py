@@ -10,7 +10,7 @@ import param
 from panel.custom import JSComponent
 
 HERE = Path(__file__).parent
-COLUMNS = ("key", "status", "task", "rule", "settings", "seed", "mean", "low", "w2", "gap", "finished")
+COLUMNS = ("key", "status", "task", "rule", "settings", "seed", "mean", "low", "shift", "gap", "finished")
 
 
 class RunsTable(JSComponent):

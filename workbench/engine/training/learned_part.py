@@ -24,8 +24,8 @@ from workbench.engine.training.networks import Networks, seed_of, shape_of
 from workbench.engine.training.plan import BESIDE, LOSSES, Phase, check_part
 
 
-class Further:
-    """One further part of ``parts``, and what has to be trained beside it.
+class LearnedPart:
+    """One learned part of ``parts``, and what has to be trained beside it.
 
     The behaviour flow and the critic may be anything that `Parts` takes: trained networks or closed forms. A network that the
     part reads and the policy lacks (the state value of a policy that has a critic alone) is trained with it.
@@ -90,15 +90,15 @@ class Further:
         return replace(self.given, value=value, extra=dict(self.given.extra) | extra)
 
 
-class FurtherTrainer:
-    """Trains a further part (the `Trains` protocol: `workbench.engine.training.fit.fit` runs it).
+class LearnedPartTrainer:
+    """Trains a learned part (the `Trains` protocol: `workbench.engine.training.fit.fit` runs it).
 
     Departure from training all together (`Trainer`): the critic that the part learns from is the finished one from the start.
 
     Parameters
     ----------
     data : Transitions
-    further : Further
+    further : LearnedPart
         Its parts' observation normalisation, reward scale and chunk are kept; those of its settings are not read.
 
     Raises
@@ -107,7 +107,7 @@ class FurtherTrainer:
         The data are not those of the parts' task.
     """
 
-    def __init__(self, data: Transitions, further: Further) -> None:
+    def __init__(self, data: Transitions, further: LearnedPart) -> None:
         parts, config = further.given, further.config
         sizes = (data.observation_dim, data.action_dim * parts.chunk)
         if sizes != (parts.observation_dim, parts.action_dim):

@@ -13,9 +13,9 @@ from workbench.engine.steering.run import act
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.config import FitConfig, make_config
 from workbench.engine.training.fit import fit
-from workbench.engine.training.further import Further, FurtherTrainer, fingerprint
+from workbench.engine.training.learned_part import LearnedPart, LearnedPartTrainer, fingerprint
 from workbench.engine.training.plan import EXTRA
-from workbench.engine.training.quick import quick_further
+from workbench.engine.training.quick import quick_part
 from workbench.engine.training.trainer import Trainer
 
 
@@ -32,7 +32,7 @@ def small(**more) -> FitConfig:
 
 
 def made(parts: Parts, data: Transitions, name: str, config: FitConfig, folder: Path | None = None) -> Parts:
-    training = quick_further(parts, name, lambda: data, config, folder)
+    training = quick_part(parts, name, lambda: data, config, folder)
     while True:
         try:
             next(training)
@@ -78,7 +78,7 @@ def test_trained_parts_are_learned_from_too(line) -> None:
     trainer = Trainer(data, small())
     list(fit(trainer))
     parts = trainer.parts()
-    further = FurtherTrainer(data, Further(parts, small(), "conditioned_flow"))
+    further = LearnedPartTrainer(data, LearnedPart(parts, small(), "conditioned_flow"))
     assert further.further.keys == ("conditioned_flow",)  # IQL has trained the value
     assert set(further.step()) == {"flow_better", "flow_any"}
     assert further.further.parts().value is parts.value
@@ -87,11 +87,11 @@ def test_trained_parts_are_learned_from_too(line) -> None:
 def test_what_cannot_be_trained_is_told(line) -> None:
     parts, _ = line
     with pytest.raises(ValueError, match=r"no learned part named 'one_stp'.*one_step"):
-        Further(parts, small(), "one_stp")
+        LearnedPart(parts, small(), "one_stp")
     with pytest.raises(ValueError, match="learns from a critic"):
-        Further(Parts(1, 1, parts.reference), small(), "one_step")
+        LearnedPart(Parts(1, 1, parts.reference), small(), "one_step")
     other = make_task("bandit2d").generate(64, 0)
     with pytest.raises(ValueError, match="different tasks"):
-        FurtherTrainer(other, Further(parts, small(), "one_step"))
+        LearnedPartTrainer(other, LearnedPart(parts, small(), "one_step"))
     with pytest.raises(ValueError, match="not the weights of part 'one_step'"):
-        Further(parts, small(), "one_step").load({})
+        LearnedPart(parts, small(), "one_step").load({})
