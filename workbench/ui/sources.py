@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from workbench.engine.models.parts import Parts
+from workbench.engine.steering.protocol import nearest
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks import registry
 from workbench.engine.tasks.floor import floor_of
@@ -145,7 +146,10 @@ def forgotten(name: str) -> bool:
 
 def _built_in(name: str) -> Source:
     if name not in ALL_TASKS and name.partition("/")[0] not in registry.LISTED_FAMILIES:
-        raise ValueError(f"a link names a policy of the list, {', '.join(ALL_TASKS)} or a run, got '{name[:40]}'")
+        known = list(ALL_TASKS)
+        raise ValueError(
+            f"no policy of the list is named '{name[:40]}'{nearest(name[:40], known)} There are runs, and {', '.join(known)}"
+        )
     task = make_listed(name)
     return Source(name, task.info.title, task)
 
