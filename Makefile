@@ -110,7 +110,14 @@ $(VENV)/.installed-test: $(REQUIREMENTS) | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 # tests/chromium.py knows where a browser may be; the distribution's own is tried first, then Playwright's download.
-browser: $(VENV)/.installed-test ## Make sure that there is a Chromium for the browser tests
+# nginx, for the test of docs/nginx.conf, comes in a container of Debian's alone: elsewhere apt would also start it, on port 80.
+# Where it is missing that test says so.
+browser: $(VENV)/.installed-test ## Make sure that there is a Chromium for the browser tests, and in a container nginx
+	@if ! PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null && command -v apt-get >/dev/null && test "$$(id -u)" = 0 \
+	  && test ! -d /run/systemd/system && grep -qs '^ID=debian' /etc/os-release; then \
+	  echo "Installing nginx for the test behind a proxy"; \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx-light openssl; } || true; \
+	fi
 	@$(BIN)/python tests/chromium.py >/dev/null 2>&1 && exit; \
 	echo "Installing Chromium for the browser tests"; \
 	sudo=; test "$$(id -u)" = 0 || sudo="sudo -n"; \

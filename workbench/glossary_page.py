@@ -11,9 +11,10 @@ from workbench.engine.vocabulary import RETIRED, WORDS
 
 HEAD = """# Glossary
 
-One word per thing, on every page, in every file and message. This page is made from the engine's
-[`glossary.py`](../workbench/engine/glossary.py) and [`vocabulary.py`](../workbench/engine/vocabulary.py), where pages, tables and files take their words from:
-`python -m workbench.glossary_page docs/glossary.md`. [measurements.md](measurements.md) has the formulas.
+One word per thing, on every page, in every file and message. Pages, tables and files
+take their words from the same place as this page:
+[`glossary.py`](../workbench/engine/glossary.py) and [`vocabulary.py`](../workbench/engine/vocabulary.py). It is made by
+`python -m workbench.glossary_page docs/glossary.md`; [measurements.md](measurements.md) has the formulas.
 
 ## Words
 """

@@ -26,7 +26,7 @@ from workbench.ui.particles.picture import check_size
 from workbench.ui.particles.presets import PRESETS, tell
 from workbench.ui.room import OvertakenError, play
 from workbench.ui.scene import Policy, Question, Scene, answer, landscape, shared_noise
-from workbench.ui.serve import check_free, origins_of
+from workbench.ui.serve import check_free
 from workbench.ui.session import Cache, Latest
 from workbench.ui.shell.page import read_arguments, write_arguments
 from workbench.ui.stage import frame_of, truth_of
@@ -359,12 +359,6 @@ def test_a_used_port_is_refused_with_the_cure() -> None:
         port = holder.getsockname()[1]
         with pytest.raises(OSError, match=f"port {port} is in use.*--port {port + 1}"):
             check_free("127.0.0.1", port)
-
-
-def test_origins_fit_the_address() -> None:
-    assert origins_of("127.0.0.1", 80) == ["127.0.0.1:80", "localhost:80"]
-    assert origins_of("10.0.0.7", 80) == ["10.0.0.7:80"]
-    assert f"{socket.gethostname()}:80" in origins_of("0.0.0.0", 80)
 
 
 def test_what_is_being_made_stops_when_the_server_does() -> None:

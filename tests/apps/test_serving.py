@@ -21,7 +21,8 @@ from apps.conftest import free_port
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
-from workbench.ui.serve import check_origin, end_children, read_users
+from workbench.ui.serve import check_origin, end_children
+from workbench.ui.signin.users import read_users
 
 TOKEN = re.compile(r'"token":"([^"]+)"')
 

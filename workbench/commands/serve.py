@@ -11,6 +11,7 @@ import tyro
 from workbench.commands.flags import check_range
 
 Origins = Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="HOST[:PORT]")]
+Proxies = Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="ADDRESS")]
 Lock = Annotated[str, tyro.conf.arg(metavar="FILE|PASSWORD")]
 
 
@@ -20,6 +21,9 @@ def serve(
     show: bool = False,
     basic_auth: Lock = "",
     allow_websocket_origin: Origins = (),
+    trusted_proxy: Proxies = (),
+    session_hours: float = 12.0,
+    idle_hours: float = 2.0,
     store: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
 ) -> None:
     """Serve the dashboards (docs/serving.md).
@@ -31,11 +35,25 @@ def serve(
         basic_auth: Ask for a password: a JSON file of names and passwords, or one password for everybody.
         store: Folder of the runs that the pages Budget and Runs show (workbench sweep); without it one of the user's own.
         allow_websocket_origin: Another host under which browsers reach the server, as behind a proxy; repeat for more.
+        trusted_proxy: Address of a reverse proxy that is believed when it says who asks, and whether by TLS; repeat for more.
+        session_hours: After so long everybody signs in again.
+        idle_hours: So does who did nothing for so long.
     """
     check_range("--port", port, 0, 65_535)
+    check_range("--session-hours", session_hours, 0.01, 8760)
+    check_range("--idle-hours", idle_hours, 0.01, 8760)
     from workbench.ui.lab import STORE_VARIABLE
     from workbench.ui.serve import serve as run_server
 
     if store is not None:
         os.environ[STORE_VARIABLE] = str(store)
-    run_server(port=port, address=address, show=show, origins=allow_websocket_origin, basic_auth=basic_auth)
+    run_server(
+        port=port,
+        address=address,
+        show=show,
+        origins=allow_websocket_origin,
+        basic_auth=basic_auth,
+        proxies=trusted_proxy,
+        session_hours=session_hours,
+        idle_hours=idle_hours,
+    )

@@ -7,13 +7,13 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from workbench.plots.markup import html, joined, own
 from workbench.plots.still import equation_svg
 
 
@@ -39,17 +39,22 @@ class Side:
         return f"{self.equation}\n\n{self.code}\n({self.where})"
 
     def _repr_html_(self) -> str:
-        lines = "".join(
-            f'<div style="margin:8px 0">{equation_svg(part.strip(" ,")) or f"<code>{escape(part)}</code>"}</div>'
-            for part in self.equation.split(r"\quad")
-            if part.strip(" ,")
+        parts = [part for part in self.equation.split(r"\quad") if part.strip(" ,")]
+        pictures = [(equation_svg(part.strip(" ,")), part) for part in parts]
+        lines = joined(
+            html('<div style="margin:8px 0">{}</div>', own(svg) if svg else html("<code>{}</code>", part))
+            for svg, part in pictures
         )
         code = highlight(self.code, PythonLexer(), HtmlFormatter(noclasses=True, nobackground=True))
-        return (
+        shown = html(
             '<div class="wb-source" style="display:flex;flex-wrap:wrap;gap:12px 32px;align-items:flex-start">'
-            f'<div style="flex:0 1 auto;min-width:200px">{lines}</div>'
-            f'<div style="flex:1 1 460px;overflow-x:auto">{code}<small>{escape(self.where)}</small></div></div>'
+            '<div style="flex:0 1 auto;min-width:200px">{}</div>'
+            '<div style="flex:1 1 460px;overflow-x:auto">{}<small>{}</small></div></div>',
+            lines,
+            own(code),
+            self.where,
         )
+        return str(shown)
 
 
 def source(thing: Callable[..., Any], equation: str = "") -> Side:

@@ -10,7 +10,6 @@ import json
 import os
 import time
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from workbench.course.result import LIMIT, TO_BEAT, Result, read_result
 from workbench.course.submission import read_submission, submission_of
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import make_rule
+from workbench.plots.markup import Markup, html, joined
 
 SHARED = "WORKBENCH_SCOREBOARD"  # the folder of a board that the teacher serves
 PATIENCE = 180.0  # seconds to wait for the board's answer
@@ -54,21 +54,18 @@ class Board:
         return "\n".join(line for line in lines if line)
 
     def _repr_html_(self) -> str:
-        pad = 'style="text-align:left;padding:2px 12px"'
-        head = "".join(f"<th {pad}>{name}</th>" for name in ("", "who", *HEADS, "rule"))
-        body = ""
+        pad = "text-align:left;padding:2px 12px"
+        head = joined(html('<th style="{}">{}</th>', pad, name) for name in ("", "who", *HEADS, "rule"))
+        body = Markup()
         for row in self.rows:
-            cells = [_place(row), row["who"], *_cells(row), row["rule"]]
-            if row["fault"]:
-                cells = [_place(row), row["who"], row["fault"]]
-            spans = [""] * 2 + [' colspan="3"'] if row["fault"] else [""] * len(cells)
-            cells += [row["rule"]] if row["fault"] else []
-            spans += [""] if row["fault"] else []
-            body += (
-                f"<tr>{''.join(f'<td {pad}{s}>{escape(str(c))}</td>' for c, s in zip(cells, spans, strict=True))}</tr>"
+            said = [(row["fault"], len(HEADS))] if row["fault"] else [(cell, 1) for cell in _cells(row)]
+            cells = [(_place(row), 1), (row["who"], 1), *said, (row["rule"], 1)]
+            body += html(
+                "<tr>{}</tr>",
+                joined(html('<td style="{}" colspan="{}">{}</td>', pad, span, cell) for cell, span in cells),
             )
-        words = f"<p>{escape(self.says)}<br>{escape(BAR)}</p>"
-        return f'{words}<table class="wb-board"><tr>{head}</tr>{body}</table>'
+        words = html("<p>{}<br>{}</p>", self.says, BAR)
+        return str(html('{}<table class="wb-board"><tr>{}</tr>{}</table>', words, head, body))
 
 
 HEADS = ("return", "shift", "own shift")

@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from pygments.formatters import HtmlFormatter
 
 from workbench.course.copies import HOME, lessons
 from workbench.engine.data.atomic import folder_at_once
+from workbench.plots.markup import Markup, html, joined, own
 from workbench.plots.still import equation_svg
 from workbench.ui.bench import PAPER
 from workbench.ui.saved_figures import FIGURES, save_figure
@@ -123,8 +123,8 @@ def _picture(found: re.Match[str]) -> str:
         return found[0]
     kind = "display" if found[1] == "$$" else "inline"
     data = base64.b64encode(svg.encode()).decode()
-    alt = escape(latex.replace("*", "&#42;"), quote=True)
-    return f'<img class="math {kind}" alt="{alt}" src="data:image/svg+xml;base64,{data}">'
+    picture = html('<img class="math {}" alt="{}" src="data:image/svg+xml;base64,{}">', kind, latex, data)
+    return str(picture).replace("*", "&#42;")  # which Markdown would take for emphasis
 
 
 def title_of(notebook: Any, default: str) -> str:
@@ -135,28 +135,34 @@ def title_of(notebook: Any, default: str) -> str:
     return default
 
 
-def body_of(notebook: Any) -> str:
+def body_of(notebook: Any) -> Markup:
     """The cells as HTML, without a page around them."""
     exporter = HTMLExporter(
         template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, exclude_anchor_links=True
     )
-    body: str = exporter.from_notebook_node(notebook)[0]
-    return body
+    return own(exporter.from_notebook_node(notebook)[0])
 
 
-def _frame(title: str, body: str, script: str = "", kind: str = "page") -> str:
+def _frame(title: str, body: Markup, script: Markup | str = "", kind: str = "page") -> str:
     colours = HtmlFormatter().get_style_defs(".highlight")
     style = (HERE / "handout.css").read_text(encoding="utf-8")
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+    shown = html(
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<style>{colours}\n{style}</style></head><body class="{kind}">\n{body}\n{script}</body></html>\n'
+        '<style>{}\n{}</style></head><body class="{}">\n{}\n{}</body></html>\n',
+        title,
+        own(colours),
+        own(style),
+        kind,
+        body,
+        script,
     )
+    return str(shown)
 
 
 def page(notebook: Any, title: str) -> str:
     """A notebook as one page."""
-    return _frame(title, f"<main>{body_of(notebook)}</main>")
+    return _frame(title, html("<main>{}</main>", body_of(notebook)))
 
 
 def draws(source: str) -> bool:
@@ -190,20 +196,24 @@ def slides(notebook: Any, title: str) -> str:
             if not groups or (piece.cell_type == "markdown" and re.match(r"#{1,2} ", piece.source)):
                 groups.append([])
             groups[-1].append(piece)
-    sections = ""
+    sections = Markup()
     for cells in groups:
         part = nbformat.v4.new_notebook(cells=[on_slide(cell) for cell in cells], metadata=notebook.metadata)
-        sections += f'<section class="slide">{body_of(part)}</section>\n'
-    script = f"<script>{(HERE / 'slides.js').read_text(encoding='utf-8')}</script>"
+        sections += html('<section class="slide">{}</section>\n', body_of(part))
+    script = html("<script>{}</script>", own((HERE / "slides.js").read_text(encoding="utf-8")))
     return _frame(title, sections, script, kind="slides")
 
 
 def index(entries: list[tuple[str, str]], figures: bool) -> str:
     """The page that leads to the others."""
-    rows = "".join(
-        f'<li><a href="{stem}.html">{escape(title)}</a> · <a href="{stem}-slides.html">slides</a></li>'
+    rows = joined(
+        html(
+            '<li><a href="{stem}.html">{title}</a> · <a href="{stem}-slides.html">slides</a></li>',
+            stem=stem,
+            title=title,
+        )
         for stem, title in entries
     )
-    more = "".join(f'<li><a href="figure-{name}.html">{escape(f.title)}</a></li>' for name, f in FIGURES.items())
-    extra = f"<h2>Figures to play with</h2><ul>{more}</ul>" if figures else ""
-    return _frame("Handouts", f"<main><h1>Value-guided flow policies</h1><ul>{rows}</ul>{extra}</main>")
+    more = joined(html('<li><a href="figure-{}.html">{}</a></li>', name, f.title) for name, f in FIGURES.items())
+    extra = html("<h2>Figures to play with</h2><ul>{}</ul>", more) if figures else ""
+    return _frame("Handouts", html("<main><h1>Value-guided flow policies</h1><ul>{}</ul>{}</main>", rows, extra))

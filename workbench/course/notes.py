@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from workbench.course.answers import NothingYet
@@ -11,6 +10,7 @@ from workbench.course.exercise import Exercise
 from workbench.course.exercises import EXERCISES
 from workbench.course.record import read, write
 from workbench.engine.steering.protocol import nearest
+from workbench.plots.markup import Markup, html, joined
 
 COLOURS = {"right": "#00805d", "wrong": "#d55e00", "open": "#5b6472", "hint": "#0072b2"}
 HEADS = {"right": "Right.", "wrong": "Not yet.", "open": "Your turn.", "hint": "Hint"}
@@ -34,16 +34,21 @@ class Note:
 
     def _repr_html_(self) -> str:
         colour = COLOURS[self.kind]
-        return (
-            f'<div class="wb-note wb-{self.kind}" style="border-left:4px solid {colour};padding:6px 12px;margin:4px 0;'
-            f'max-width:70ch"><b style="color:{colour}">{escape(self.head or HEADS[self.kind])}</b> {in_html(self.text)}</div>'
+        shown = html(
+            '<div class="wb-note wb-{kind}" style="border-left:4px solid {colour};padding:6px 12px;margin:4px 0;'
+            'max-width:70ch"><b style="color:{colour}">{head}</b> {text}</div>',
+            kind=self.kind,
+            colour=colour,
+            head=self.head or HEADS[self.kind],
+            text=in_html(self.text),
         )
+        return str(shown)
 
 
-def in_html(text: str) -> str:
+def in_html(text: str) -> Markup:
     """Escape ``text``; words in backquotes become code."""
-    pieces = escape(text, quote=False).split("`")
-    return "".join(f"<code>{piece}</code>" if odd % 2 else piece for odd, piece in enumerate(pieces))
+    pieces = enumerate(text.split("`"))
+    return joined(html("<code>{}</code>", piece) if odd % 2 else piece for odd, piece in pieces)
 
 
 def find(name: str) -> Exercise:

@@ -69,8 +69,12 @@ class Sweeps:
         self._started, self._found = 0.0, 0  # when, and how many runs were done by then
         self._log = folder.parent / f"{folder.name}-sweep.log"
 
+    def found(self) -> Store | None:
+        """The store as it is; None while there is none, for who looks at a page should not make a folder."""
+        return Store(self.folder) if self.folder.exists() and any(self.folder.iterdir()) else None
+
     def store(self) -> Store:
-        """The store, made when it is missing."""
+        """The store, made when it is missing: for what writes into it."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         return Store(self.folder, create=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from workbench.engine.data.atomic import made_folder, write_atomic
 from workbench.experiments.store import Store, StoreError, now
 from workbench.experiments.summary import Curve, curves
 from workbench.plots import frontier, frontier_still
+from workbench.plots.markup import Markup, html, joined, own
 from workbench.report.figures import Picture, pictures
 from workbench.report.tables import (
     Table,
@@ -57,43 +57,43 @@ def write_report(store: Store, out: Path, pdf: Path | None = None) -> list[Path]
     return written
 
 
-def page(store: Store, by_task: dict[str, list[Curve]], drawn: dict[str, list[Picture]]) -> str:
+def page(store: Store, by_task: dict[str, list[Curve]], drawn: dict[str, list[Picture]]) -> Markup:
     """The whole page; no part of it is loaded from anywhere."""
     figures = [frontier.bokeh_figure(frontier.measured(p.series, p.axes)) for some in drawn.values() for p in some]
     script, places = components(figures) if figures else ("", ())
     live = iter(places)
-    sections: list[str] = []
+    sections: list[Markup] = []
     for task, members in by_task.items():
-        body = [f"<h2>{_text(task)}</h2>", _findings(members), _table(chosen_table(members))]
+        body = [html("<h2>{}</h2>", task), _findings(members), _table(chosen_table(members))]
         for number, picture in enumerate(drawn[task]):
             body.append(_figure(picture, next(live), f"f{len(sections)}-{number}"))
         if (table := matched_table(members)) is not None:
             body.append(_table(table))
         body += [_table(cost_table(members)), _folded(points_table(members))]
-        sections.append(f"<section>{''.join(body)}</section>")
+        sections.append(html("<section>{}</section>", joined(body)))
     missing = unfinished_table(store)
     results = store.results()
     earlier = earlier_table(results)
     title = f"Report of {store.where}"
-    parts = [
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
-        f"<title>{_text(title)}</title><style>{STYLE.read_text(encoding='utf-8')}</style>",
+    head = html(
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>\n"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>\n<title>{}</title><style>{}</style>\n{}\n</head>",
+        title,
+        own(STYLE.read_text(encoding="utf-8")),
         _scripts(),
-        "</head><body><main>",
-        f"<h1>{_text(title)}</h1><p class='when'>{len(results)} results; written {now()[:16].replace('T', ' ')} UTC</p>",
+    )
+    when = now()[:16].replace("T", " ")
+    parts = [
+        html("<h1>{}</h1><p class='when'>{} results; written {} UTC</p>", title, len(results), when),
         "" if missing is None else _folded(missing, "warning"),
         "" if earlier is None else _folded(earlier, "warning"),
         *sections,
         _again(store, results),
-        "</main>",
-        script,
-        "</body></html>",
     ]
-    return "\n".join(parts)
+    return html("{}\n<body><main>\n{}\n</main>\n{}\n</body></html>", head, joined(parts, "\n"), own(script))
 
 
-def _findings(curves: list[Curve]) -> str:
+def _findings(curves: list[Curve]) -> Markup:
     """What the figures show, one sentence a method, in numbers of the reporting episodes."""
     lines = []
     for curve in curves:
@@ -103,38 +103,45 @@ def _findings(curves: list[Curve]) -> str:
         values = [point.value for point in curve.points]
         start, end = returns[0], returns[-1]
         text = (
-            f"<b>{_text(curve.name)}</b>: {_text(curve.axis)} = {choice.strength:g} is chosen and returns "
+            f": {curve.axis} = {choice.strength:g} is chosen and returns "
             f"{choice.reported.mean:.3f} [{choice.reported.low:.3f}, {choice.reported.high:.3f}]; the smallest strength "
             f"({values[0]:g}) returns {start:.3f}, the largest ({values[-1]:g}) {end:.3f}."
         )
-        lines.append(f"<li>{text}</li>")
-    return f"<ul class='findings'>{''.join(lines)}</ul>" if lines else ""
+        lines.append(html("<li><b>{}</b>{}</li>", curve.name, text))
+    return html("<ul class='findings'>{}</ul>", joined(lines)) if lines else Markup()
 
 
-def _figure(picture: Picture, live: str, mark: str) -> str:
+def _figure(picture: Picture, live: str, mark: str) -> Markup:
     still = frontier_still.svg(frontier_still.measured(picture.series, picture.axes), mark)
-    return (
-        f"<figure><div class='live'>{live}</div><div class='still'>{still}</div>"
-        f"<figcaption>{_text(picture.caption)}</figcaption></figure>"
+    return html(
+        "<figure><div class='live'>{}</div><div class='still'>{}</div><figcaption>{}</figcaption></figure>",
+        own(live),
+        own(still),
+        picture.caption,
     )
 
 
-def _table(table: Table) -> str:
-    heads = "".join(f"<th>{_text(head)}</th>" for head in table.heads)
-    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
-    note = f"<p class='note'>{_text(table.note)}</p>" if table.note else ""
-    return (
-        f"<h3>{_text(table.title)}</h3><div class='wide'><table><thead><tr>{heads}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>{note}"
+def _table(table: Table, title: bool = True) -> Markup:
+    return html(
+        "{}<div class='wide'><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}",
+        html("<h3>{}</h3>", table.title) if title else "",
+        joined(html("<th>{}</th>", head) for head in table.heads),
+        joined(html("<tr>{}</tr>", joined(map(_cell, row))) for row in table.rows),
+        html("<p class='note'>{}</p>", table.note) if table.note else "",
     )
 
 
-def _folded(table: Table, kind: str = "") -> str:
-    inner = _table(table._replace(title="")).replace("<h3></h3>", "", 1)
-    return f"<details class='{kind}'><summary>{_text(table.title)} ({len(table.rows)})</summary>{inner}</details>"
+def _folded(table: Table, kind: str = "") -> Markup:
+    return html(
+        "<details class='{}'><summary>{} ({})</summary>{}</details>",
+        kind,
+        table.title,
+        len(table.rows),
+        _table(table, title=False),
+    )
 
 
-def _again(store: Store, results: list[dict[str, Any]]) -> str:
+def _again(store: Store, results: list[dict[str, Any]]) -> Markup:
     """The commands that make everything again, and what made it."""
     lines = []
     for sweep in store.sweeps():
@@ -148,21 +155,22 @@ def _again(store: Store, results: list[dict[str, Any]]) -> str:
     lines.append(f"workbench report {store.where} --out report.html")
     seeds_used = sorted({(r["evaluation_seeds"]["choose"], r["evaluation_seeds"]["report"]) for r in results})
     pairs = ", ".join(f"{choose} and {report}" for choose, report in seeds_used)
-    return (
-        "<section><h2>Make it again</h2>"
-        f"<pre>{_text(chr(10).join(lines))}</pre>"
-        f"<p class='note'>Evaluation seeds, to choose and to report: {_text(pairs)}.</p>{_table(made_by(results))}</section>"
+    return html(
+        "<section><h2>Make it again</h2><pre>{}</pre>"
+        "<p class='note'>Evaluation seeds, to choose and to report: {}.</p>{}</section>",
+        "\n".join(lines),
+        pairs,
+        _table(made_by(results)),
     )
 
 
-def _cell(text: str) -> str:
-    return f"<td{' class=long' if len(text) > LONG else ''}>{_text(text)}</td>"
+def _cell(text: object) -> Markup:
+    words = str(text)
+    return html("<td class=long>{}</td>", words) if len(words) > LONG else html("<td>{}</td>", words)
 
 
-def _scripts() -> str:
+def _scripts() -> Markup:
     """Bokeh's own code, and no more: what other libraries add to it would be asked for from a server."""
-    return "".join(f"<script>{code}</script>" for code in Resources(mode="inline", components=["bokeh"]).js_raw)
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value))
+    return joined(
+        html("<script>{}</script>", own(code)) for code in Resources(mode="inline", components=["bokeh"]).js_raw
+    )

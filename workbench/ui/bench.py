@@ -6,7 +6,6 @@ import base64
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.floor import HasFloor, floor_of
 from workbench.engine.tasks.registry import make_task
+from workbench.plots.markup import html, joined
 from workbench.plots.still import Figure, png, stages
 from workbench.ui.controls import STYLE, StopSlider, choice
 from workbench.ui.fields import Field, fields_of
@@ -195,7 +195,7 @@ class Bench(pn.viewable.Viewer):
             if self._truth is not None:
                 self.stages.world = truth_of(self._truth, self.answer)
             if self._say is not None:
-                self.said.object = escape(self._say(self.answer.traces[1]))
+                self.said.object = html("{}", self._say(self.answer.traces[1]))
             self._show(None)
 
     def play(self) -> None:
@@ -238,17 +238,16 @@ class Bench(pn.viewable.Viewer):
         for i, (trace, numbers) in enumerate(zip(self.answer.traces, self.answer.numbers, strict=True)):
             play = None if plays is None else plays[i]
             columns.append(number_rows(numbers, play, numbers.earned is not None, ending, trace.positions.shape[1]))
-        titles = "".join(f"<th>{escape(title_of(trace))}</th>" for trace in self.answer.traces)
-        rows = "".join(
-            f"<tr><td>{escape(row[0][0])}</td>{''.join(f'<td>{escape(cell[1])}</td>' for cell in row)}</tr>"
+        titles = joined(html("<th>{}</th>", title_of(trace)) for trace in self.answer.traces)
+        rows = joined(
+            html("<tr><td>{}</td>{}</tr>", row[0][0], joined(html("<td>{}</td>", cell[1]) for cell in row))
             for row in zip(*columns, strict=True)
         )
         image = base64.b64encode(self.still()).decode()
         words = f"Bench: {', '.join(title_of(trace) for trace in self.answer.traces)}"
-        picture = f'<img class="wb-still" alt="{escape(words)}" src="data:image/png;base64,{image}">'
-        return (
-            f'<div class="wb-paper">{picture}<table class="wb-numbers"><tr><th></th>{titles}</tr>{rows}</table></div>'
-        )
+        picture = html('<img class="wb-still" alt="{}" src="data:image/png;base64,{}">', words, image)
+        table = html('<table class="wb-numbers"><tr><th></th>{}</tr>{}</table>', titles, rows)
+        return str(html('<div class="wb-paper">{}{}</div>', picture, table))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         if on_paper():

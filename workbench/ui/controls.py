@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,10 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import AfterFlow, DuringFlow, Rule
 from workbench.engine.steering.rules import RULES
 from workbench.engine.training.plan import extra_parts
+from workbench.plots.markup import html, joined
 from workbench.ui.fields import Field, fields_of
 from workbench.ui.scene import Policy
+from workbench.ui.words import HTML
 
 STYLE = (Path(__file__).parent / "controls.css").read_text(encoding="utf-8")
 # When a setting that every rule has can change anything; otherwise a slider is hidden, a list greyed out.
@@ -77,11 +78,11 @@ def title_of(field: Field) -> str:
     return f"{field.title} {field.symbol}".strip()
 
 
-def meaning_of(field: Field) -> pn.pane.HTML:
+def meaning_of(field: Field) -> HTML:
     """The one-line meaning below a control."""
-    text = escape(field.meaning[:1].upper() + field.meaning[1:])
-    return pn.pane.HTML(
-        f'<div class="wb-meaning" title="{text}">{text}</div>',
+    text = field.meaning[:1].upper() + field.meaning[1:]
+    return HTML(
+        html('<div class="wb-meaning" title="{0}">{0}</div>', text),
         stylesheets=[STYLE],
         margin=0,
         sizing_mode="stretch_width",
@@ -234,7 +235,7 @@ class PolicyControls(pn.viewable.Viewer):
         options = {rule.title: name for name, rule in RULES.items() if name != "bc"} | {RULES["bc"].title: "bc"}
         options |= {"none": "none"} if optional else {}
         self.rule = choice(label, options, policy.rule if policy else "none", css_classes=["wb-rule"])
-        self.note = pn.pane.HTML("", stylesheets=[STYLE], margin=0, sizing_mode="stretch_width", visible=False)
+        self.note = HTML("", stylesheets=[STYLE], margin=0, sizing_mode="stretch_width", visible=False)
         self.controls: RuleControls | None = None
         self._place = pn.Column(margin=(8, 0, 0, 0), sizing_mode="stretch_width")
         self._column = pn.Column(
@@ -266,13 +267,11 @@ class PolicyControls(pn.viewable.Viewer):
         # Panel refuses to disable what is chosen, or everything.
         self.rule.disabled_options = [name for name in reasons if name != chosen]
         later = {name: part for name, part in slow.items() if name not in reasons}
-        lists = [
-            (f"{len(reasons)} {_rules(reasons)} not trained here", [escape(reason) for reason in reasons.values()])
-        ]
-        words = [f"{escape(RULES[name].title)}: {escape(part)}" for name, part in later.items()]
+        lists = [(f"{len(reasons)} {_rules(reasons)} not trained here", list(reasons.values()))]
+        words = [f"{RULES[name].title}: {part}" for name, part in later.items()]
         lists.append((f"{len(later)} {_rules(later)} train a part of their own first", words))
-        self.note.object = "".join(
-            f'<details class="wb-meaning"><summary>{summary}</summary>{"<br>".join(lines)}</details>'
+        self.note.object = joined(
+            html('<details class="wb-meaning"><summary>{}</summary>{}</details>', summary, joined(lines, "<br>"))
             for summary, lines in lists
             if lines
         )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from html import escape
 
 from workbench.engine.steering.protocol import Rule
+from workbench.plots.markup import Markup, html, own
 from workbench.plots.still import equation_svg
 
 GREEK = {"α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\epsilon", "η": r"\eta", "σ": r"\sigma"}
 GLYPH = re.compile(r'href="#eq[0-9a-f]+-([^"]+)"')
 
 
-def equations_of(rule: type[Rule], symbol: str = "") -> list[str]:
+def equations_of(rule: type[Rule], symbol: str = "") -> list[Markup]:
     """The lines of a rule's equation as HTML: pictures with the LaTeX as their spoken label.
 
     ``symbol`` is marked where it stands in them (the setting that was just changed).
@@ -20,11 +20,11 @@ def equations_of(rule: type[Rule], symbol: str = "") -> list[str]:
     return [_line(part, symbol) for part in rule.equation.split(r"\quad") if part.strip(" ,")]
 
 
-def _line(latex: str, symbol: str) -> str:
+def _line(latex: str, symbol: str) -> Markup:
     latex = latex.strip().rstrip(",").strip()
     svg = equation_svg(latex)
-    body = marked(svg, symbol) if svg is not None else f"<code>{escape(latex)}</code>"
-    return f'<span class="line" role="img" aria-label="{escape(latex)}">{body}</span>'
+    body = own(marked(svg, symbol)) if svg is not None else html("<code>{}</code>", latex)
+    return html('<span class="line" role="img" aria-label="{}">{}</span>', latex, body)
 
 
 def marked(svg: str, symbol: str) -> str:

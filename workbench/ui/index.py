@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-import panel as pn
-
 from workbench.engine.steering.rules import RULES
+from workbench.plots.markup import Markup, html, joined
 from workbench.plots.palette import look
 from workbench.ui.equations import equations_of
 from workbench.ui.session import CACHE, Cache
 from workbench.ui.shell.page import Page
+from workbench.ui.words import HTML
 
 HERE = Path(__file__).parent
 ROW_STYLE = """
@@ -44,9 +43,9 @@ class IndexPage(Page):
 
     def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
         super().__init__(arguments, cache)
-        rows = "".join(_row(name) for name in RULES)
-        self._rules = pn.pane.HTML(
-            f"<table>{rows}</table>", stylesheets=[ROW_STYLE], sizing_mode="stretch_width", margin=0
+        rows = joined(_row(name) for name in RULES)
+        self._rules = HTML(
+            html("<table>{}</table>", rows), stylesheets=[ROW_STYLE], sizing_mode="stretch_width", margin=0
         )
 
     def panels(self) -> Mapping[str, Any]:
@@ -61,10 +60,14 @@ class IndexPage(Page):
         """Nothing changes here."""
 
 
-def _row(name: str) -> str:
+def _row(name: str) -> Markup:
     rule = RULES[name]
-    return (
-        f'<tr><td><span class="dot" style="background:{look(name).light}"></span>'
-        f'<a href="./particles?rule={quote(name)}">{escape(rule.title)}</a></td>'
-        f'<td><div class="equation">{"".join(equations_of(rule))}</div></td><td>{escape(rule.paper)}</td></tr>'
+    return html(
+        '<tr><td><span class="dot" style="background:{}"></span><a href="./particles?rule={}">{}</a></td>'
+        '<td><div class="equation">{}</div></td><td>{}</td></tr>',
+        look(name).light,
+        quote(name),
+        rule.title,
+        joined(equations_of(rule)),
+        rule.paper,
     )

@@ -6,14 +6,13 @@ import atexit
 import functools
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 
 from workbench.experiments.launch import Sweeps
+from workbench.ui.names import LOOPBACK, read_name
 
 SHARED_VARIABLE = "WORKBENCH_SHARED"  # set where several people use one server
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 STORE_VARIABLE = "WORKBENCH_STORE"  # how `workbench serve --store DIR` and `panel serve` say where the store is
 
 
@@ -31,6 +30,15 @@ def sweeps() -> Sweeps:
     return made
 
 
+NO_STORE = (-1.0,)  # the stamp while there is none
+
+
+def stamp_of_store() -> tuple[float, ...]:
+    """Numbers that differ when the store has changed, or has been made."""
+    store = sweeps().found()
+    return NO_STORE if store is None else store.stamp()
+
+
 def one_user() -> bool:
     """Whether this server is one person's: reached on loopback, without a sign-in, a proxy, or `SHARED_VARIABLE`.
 
@@ -41,4 +49,5 @@ def one_user() -> bool:
     if os.environ.get(SHARED_VARIABLE) or pn.config.basic_auth or pn.config.oauth_provider:
         return False
     headers = {name.lower(): value for name, value in pn.state.headers.items()}
-    return "x-forwarded-for" not in headers and urlsplit(f"//{headers.get('host', 'localhost')}").hostname in LOOPBACK
+    name = read_name(str(headers.get("host", "localhost")))
+    return "x-forwarded-for" not in headers and name is not None and name.host in LOOPBACK

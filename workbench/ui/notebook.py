@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import ipywidgets as widgets
@@ -12,6 +11,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
 from workbench.plots.live import LivePicture
+from workbench.plots.markup import Markup, html, joined
 from workbench.plots.still import Figure
 from workbench.ui.bench import Bench, Live, Watch, ready, side_by_side
 from workbench.ui.fields import Field, fields_of
@@ -138,28 +138,28 @@ class Explorer(widgets.VBox):
                 self._task,
             )
         except ValueError as error:
-            self.numbers.value = f"<b>{escape(str(error))}</b>"
+            self.numbers.value = str(html("<b>{}</b>", error))
             return
         with self.hold_sync():
             self._image.value = self._picture.png(found.traces)
-            self.numbers.value = _table(found)
+            self.numbers.value = str(_table(found))
 
 
 SHOWN = ("state.earned", "state.promised", "state.shift", "state.displacement", "state.transport")
 
 
-def _table(found: Any) -> str:
+def _table(found: Any) -> Markup:
     measured = [numbers.as_dict() for numbers in found.numbers]
     columns = [key for key in SHOWN if measured[0].get(key) is not None]
-    head = "".join(f'<th style="padding:0 14px;text-align:right">{escape(TERM[key].label)}</th>' for key in columns)
-    rows = ""
+    head = joined(html('<th style="padding:0 14px;text-align:right">{}</th>', TERM[key].label) for key in columns)
+    rows = Markup()
     for trace, numbers in zip(found.traces, measured, strict=True):
-        cells = "".join(
-            f'<td style="padding:0 14px;text-align:right">{figure(float(numbers[key] or 0.0), 3)}</td>'
+        cells = joined(
+            html('<td style="padding:0 14px;text-align:right">{}</td>', figure(float(numbers[key] or 0.0), 3))
             for key in columns
         )
-        rows += f"<tr><td>{RULES[trace.rule].title}</td>{cells}</tr>"
-    return f'<table class="workbench-numbers"><tr><th></th>{head}</tr>{rows}</table>'
+        rows += html("<tr><td>{}</td>{}</tr>", RULES[trace.rule].title, cells)
+    return html('<table class="workbench-numbers"><tr><th></th>{}</tr>{}</table>', head, rows)
 
 
 __all__ = [

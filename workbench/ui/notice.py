@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import panel as pn
+
+from workbench.plots.markup import Markup, html, joined
+from workbench.ui.words import HTML
 
 STYLE = (Path(__file__).parent / "notice.css").read_text(encoding="utf-8")
 
@@ -29,7 +31,7 @@ class Notice(pn.Column):
             "right": "0",
             "z-index": "5",
         }  # moves nothing below it
-        self._words = pn.pane.HTML("", stylesheets=[STYLE], margin=0, sizing_mode="stretch_width")
+        self._words = HTML("", stylesheets=[STYLE], margin=0, sizing_mode="stretch_width")
         self._button = pn.widgets.Button(
             stylesheets=[STYLE], label="", margin=(6, 0, 0, 0), align="center", css_classes=["wb-notice-button"]
         )
@@ -38,11 +40,9 @@ class Notice(pn.Column):
 
     def say(self, kind: str, text: str, progress: float | None = None, button: str = "") -> None:
         """Show ``text`` as a "hint", "loading", "waiting" or "error"; "" takes it away."""
-        bar = "" if progress is None else f'<div class="bar" style="--wb-part:{100 * progress:.0f}%"></div>'
+        bar = "" if progress is None else html('<div class="bar" style="--wb-part:{:.0f}%"></div>', 100 * progress)
         role = "alert" if kind == "error" else "status"
-        self._words.object = (
-            f'<div class="notice {escape(kind)}" role="{role}">{escape(text)}{bar}</div>' if text else ""
-        )
+        self._words.object = html('<div class="notice {}" role="{}">{}{}</div>', kind, role, text, bar) if text else ""
         if button:
             self._button.label = button
         if bool(button) != (len(self) == 2):
@@ -55,16 +55,16 @@ class Notice(pn.Column):
         return str(self._words.object)
 
 
-def numbers(title: str, subtitle: str, rows: Sequence[tuple[str, str, str]]) -> str:
+def numbers(title: str, subtitle: str, rows: Sequence[tuple[str, str, str]]) -> Markup:
     """HTML of a heading and numbers below it: (name, value, meaning); a value may end in ``± …``, set smaller."""
     cells = []
     for name, value, meaning in rows:
         first, plus, rest = value.partition(" ±")
-        small = f" <small>±{escape(rest)}</small>" if plus else ""
-        cells.append(f'<div title="{escape(meaning)}"><dt>{escape(name)}</dt><dd>{escape(first)}{small}</dd></div>')
-    return f"<h2>{escape(title)}</h2><p>{escape(subtitle)}</p><dl>{''.join(cells)}</dl>"
+        small = html(" <small>±{}</small>", rest) if plus else ""
+        cells.append(html('<div title="{}"><dt>{}</dt><dd>{}{}</dd></div>', meaning, name, first, small))
+    return html("<h2>{}</h2><p>{}</p><dl>{}</dl>", title, subtitle, joined(cells))
 
 
-def number_pane(html: str = "") -> pn.pane.HTML:
+def number_pane(words: Markup | str = "") -> HTML:
     """A pane for `numbers`."""
-    return pn.pane.HTML(html, stylesheets=[STYLE], margin=0, sizing_mode="stretch_width")
+    return HTML(words, stylesheets=[STYLE], margin=0, sizing_mode="stretch_width")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 
+from workbench.plots.markup import html
 from workbench.plots.palette import DIFFERENCE_RAMP, VALUE_RAMP
 from workbench.ui.stage import STYLE, script
 
 HERE = Path(__file__).parent
 TEMPLATE = (HERE / "offline.html").read_text(encoding="utf-8")
+PLACE = re.compile(r"/\*(\w+)\*/")
 SHELL_STYLE = (HERE / "shell" / "shell.css").read_text(encoding="utf-8")
 
 
@@ -50,19 +52,17 @@ def offline_page(
         "model": model | fields,
     }
     # "<" is written as an escape, so that no text can end the script.
-    inside = {
-        "title": escape(title),
+    inside: dict[str, str] = {
+        "title": html("{}", title),
         "style": SHELL_STYLE,
         "stage_style": json.dumps(STYLE).replace("<", "\\u003c"),
         "data": json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
         "stages": _plain(script("draw.js", "terms.js", "world.js", "stage.js")),
         "chart": _plain(script("draw.js", "chart.js")),
-        "code": escape(code),
+        "code": html("{}", code),
     }
-    page = TEMPLATE
-    for name, text in inside.items():
-        page = page.replace(f"/*{name}*/", text)
-    return page.encode()
+    # In one pass: a text that looks like another's place stays a text.
+    return PLACE.sub(lambda found: str(inside.get(found[1], found[0])), TEMPLATE).encode()
 
 
 def _text(block: bytes) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from html import escape
 from typing import Any
 
 import ipywidgets as widgets
 
+from workbench.plots.markup import html, joined
 from workbench.ui.bench import on_paper
 
 
@@ -42,7 +42,7 @@ class PredictionForm(widgets.VBox):
         self.button = widgets.Button(description="Store my prediction", layout=widgets.Layout(width="180px"))
         self.said = widgets.HTML("" if stored is None else "Stored before; you may change it until it is revealed.")
         self.button.on_click(lambda _: self.store())
-        question = widgets.HTML(f'<div style="max-width:70ch"><b>Predict.</b> {escape(ask)}</div>')
+        question = widgets.HTML(str(html('<div style="max-width:70ch"><b>Predict.</b> {}</div>', ask)))
         super().__init__([question, self.guess, widgets.HBox([self.button, self.said])])
 
     def store(self) -> None:
@@ -51,13 +51,14 @@ class PredictionForm(widgets.VBox):
             self.said.value = "Choose an answer first." if self._options else "Type a number first."
             return
         try:
-            self.said.value = escape(self._save(self.guess.value))
+            self.said.value = str(html("{}", self._save(self.guess.value)))
         except ValueError as error:
-            self.said.value = escape(str(error))
+            self.said.value = str(html("{}", error))
 
     def _repr_mimebundle_(self, **more: Any) -> Any:
         if not on_paper():
             return super()._repr_mimebundle_(**more)
-        lines = "".join(f"<li>{escape(text)}</li>" for text in self._options.values())
-        body = f"<ul>{lines}</ul>" if lines else f"<p>________ {escape(self._unit)}</p>"
-        return {"text/html": f"<div><b>Predict.</b> {escape(self._ask)}{body}</div>", "text/plain": self._ask}
+        lines = joined(html("<li>{}</li>", text) for text in self._options.values())
+        body = html("<ul>{}</ul>", lines) if lines else html("<p>________ {}</p>", self._unit)
+        shown = html("<div><b>Predict.</b> {}{}</div>", self._ask, body)
+        return {"text/html": str(shown), "text/plain": self._ask}

@@ -15,9 +15,11 @@ from bokeh.models.ui import UIElement
 from bokeh.resources import INLINE
 from panel.io.notebook import patch_inline_stylesheets
 
+from workbench.plots.markup import html
 from workbench.ui.bench import COLOURS, Bench
 from workbench.ui.controls import STYLE, QuickSlider
 from workbench.ui.stage import Stages
+from workbench.ui.words import HTML
 
 ICONS = re.compile(r'<link[^>]*href="https?://[^>]*>')  # Panel's own, on its CDN
 SHOW = """
@@ -103,7 +105,7 @@ def save_figure(path: Path, figure: SavedFigure) -> None:
         format=CustomJSTickFormatter(args={"words": words}, code="return words[Math.round(tick)]"),
     )
     slider.jscallback(args={"stages": stages, "frames": frames, "worlds": worlds}, value=SHOW)
-    heading = pn.pane.HTML(f"<h2>{figure.title}</h2>", margin=0)
+    heading = HTML(html("<h2>{}</h2>", figure.title), margin=0)
     column = pn.Column(
         heading, slider, stages, sizing_mode="stretch_width", max_width=1200, margin=16, hooks=[_styles_inside]
     )

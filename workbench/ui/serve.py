@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import json
 import multiprocessing
 import os
 import secrets
@@ -12,48 +11,27 @@ import signal
 import socket
 import webbrowser
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import panel as pn
 import torch
 
 from workbench.engine.allocator import keep_large_blocks
+from workbench.ui.gate import NONCE, USER, Gate
 from workbench.ui.lab import SHARED_VARIABLE
 from workbench.ui.links import FIRST
+from workbench.ui.names import EVERYWHERE, Names, loopback, names_of, read_name
 from workbench.ui.pages import PAGES
 from workbench.ui.session import CACHE
 from workbench.ui.shell.template import opener, title_of
+from workbench.ui.signin.lock import Lock
+from workbench.ui.signin.sessions import HOURS, IDLE_HOURS, Sessions
+from workbench.ui.signin.users import read_users
 from workbench.ui.studio import STUDIO
 
 PORT, ADDRESS = 5006, "127.0.0.1"
-HERE = Path(__file__).parent
+MOST_BODY = 2**16  # bytes of a form; files come through the websocket
 PATIENCE = 5.0  # seconds that a child gets to save and end
-
-
-def origins_of(address: str, port: int) -> list[str]:
-    """Hosts that a browser may open the page under; any other page on the web is refused the websocket.
-
-    For an address that means "every interface" these are the machine's own names and addresses.
-    """
-    names = {"localhost", "127.0.0.1"} if _loopback(address) else {address}
-    if address in ("0.0.0.0", "::", ""):
-        names = {"localhost", "127.0.0.1", socket.gethostname(), socket.getfqdn()} | _own_addresses()
-    return sorted(f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in names)
-
-
-def _loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
-
-
-def _own_addresses() -> set[str]:
-    try:
-        return {str(found[4][0]) for found in socket.getaddrinfo(socket.gethostname(), None)}
-    except OSError:
-        return set()
 
 
 def check_free(address: str, port: int) -> None:
@@ -74,39 +52,44 @@ def check_free(address: str, port: int) -> None:
             raise OSError(error.errno, f"cannot listen on {address!r}: {error.strerror}") from None
 
 
-def read_users(basic_auth: str) -> dict[str, str] | str | None:
-    """Who may come in: the users of a JSON file (name to password), one password for everybody, or None for no lock.
-
-    Raises
-    ------
-    ValueError
-        The file does not hold names and passwords, or the text looks like a file that is not there.
-    """
-    if not basic_auth:
-        return None
-    path = Path(basic_auth)
-    if not path.is_file():
-        if path.suffix == ".json":
-            raise ValueError(
-                f"{basic_auth} does not exist; --basic-auth takes a JSON file of names and passwords, or one password"
-            )
-        return basic_auth
-    try:
-        users = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f'{basic_auth} is not JSON ({error}); it should read {{"ann": "her password"}}') from None
-    if not isinstance(users, dict) or not users or not all(isinstance(word, str) and word for word in users.values()):
-        raise ValueError(f'{basic_auth} should hold names and passwords: {{"ann": "her password"}}')
-    return users
-
-
 def check_origin(origin: str) -> str:
     """``host`` or ``host:port`` as it is; ValueError, with the cure, for a URL or a wildcard."""
     if "://" in origin or "/" in origin or not origin:
         raise ValueError(f"--allow-websocket-origin takes host or host:port, such as lab.example.org, got '{origin}'")
     if "*" in origin:
         raise ValueError("--allow-websocket-origin takes no wildcards: any page on the web could then use this server")
+    if read_name(origin) is None:
+        raise ValueError(f"--allow-websocket-origin takes host or host:port, such as lab.example.org, got '{origin}'")
     return origin
+
+
+def check_proxy(address: str) -> str:
+    """An address of a proxy, in its one spelling; ValueError, with the cure, for what is none."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        raise ValueError(f"--trusted-proxy takes an address, such as 127.0.0.1, got '{address}'") from None
+
+
+def guarded(names: Names) -> dict[str, Any]:
+    """Options of `panel.serve` that every server here has.
+
+    A page's token says what the page was asked with, and stands in the page itself: it carries no cookies, which scripts are
+    not to read, and is signed, so that nobody can make one up.
+    """
+    return {
+        "websocket_origin": names.hosts(),
+        "http_server_kwargs": {"max_body_size": MOST_BODY},
+        "include_cookies": [],
+        "include_headers": ["Host", "X-Forwarded-For", NONCE, USER],
+        "sign_sessions": True,
+        "secret_key": secrets.token_bytes(32),
+    }
+
+
+def stand_before(server: pn.io.server.Server, names: Names, proxies: Sequence[str] = (), **more: Any) -> None:
+    """Put a `Gate` before a server that has not started; ``more`` as for `Gate`."""
+    server._http.request_callback = Gate(server._tornado, names, proxies, **more)
 
 
 def serve(
@@ -115,6 +98,9 @@ def serve(
     show: bool = True,
     origins: Sequence[str] = (),
     basic_auth: str = "",
+    proxies: Sequence[str] = (),
+    session_hours: float = HOURS,
+    idle_hours: float = IDLE_HOURS,
 ) -> None:
     """Serve the pages until Ctrl-C or SIGTERM.
 
@@ -130,8 +116,13 @@ def serve(
         Further ``host:port`` pairs under which browsers reach the server, as behind a proxy.
     basic_auth : str
         A JSON file of names and passwords, or one password; "" leaves the pages open to all who reach the address.
+    proxies : sequence of str
+        Addresses of reverse proxies that are believed when they say who asks, and whether by TLS.
+    session_hours, idle_hours : float
+        As `Sessions`.
     """
     users, further = read_users(basic_auth), [check_origin(origin) for origin in origins]
+    trusted = [check_proxy(proxy) for proxy in proxies]
     if port == 0:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -139,29 +130,33 @@ def serve(
     check_free(address, port)
     torch.set_num_threads(1)  # two threads a session kept most of 30 sessions from opening (design.md)
     keep_large_blocks()  # a landscape in a quarter of the time
-    allowed = [*origins_of(address, port), *further]
-    if users is not None or further or not _loopback(address):
+    names = names_of(address, port, further)
+    if users is not None or further or trusted or not loopback(address):
         os.environ[SHARED_VARIABLE] = "1"
-    lock: dict[str, Any] = {}
+    lock = None
     if users is not None:
-        # Signed-in browsers sign in again after a restart: the secret is drawn anew and never stored.
-        lock = {"basic_auth": users, "cookie_secret": secrets.token_hex(32), "login_template": str(HERE / "login.html")}
-    elif not _loopback(address):
+        lock = Lock(users, Sessions(session_hours, idle_hours), f"workbench-user-{port}")
+    elif not loopback(address):
         print("Anyone who reaches this address can use the pages; --basic-auth asks for a password", flush=True)
     server = pn.serve(
         {"/": opener("index")} | {name: opener(name) for name in PAGES},
         port=port,
         address=address,
-        websocket_origin=allowed,
         show=False,
         start=False,
         title={"/": title_of("index")} | {name: title_of(name) for name in PAGES},
         verbose=False,
-        **lock,
+        **guarded(names),
+        **({} if lock is None else {"auth_provider": lock}),
     )
+    if lock is None:
+        stand_before(server, names, trusted)
+    else:
+        stand_before(server, names, trusted, who=lock.who)
+        lock.watch()
     STUDIO.start()
     CACHE.status(FIRST.task)  # in the background: the first visitor should not wait for the first task
-    host = "127.0.0.1" if address in ("0.0.0.0", "::", "") else address
+    host = "127.0.0.1" if address in EVERYWHERE else address
     url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
     _run(server, url, show)
 

@@ -12,10 +12,10 @@ from weakref import WeakSet
 
 import torch
 
-from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import find_rule
 from workbench.engine.training.plan import extra_parts
+from workbench.ui.contained import contained
 from workbench.ui.crew import Crew, Effort
 from workbench.ui.sources import SEED, Source, find, forgotten
 from workbench.ui.turns import Turn, Turns
@@ -97,15 +97,6 @@ def train_part(source: Source, parts: Parts, part: str, report: Report) -> Parts
         report(*(0.0, float("nan")) if found is None else (found.step / found.total, found.eta_seconds))
 
 
-def data_near(source: Source) -> DataSupport | None:
-    """The data of a source, ready to be asked how near its actions are; None where they are not here any more."""
-    try:
-        return DataSupport(source.data())
-    except (ValueError, OSError) as error:
-        log.info("support of %s is not measured: %s", source.name, error)
-        return None
-
-
 class ClosingError(Exception):
     """The server ends, or the user does: what is being made is not wanted any more."""
 
@@ -144,12 +135,17 @@ class Cache:
         """The source's task; raises as `workbench.ui.sources.find`."""
         return find(name).task
 
-    def status(self, name: str) -> Status:
-        """How far the parts are, starting to make them on the first call; a failed try starts again on `retry`."""
+    def status(self, name: str, train: bool = True) -> Status:
+        """How far the parts are, starting to make them on the first call; a failed try starts again on `retry`.
+
+        Without ``train`` only what costs no training is started: what is read, and closed forms.
+        """
         source = find(name)
         with self._lock:
             if name in self._status:
                 return self._status[name]
+            if not train and source.run is None and not hasattr(source.task, "parts"):
+                return Status()
             self._status = {known: one for known, one in self._status.items() if not forgotten(known)}
             self._parts = {key: one for key, one in self._parts.items() if not forgotten(key[0])}
             status = self._status[name] = Status()
@@ -164,7 +160,7 @@ class Cache:
         thread.start()
         return thread
 
-    def ready(self, name: str, needs: tuple[str, ...], who: object) -> Status:
+    def ready(self, name: str, needs: tuple[str, ...], who: object, train: bool = True) -> Status:
         """As `status`, but with the learned parts among ``needs`` too, which are trained in the background, one by one.
 
         Parameters
@@ -174,8 +170,10 @@ class Cache:
             What the rules need.
         who : object
             Who asks: a training goes on until it is done, or until all who asked have cancelled it.
+        train : bool
+            As for `status`.
         """
-        status = self.status(name)
+        status = self.status(name, train)
         if status.parts is None:
             return status
         have = status.parts.available()
@@ -190,6 +188,8 @@ class Cache:
                 made.wanted.add(who)
                 made.cancelled = False
                 return made
+            if not train:
+                return Status(part=part)
             made = self._parts[name, part] = Status(part=part, wanted=WeakSet((who,)), waits=True)
             self._turns.ask((name, part), (find(name), status, made), USUAL, visitor())
         self._train()
@@ -253,8 +253,9 @@ class Cache:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # networks of 64 units: a second thread on a busy machine made this seven times slower
         try:
-            made = self._build(source.task, report) if source.run is None else source.parts()
-            status.parts = replace(made, data=data_near(source))
+            with contained(f"the policy '{source.name}'"):
+                made = self._build(source.task, report) if source.run is None else source.parts()
+                status.parts = replace(made, data=source.near())
         except ClosingError:
             status.error = "the server is stopping"
         except Exception as error:  # whatever it was, the page must say it instead of loading for ever
@@ -279,7 +280,8 @@ class Cache:
             # Always from the policy as it was made, so that what is found on disk does not depend on the order.
             base = replace(status.parts, extra={}) if status.base is None else status.base
             status.base = base
-            found = self._further(source, base, made.part, report)
+            with contained(f"the part '{made.part}'"):
+                found = self._further(source, base, made.part, report)
             value = found.value if status.parts.value is None else status.parts.value
             status.parts = replace(status.parts, value=value, extra=dict(status.parts.extra) | dict(found.extra))
         except ClosingError:
@@ -382,7 +384,8 @@ class Latest(Generic[Q, A]):
 
     def _answer(self, question: Q) -> None:
         try:
-            answer = self._work(question)
+            with contained("the answer"):
+                answer = self._work(question)
         except Exception as error:  # whatever it was, who asked is told
             self._deliver(question, None, error)
         else:

@@ -8,6 +8,7 @@ their link, can use it.
 from __future__ import annotations
 
 import itertools
+import logging
 import secrets
 import shutil
 import tempfile
@@ -20,19 +21,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
+from workbench.engine.steering.protocol import nearest
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks import registry
 from workbench.engine.tasks.floor import floor_of
-from workbench.engine.tasks.registry import make_task
+from workbench.engine.tasks.registry import make_listed
 from workbench.engine.training.checkpoint import RUN_FILE, CheckpointError, Run, load_run
 from workbench.engine.training.plan import extra_parts
+from workbench.ui.contained import contained
 from workbench.ui.lab import store_folder
 
 if TYPE_CHECKING:
     from workbench.engine.data.transitions import Transitions
     from workbench.engine.training.config import FitConfig
 
+log = logging.getLogger(__name__)
 RUN, UPLOAD = "run:", "upload:"
 SEED = 0
 UPLOADS = 8  # kept at once, on one server
@@ -88,6 +93,14 @@ class Source:
                 f"--data DIR --rule RULE --out RUN ({error})"
             ) from None
 
+    def near(self) -> DataSupport | None:
+        """Its data, ready to be asked how near its actions are; None where they are not here any more."""
+        try:
+            return DataSupport(self.data())
+        except (ValueError, OSError) as error:
+            log.info("support of %s is not measured: %s", self.name, error)
+            return None
+
     def parts(self) -> Parts:
         """The parts of a run."""
         assert self.run is not None
@@ -120,7 +133,7 @@ def find(name: str) -> Source:
     Raises
     ------
     ValueError
-        There is none, or its run cannot be used.
+        There is none, its run cannot be used, or its task would choose what this server imports or reads.
     ImportError
         Its task needs an optional package; the message says which.
     """
@@ -132,7 +145,8 @@ def find(name: str) -> Source:
                 raise ValueError("this uploaded checkpoint is no longer here; upload it again")
             return _shown[name]
         if name not in _found:
-            _found[name] = _read(name) if name.startswith(RUN) else _built_in(name)
+            with contained(f"the policy '{name[:40]}'"):
+                _found[name] = _read(name) if name.startswith(RUN) else _built_in(name)
         return _found[name]
 
 
@@ -142,7 +156,12 @@ def forgotten(name: str) -> bool:
 
 
 def _built_in(name: str) -> Source:
-    task = make_task(name)
+    if name not in ALL_TASKS and name.partition("/")[0] not in registry.LISTED_FAMILIES:
+        known = list(ALL_TASKS)
+        raise ValueError(
+            f"no policy of the list is named '{name[:40]}'{nearest(name[:40], known)} There are runs, and {', '.join(known)}"
+        )
+    task = make_listed(name)
     return Source(name, task.info.title, task)
 
 
@@ -159,8 +178,10 @@ def _read(name: str) -> Source:
 
 def _checked(name: str, run: Run) -> Source:
     """A source whose networks fit its task."""
-    task, parts = make_task(run.task), run.parts()
-    needed = task.info.observation_dim, task.info.action_dim
+    with contained(f"the task '{run.task[:60]}'"):
+        task = make_listed(run.task)
+        needed = task.info.observation_dim, task.info.action_dim
+    parts = run.parts()
     if (parts.observation_dim, parts.step_dim) != needed:
         raise ValueError(
             f"this checkpoint has {parts.observation_dim} observation and {parts.step_dim} action numbers, its task "
@@ -200,7 +221,8 @@ def _warm(tasks: set[str]) -> None:
     def make() -> None:
         for task in fresh:
             try:
-                _ = make_task(task).info
+                with contained(task):
+                    _ = make_listed(task).info
             except (ImportError, ValueError, OSError):
                 continue  # said in words when it is chosen
 

@@ -35,6 +35,9 @@ DEFAULTS: dict[str, Any] = {
 }
 # D4RL's locomotion data came from older versions of these environments; observations and actions are the same.
 D4RL = {"halfcheetah": "HalfCheetah-v5", "hopper": "Hopper-v5", "walker2d": "Walker2d-v5"}
+MINARI_PATTERN = re.compile(
+    r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*-v\d+"
+)  # names of folders below one; none leads out of it
 D4RL_PATTERN = re.compile(r"(?P<body>[a-z0-9]+)[-_](?P<kind>[a-z_-]+)-v(?P<version>\d)")
 
 
@@ -51,15 +54,19 @@ def make_gym(env_id: str, **options: Any) -> Any:
     try:
         import gymnasium
     except ImportError as error:
-        raise ImportError(
-            f'Gymnasium tasks need an optional package ({error}); install it with: pip install "workbench[minari]"'
-        ) from error
+        raise _missing(error) from error
     try:
         return gymnasium.make(env_id, **options)
     except gymnasium.error.Error as error:
         near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=3, cutoff=0.6)
         hint = f"; the nearest are {', '.join(near)}" if near else ""
         raise ValueError(f"no environment '{env_id}' can be made here ({error}){hint}") from error
+
+
+def _missing(error: ImportError) -> ImportError:
+    return ImportError(
+        f'Gymnasium tasks need an optional package ({error}); install it with: pip install "workbench[minari]"'
+    )
 
 
 class GymBatch:
@@ -133,6 +140,19 @@ class GymTask:
     def __init__(self, env_id: str) -> None:
         self.env_id = env_id
 
+    @staticmethod
+    def check_listed(identifier: str) -> None:
+        """Refuse what Gymnasium does not list (`make_listed`): its ``MODULE:ID`` imports any module of this machine."""
+        try:
+            import gymnasium
+        except ImportError as error:
+            raise _missing(error) from error
+        if identifier not in gymnasium.registry:
+            raise ValueError(
+                f"gym/{identifier[:60]}: not an environment that Gymnasium lists here. A name with a module is taken on "
+                "the command line alone, where it is your own: workbench steer RUN"
+            )
+
     @property
     def name(self) -> str:
         """``gym/<id>``."""
@@ -201,6 +221,12 @@ class MinariTask(GymTask):
 
     prefix = "minari"
 
+    @staticmethod
+    def check_listed(identifier: str) -> None:
+        """Refuse what is no dataset's name (`make_listed`): one with ``..`` or a leading slash reads anywhere."""
+        if not MINARI_PATTERN.fullmatch(identifier):
+            raise ValueError(f"minari/{identifier[:60]}: not the name of a dataset, such as mujoco/hopper/medium-v0")
+
     def __init__(self, dataset: str) -> None:
         super().__init__(dataset)
         self._data: MinariData = read_minari(dataset)
@@ -246,6 +272,11 @@ class D4RLTask(GymTask):
     """
 
     prefix = "d4rl"
+
+    @staticmethod
+    def check_listed(identifier: str) -> None:
+        """Refuse what is not one of D4RL's locomotion datasets (`make_listed`)."""
+        D4RLTask(identifier)
 
     def __init__(self, dataset: str) -> None:
         found = D4RL_PATTERN.fullmatch(dataset)

@@ -162,6 +162,11 @@ class OGBenchTask:
     def __init__(self, name: str) -> None:
         self.names = parse_name(name)
 
+    @staticmethod
+    def check_listed(identifier: str) -> None:
+        """Refuse what is not one of the package's own tasks (`make_listed`); raises as `parse_name`."""
+        parse_name(identifier)
+
     @cached_property
     def info(self) -> TaskInfo:
         """Sizes, read from the environment (which is made once)."""

@@ -6,6 +6,7 @@ Tasks that need an optional package are found by their prefix, and imported only
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 from workbench.engine.steering.protocol import nearest
 from workbench.engine.tasks.bandits import Bandit1D, Bandit2D
@@ -19,7 +20,7 @@ FAMILIES = {  # prefix before "/": module and class
     "d4rl": ("workbench.engine.tasks.gym", "D4RLTask"),
     "gym": ("workbench.engine.tasks.gym", "GymTask"),
 }
-# Families whose names are checked against a fixed list: the others import modules or read files that a name may choose.
+# Families whose every name stands on a fixed list: the others read files of this machine that a name chooses.
 LISTED_FAMILIES = ("ogbench",)
 FAMILY_SUMMARIES = {  # title, what it is, the optional extra
     "ogbench": ("OGBench", "any OGBench single-task environment", "ogbench"),
@@ -42,8 +43,35 @@ def make_task(name: str) -> Task:
         return task
     family, _, identifier = name.partition("/")
     if family in FAMILIES and identifier:
-        module, class_name = FAMILIES[family]
-        found: Task = getattr(importlib.import_module(module), class_name)(identifier)
+        found: Task = _class_of(family)(identifier)
         return found
+    raise _unknown(name)
+
+
+def make_listed(name: str) -> Task:
+    """`make_task` for a name that came from outside: a link, an upload, a record in a store.
+
+    Such a name may only choose among what is here already. `make_task` takes more: Gymnasium imports any module by
+    ``gym/MODULE:ID``, which is for names that the user types as they type their own programs.
+
+    Raises
+    ------
+    ValueError
+        No task has this name, or it would choose a module, a folder or the network.
+    """
+    family, _, identifier = name.partition("/")
+    if name not in TASKS:
+        if family not in FAMILIES or not identifier:
+            raise _unknown(name)
+        _class_of(family).check_listed(identifier)
+    return make_task(name)
+
+
+def _class_of(family: str) -> Any:
+    module, class_name = FAMILIES[family]
+    return getattr(importlib.import_module(module), class_name)
+
+
+def _unknown(name: str) -> ValueError:
     known = [*TASKS, *(f"{prefix}/<id>" for prefix in FAMILIES)]
-    raise ValueError(f"no task named '{name}'{nearest(name, known)} Known tasks: {', '.join(known)}")
+    return ValueError(f"no task named '{name[:80]}'{nearest(name[:80], known)} Known tasks: {', '.join(known)}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from html import escape
 from typing import Any, ClassVar
 
 import panel as pn
@@ -13,15 +12,16 @@ from bokeh.models import ColumnDataSource
 
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.summary import Curve
+from workbench.plots.markup import html
 from workbench.ui.awaited import Awaited
 from workbench.ui.budget.code import snippet
-from workbench.ui.budget.draw import name_of, pair_of, show_here
+from workbench.ui.budget.draw import pair_of, show_here
 from workbench.ui.budget.scene import FIRST, Here, as_csv, grid_of, here, read
-from workbench.ui.budget.table import STORIES, match_table, points_table, read_shift, story_shift
+from workbench.ui.budget.table import STORIES, here_list, match_table, points_table, read_shift, story_shift
 from workbench.ui.controls import STYLE, choice
 from workbench.ui.figures import pane, themed
 from workbench.ui.frames import figure
-from workbench.ui.lab import one_user, sweeps
+from workbench.ui.lab import one_user, stamp_of_store, sweeps
 from workbench.ui.links import read_link, write_link
 from workbench.ui.notice import STYLE as WORDS
 from workbench.ui.notice import Notice, number_pane, numbers
@@ -32,6 +32,7 @@ from workbench.ui.shell.page import Page, write_arguments
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.training.shared import Owner
+from workbench.ui.words import HTML
 
 log = logging.getLogger(__name__)
 TICK = 1.0  # seconds between two looks at the store
@@ -79,13 +80,13 @@ class BudgetPage(Page):
         self._reads: Latest[tuple[float, ...], list[Curve]] = Latest(self._read, self.later(self._show))
         self._heres: Latest[tuple[Policy, ...], list[Here]] = Latest(self._evaluate, self.later(self._show_here))
         self.owner = Owner(margin=0, width=0, height=0)
-        self._awaited = Awaited(cache, self._mark)
+        self._awaited = Awaited(self.cache, self._mark)
         self.notice = Notice(self._awaited.pressed)
         self._head = number_pane(numbers("Return against shift", "…", []))
         self._make_controls()
         self._frontier = pn.Column(sizing_mode="stretch_width", margin=0, height=390, css_classes=["wb-frontier"])
         self._below = pn.Column(sizing_mode="stretch_both", margin=0, min_height=200)
-        self._table = pn.pane.HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
+        self._table = HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
         self._tapped = ColumnDataSource({"key": []})
         self._tapped.on_change("data", lambda attr, old, new: self._selected())
         self._pair: Any = None
@@ -96,9 +97,9 @@ class BudgetPage(Page):
         """Controls; return against shift; against the budget; equal shift."""
         gap = {"gap": "8px"}
         sweep = pn.Row(self.start, self.cancel, styles=gap, sizing_mode="stretch_width", margin=(10, 0, 0, 0))
-        rules = pn.Column(pn.pane.HTML("Rules", stylesheets=[STYLE], margin=(8, 0, 2, 0)), self.rules, margin=0)
+        rules = pn.Column(HTML("Rules", stylesheets=[STYLE], margin=(8, 0, 2, 0)), self.rules, margin=0)
         equal = pn.Column(
-            pn.pane.HTML("Compare all rules at one shift", stylesheets=[STYLE], margin=(0, 0, 3, 0)),
+            HTML("Compare all rules at one shift", stylesheets=[STYLE], margin=(0, 0, 3, 0)),
             pn.FlexBox(*self.stories, self.match, gap="6px", margin=(0, 0, 8, 0), sizing_mode="stretch_width"),
             margin=0, sizing_mode="stretch_width",
         )  # fmt: skip
@@ -177,7 +178,7 @@ class BudgetPage(Page):
         )
         self.start = pn.widgets.Button(label="Run a small sweep", css_classes=["wb-sweep"], **options)
         self.cancel = pn.widgets.Button(label="Cancel", css_classes=["wb-cancel"], disabled=True, **options)
-        self._sweeping = pn.pane.HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
+        self._sweeping = HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
         self.task.param.watch(self._changed, "value")
         self.rules.param.watch(self._changed, "value")
         self.here.on_click(lambda _: self._mark())
@@ -223,7 +224,7 @@ class BudgetPage(Page):
     def _look(self) -> None:
         """Read the store again when something of it has changed, and say how far a sweep is."""
         try:
-            stamp = sweeps().store().stamp()
+            stamp = stamp_of_store()
         except (ValueError, OSError) as error:
             self.notice.say("error", str(error))
             return
@@ -237,19 +238,20 @@ class BudgetPage(Page):
         running = state is not None and state.running
         self.start.disabled, self.cancel.disabled = running, not running
         if state is None:
-            words = "" if self.curves else "A small sweep takes a minute or two and fills this page."
+            words: str = "" if self.curves else "A small sweep takes a minute or two and fills this page."
         elif running:
             share = 100 * state.done / max(state.total, 1)
-            bar = f'<div class="bar" style="--wb-part:{share:.0f}%"></div>'
-            words = f"Sweep: {state.done} of {state.total} runs are done.{bar}"
+            bar = html('<div class="bar" style="--wb-part:{:.0f}%"></div>', share)
+            words = html("Sweep: {} of {} runs are done.{}", state.done, state.total, bar)
         else:
-            words = escape(state.error) if state.error else f"Sweep ended: {state.done} of {state.total} runs are done."
-        text = f"<p role='status'>{words}</p>"
+            words = state.error or f"Sweep ended: {state.done} of {state.total} runs are done."
+        text = html("<p role='status'>{}</p>", words)
         if text != self._sweeping.object:
             self._sweeping.object = text
 
     def _read(self, stamp: tuple[float, ...]) -> list[Curve]:
-        return read(sweeps().store())
+        store = sweeps().found()
+        return [] if store is None else read(store)
 
     def _show(self, stamp: tuple[float, ...], found: list[Curve] | None, error: Exception | None) -> None:
         if found is None:
@@ -290,7 +292,7 @@ class BudgetPage(Page):
             words = "No runs yet: press Run a small sweep, or sweep from the command line into this store."
             self._head.object = numbers("Return against shift", words, [])
             self._frontier.objects, self._below.objects, self._pair = [], [], None
-            self._table.object = "<h2>Equal shift</h2><p>Once two rules are measured, they are compared here.</p>"
+            self._table.object = html("<h2>Equal shift</h2><p>Once two rules are measured, they are compared here.</p>")
             return
         self._pair = pair_of(shown, self._tapped)
         for made in self._pair[:2]:
@@ -336,14 +338,7 @@ class BudgetPage(Page):
             self.marks = found
             if self._pair is not None:
                 show_here(self._pair, found)
-            rows = "".join(
-                f"<li>{escape(name_of(mark))}: return {figure(mark.value, 3)} ({figure(mark.low, 2)} to "
-                f"{figure(mark.high, 2)}), shift {figure(mark.shift, 3)}</li>"
-                for mark in found
-            )
-            self._table.object = (
-                f"<h2>You are here</h2><ul>{rows}</ul><p>Press Match mine to compare the rules at this shift.</p>"
-            )
+            self._table.object = here_list(found)
 
     def _match(self, story: str = "") -> None:
         """All rules at one shift: that of a story, else the first mark's, else half of what all curves reach."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from html import escape
+from urllib.parse import quote
 
 import numpy as np
 
 from workbench.engine.glossary import TERM
 from workbench.engine.metrics.intervals import Interval
 from workbench.experiments.summary import Curve
-from workbench.ui.budget.scene import match
+from workbench.plots.markup import Markup, html, joined
+from workbench.ui.budget.draw import name_of
+from workbench.ui.budget.scene import Here, match
 from workbench.ui.frames import figure
 
 MOST = 60  # lines
@@ -40,55 +42,79 @@ def story_shift(name: str, found: Sequence[Curve]) -> float:
     return float(best.column("shift.w2")[place]) * (1 / 3 if name == "cautious" else 1.0)
 
 
-def points_table(found: Sequence[Curve], keys: Collection[str] = ()) -> str:
+def points_table(found: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
     """HTML with a line a point; with ``keys`` (first runs of points) those alone. The link opens every seed's run."""
-    rows = []
+    rows: list[Markup] = []
     for curve in found:
         shift, promised = curve.column("shift.w2"), curve.column("promised")
         for place, point in enumerate(curve.points):
             if keys and point.keys[0] not in keys:
                 continue
-            runs = f'<a href="./runs?run={escape(",".join(point.keys))}">{len(point.keys)}</a>'
+            runs = html('<a href="./runs?run={}">{}</a>', quote(",".join(point.keys), safe=","), len(point.keys))
             promise = "–" if not np.isfinite(promised[place]) else figure(promised[place], 2)
             name = f"{curve.name}, {curve.axis} {point.value:g}"
-            cells = (escape(name), _interval(point.returns, 2), figure(shift[place], 2), promise, runs)
-            rows.append("".join(f"<td>{cell}</td>" for cell in cells))
-    heads = "".join(
-        f"<th>{name}</th>"
-        for name in ("rule and strength", *(TERM[key].label for key in ("return", "shift.w2", "promised")), "runs")
-    )
-    body = "".join(f"<tr>{row}</tr>" for row in rows[:MOST])
+            cells = (name, _interval(point.returns, 2), figure(shift[place], 2), promise, runs)
+            rows.append(joined(html("<td>{}</td>", cell) for cell in cells))
+    labels = (TERM[key].label for key in ("return", "shift.w2", "promised"))
+    heads = joined(html("<th>{}</th>", name) for name in ("rule and strength", *labels, "runs"))
+    body = joined(html("<tr>{}</tr>", row) for row in rows[:MOST])
     words = "Drag over points in either picture to filter this list and the other picture; tap one for its runs."
     if keys:
         words = "Tap the empty ground to see all again (Esc). The number of runs opens them."
     title = f"{len(rows)} of the points" if keys else f"All {len(rows)} points"
-    more = f"<p>and {len(rows) - MOST} more: Export, CSV</p>" if len(rows) > MOST else ""
-    return f"<h2>{title}</h2><p>{words}</p><table><tr>{heads}</tr>{body}</table>{more}"
+    more = html("<p>and {} more: Export, CSV</p>", len(rows) - MOST) if len(rows) > MOST else ""
+    return html("<h2>{}</h2><p>{}</p><table><tr>{}</tr>{}</table>{}", title, words, heads, body, more)
 
 
-def match_table(found: Sequence[Curve], at: float, link: Callable[[Curve, float], str]) -> str:
+def match_table(found: Sequence[Curve], at: float, link: Callable[[Curve, float], str]) -> Markup:
     """HTML of every rule at the shift ``at``, best first; ``link(curve, value)`` leads to the page of particles."""
     there, missing = match(found, at)
-    rows = "".join(
-        f'<tr><td><a href="./particles?{escape(link(one.curve, one.value))}">{escape(one.curve.name)}</a></td>'
-        f"<td>{escape(one.curve.axis)} {one.value:g}</td><td>{_interval(one.returns)}</td>"
-        f"<td>{_interval(one.difference)}</td></tr>"
+    rows = joined(
+        html(
+            '<tr><td><a href="./particles?{}">{}</a></td><td>{} {:g}</td><td>{}</td><td>{}</td></tr>',
+            link(one.curve, one.value),
+            one.curve.name,
+            one.curve.axis,
+            one.value,
+            _interval(one.returns),
+            _interval(one.difference),
+        )
         for one in sorted(there, key=lambda one: -9e9 if one.returns is None else -one.returns.mean)
     )
-    never = f"<p>Never this far, or not between two strengths: {escape(', '.join(missing))}.</p>" if missing else ""
-    return (
-        f"<h2>At shift {figure(at, 3)}</h2><p>Every rule where it goes equally far from the data (the dashed line), read off "
+    never = html("<p>Never this far, or not between two strengths: {}.</p>", ", ".join(missing)) if missing else ""
+    return html(
+        "<h2>At shift {}</h2><p>Every rule where it goes equally far from the data (the dashed line), read off "
         "between its two nearest strengths, with 95% intervals. The last column is the paired difference from the best rule: "
         "where its interval leaves out 0, the two differ.</p><table><tr><th>rule</th><th>strength</th>"
-        f"<th>{TERM['return'].label}</th><th>− best</th></tr>{rows}</table>{never}"
+        "<th>{}</th><th>− best</th></tr>{}</table>{}",
+        figure(at, 3),
+        TERM["return"].label,
+        rows,
+        never,
     )
 
 
-def _interval(value: Interval | None, digits: int = 3) -> str:
+def here_list(found: Sequence[Here]) -> Markup:
+    """HTML of the reader's own settings."""
+    rows = joined(
+        html(
+            "<li>{}: return {} ({} to {}), shift {}</li>",
+            name_of(mark),
+            figure(mark.value, 3),
+            figure(mark.low, 2),
+            figure(mark.high, 2),
+            figure(mark.shift, 3),
+        )
+        for mark in found
+    )
+    return html("<h2>You are here</h2><ul>{}</ul><p>Press Match mine to compare the rules at this shift.</p>", rows)
+
+
+def _interval(value: Interval | None, digits: int = 3) -> Markup | str:
     """A mean and its interval as HTML; a dash for what cannot be compared."""
     if value is None:
         return "–"
-    return f"{figure(value.mean, digits)} <small>{figure(value.low, 2)} to {figure(value.high, 2)}</small>"
+    return html("{} <small>{} to {}</small>", figure(value.mean, digits), figure(value.low, 2), figure(value.high, 2))
 
 
 def read_shift(arguments: Mapping[str, str]) -> float | None:

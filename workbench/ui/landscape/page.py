@@ -93,7 +93,7 @@ class LandscapePage(Page):
         self._setting = False
         self._desk = Desk(Surveyor)
         self._work: Latest[View, Terrain] = Latest(self._find, self.later(self._show), QUICK, View.effort)
-        self._awaited = Awaited(cache, self.ask)
+        self._awaited = Awaited(self.cache, self.ask)
         self.notice = Notice(self._awaited.pressed)
         self._waiting = Waiting(self, self._work, self.notice.say)
         self._make_controls()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +15,7 @@ from workbench.engine.glossary import TERM
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import Floor, floor_of
+from workbench.plots.markup import Markup, html, joined
 from workbench.ui.awaited import Awaited, slow_parts, stale
 from workbench.ui.controls import STYLE, PolicyControls, QuickSlider, choice, lacking
 from workbench.ui.equations import equations_of, paragraphs_of
@@ -37,6 +37,7 @@ from workbench.ui.stage import Stages, TimeChart, frame_of, landscape_of, room_o
 from workbench.ui.stories import Stories
 from workbench.ui.studio import Desk
 from workbench.ui.waiting import Waiting
+from workbench.ui.words import HTML
 
 log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
@@ -67,7 +68,7 @@ class ParticlesPage(Page):
         self._version = 0
         self._touched = (0, "")
         self._restoring = False
-        self._desk, self._awaited = Desk(Artist), Awaited(cache, self.ask)
+        self._desk, self._awaited = Desk(Artist), Awaited(self.cache, self.ask)
         self._offered: Parts | None = None  # for which the lists of rules were made
         self._pictures: Latest[tuple[Question, str], Picture] = Latest(
             self._draw, self.later(self._show), QUICK, lambda asked: effort_of(asked[0], self.name, GRID)
@@ -83,7 +84,7 @@ class ParticlesPage(Page):
         self.climb = TimeChart(
             heading=TERM["state.promised_all"].head, note="before t = 1 the critic extrapolates", **half
         )
-        self.about = pn.pane.HTML(
+        self.about = HTML(
             "", stylesheets=[(HERE / "about.css").read_text(encoding="utf-8")], margin=0, sizing_mode="stretch_width"
         )
         self._place_handles()
@@ -361,13 +362,13 @@ class ParticlesPage(Page):
         self._described = [policy.rule for policy in self.question.policies]
         place, name = self._touched
         place = min(place, len(self.question.policies) - 1)
-        sections = "".join(
+        sections = joined(
             _section(policy, name if index == place else "") for index, policy in enumerate(self.question.policies)
         )
         rule = RULES[self.question.policies[place].rule]
         summary, *more = paragraphs_of(rule)
-        text = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in (summary, *more))
-        self.about.object = f"{sections}{text}"
+        text = joined(html("<p>{}</p>", paragraph) for paragraph in (summary, *more))
+        self.about.object = sections + text
 
     def close(self) -> None:
         """Forget what waits."""
@@ -376,15 +377,15 @@ class ParticlesPage(Page):
         self._desk.close()
 
 
-def _section(policy: Policy, touched: str) -> str:
+def _section(policy: Policy, touched: str) -> Markup:
     rule = RULES[policy.rule]
     field = next((field for field in fields_of(rule) if field.name == touched), None)
     symbol = "" if field is None else field.symbol
-    lines = "".join(f'<div class="line">{line}</div>' for line in equations_of(rule, symbol))
-    now = ""
+    lines = joined(html('<div class="line">{}</div>', line) for line in equations_of(rule, symbol))
+    now = Markup()
     if field is not None:
-        now = f'<p class="now"><b>{escape(field.title)} {escape(symbol)}</b>: {escape(field.meaning)}</p>'
-    return f'<section><h3>{escape(rule.title)}</h3><div class="equation">{lines}</div>{now}</section>'
+        now = html('<p class="now"><b>{} {}</b>: {}</p>', field.title, symbol, field.meaning)
+    return html('<section><h3>{}</h3><div class="equation">{}</div>{}</section>', rule.title, lines, now)
 
 
 def _numbers(values: Any, count: int) -> tuple[float, ...] | None:

@@ -13,6 +13,7 @@ from workbench.engine.glossary import TERM
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import floor_of
 from workbench.engine.tasks.outcomes import USUAL
+from workbench.plots.markup import html
 from workbench.ui.awaited import Awaited
 from workbench.ui.controls import STYLE, QuickSlider, RuleControls, StopSlider, choice
 from workbench.ui.fields import fields_of
@@ -42,6 +43,7 @@ from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.sources import find
 from workbench.ui.stories import Stories
 from workbench.ui.waiting import TURN
+from workbench.ui.words import HTML
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +79,7 @@ class RolloutsPage(Page):
         self._setting = False
         self._share = 0.0
         self._work: Latest[Order, tuple[Played, Played]] = Latest(self._play, self.later(self._show))
-        self._awaited = Awaited(cache, self.ask)
+        self._awaited = Awaited(self.cache, self.ask)
         self.notice = Notice(self._awaited.pressed)
         self._make_controls()
         self.strip = Strip(self, self._scene)
@@ -238,7 +240,7 @@ class RolloutsPage(Page):
         self.settings.param.watch(self._changed, "values")
         self.other.param.watch(self._changed, "value")
         heads = [
-            pn.pane.HTML(f"<b>{text}</b>", margin=(4, 0, 4, 0), stylesheets=[STYLE], css_classes=[name])
+            HTML(html("<b>{}</b>", text), margin=(4, 0, 4, 0), stylesheets=[STYLE], css_classes=[name])
             for text, name in (("Policy A", "wb-strength-a"), ("Policy B, all else as A", "wb-strength-b"))
         ]
         self._place.objects = [heads[1], self.other, heads[0], self.settings]

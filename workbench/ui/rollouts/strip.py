@@ -6,7 +6,6 @@ import base64
 import io
 import threading
 from collections.abc import Callable
-from html import escape
 from typing import Any, NamedTuple
 
 import panel as pn
@@ -15,11 +14,13 @@ from PIL import Image
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.tasks.film import Film, NoPictureError, film
+from workbench.plots.markup import Markup, html, joined
 from workbench.ui.controls import STYLE
 from workbench.ui.frames import figure
 from workbench.ui.notice import STYLE as WORDS
 from workbench.ui.session import Latest
 from workbench.ui.shell.page import Page
+from workbench.ui.words import HTML
 
 FRAMES, SIDE = 10, 240
 ONE_AT_A_TIME = threading.Lock()  # of the server: a renderer keeps a core busy
@@ -54,7 +55,7 @@ class Strip(pn.Column):
     def __init__(self, page: Page, scene: Callable[[int], Scene]) -> None:
         self._page, self._scene, self._asked = page, scene, 0
         self._film: Latest[tuple[int, Scene], Film] = Latest(self._shoot, page.later(self._show))
-        self._words = pn.pane.HTML("", stylesheets=[WORDS, LOOK], margin=0, sizing_mode="stretch_width")
+        self._words = HTML("", stylesheets=[WORDS, LOOK], margin=0, sizing_mode="stretch_width")
         buttons = [
             pn.widgets.Button(
                 label=f"Render an episode of {letter}", stylesheets=[STYLE], margin=0, height=28,
@@ -82,10 +83,10 @@ class Strip(pn.Column):
         try:
             scene = self._scene(number)
         except ValueError as error:
-            self._words.object = f"<p role='alert'>{escape(str(error))}</p>"
+            self._words.object = html("<p role='alert'>{}</p>", error)
             return
         self._asked += 1
-        self._words.object = f"<p role='status'>Playing and rendering {escape(scene.title)}; some seconds…</p>"
+        self._words.object = html("<p role='status'>Playing and rendering {}; some seconds…</p>", scene.title)
         self._film.ask((self._asked, scene))
 
     def _shoot(self, asked: tuple[int, Scene]) -> Film:
@@ -105,21 +106,25 @@ class Strip(pn.Column):
         number, scene = asked
         if number != self._asked:
             return
-        self._words.object = (
-            html_of(found, scene.title) if found is not None else f"<p role='alert'>{escape(str(error))}</p>"
-        )
+        self._words.object = html_of(found, scene.title) if found is not None else html("<p role='alert'>{}</p>", error)
 
 
-def html_of(found: Film, title: str) -> str:
+def html_of(found: Film, title: str) -> Markup:
     """The frames in a row with their steps."""
     episode = found.episode
     ending = "success" if episode.success[0] else "no success"
     words = f"{title}: one episode, {ending} after {episode.lengths[0]} steps, return {figure(episode.returns[0])}"
-    pictures = "".join(
-        f'<figure><img alt="Step {step}" src="data:image/jpeg;base64,{_jpeg(frame)}"><figcaption>{step}</figcaption></figure>'
+    pictures = joined(
+        html(
+            '<figure><img alt="Step {0}" src="data:image/jpeg;base64,{1}"><figcaption>{0}</figcaption></figure>',
+            step,
+            _jpeg(frame),
+        )
         for frame, step in zip(found.frames, found.steps.tolist(), strict=True)
     )
-    return f'<p>{escape(words)}</p><div class="film" tabindex="0" role="group" aria-label="Frames by step">{pictures}</div>'
+    return html(
+        '<p>{}</p><div class="film" tabindex="0" role="group" aria-label="Frames by step">{}</div>', words, pictures
+    )
 
 
 def _jpeg(frame: Any) -> str:

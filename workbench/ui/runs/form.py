@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 import panel as pn
 
 from workbench.engine.steering.rules import RULES
-from workbench.engine.tasks.registry import TASKS, make_task
+from workbench.engine.tasks.registry import TASKS, make_listed
 from workbench.experiments.grid import TRAINING, Grid, parse_axes, parse_seeds, parse_values
 from workbench.experiments.launch import SweepState
+from workbench.plots.markup import Markup, html
 from workbench.ui.controls import STYLE, choice
 from workbench.ui.notice import STYLE as WORDS
+from workbench.ui.words import HTML
 
 TALL = ".bk-btn { min-height: 31px; }"  # as high as the button beside it
 MOST_JOBS, MOST_EPISODES, MOST_STEPS = 200, 2000, 200_000
@@ -32,7 +33,7 @@ class SweepForm(pn.viewable.Viewer):
     def __init__(self, start: Callable[[], None], cancel: Callable[[], None]) -> None:
         super().__init__()
         options: dict[str, Any] = {"stylesheets": [STYLE], "margin": 0, "sizing_mode": "stretch_width", "min_width": 60}
-        tasks = {make_task(name).info.title: name for name in TASKS}
+        tasks = {make_listed(name).info.title: name for name in TASKS}
         self.task = choice("Task", tasks, next(iter(tasks.values())), css_classes=["wb-sweep-task"])
         titles = {rule.title: name for name, rule in RULES.items()}
         self.rules = pn.widgets.MultiSelect(
@@ -64,7 +65,7 @@ class SweepForm(pn.viewable.Viewer):
         self.stop = pn.widgets.Button(
             label="Cancel", disabled=True, css_classes=["wb-cancel"], **(buttons | {"stylesheets": [STYLE, TALL]})
         )
-        self.progress = pn.pane.HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
+        self.progress = HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
         self.start.on_click(lambda _: start())
         self.stop.on_click(lambda _: cancel())
 
@@ -106,7 +107,7 @@ class SweepForm(pn.viewable.Viewer):
         """Say how far the sweep is."""
         running = state is not None and state.running
         self.start.disabled, self.stop.disabled = running, not running
-        text = "" if state is None else words_of(state)
+        text = Markup() if state is None else words_of(state)
         if text != self.progress.object:
             self.progress.object = text
 
@@ -150,18 +151,21 @@ def axes_of(rules: tuple[str, ...], text: str) -> dict[str, tuple[Any, ...]]:
     return {name: parse_values(text) for name in names}
 
 
-def words_of(state: SweepState) -> str:
+def words_of(state: SweepState) -> Markup:
     """A sweep's progress as HTML, with a bar while it runs."""
     if not state.running:
         left = state.total - state.done
         ended = f"Sweep ended: {state.done} of {state.total} runs are done."
         more = " Start it again and the rest is done." if left else ""
-        return f"<p role='status'>{escape(state.error or ended + more)}</p>"
+        return html("<p role='status'>{}</p>", state.error or ended + more)
     share = 100 * state.done / max(state.total, 1)
     eta = "training first" if state.eta_seconds is None else f"about {duration(state.eta_seconds)} left"
-    return (
-        f"<p role='status'>{state.done} of {state.total} runs done, {eta}"
-        f'<span class="bar" style="--wb-part:{share:.0f}%;display:block"></span></p>'
+    return html(
+        "<p role='status'>{} of {} runs done, {}<span class='bar' style='--wb-part:{:.0f}%;display:block'></span></p>",
+        state.done,
+        state.total,
+        eta,
+        share,
     )
 
 

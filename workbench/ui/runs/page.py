@@ -14,9 +14,10 @@ import panel as pn
 from workbench.experiments.owners import Owners
 from workbench.experiments.row import Row
 from workbench.experiments.store import Store
+from workbench.plots.markup import html
 from workbench.report.page import write_report
 from workbench.ui.controls import STYLE, choice
-from workbench.ui.lab import one_user, sweeps
+from workbench.ui.lab import one_user, stamp_of_store, sweeps
 from workbench.ui.notice import STYLE as WORDS
 from workbench.ui.notice import Notice, number_pane, numbers
 from workbench.ui.runs.code import snippet
@@ -30,15 +31,14 @@ from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.ui.training.shared import Owner
+from workbench.ui.words import HTML
 
 log = logging.getLogger(__name__)
-TICK, AGAIN = (
-    1.0,
-    3.0,
-)  # seconds between two looks at the store; and at runs in work, whose signs of life change no list
+# Seconds between two looks at the store; and at runs in work, whose signs of life change no list.
+TICK, AGAIN = 1.0, 3.0
 HERE = Path(__file__).parent
 EMPTY = "No runs yet.\nStart a small sweep on the left, or run workbench sweep … --store {where} in a terminal: they appear here."
-NOTHING = (
+NOTHING = html(
     "<h2>Nothing selected</h2><p>Select a run to see what it is and how to do it again; "
     "select two or more to compare them.</p>"
 )
@@ -78,7 +78,7 @@ class RunsPage(Page):
             self._act, sort=read_sort(arguments.get("sort", "")), sizing_mode="stretch_both", margin=0,
             css_classes=["wb-runs"],
         )  # fmt: skip
-        self.details = pn.pane.HTML(
+        self.details = HTML(
             "",
             stylesheets=[WORDS, (HERE / "details.css").read_text(encoding="utf-8")],
             margin=0,
@@ -101,7 +101,7 @@ class RunsPage(Page):
         wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
         pair: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": (0, 0, 7, 0), "styles": {"gap": "8px"}}
         heads = [
-            pn.pane.HTML(f"<h2>{text}</h2>", stylesheets=[WORDS], margin=(0, 0, 5, 0))
+            HTML(html("<h2>{}</h2>", text), stylesheets=[WORDS], margin=(0, 0, 5, 0))
             for text in ("Start a sweep", "Filter")
         ]
         heads[1].margin = (10, 0, 5, 0)
@@ -136,7 +136,7 @@ class RunsPage(Page):
         """The same list, and the comparison of what is selected."""
         done = {row.key for row in self.rows if row.status == "done"}
         keys = [key for key in self.table.selected if key in done]
-        return snippet(sweeps().store().where, self.filter, keys)
+        return snippet(str(sweeps().folder), self.filter, keys)
 
     def exports(self) -> tuple[Export, ...]:
         """The report of the whole store; the rows that are shown."""
@@ -214,7 +214,8 @@ class RunsPage(Page):
         """The browser has said who it is: on a shared server it sees whether it shares, and what it may put back."""
         if not self.rights.anybody:
             self._setting = True
-            self.sharing.value = Owners(sweeps().store()).shares(self.owner.secret)
+            store = sweeps().found()
+            self.sharing.value = store is not None and Owners(store).shares(self.owner.secret)
             self._setting = False
             self._stamp = ()
 
@@ -232,7 +233,7 @@ class RunsPage(Page):
     def _look(self) -> None:
         """Read the store again when something of it has changed, and say how far a sweep is."""
         try:
-            stamp = sweeps().store().stamp()
+            stamp = stamp_of_store()
         except (ValueError, OSError) as error:
             self.table.empty = f"The store could not be opened. {error}"
             return
@@ -243,8 +244,8 @@ class RunsPage(Page):
         self.form.follow(sweeps().state())
 
     def _read(self, _: tuple[float, ...]) -> tuple[list[Row], int]:
-        store = sweeps().store()
-        return store.rows(), len(self.rights.in_trash(store))
+        store = sweeps().found()
+        return ([], 0) if store is None else (store.rows(), len(self.rights.in_trash(store)))
 
     def _show_rows(self, _: Any, found: tuple[list[Row], int] | None, error: Exception | None) -> None:
         if found is None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
+
+from workbench.plots.markup import Markup, html, joined
 
 
-def sidebar(cards: Mapping[str, str] = {}, controls: str = "Settings") -> str:
+def sidebar(cards: Mapping[str, str] = {}, controls: str = "Settings") -> Markup:
     """The usual layout: controls on the left, the main picture on the right, cards in a row below it.
 
     It fits 1440×900 when the main picture does; on a phone everything stands in one column, the picture first.
@@ -20,21 +21,28 @@ def sidebar(cards: Mapping[str, str] = {}, controls: str = "Settings") -> str:
 
     Returns
     -------
-    str
+    Markup
         HTML with the slots ``controls``, ``main`` and those of ``cards``.
     """
-    below = "".join(
-        f'<section class="wb-card wb-slot-{slot}" aria-label="{escape(label)}">{{{{ embed(roots.{slot}) }}}}</section>\n'
+    below = joined(
+        html(
+            '<section class="wb-card wb-slot-{slot}" aria-label="{label}">{{{{ embed(roots.{slot}) }}}}</section>\n',
+            slot=slot,
+            label=label,
+        )
         for slot, label in cards.items()
     )
-    return (
-        f'<div class="wb-body wb-sidebar wb-cards-{len(cards)}">\n'
-        f'<aside class="wb-card wb-controls" aria-label="{escape(controls)}">{{{{ embed(roots.controls) }}}}</aside>\n'
-        '<main class="wb-card wb-main">{{ embed(roots.main) }}</main>\n'
-        f'{f"""<div class="wb-below">{below}</div>""" if cards else ""}</div>'
+    return html(
+        '<div class="wb-body wb-sidebar wb-cards-{}">\n'
+        '<aside class="wb-card wb-controls" aria-label="{}">{{{{ embed(roots.controls) }}}}</aside>\n'
+        '<main class="wb-card wb-main">{{{{ embed(roots.main) }}}}</main>\n'
+        "{}</div>",
+        len(cards),
+        controls,
+        html('<div class="wb-below">{}</div>', below) if cards else "",
     )
 
 
-def single() -> str:
+def single() -> Markup:
     """One column: the slot ``main`` alone."""
-    return '<div class="wb-body wb-single"><main class="wb-card wb-main">{{ embed(roots.main) }}</main></div>'
+    return html('<div class="wb-body wb-single"><main class="wb-card wb-main">{{{{ embed(roots.main) }}}}</main></div>')

@@ -15,6 +15,7 @@ from bokeh.document import Document
 from bokeh.document.events import DocumentChangedEvent
 from tornado.ioloop import IOLoop
 
+from workbench.ui.once_opened import OnceOpened
 from workbench.ui.session import CACHE, Cache, Latest
 from workbench.ui.shell.history import History
 from workbench.ui.shell.sheet import Scrub, Sheet, names_of, saved_page
@@ -60,8 +61,8 @@ class Page(ABC):
     tour: ClassVar[tuple[Stop, ...]] = ()
 
     def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
-        self.cache = cache
         self.document: Document | None = pn.state.curdoc
+        self.cache = cache if self.document is None else OnceOpened(cache, lambda: self._ready)
         self._loop = None if self.document is None else IOLoop.current()
         self.closed = self._ready = self._waits = False
         self._early: list[Callable[[], None]] = []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
-from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -13,13 +13,21 @@ import panel as pn
 import torch
 from bokeh.models import CustomJS
 
+from workbench.plots.markup import html
+from workbench.ui.contained import contained
 from workbench.ui.garbage import GARBAGE
+from workbench.ui.gate import NONCE, USER, Gate
 from workbench.ui.pages import PAGES, page_class
 from workbench.ui.shell.layout import single
 from workbench.ui.shell.page import Page
+from workbench.ui.shell.plain import StrangerError, check_reached
 from workbench.ui.studio import STUDIO
+from workbench.ui.words import HTML
 
 log = logging.getLogger(__name__)
+SCRIPT = re.compile(
+    r"^\s*<script(?=[\s>])", re.MULTILINE
+)  # a tag of Bokeh's; what it writes into one is indented and escaped
 HERE = Path(__file__).parent
 SHELL = (HERE / "shell.html").read_text(encoding="utf-8")
 STYLE = (HERE / "shell.css").read_text(encoding="utf-8")
@@ -31,6 +39,11 @@ def framed(page: Page) -> pn.Template:
     template.add_variable("css", STYLE + page.style)
     template.add_variable("page", page.name)
     template.add_variable("pages", PAGES)
+    said = pn.state.headers if Gate.standing else {}  # a visitor may have written what no gate has
+    nonce = str(said.get(NONCE, ""))
+    template.add_variable("nonce", nonce)
+    template.add_variable("user", said.get(USER, ""))
+    template.add_variable("with_nonce", lambda html: SCRIPT.sub(rf'\g<0> nonce="{nonce}"', html) if nonce else html)
     template.add_panel("toolbar", page.toolbar)
     for slot, pane in page.panels().items():
         template.add_panel(slot, pane)
@@ -46,9 +59,12 @@ class FailedPage(Page):
 
     def __init__(self, name: str, error: Exception) -> None:
         super().__init__({})
-        words = f"<h2>This page could not be opened</h2><p>{escape(f'{type(error).__name__}: {error}')}</p>"
-        cure = f'<p><a href="./{quote(name)}">Open it without the link\'s settings</a>, or go to <a href="./">all pages</a>.</p>'
-        self._words = pn.pane.HTML(words + cure, sizing_mode="stretch_width")
+        words = html("<h2>This page could not be opened</h2><p>{}: {}</p>", type(error).__name__, error)
+        cure = html(
+            '<p><a href="./{}">Open it without the link\'s settings</a>, or go to <a href="./">all pages</a>.</p>',
+            quote(name),
+        )
+        self._words = HTML(words + cure, sizing_mode="stretch_width")
 
     def panels(self) -> Mapping[str, Any]:
         """The words."""
@@ -65,8 +81,12 @@ class FailedPage(Page):
 def made(name: str, arguments: Mapping[str, str]) -> Page:
     """The page, or the words of what went wrong: one user's broken page must not look like a broken server."""
     try:
-        page: Page = page_class(name)(arguments)
+        check_reached(None if pn.state.curdoc is None else pn.state.curdoc.session_context)
+        with contained(f"the page {name}"):
+            page: Page = page_class(name)(arguments)
         return page
+    except StrangerError as error:
+        return FailedPage(name, error)
     except Exception as error:  # whatever it was, the user gets words and the log the traceback
         log.exception("the page %s could not be made for %s", name, dict(arguments))
         return FailedPage(name, error)

@@ -8,9 +8,11 @@ from typing import Any
 import panel as pn
 
 from workbench.engine.steering.rules import RULES
-from workbench.engine.tasks.registry import TASKS, make_task
+from workbench.engine.tasks.registry import TASKS, make_listed
 from workbench.engine.training.plan import CRITICS, extra_parts
+from workbench.plots.markup import html
 from workbench.ui.controls import STYLE, choice
+from workbench.ui.words import HTML
 
 MOST_STEPS = 200_000
 SIZES = {"32 × 2": [32, 32], "64 × 2": [64, 64], "128 × 3": [128] * 3, "256 × 3": [256] * 3, "512 × 4": [512] * 4}
@@ -35,7 +37,7 @@ class Form(pn.viewable.Viewer):
         super().__init__()
         self._start = start
         options: dict[str, Any] = {"stylesheets": [STYLE], "margin": (0, 0, 8, 0), "sizing_mode": "stretch_width"}
-        tasks = {make_task(name).info.title: name for name in TASKS}
+        tasks = {make_listed(name).info.title: name for name in TASKS}
         self.task = choice("Task", tasks, "three_exits", css_classes=["wb-task"])
         critics = {CRITIC_WORDS.get(name, name.replace("_", " ")): name for name in CRITICS}
         self.critic = choice("Critic", critics, "iql", css_classes=["wb-critic"])
@@ -59,7 +61,7 @@ class Form(pn.viewable.Viewer):
 
     def _defaults(self) -> None:
         """Take over the task's own settings."""
-        found = make_task(self.task.value).training_defaults(self.critic.value)
+        found = make_listed(self.task.value).training_defaults(self.critic.value)
         hidden = list(found.get("hidden", (512,) * 4))
         self.size.value = next((name for name, widths in SIZES.items() if widths == hidden), "64 × 2")
         self.steps.value = min(int(found.get("steps", 10_000)), MOST_STEPS)
@@ -99,8 +101,10 @@ class Form(pn.viewable.Viewer):
             pn.Row(one, two, styles=pair, sizing_mode="stretch_width", margin=(0, 0, 8, 0))
             for one, two in ((self.task, self.critic), (self.size, self.steps))
         ]
-        note = pn.pane.HTML(
-            f'<div class="wb-meaning">Your own data: a .npz file of this task, up to {UPLOAD_LIMIT >> 20} MiB</div>',
+        note = HTML(
+            html(
+                '<div class="wb-meaning">Your own data: a .npz file of this task, up to {} MiB</div>', UPLOAD_LIMIT >> 20
+            ),
             stylesheets=[STYLE], margin=0, sizing_mode="stretch_width",
         )  # fmt: skip
         return pn.Column(

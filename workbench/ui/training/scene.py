@@ -13,7 +13,7 @@ from workbench.engine.models.parts import Parts, q_values
 from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.steering.run import act
-from workbench.engine.tasks.registry import make_task
+from workbench.engine.tasks.registry import make_listed
 from workbench.engine.training.checkpoint import Run, load_run
 from workbench.engine.training.snapshots import list_snapshots, load_snapshot
 from workbench.experiments.trainings import Training
@@ -102,7 +102,7 @@ def see(look: Look) -> Seen:
 
 def landscape_at(run: Run, task_name: str, step: int, rule: str) -> Terrain | None:
     """The landscape and the particles of ``rule`` at a snapshot, at a state of the task's own or of the data."""
-    parts, task = load_snapshot(run, step), make_task(task_name)
+    parts, task = load_snapshot(run, step), make_listed(task_name)
     if parts.action_dim < 2:
         return None
     state = state_of(task_name) if task_name in ALL_TASKS else tuple(float(value) for value in run.probes[0])
