@@ -12,6 +12,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from workbench.engine.words import plain
+
 PLAIN_EVERY = 5.0  # seconds between two plain progress lines
 
 
@@ -30,7 +32,7 @@ def errors_in_words() -> Iterator[None]:
         if unexpected or os.environ.get("WORKBENCH_DEBUG"):
             raise
         for line in [*_words(error).splitlines(), *getattr(error, "__notes__", ())]:
-            print(f"error: {line}", file=sys.stderr)
+            print(f"error: {plain(line)}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
