@@ -289,6 +289,7 @@ def test_made_folders_go_again_as_far_as_they_are_empty(tmp_path: Path) -> None:
 def test_a_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / ".run.draft").mkdir()
     (tmp_path / ".run.draft" / "of a killed process").touch()
+    os.utime(tmp_path / ".run.draft", (0, 0))
     with folder_at_once(tmp_path / "run") as draft:
         (draft / "file").touch()
         assert not (tmp_path / "run").exists()

@@ -9,18 +9,19 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Protocol
 
+from filelock import FileLock, Timeout
+
 from workbench.engine.data.atomic import explained, write_atomic
 
 try:
     import fcntl
-except ImportError:  # no such locks on Windows: work may be done twice there, but still only one result is kept
+except ImportError:  # no such locks on Windows: two lines that are added at once may be mixed there, and are left out
     fcntl = None  # type: ignore[assignment]
 
 POLL = 0.1  # seconds between two tries to get a lock
@@ -228,12 +229,15 @@ class FolderPlace:
         """
         path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            while not _try_lock(file):
-                if should_stop():
-                    raise Stopped
-                time.sleep(POLL)
+        lock = FileLock(path, poll_interval=POLL, thread_local=False, fallback_to_soft=False)
+        try:
+            lock.acquire(cancel_check=should_stop)
+        except Timeout:
+            raise Stopped from None
+        try:
             yield
+        finally:
+            lock.release()
 
     def working_folder(self, name: str) -> Path:
         """The folder itself."""
@@ -273,13 +277,3 @@ def _locked(file: IO[bytes]) -> Iterator[None]:
     if fcntl is not None:
         fcntl.flock(file, fcntl.LOCK_EX)
     yield  # closing the file ends the lock
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

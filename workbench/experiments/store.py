@@ -307,7 +307,7 @@ class Store:
 
     def lock_job(self, key: str, should_stop: Callable[[], bool] = never) -> AbstractContextManager[None]:
         """A block that one worker at a time may be in for a job that is described."""
-        return self.place.lock(f"{RUNS}/{key}/{JOB}", should_stop)
+        return self.place.lock(f"{RUNS}/{key}/.lock", should_stop)
 
     def lock_training(self, name: str, should_stop: Callable[[], bool] = never) -> AbstractContextManager[None]:
         """A block that one worker at a time may be in for a training."""

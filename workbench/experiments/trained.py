@@ -196,22 +196,26 @@ def _train_together(
 ) -> None:
     """Train what is at the same update at once; a group that was killed while it saved may have left two kinds."""
     by_trainer = {id(run.trainer): run for run in runs}
-    for step in sorted({run.trainer.step_number for run in runs}):
-        trainers = [run.trainer for run in runs if run.trainer.step_number == step]
+    try:
+        for step in sorted({run.trainer.step_number for run in runs}):
+            trainers = [run.trainer for run in runs if run.trainer.step_number == step]
+            for run in runs:
+                run.trim_log()
+            reports = fit_together(
+                trainers,
+                save=lambda trainer: by_trainer[id(trainer)].save(trainer),
+                save_every=SAVE_EVERY,
+                should_stop=should_stop,
+                tell=lambda trainer, report: by_trainer[id(trainer)].write_log(report),
+            )
+            for report in reports:
+                if report.stopped:
+                    raise Stopped
+                if tell is not None:
+                    tell(report)
+    finally:
         for run in runs:
-            run.trim_log()
-        reports = fit_together(
-            trainers,
-            save=lambda trainer: by_trainer[id(trainer)].save(trainer),
-            save_every=SAVE_EVERY,
-            should_stop=should_stop,
-            tell=lambda trainer, report: by_trainer[id(trainer)].write_log(report),
-        )
-        for report in reports:
-            if report.stopped:
-                raise Stopped
-            if tell is not None:
-                tell(report)
+            run.close()
 
 
 def _open(folder: Path, job: Job, parts: tuple[str, ...], device: str) -> TrainingRun:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.engine.data.atomic import write_atomic
+from workbench.engine.data.hold import is_held
 from workbench.engine.steering.rules import find_rule
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.checkpoint import CheckpointError, load_run
@@ -226,6 +227,7 @@ class Trainings:
             training = self._own(owner, name)
             if training.state != "paused":
                 raise TrainingRefusedError(f"this training is {training.state}; only a paused one can be resumed")
+            _refuse_held(training)
             self._refuse_too_many()
             self._launch(training)
 
@@ -240,6 +242,7 @@ class Trainings:
         """Stop it and delete its folder; TrainingRefusedError unless it is the owner's own."""
         training = self._own(owner, name)
         _end(training)
+        _refuse_held(training)
         with self._lock:
             del self._all[name]
         shutil.rmtree(training.folder, ignore_errors=True)
@@ -289,6 +292,13 @@ class Trainings:
                 start_new_session=True,  # a Ctrl-C in the server's terminal is passed on by `close`, once
             )
         training._stopping = False
+
+
+def _refuse_held(training: Training) -> None:
+    """Raise `TrainingRefusedError` when a process that is not of this server works on it."""
+    who = is_held(training.run)
+    if who is not None:
+        raise TrainingRefusedError(f"this training is being worked on by {who}; wait for it, or end it there")
 
 
 def digest(owner: str) -> str:
