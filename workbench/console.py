@@ -108,7 +108,7 @@ def print_json(value: Any) -> None:
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A plain aligned table on standard output."""
-    lines = [tuple(heads), *[tuple(row) for row in rows]]
+    lines = [tuple(heads), *[tuple(plain(cell).replace("\n", "\\n") for cell in row) for row in rows]]
     widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

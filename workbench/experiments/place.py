@@ -18,12 +18,14 @@ from typing import IO, Protocol
 from filelock import FileLock, Timeout
 
 from workbench.engine.data.atomic import explained, write_atomic
+from workbench.engine.data.regular import read_regular
 
 try:
     import fcntl
 except ImportError:  # no such locks on Windows: two lines that are added at once may be mixed there, and are left out
     fcntl = None  # type: ignore[assignment]
 
+MOST = 2**30  # bytes of one file
 POLL = 0.1  # seconds between two tries to get a lock
 
 
@@ -62,6 +64,10 @@ class Place(Protocol):
 
     def lines(self, name: str) -> list[str]:
         """The lines of a file that `append` wrote."""
+        ...
+
+    def rewrite(self, name: str, lines: list[str]) -> None:
+        """Replace the lines of a file that `append` wrote."""
         ...
 
     def listing(self, folder: str) -> dict[str, dict[str, float]]:
@@ -113,9 +119,9 @@ class FolderPlace:
         return str(self._root)
 
     def read(self, name: str) -> bytes | None:
-        """The content of a file; None when there is none."""
+        """The content of a regular file; None when there is none."""
         try:
-            return (self._root / name).read_bytes()
+            return read_regular(self._root / name, MOST)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -161,6 +167,10 @@ class FolderPlace:
         """All lines; the last one may be cut short."""
         return (self.read(name) or b"").decode(errors="replace").splitlines()
 
+    def rewrite(self, name: str, lines: list[str]) -> None:
+        """As `write`."""
+        self.write(name, "".join(f"{line}\n" for line in lines).encode())
+
     def listing(self, folder: str) -> dict[str, dict[str, float]]:
         """Folders below ``folder``, each with its files and their times."""
         found: dict[str, dict[str, float]] = {}
@@ -170,10 +180,11 @@ class FolderPlace:
             return found
         for name in folders:
             try:
-                files = {entry.name: entry.stat().st_mtime for entry in os.scandir(self._root / folder / name)}
+                found[name] = {entry.name: _changed(entry) for entry in os.scandir(self._root / folder / name)}
             except (FileNotFoundError, NotADirectoryError):
                 continue  # removed in the meantime, or no run
-            found[name] = files
+            except OSError:
+                found[name] = {}  # a link to itself, or no permission: reading it says which
         return found
 
     def files(self, folder: str) -> list[str]:
@@ -191,6 +202,8 @@ class FolderPlace:
             path.rename(away)
         except FileNotFoundError:
             return
+        if away.is_symlink() or not away.is_dir():
+            away.unlink()
         shutil.rmtree(away, ignore_errors=True)
 
     def move(self, folder: str, to: str) -> bool:
@@ -261,6 +274,13 @@ def open_place(where: str | Path) -> Place:
 
         return UrlPlace(text)
     return FolderPlace(Path(text).expanduser())
+
+
+def _changed(entry: os.DirEntry[str]) -> float:
+    try:
+        return entry.stat().st_mtime
+    except OSError:
+        return 0.0  # a link that leads nowhere
 
 
 def _claim(path: Path, draft: Path) -> bool:

@@ -6,7 +6,9 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Status = Literal["planned", "running", "done", "failed", "stopped"]
+from workbench.engine.words import plain
+
+Status = Literal["planned", "running", "done", "failed", "stopped", "damaged"]
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,9 @@ class Row:
     Attributes
     ----------
     key : str
-    status : {"planned", "running", "done", "failed", "stopped"}
-        ``stopped``: it was begun and nobody works on it now; the next sweep does it again.
+    status : {"planned", "running", "done", "failed", "stopped", "damaged"}
+        ``stopped``: it was begun and nobody works on it now; the next sweep does it again. ``damaged``: a file of it is no
+        record of a run, as ``error`` says; the next sweep puts it away and does it again.
     task, rule : str
     settings, training : dict
         Those that differ from the defaults.
@@ -83,10 +86,10 @@ def row_of_result(result: dict[str, Any]) -> Row:
         **described(result),
         status="done",
         returns=report["return"],
-        success=report["success"],
+        success=report.get("success"),
         w2=_number(report["shift"].get("w2")),
-        budget=_number(report["budget"]),
-        q_gap=_number(report["q_gap"]),
+        budget=_number(report.get("budget")),
+        q_gap=_number(report.get("q_gap")),
         seconds=result["seconds"],
         finished=result["finished"],
     )
@@ -94,7 +97,7 @@ def row_of_result(result: dict[str, Any]) -> Row:
 
 def spell(value: Any) -> str:
     """A value as short as it can be read back."""
-    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else plain(str(value))
 
 
 def _number(value: Any) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,16 @@ from bokeh.embed import components
 from bokeh.resources import Resources
 
 from workbench.engine.data.atomic import made_folder, write_atomic
+from workbench.experiments.files import DamagedError
 from workbench.experiments.store import Store, StoreError, now
-from workbench.experiments.summary import Curve, curves
+from workbench.experiments.summary import Curve, read_curves
 from workbench.plots import frontier, frontier_still
 from workbench.report.figures import Picture, pictures
 from workbench.report.tables import (
     Table,
     chosen_table,
     cost_table,
+    damaged_table,
     made_by,
     matched_table,
     points_table,
@@ -38,13 +41,15 @@ def write_report(store: Store, out: Path, pdf: Path | None = None) -> list[Path]
     OSError
         A file cannot be written.
     """
-    found = curves(store)
+    found, damaged = read_curves(store)
+    if not found and damaged:
+        raise StoreError(f"{store.where} has no whole run: {len(damaged)} are damaged; {next(iter(damaged.values()))}")
     if not found:
         raise StoreError(f"{store.where} has no finished run yet; see workbench runs list {store.where}")
     by_task = {task: [curve for curve in found if curve.task == task] for task in dict.fromkeys(c.task for c in found)}
     drawn = {task: pictures(members) for task, members in by_task.items()}
     written = [out]
-    write_atomic(out, page(store, by_task, drawn).encode())
+    write_atomic(out, page(store, by_task, drawn, damaged).encode())
     if pdf is not None:
         with made_folder(pdf):
             for task, some in drawn.items():
@@ -56,7 +61,12 @@ def write_report(store: Store, out: Path, pdf: Path | None = None) -> list[Path]
     return written
 
 
-def page(store: Store, by_task: dict[str, list[Curve]], drawn: dict[str, list[Picture]]) -> str:
+def page(
+    store: Store,
+    by_task: dict[str, list[Curve]],
+    drawn: dict[str, list[Picture]],
+    damaged: Mapping[str, DamagedError] | None = None,
+) -> str:
     """The whole page; no part of it is loaded from anywhere."""
     figures = [frontier.bokeh_figure(frontier.measured(p.series, p.axes)) for some in drawn.values() for p in some]
     script, places = components(figures) if figures else ("", ())
@@ -71,7 +81,8 @@ def page(store: Store, by_task: dict[str, list[Curve]], drawn: dict[str, list[Pi
         body += [_table(cost_table(members)), _folded(points_table(members))]
         sections.append(f"<section>{''.join(body)}</section>")
     missing = unfinished_table(store)
-    results = store.results()
+    keys = {key for members in by_task.values() for curve in members for point in curve.points for key in point.keys}
+    results = store.results(sorted(keys))
     title = f"Report of {store.where}"
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
@@ -80,6 +91,7 @@ def page(store: Store, by_task: dict[str, list[Curve]], drawn: dict[str, list[Pi
         _scripts(),
         "</head><body><main>",
         f"<h1>{_text(title)}</h1><p class='when'>{len(results)} results; written {now()[:16].replace('T', ' ')} UTC</p>",
+        _folded(damaged_table(damaged, store.where), "warning") if damaged else "",
         "" if missing is None else _folded(missing, "warning"),
         *sections,
         _again(store, results),

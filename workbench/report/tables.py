@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from workbench.engine.metrics.intervals import Interval
+from workbench.engine.words import plain
+from workbench.experiments.files import DamagedError
 from workbench.experiments.store import Store
 from workbench.experiments.summary import Curve, matched
 
@@ -117,7 +119,7 @@ def points_table(curves: list[Curve]) -> Table:
 
 def unfinished_table(store: Store) -> Table | None:
     """Jobs that were asked for and have no result; None when there is none."""
-    rows = [row for row in store.rows() if row.status != "done"]
+    rows = [row for row in store.rows() if row.status not in ("done", "damaged")]
     if not rows:
         return None
     lines: list[tuple[str, ...]] = [
@@ -129,6 +131,16 @@ def unfinished_table(store: Store) -> Table | None:
         ("run", "status", "task", "rule and settings", "seed", "error"),
         lines,
         "The same sweep command does them.",
+    )
+
+
+def damaged_table(damaged: Mapping[str, DamagedError], store: str) -> Table:
+    """Runs whose files are damaged and that are left out."""
+    return Table(
+        f"{len(damaged)} damaged runs left out",
+        ("run", "file", "what is wrong"),
+        [(plain(key)[:8], plain(error.name), error.what) for key, error in damaged.items()],
+        f"Put them in order (workbench runs repair {store}) and give the sweep's command again, which does them.",
     )
 
 

@@ -17,6 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -60,13 +61,8 @@ def read_arrays(
     """
     path = Path(path)
     try:
-        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            wanted = {name: members[name] for name in dict.fromkeys(names) if name in members}
-            shapes = {name: _shape(archive, info, path) for name, info in wanted.items()}
-            check_sizes(str(path), sum(info.file_size for info in wanted.values()), path.stat().st_size, max_bytes)
-            check_rows(str(path), shapes)
-            return {name: _read_member(archive, info) for name, info in wanted.items()}
+        with open_regular(path) as file:
+            return read_archive(file, path.stat().st_size, str(path), names, max_bytes)
     except SaidError as error:
         raise DataFileError(str(error)) from None
     except FileNotFoundError as error:
@@ -75,21 +71,39 @@ def read_arrays(
         ) from error
     except IsADirectoryError as error:
         raise DataFileError(f"{path}: is a folder, an .npz file was expected; name the file in it") from error
+    except OSError as error:
+        raise DataFileError(f"{path}: cannot be read ({error}); check the file and its permissions") from error
+
+
+def read_archive(
+    file: IO[bytes], stored: int, source: str, names: Iterable[str] | None = None, max_bytes: int = MAX_BYTES
+) -> Arrays:
+    """As `read_arrays`, from an open file of ``stored`` bytes that messages call ``source``; all its arrays without ``names``."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            wanted = {
+                name: members[name] for name in dict.fromkeys(members if names is None else names) if name in members
+            }
+            shapes = {name: _shape(archive, info, source) for name, info in wanted.items()}
+            check_sizes(source, sum(info.file_size for info in wanted.values()), stored, max_bytes)
+            check_rows(source, shapes)
+            return {name: _read_member(archive, info) for name, info in wanted.items()}
+    except DataFileError:
+        raise
     except zipfile.BadZipFile as error:
         raise DataFileError(
-            f"{path}: not a readable npz archive ({error}); it was cut off, damaged, or is another format. "
+            f"{source}: not a readable npz archive ({error}); it was cut off, damaged, or is another format. "
             "Copy or generate it again"
         ) from error
     except (EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
         raise DataFileError(
-            f"{path}: the archive is damaged or packed in an unusual way ({error}); write it with numpy.savez"
+            f"{source}: the archive is damaged or packed in an unusual way ({error}); write it with numpy.savez"
         ) from error
-    except OSError as error:
-        raise DataFileError(f"{path}: cannot be read ({error}); check the file and its permissions") from error
-    except (MemoryError, KeyboardInterrupt):
+    except (OSError, MemoryError):
         raise
     except Exception as error:  # zipfile and its decoders answer damage with errors of every kind
-        raise DataFileError(f"{path}: the archive is damaged ({error!r}); copy or generate it again") from error
+        raise DataFileError(f"{source}: the archive is damaged ({error!r}); copy or generate it again") from error
 
 
 def check_sizes(source: str, declared: int, stored: int, most: int = MAX_BYTES) -> None:
@@ -114,7 +128,7 @@ def check_rows(source: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
             )
 
 
-def _shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> tuple[int, ...]:
+def _shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: str) -> tuple[int, ...]:
     """The shape of an array, of which nothing but the header is read."""
     name = info.filename.removesuffix(".npy")
     try:
@@ -127,21 +141,21 @@ def _shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> tuple
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError):
         raise  # the archive's, not the header's
     except Exception as error:  # a header is a Python literal, which Python's parser refuses with errors of every kind
-        raise DataFileError(f"{path}: '{name}' is not a plain array ({error}); write it with numpy.savez") from error
+        raise DataFileError(f"{source}: '{name}' is not a plain array ({error}); write it with numpy.savez") from error
     if dtype.hasobject:
         raise DataFileError(
-            f"{path}: '{name}' holds Python objects, which are pickles and could run code; they are never loaded. "
+            f"{source}: '{name}' holds Python objects, which are pickles and could run code; they are never loaded. "
             "Convert it to numbers (array.astype('float32')) and save again"
         )
     counts = all(type(size) is int and 0 <= size < 2**48 for size in shape)  # True is an int too
     if dtype.kind not in "biuf" or not shape or 0 in shape[1:] or not counts:
         raise DataFileError(
-            f"{path}: '{name}' has dtype {dtype} and shape {shown(shape)}; it must hold real numbers, one row a time step"
+            f"{source}: '{name}' has dtype {dtype} and shape {shown(shape)}; it must hold real numbers, one row a time step"
         )
     needed = header + math.prod(shape) * dtype.itemsize
     if needed != info.file_size:
         raise DataFileError(
-            f"{path}: '{name}' claims shape {shown(shape)} of {dtype}, {needed:,} bytes, but {info.file_size:,} are stored; "
+            f"{source}: '{name}' claims shape {shown(shape)} of {dtype}, {needed:,} bytes, but {info.file_size:,} are stored; "
             "the file is damaged, copy or generate it again"
         )
     return tuple(shape)

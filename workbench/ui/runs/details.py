@@ -29,7 +29,9 @@ def describe(store: Store, rows: Sequence[Row]) -> str:
     if len(rows) == 1:
         return _one(store, rows[0])
     done = [row for row in rows if row.status == "done"]
-    left = [f"{len(rows) - len(done)} without a result left out"] if len(done) < len(rows) else []
+    damaged = sum(row.status == "damaged" for row in rows)
+    left = [f"{len(rows) - len(done) - damaged} without a result left out"] if len(done) + damaged < len(rows) else []
+    left += [f"{damaged} damaged left out"] if damaged else []
     left += [f"the first {MOST} of {len(done)} are shown"] if len(done) > MOST else []
     note = f"; {'; '.join(left)}" if left else ""
     if len(done) < 2:
@@ -38,6 +40,9 @@ def describe(store: Store, rows: Sequence[Row]) -> str:
 
 
 def _one(store: Store, row: Row) -> str:
+    if row.status == "damaged":
+        told = f'<div class="notice error" role="alert">{escape(row.error or "")}</div>'
+        return f"<h2>Damaged: {escape(row.key)}</h2>{told}<p>It is left out of reports and pictures.</p>"
     head = f"<h2>{escape(row.rule)} on {escape(row.task)}, seed {row.seed}</h2>"
     record, result, failure = store.job(row.key), store.result(row.key), store.failure(row.key)
     about = f"<p>{escape(row.key)}, {row.status}{_when(row)}</p>"
@@ -73,6 +78,7 @@ def _one(store: Store, row: Row) -> str:
 
 def _several(store: Store, rows: Sequence[Row], note: str) -> str:
     found = compare(store, [row.key for row in rows])
+    note += f"; {len(rows) - len(found)} damaged left out" if len(found) < len(rows) else ""
     told = list(dict.fromkeys(name for entry in found for name in entry["told"]))
     measured = list(dict.fromkeys(name for entry in found for name in entry["measured"]))
     lines = [("rule", [entry["rule"] for entry in found])]
