@@ -51,5 +51,7 @@ def finish(store: Store, key: str, mean: float = 0.5, seed: int = 0) -> bool:
     store.describe(record(key, seed))
     store.begin(key)
     return store.finish(
-        record(key, seed), measured(mean), {name: np.array([0.25, 1.0]) for name in ("choose.returns", "report.returns")}
+        record(key, seed),
+        measured(mean),
+        {name: np.array([0.25, 1.0]) for name in ("choose.returns", "report.returns")},
     )

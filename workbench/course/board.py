@@ -12,12 +12,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from workbench.course.record import read, write
+from workbench.course.record import Kept, read, write
 from workbench.engine.data.atomic import write_atomic
+from workbench.engine.data.records import checked, read_json
 from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.tasks.three_exits import ThreeExits
+from workbench.engine.words import SaidError, plain
 from workbench.ui.session import parts_for
 
 SHARED = "WORKBENCH_SCOREBOARD"  # a folder that all participants can write to
@@ -122,9 +124,9 @@ def scoreboard() -> Board:
     if folder and Path(folder).is_dir():
         for path in sorted(Path(folder).glob("*.json")):
             try:
-                other = json.loads(path.read_text(encoding="utf-8"))
-                everyone.setdefault(str(other["participant"]), other["scores"])
-            except (ValueError, KeyError, TypeError):
+                other = checked(Kept, read_json(path))
+                everyone.setdefault(plain(other.participant), [one.model_dump(by_alias=True) for one in other.scores])
+            except (SaidError, OSError):
                 continue  # somebody's file is damaged: the others' scores still stand
     rows = [{"who": who} | row for who, scores in everyone.items() for row in scores]
     return Board(tuple(sorted(rows, key=lambda row: (not row["valid"], -row["return"]))))

@@ -115,13 +115,15 @@ def repair(files: StoreFiles, found: list[Damage]) -> list[str]:
     OSError
         The store cannot be written.
     """
-    done = []
+    done, runs = [], files.place.listing(RUNS)
     for damage in found:
         name, last = damage.name, damage.name.rpartition("/")[2]
         if damage.cure == "layout":
             files.place.write(STORE, to_json({"layout": LAYOUT}))
         elif damage.cure == "trash":
-            run = name.startswith(f"{RUNS}/") and reading.KEY.fullmatch(last)
+            run = (
+                name == f"{RUNS}/{last}" and reading.KEY.fullmatch(last) and runs.get(last)
+            )  # a folder with files in it
             place = f"{TRASH}/{trash_name(last if run else name.partition('/')[0] + '.damaged')}"
             files.place.move(name, place if run else f"{place}/{last[:100]}")
         elif name != INDEX:

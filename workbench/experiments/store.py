@@ -109,7 +109,10 @@ class Store(StoreFiles):
             for key, job in record["jobs"].items():
                 found[key] = Row(**{name: job[name] for name in PLANNED}, key=key, status="planned")
         for key, files in folders.items():
-            if RESULT in files and key in cached and files[RESULT] <= written + CLOCK:
+            changed = max(
+                (when for name, when in files.items() if name == RESULT or name.endswith(".npz")), default=0.0
+            )
+            if RESULT in files and key in cached and changed <= written + CLOCK:
                 found[key] = cached[key]
             elif (row := self._read_row(key, files)) is not None:
                 found[key] = row
@@ -291,6 +294,7 @@ class Store(StoreFiles):
             result = self.result(key)
             if result is None:
                 return self._unfinished(key, files)
+            self.episodes(key)
             row = row_of_result(result)
         except StoreError as error:
             return Row(plain(key), "damaged", error=str(error))
