@@ -25,6 +25,8 @@ def compare(store: Store, keys: list[str]) -> list[dict[str, Any]]:
     for key in keys:
         if key not in damaged and all(result["key"] != key for result, _ in whole):
             raise StoreError(f"run {key[:8]} has no result yet; compare those that are done")
+    if not keys:
+        raise StoreError("compare takes two runs or more, got none")
     if damaged and len(whole) < 2:
         raise next(iter(damaged.values()))
     results = {result["key"]: result for result, _ in whole}

@@ -47,10 +47,12 @@ def open_regular(path: str | Path) -> BinaryIO:
 def read_regular(path: str | Path, most: int) -> bytes:
     """The content of a regular file of at most ``most`` bytes; raises as `open_regular`."""
     with open_regular(path) as file:
-        content = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else None
-    if content is None or len(content) > most:
-        raise OddFileError(f"{path}: larger than {most:,} bytes, the most that is read here; put the right file there")
-    return content
+        size = os.fstat(file.fileno()).st_size  # reading more would set as much memory aside
+        if size > most:
+            raise OddFileError(
+                f"{path}: larger than {most:,} bytes, the most that is read here; put the right file there"
+            )
+        return file.read(size)
 
 
 def too_much(declared: int, stored: int) -> bool:
