@@ -34,6 +34,7 @@ ROWS = 32
 READER = textwrap.dedent("""
     import json, os, resource, sys, traceback
     from pathlib import Path
+    import h5py  # which asks the system what machine it is on
     from chaos.readers import READERS
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + 700 * 2**20,) * 2)
@@ -52,6 +53,7 @@ READER = textwrap.dedent("""
             how = "TRACEBACK " + "".join(traceback.format_exception(error))[-1500:]
         if started:
             how = f"RAN {started}"
+            started.clear()
         print(json.dumps(how), flush=True)
 """)
 
