@@ -12,6 +12,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from workbench.engine.words import plain
+
 PLAIN_EVERY = 5.0  # seconds between two plain progress lines
 
 
@@ -30,7 +32,7 @@ def errors_in_words() -> Iterator[None]:
         if unexpected or os.environ.get("WORKBENCH_DEBUG"):
             raise
         for line in [*_words(error).splitlines(), *getattr(error, "__notes__", ())]:
-            print(f"error: {line}", file=sys.stderr)
+            print(f"error: {plain(line)}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
@@ -106,7 +108,7 @@ def print_json(value: Any) -> None:
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A plain aligned table on standard output."""
-    lines = [tuple(heads), *[tuple(row) for row in rows]]
+    lines = [tuple(heads), *[tuple(plain(cell).replace("\n", "\\n") for cell in row) for row in rows]]
     widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from workbench.engine.data.atomic import explained, folder_at_once, write_atomic
+from workbench.engine.data.hold import Hold
+from workbench.engine.data.regular import read_regular
 from workbench.engine.online.checkpoint import load_online, online_config, save_online
 from workbench.engine.online.config import make_online_config
 from workbench.engine.online.learner import Event, Learner, Tick
 from workbench.engine.tasks.registry import make_task
-from workbench.engine.training.checkpoint import load_run
+from workbench.engine.training.checkpoint import load_run, read_record
 from workbench.engine.training.checkpoint import resume as resume_trainer
 from workbench.training_run import LOG as OFFLINE_LOG
-from workbench.training_run import SOURCE, Source, choose_device
+from workbench.training_run import MOST_LOG, SOURCE, Source, choose_device
 
 LOG = "online.jsonl"
 LOGGED = ("played", "evaluated")
@@ -25,10 +27,11 @@ LOGGED = ("played", "evaluated")
 
 @dataclass(frozen=True)
 class OnlineRun:
-    """A learner and the folder it saves to."""
+    """A learner and the folder it saves to, which this process holds until `events` have ended."""
 
     folder: Path
     learner: Learner
+    hold: Hold
 
     @classmethod
     def start(cls, run: Path, folder: Path, settings: dict[str, Any], device: str = "auto") -> OnlineRun:
@@ -59,7 +62,7 @@ class OnlineRun:
                 shutil.copyfile(run / OFFLINE_LOG, draft / OFFLINE_LOG)
             write_atomic(draft / LOG, b"")
             save_online(learner, draft)
-        return cls(folder, learner)
+        return cls(folder, learner, Hold(folder))
 
     @classmethod
     def resume(cls, folder: Path, settings: dict[str, Any], device: str = "auto") -> OnlineRun:
@@ -68,8 +71,10 @@ class OnlineRun:
         Raises
         ------
         ValueError
-            No such run, or other settings than it began with.
+            No such run, another process works in it, or other settings than it began with.
         """
+        read_record(folder)
+        hold = Hold(folder)  # before the checkpoint is read: another process may be writing the next one
         loaded = load_run(folder)
         where = choose_device(loaded.device if device == "auto" else device)
         before = online_config(loaded)
@@ -83,13 +88,19 @@ class OnlineRun:
                 )
         task = make_task(loaded.task)
         source = Source.read(folder / SOURCE, Source(None, loaded.config.seed, False))
-        return cls(folder, load_online(loaded, source.load(task), task, where, config))
+        return cls(folder, load_online(loaded, source.load(task), task, where, config), hold)
 
     def events(self, should_stop: Callable[[], bool] | None = None, tick: Tick | None = None) -> Iterator[Event]:
         """Play and learn, yielding events; rounds and evaluations are also written to ``online.jsonl``, one a line."""
+        try:
+            yield from self._events(should_stop, tick)
+        finally:
+            self.hold.release()
+
+    def _events(self, should_stop: Callable[[], bool] | None, tick: Tick | None) -> Iterator[Event]:
         log = self.folder / LOG
         if log.exists():  # a killed run may have logged what it did not save
-            kept = log.read_text(encoding="utf-8", errors="replace").splitlines()[: self.learner.counts.events]
+            kept = read_regular(log, MOST_LOG).decode(errors="replace").splitlines()[: self.learner.counts.events]
             write_atomic(log, "".join(f"{line}\n" for line in kept).encode())
         for event in self.learner.run(lambda: save_online(self.learner, self.folder), should_stop, tick):
             if event.kind in LOGGED:

@@ -6,24 +6,31 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 
 from workbench.engine.data.atomic import explained, folder_at_once, write_atomic
+from workbench.engine.data.hold import Hold
+from workbench.engine.data.records import Count, Record, checked, read_json
+from workbench.engine.data.regular import read_regular
+from workbench.engine.data.strict_json import parse_json
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.storage import StoredTask, load_saved
-from workbench.engine.training.checkpoint import Run, load_run, save_checkpoint
+from workbench.engine.training.checkpoint import Run, load_run, read_record, save_checkpoint
 from workbench.engine.training.checkpoint import resume as resume_trainer
 from workbench.engine.training.config import make_config
 from workbench.engine.training.fit import Progress, fit
 from workbench.engine.training.snapshots import save_snapshot, snapshot_steps
 from workbench.engine.training.trainer import Trainer
+from workbench.engine.words import SaidError
 
 LOG = "progress.jsonl"
 SOURCE = "source.json"
+MOST_LOG = 2**30  # bytes of a log
 
 
 def choose_device(name: str) -> torch.device:
@@ -35,6 +42,14 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
+
+
+class SourceNote(Record):
+    """What ``source.json`` says."""
+
+    folder: Annotated[str, Field(max_length=10_000)] | None
+    seed: Count
+    clip_actions: bool
 
 
 @dataclass(frozen=True)
@@ -63,8 +78,8 @@ class Source:
     def read(cls, path: Path, default: Source) -> Source:
         """What a run noted; ``default`` when its note is lost (the data's fingerprint is checked in any case)."""
         try:
-            return cls(**json.loads(path.read_bytes()))
-        except (OSError, ValueError, TypeError):
+            return cls(**checked(SourceNote, read_json(path)).model_dump())
+        except (OSError, SaidError):
             return default
 
     def load(self, task: Task) -> Transitions:
@@ -82,11 +97,12 @@ class Source:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A trainer and the folder it saves to."""
+    """A trainer and the folder it saves to, which this process holds until `close`, or until `progress` has ended."""
 
     task: Task
     folder: Path
     trainer: Trainer
+    hold: Hold
 
     @classmethod
     def open(
@@ -108,8 +124,8 @@ class TrainingRun:
         Raises
         ------
         ValueError
-            Unknown task or setting, bad data, no CUDA, the folder exists (or, to resume, does not), or settings that
-            differ from those of the run to resume.
+            Unknown task or setting, bad data, no CUDA, the folder exists (or, to resume, does not), another process works
+            in it, or settings that differ from those of the run to resume.
         OSError
             The folder cannot be written.
         """
@@ -127,12 +143,14 @@ class TrainingRun:
         with folder_at_once(folder) as draft:
             write_atomic(draft / SOURCE, (json.dumps(asdict(source), indent=1) + "\n").encode())
             save_checkpoint(trainer, draft, task.info.name)
-        return cls(task, folder, trainer)
+        return cls(task, folder, trainer, Hold(folder))
 
     @classmethod
     def _resume(
         cls, task: Task, folder: Path, settings: dict[str, Any], data: Path | None, device: str, clip_actions: bool
     ) -> TrainingRun:
+        read_record(folder)
+        hold = Hold(folder)  # before the checkpoint is read: another process may be writing the next one
         loaded = load_run(folder, task.info.name)
         if loaded.online is not None:
             raise ValueError(
@@ -148,7 +166,7 @@ class TrainingRun:
                 )
         named = Source.of(data, loaded.config.seed, clip_actions)
         source = named if data is not None else Source.read(folder / SOURCE, named)
-        return cls(task, folder, resume_trainer(loaded, source.load(task), where))
+        return cls(task, folder, resume_trainer(loaded, source.load(task), where), hold)
 
     def save(self, trainer: Trainer) -> None:
         """Store a checkpoint."""
@@ -158,19 +176,26 @@ class TrainingRun:
         self, *, should_stop: Callable[[], bool] | None = None, save_every: int = 1000, snapshots: int = 0
     ) -> Iterator[Progress]:
         """Train, yielding what is also written to ``progress.jsonl``, one line a report; ``snapshots`` along the way."""
-        self.trim_log()
-        reports = fit(
-            self.trainer,
-            save=self.save,
-            save_every=save_every,
-            should_stop=should_stop,
-            snapshot=lambda trainer: save_snapshot(trainer, self.folder),
-            snapshot_steps=snapshot_steps(self.trainer.total_steps, snapshots),
-        )
-        for report in reports:
-            if not report.stopped:
-                self.write_log(report)
-            yield report
+        try:
+            self.trim_log()
+            reports = fit(
+                self.trainer,
+                save=self.save,
+                save_every=save_every,
+                should_stop=should_stop,
+                snapshot=lambda trainer: save_snapshot(trainer, self.folder),
+                snapshot_steps=snapshot_steps(self.trainer.total_steps, snapshots),
+            )
+            for report in reports:
+                if not report.stopped:
+                    self.write_log(report)
+                yield report
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let other processes work in the folder."""
+        self.hold.release()
 
     def trim_log(self) -> None:
         """Drop from ``progress.jsonl`` the steps that a killed run reported and did not save."""
@@ -202,9 +227,9 @@ def training_data(run: Run) -> Transitions:
 
 def _lines(log: Path, until: int) -> Iterator[str]:
     """The complete lines of a log (the last one may be half written) up to the step ``until``."""
-    for text in log.read_text(encoding="utf-8", errors="replace").splitlines():
+    for text in read_regular(log, MOST_LOG).decode(errors="replace").splitlines():
         try:
-            if json.loads(text)["step"] <= until:
+            if parse_json(text)["step"] <= until:
                 yield text
         except (ValueError, TypeError, KeyError):
             continue

@@ -67,7 +67,7 @@ def opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BudgetPage
     monkeypatch.setenv(STORE_VARIABLE, str(folder))
     sweeps.cache_clear()
     page = BudgetPage({"task": "bandit2d"}, CACHE)
-    page._show((), read(sweeps().store()), None)
+    page._show((), (read(sweeps().store()), ""), None)
     yield page
     page.left()
     sweeps.cache_clear()

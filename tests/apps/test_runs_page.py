@@ -82,7 +82,7 @@ def test_filters(folder: Path) -> None:
     assert not Filter()(planned)
     assert Filter(status="")(planned)
     assert read_filter({"only_status": "nonsense"}) == Filter()
-    assert set(STATUS.values()) == {"begun", "done", "failed", "running", "stopped", "planned", ""}
+    assert set(STATUS.values()) == {"begun", "done", "failed", "running", "stopped", "planned", "damaged", ""}
 
 
 def test_orders_in_links() -> None:

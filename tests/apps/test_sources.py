@@ -154,7 +154,7 @@ def test_what_is_no_checkpoint_is_refused_in_words(run_folder: Path, monkeypatch
         "edited after it was written": good | {RUN_FILE: good[RUN_FILE].replace(b'"step": 3', b'"step": 4')},
         "truncated or was edited": good | {state: good[state][:-4]},
         "uploads are taken for": edited(run_folder, lambda record: record.update(task="gym/os:system-v0")),
-        "holds less than the networks": edited(run_folder, lambda record: record["config"].update(hidden=[16384] * 9)),
+        "lacks the array": edited(run_folder, lambda record: record["config"].update(hidden=[16384] * 9)),
         "of another version of the task": edited(run_folder, lambda record: record.update(task="bandit2d")),
     }
     for words, given in refused.items():

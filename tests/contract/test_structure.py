@@ -89,7 +89,7 @@ OWNERS = {
 # What the engine may take from outside, by place.
 ENGINE_PARTIES = {
     "workbench.engine": {"torch", "numpy", "pydantic"},
-    "workbench.engine.data": {"torch", "numpy", "pydantic", "h5py", "minari", "ogbench", "platformdirs"},
+    "workbench.engine.data": {"torch", "numpy", "pydantic", "h5py", "minari", "ogbench", "platformdirs", "filelock"},
     "workbench.engine.tasks": {"torch", "numpy", "pydantic", "gymnasium", "ogbench", "mujoco", "platformdirs"},
     "workbench.engine.training": {"torch", "numpy", "pydantic", "safetensors", "platformdirs"},
     "workbench.engine.online": {"torch", "numpy", "pydantic"},

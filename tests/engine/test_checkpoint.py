@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import torch
 from engine.small_runs import TASK, WAYS, contents, saved_run, small_data, small_trainer
+from safetensors.torch import load as load_arrays
+from safetensors.torch import save as save_arrays
 
 from workbench.engine.data.atomic import folder_at_once, made_folder, remove_leftovers, write_atomic
 from workbench.engine.training import checkpoint
@@ -111,8 +113,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         "format version 99, this workbench reads 1; use the version",
     ),
     "another task": (lambda run: reseal(run, task="other"), "was trained on task 'other', not on 'a_task'"),
-    "lacking a key": (lambda run: reseal(run, trained=None), "lacks what this workbench needs"),
-    "state as a number": (lambda run: reseal(run, state=3), "lacks what this workbench needs"),
+    "lacking a key": (lambda run: reseal(run, trained=None), "'trained' is missing"),
+    "state as a number": (lambda run: reseal(run, state=3), "'state': must be an object, got 3"),
 }
 
 
@@ -287,6 +289,7 @@ def test_made_folders_go_again_as_far_as_they_are_empty(tmp_path: Path) -> None:
 def test_a_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / ".run.draft").mkdir()
     (tmp_path / ".run.draft" / "of a killed process").touch()
+    os.utime(tmp_path / ".run.draft", (0, 0))
     with folder_at_once(tmp_path / "run") as draft:
         (draft / "file").touch()
         assert not (tmp_path / "run").exists()
@@ -300,3 +303,69 @@ def test_a_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+# For every field of run.json, values that are none: each is refused in words, with a seal that fits.
+ODD = [None, True, -1, 1.5, 10**30, "", "x" * 10**6, "\x1b[31m", [], [[]], [""], {}, {"a": {"b": []}}]
+FIELDS = ["format", "task", "step", "total_steps", "trained", "config", "data", "device", "state", "online"]
+INNER = ["config.hidden", "config.members", "config.parts", "config.chunk", "config.family", "config.seed", "config.critic",
+         "config.actor_settings", "data.fingerprint", "state.file", "state.sha256"]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", FIELDS + INNER)
+def test_wrong_types_in_a_sealed_record_are_refused_in_words(run: Path, field: str) -> None:
+    whole = json.loads((run / RUN_FILE).read_bytes())
+    whole.pop("seal")
+    for value in ODD:
+        record = json.loads(json.dumps(whole))
+        outer, _, inner = field.partition(".")
+        if inner:
+            record[outer] = (record.get(outer) or {}) | {inner: value}
+        else:
+            record[outer] = value
+        (run / RUN_FILE).write_bytes(checkpoint._seal(record))
+        try:
+            load_run(run).parts()
+        except ValueError as error:
+            said = str(error)
+            assert len(said) < 3000
+            assert "\x1b" not in said
+        else:
+            assert field.startswith("config.") or field in ("task", "online"), f"{field} = {value!r} was taken"
+
+
+def test_arrays_of_other_shapes_are_refused_before_networks_are_made(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = json.loads((run / RUN_FILE).read_bytes())
+    monkeypatch.setattr(checkpoint, "build_networks", lambda *_: pytest.fail("networks were made"))
+    for hidden in ([16384] * 1000, [7], [2, 2, 2], [1] * 4):
+        reseal(run, config=record["config"] | {"hidden": hidden})
+        with pytest.raises(CheckpointError, match="train again or restore a copy"):
+            load_run(run)
+    reseal(run, config=record["config"] | {"members": 16})
+    with pytest.raises(CheckpointError, match=r"'critic\.0\.weight' has shape"):
+        load_run(run)
+
+
+@pytest.mark.parametrize("change", ["transposed", "whole numbers", "missing", "empty"])
+@pytest.mark.parametrize(
+    "name", ["normalizer.mean", "normalizer.std", "probes", "reference.0.weight", "critic.1.bias", "adam.critic.first"]
+)
+def test_arrays_that_do_not_fit_are_refused_in_words(run: Path, name: str, change: str) -> None:
+    arrays = load_arrays(state_of(run).read_bytes())
+    match change:
+        case "transposed":
+            arrays[name] = arrays[name].reshape(-1, 1, 1, 1).contiguous()
+        case "whole numbers":
+            arrays[name] = torch.zeros(arrays[name].shape, dtype=torch.int64)
+        case "missing":
+            del arrays[name]
+        case "empty":
+            arrays[name] = torch.zeros(0)
+    content = save_arrays(arrays)
+    state_of(run).write_bytes(content)
+    record = json.loads((run / RUN_FILE).read_bytes())
+    reseal(run, state=record["state"] | {"sha256": hashlib.sha256(content).hexdigest()})
+    with pytest.raises(CheckpointError):
+        resume(load_run(run), small_data())

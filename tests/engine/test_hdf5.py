@@ -80,7 +80,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
             read_hdf5(tmp_path / name)
     with pytest.raises(DataFileError, match="no such file"):
         read_hdf5(tmp_path / "none.hdf5")
-    with pytest.raises(DataFileError, match="holds 320 bytes, the limit is 100"):
+    with pytest.raises(DataFileError, match="unpacks to 320 bytes, the limit is 100"):
         read_hdf5(tmp_path / "whole.hdf5", max_bytes=100)
 
 

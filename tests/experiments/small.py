@@ -13,6 +13,7 @@ from workbench.experiments.store import Store
 from workbench.experiments.sweep import check_data
 
 TASK = "three_exits"
+DATA = {"fingerprint": None, "folder": None, "clip_actions": False}
 QUICK = {"fit.steps": (20,), "fit.hidden": ((8, 8),), "fit.batch_size": (16,)}
 
 
@@ -29,17 +30,28 @@ def small_grid(data: Data, **changes: Any) -> Grid:
 
 
 def record(key: str, seed: int = 0) -> dict[str, Any]:
-    job = {"task": "t", "rule": "qgf", "seed": seed, "episodes": 2, "settings": {}, "training": {}}
+    job = {"task": "t", "rule": "qgf", "seed": seed, "episodes": 2, "settings": {}, "training": {}, "data": DATA}
     return {"key": key, "job": job, "changed": {"settings": {"weight": 0.3}, "training": {}}}
 
 
 def measured(mean: float) -> dict[str, Any]:
     span = {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
     one = {"return": span, "success": span, "shift": {"w2": 0.5}, "version": 2, "transport": 0.2, "gap": None}
-    return {"choose": one, "report": one, "seconds": 1.0}
+    seeds = {"choose": 1, "report": 2}
+    return {
+        "choose": one,
+        "report": one,
+        "seconds": 1.0,
+        "training": {"folder": "trained/a"},
+        "evaluation_seeds": seeds,
+    }
 
 
-def finish(store: Store, key: str, mean: float = 0.5) -> bool:
-    store.describe(record(key))
+def finish(store: Store, key: str, mean: float = 0.5, seed: int = 0) -> bool:
+    store.describe(record(key, seed))
     store.begin(key)
-    return store.finish(record(key), measured(mean), {"report.returns": np.array([0.25, 1.0])})
+    return store.finish(
+        record(key, seed),
+        measured(mean),
+        {name: np.array([0.25, 1.0]) for name in ("choose.returns", "report.returns")},
+    )

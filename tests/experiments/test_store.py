@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from experiments.small import finish, record
+from experiments.small import DATA, finish, record
 
 from workbench.experiments.place import FolderPlace, Place, open_place
 from workbench.experiments.store import INDEX, RUNS, Store, StoreError
@@ -72,10 +72,10 @@ def test_removed_runs_are_gone_and_can_be_done_again(store: Store) -> None:
 
 
 def test_sweeps_say_what_is_planned(store: Store) -> None:
-    store.note_sweep({"a": 1}, "workbench sweep …", [record("a"), record("b")])
+    store.note_sweep({"a": 1, "data": DATA}, "workbench sweep …", [record("a"), record("b")])
     finish(store, "b")
     assert {row.key: row.status for row in store.rows()} == {"a": "planned", "b": "done"}
-    store.note_sweep({"a": 1}, "workbench sweep …", [record("a"), record("b")])
+    store.note_sweep({"a": 1, "data": DATA}, "workbench sweep …", [record("a"), record("b")])
     (sweep,) = store.sweeps()
     assert len(sweep["started"]) == 2
     assert sweep["command"] == "workbench sweep …"
@@ -83,7 +83,7 @@ def test_sweeps_say_what_is_planned(store: Store) -> None:
 
 def test_the_stamp_changes_when_something_happens(store: Store) -> None:
     stamps = [store.stamp()]
-    store.note_sweep({}, "", [record("a")])
+    store.note_sweep({"data": DATA}, "", [record("a")])
     stamps.append(store.stamp())
     finish(store, "a")
     stamps.append(store.stamp())
@@ -185,7 +185,7 @@ def test_a_damaged_file_is_named_and_the_others_are_listed(folder: Store, name: 
     index(folder).unlink()
     rows = {row.key: row for row in folder.rows()}
     assert rows["a"].status == "done"
-    assert rows["b"].status == "failed"
+    assert rows["b"].status == "damaged"
     assert name in str(rows["b"].error)
 
 

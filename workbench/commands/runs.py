@@ -1,4 +1,4 @@
-"""``workbench runs list | show | compare | rm | empty-trash``: what a store holds."""
+"""``workbench runs list | show | compare | check | repair | rm | empty-trash``: what a store holds."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from workbench.commands.flags import Json
 from workbench.commands.numbers import in_words, number
 from workbench.console import print_json, print_table
 from workbench.engine.glossary import TERM
+from workbench.engine.words import plain
 
 if TYPE_CHECKING:
     from workbench.experiments.row import Row
@@ -25,7 +26,7 @@ SHORT = 8  # letters of a key that a table shows
 
 def list_runs(
     store: Place,
-    status: Literal["all", "done", "failed", "running", "stopped", "planned"] = "all",
+    status: Literal["all", "done", "failed", "running", "stopped", "planned", "damaged"] = "all",
     task: str | None = None,
     rule: str | None = None,
     sort: Literal["time", "return", "shift", "key"] = "time",
@@ -73,7 +74,8 @@ def list_runs(
         ),
         [_cells(row) for row in rows],
     )
-    failed = [row for row in rows if row.error]
+    _note_damaged(store, [row.key for row in rows if row.status == "damaged"])
+    failed = [row for row in rows if row.status == "failed"]
     for row in failed[:10]:
         print(f"{row.key[:SHORT]} failed: {str(row.error).splitlines()[0]}", file=sys.stderr)
     if len(failed) > 10:
@@ -89,6 +91,9 @@ def show(store: Place, key: Annotated[str, tyro.conf.Positional], as_json: Json 
     """
     kept = _open(store)
     whole = kept.find(key)
+    (row,) = [row for row in kept.rows() if row.key == whole]
+    if row.status == "damaged":
+        raise ValueError(row.error)
     found: dict[str, Any] = {
         "job": kept.job(whole),
         "events": kept.events(whole),
@@ -98,7 +103,6 @@ def show(store: Place, key: Annotated[str, tyro.conf.Positional], as_json: Json 
     if as_json:
         print_json(found)
         return
-    (row,) = [row for row in kept.rows() if row.key == whole]
     print(f"{row.key}  {row.status}: {row.label} on {row.task}, seed {row.seed}, {row.episodes} episodes")
     if found["job"] is None:
         print("planned; nothing has happened yet")
@@ -146,7 +150,9 @@ def compare(store: Place, keys: Keys, as_json: Json = False) -> None:
     if len(keys) < 2:
         raise ValueError(f"compare takes two runs or more, got {len(keys)}; see workbench runs list {store}")
     kept = _open(store)
-    found = compared(kept, [kept.find(key) for key in keys])
+    named = list(dict.fromkeys(kept.find(key) for key in keys))
+    found = compared(kept, named)
+    _note_damaged(store, [key for key in named if all(entry["key"] != key for entry in found)])
     if as_json:
         print_json(found)
         return
@@ -158,6 +164,57 @@ def compare(store: Place, keys: Keys, as_json: Json = False) -> None:
         lines.append([TERM[name].head, *(_cell(entry["measured"].get(name)) for entry in found)])
     lines.append(["return − first, paired", *(_cell(entry["difference"]) for entry in found)])
     print_table(("", *names), lines)
+
+
+def check(store: Place, as_json: Json = False) -> None:
+    """Read every file of a store and say what is damaged, with the cure; exit code 1 when something is.
+
+    Args:
+        store: Folder or URL of the store.
+    """
+    from workbench.experiments.damage import CURES, open_damaged
+    from workbench.experiments.damage import check as look
+
+    files, found = open_damaged(store)
+    found += look(files)
+    if as_json:
+        print_json([vars(damage) for damage in found])
+    else:
+        for damage in found:
+            print(f"damaged: {damage}; it {CURES[damage.cure]}")
+        print(
+            f"{len(found)} damaged; put them in order: workbench runs repair {store}"
+            if found
+            else "everything is whole"
+        )
+    if found:
+        raise SystemExit(1)
+
+
+def repair(store: Place, dry_run: bool = False) -> None:
+    """Put a store in order: damaged runs, sweeps and trainings go to its trash, and the index is made anew.
+
+    Nothing is deleted and nothing is asked. The sweeps that asked for damaged runs do them again.
+
+    Args:
+        store: Folder or URL of the store.
+        dry_run: Only say what would be done.
+    """
+    from workbench.experiments.damage import CURES, open_damaged
+    from workbench.experiments.damage import check as look
+    from workbench.experiments.damage import repair as put_in_order
+
+    files, found = open_damaged(store)
+    found += look(files)
+    for damage in found:
+        print(f"damaged: {damage}")
+        if dry_run:
+            print(f"  {damage.name} {CURES[damage.cure]}")
+    if dry_run:
+        print(f"{len(found)} damaged; nothing was changed (--dry-run)")
+        return
+    for line in put_in_order(files, found):
+        print(line)
 
 
 def rm(store: Place, keys: Keys = (), failed: bool = False, yes: bool = False) -> None:
@@ -196,9 +253,22 @@ def empty_trash(store: Place, yes: bool = False) -> None:
         return
     for name in names:
         when, _, rest = name.partition("-")
-        print(f"{name.rpartition('-')[2][:SHORT]}  deleted {when} {rest[:6]} UTC", file=sys.stderr)
+        print(plain(f"{name.rpartition('-')[2][:SHORT]}  deleted {when} {rest[:6]} UTC"), file=sys.stderr)
     if yes or _confirmed(len(names)):
         print(f"removed {kept.empty_trash(names)} run(s)")
+
+
+def _note_damaged(store: str, keys: list[str]) -> None:
+    """Say which runs are left out because they are damaged."""
+    if keys:
+        names = ", ".join(key[:40] if "/" in key else key[:SHORT] for key in keys[:5]) + (
+            ", …" if len(keys) > 5 else ""
+        )
+        print(
+            f"{len(keys)} damaged, left out of reports: {names}; why: workbench runs check {store}, "
+            f"and put in order: workbench runs repair {store}",
+            file=sys.stderr,
+        )
 
 
 def _confirmed(count: int) -> bool:
@@ -248,5 +318,5 @@ def _cell(value: Any) -> str:
 
 
 RUNS: dict[str, Callable[..., None]] = {
-    "list": list_runs, "show": show, "compare": compare, "rm": rm, "empty-trash": empty_trash,
+    "list": list_runs, "show": show, "compare": compare, "check": check, "repair": repair, "rm": rm, "empty-trash": empty_trash,
 }  # fmt: skip

@@ -86,6 +86,7 @@ def sweep(
     kept = Store(store, create=True)
     again = f"go on with the same command; see what is there: workbench runs list {store}"
     stop, started, last, told = StopOnSignal("stopping; what is being trained is saved …"), time.perf_counter(), None, 0
+    begun = False
     try:
         with stop, closing(Bar(len(wanted.jobs()), "sweep", "jobs")) as bar:
             progress = run_sweep(
@@ -98,6 +99,10 @@ def sweep(
                 together=together,
             )
             for last in progress:
+                if not begun:
+                    begun = True
+                    for error in last.again.values():
+                        print(f"moved to the trash and done again: {error}", file=sys.stderr)
                 bar.at(last.done, _note(last))
                 for error in list(last.errors.values())[told:]:
                     told += 1

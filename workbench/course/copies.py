@@ -9,6 +9,10 @@ from typing import Any
 
 from workbench.course.record import FILE, empty, write
 from workbench.engine.data.atomic import made_folder, write_atomic
+from workbench.engine.data.regular import read_regular
+from workbench.engine.words import SaidError
+
+MOST = 2**28  # bytes of a notebook with its outputs
 
 BASE = ".course"  # in a participant's folder: the notebooks as they were handed out, and backups
 HOME = Path(__file__).resolve().parents[2] / "notebooks"
@@ -132,11 +136,12 @@ def _where(notebook: Notebook, key: str) -> str:
 
 def _read(path: Path) -> Notebook:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found["cells"], list):
+        found = json.loads(read_regular(path, MOST).decode())
+        cells = found["cells"]
+        if not isinstance(cells, list) or not all(isinstance(text_of(cell), str) for cell in cells):
             raise TypeError("no list of cells")
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a notebook ({error}); move it away and run this again") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SaidError(f"{path} is not a notebook ({error}); move it away and run this again") from None
     notebook: Notebook = found
     return notebook
 

@@ -4,13 +4,36 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from workbench.course.names import new_token
 from workbench.engine.data.atomic import write_atomic
+from workbench.engine.data.records import Name, Record, checked, read_json
+from workbench.engine.words import SaidError
 
 FILE = "course.json"
 PARTS: dict[str, type] = {"exercises": dict, "predictions": dict, "scores": list}
+
+
+class Score(Record):
+    """A line of the scoreboard."""
+
+    rule: Name
+    returns: float = Field(alias="return")
+    low: float | None = None
+    high: float | None = None
+    w2: float
+    valid: bool
+    when: Name | None = None
+
+
+class Kept(Record):
+    """What of a record the scoreboard reads."""
+
+    participant: Annotated[str, Field(max_length=200)]
+    scores: Annotated[list[Score], Field(max_length=10_000)]
 
 
 def empty(participant: str = "") -> dict[str, Any]:
@@ -30,13 +53,17 @@ def read(folder: str | Path = ".") -> dict[str, Any]:
     if not path.exists():
         return empty()
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not readable JSON ({error}); move it away, and a new one is begun") from None
+        found = read_json(path)
+    except SaidError as error:
+        raise ValueError(f"{error}; move it away, and a new one is begun") from None
     if not isinstance(found, dict) or any(
         not isinstance(found.get(name, kind()), kind) for name, kind in PARTS.items()
     ):
         raise ValueError(f"{path} is not a record of this course; move it away, and a new one is begun")
+    try:
+        checked(Kept, empty() | found)
+    except SaidError as error:
+        raise ValueError(f"{path}: {error}; move it away, and a new one is begun") from None
     return empty() | found
 
 

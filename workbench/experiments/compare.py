@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from workbench.engine.glossary import numbers_of
 from workbench.engine.metrics.intervals import bootstrap_mean
 from workbench.experiments.store import Store, StoreError
@@ -18,14 +20,18 @@ def compare(store: Store, keys: list[str]) -> list[dict[str, Any]]:
     Raises
     ------
     StoreError
-        A run has no result.
+        A run has no result, or fewer than two are whole: damaged ones are left out.
     """
-    results = {}
-    for key in dict.fromkeys(keys):
-        result = store.result(key)
-        if result is None:
+    whole, damaged = store.measured(dict.fromkeys(keys))
+    for key in keys:
+        if key not in damaged and all(result["key"] != key for result, _ in whole):
             raise StoreError(f"run {key[:8]} has no result yet; compare those that are done")
-        results[key] = result
+    if not keys:
+        raise StoreError("compare takes two runs or more, got none")
+    if damaged and len(whole) < 2:
+        raise next(iter(damaged.values()))
+    results = {result["key"]: result for result, _ in whole}
+    episodes = {result["key"]: played["report.returns"] for result, played in whole}
     told = {key: _told(result["job"]) for key, result in results.items()}
     differing = [
         name
@@ -42,7 +48,7 @@ def compare(store: Store, keys: list[str]) -> list[dict[str, Any]]:
                 "rule": result["job"]["rule"],
                 "told": {name: told[key].get(name) for name in differing if name != "rule"},
                 "measured": numbers_of(report),
-                "difference": _difference(store, results, first, key),
+                "difference": _difference(episodes, results, first, key),
             }
         )
     return entries
@@ -54,9 +60,10 @@ def _told(job: dict[str, Any]) -> dict[str, Any]:
     return rest | {"data": job["data"]["fingerprint"]} | job["settings"] | training
 
 
-def _difference(store: Store, results: dict[str, Any], first: str, key: str) -> dict[str, float] | None:
+def _difference(
+    episodes: dict[str, np.ndarray], results: dict[str, Any], first: str, key: str
+) -> dict[str, float] | None:
     same = all(results[first]["job"][name] == results[key]["job"][name] for name in ("task", "seed", "episodes"))
     if key == first or not same:
         return None
-    returns = [store.episodes(run)["report.returns"] for run in (key, first)]
-    return bootstrap_mean(returns[0] - returns[1], seed=0).as_dict()
+    return bootstrap_mean(episodes[key] - episodes[first], seed=0).as_dict()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
+from workbench.experiments.reading import owner_lines
 from workbench.experiments.store import Store
 from workbench.experiments.trainings import digest
 
@@ -49,13 +49,8 @@ class Owners:
     def _read(self) -> tuple[dict[str, str], set[str]]:
         launched: dict[str, str] = {}
         sharing: set[str] = set()
-        for line in self._place.lines(OWNERS):
-            try:
-                item: Any = json.loads(line)
-                who = str(item["owner"])
-            except (ValueError, TypeError, KeyError):
-                continue  # a line that a crash cut short
-            if "shared" in item:
-                (sharing.add if item["shared"] is True else sharing.discard)(who)
-            launched |= dict.fromkeys(item.get("keys", ()), who)
+        for item in owner_lines(self._place.lines(OWNERS)):
+            if item.get("shared") is not None:
+                (sharing.add if item["shared"] else sharing.discard)(item["owner"])
+            launched |= dict.fromkeys(item.get("keys", ()), item["owner"])
         return launched, sharing

@@ -9,20 +9,23 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Protocol
 
+from filelock import FileLock, Timeout
+
 from workbench.engine.data.atomic import explained, write_atomic
+from workbench.engine.data.regular import read_regular
 
 try:
     import fcntl
-except ImportError:  # no such locks on Windows: work may be done twice there, but still only one result is kept
+except ImportError:  # no such locks on Windows: two lines that are added at once may be mixed there, and are left out
     fcntl = None  # type: ignore[assignment]
 
+MOST = 2**30  # bytes of one file
 POLL = 0.1  # seconds between two tries to get a lock
 
 
@@ -61,6 +64,10 @@ class Place(Protocol):
 
     def lines(self, name: str) -> list[str]:
         """The lines of a file that `append` wrote."""
+        ...
+
+    def rewrite(self, name: str, lines: list[str]) -> None:
+        """Replace the lines of a file that `append` wrote."""
         ...
 
     def listing(self, folder: str) -> dict[str, dict[str, float]]:
@@ -112,9 +119,9 @@ class FolderPlace:
         return str(self._root)
 
     def read(self, name: str) -> bytes | None:
-        """The content of a file; None when there is none."""
+        """The content of a regular file; None when there is none."""
         try:
-            return (self._root / name).read_bytes()
+            return read_regular(self._root / name, MOST)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -160,6 +167,10 @@ class FolderPlace:
         """All lines; the last one may be cut short."""
         return (self.read(name) or b"").decode(errors="replace").splitlines()
 
+    def rewrite(self, name: str, lines: list[str]) -> None:
+        """As `write`."""
+        self.write(name, "".join(f"{line}\n" for line in lines).encode())
+
     def listing(self, folder: str) -> dict[str, dict[str, float]]:
         """Folders below ``folder``, each with its files and their times."""
         found: dict[str, dict[str, float]] = {}
@@ -169,10 +180,11 @@ class FolderPlace:
             return found
         for name in folders:
             try:
-                files = {entry.name: entry.stat().st_mtime for entry in os.scandir(self._root / folder / name)}
+                found[name] = {entry.name: _changed(entry) for entry in os.scandir(self._root / folder / name)}
             except (FileNotFoundError, NotADirectoryError):
                 continue  # removed in the meantime, or no run
-            found[name] = files
+            except OSError:
+                found[name] = {}  # a link to itself, or no permission: reading it says which
         return found
 
     def files(self, folder: str) -> list[str]:
@@ -190,6 +202,8 @@ class FolderPlace:
             path.rename(away)
         except FileNotFoundError:
             return
+        if away.is_symlink() or not away.is_dir():
+            away.unlink()
         shutil.rmtree(away, ignore_errors=True)
 
     def move(self, folder: str, to: str) -> bool:
@@ -228,12 +242,15 @@ class FolderPlace:
         """
         path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            while not _try_lock(file):
-                if should_stop():
-                    raise Stopped
-                time.sleep(POLL)
+        lock = FileLock(path, poll_interval=POLL, thread_local=False, fallback_to_soft=False)
+        try:
+            lock.acquire(cancel_check=should_stop)
+        except Timeout:
+            raise Stopped from None
+        try:
             yield
+        finally:
+            lock.release()
 
     def working_folder(self, name: str) -> Path:
         """The folder itself."""
@@ -259,6 +276,13 @@ def open_place(where: str | Path) -> Place:
     return FolderPlace(Path(text).expanduser())
 
 
+def _changed(entry: os.DirEntry[str]) -> float:
+    try:
+        return entry.stat().st_mtime
+    except OSError:
+        return 0.0  # a link that leads nowhere
+
+
 def _claim(path: Path, draft: Path) -> bool:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
@@ -273,13 +297,3 @@ def _locked(file: IO[bytes]) -> Iterator[None]:
     if fcntl is not None:
         fcntl.flock(file, fcntl.LOCK_EX)
     yield  # closing the file ends the lock
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

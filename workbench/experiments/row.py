@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from workbench.engine.glossary import VERSION
+from workbench.engine.words import plain
 from workbench.experiments.upgrade import version_of
 
-Status = Literal["planned", "running", "done", "failed", "stopped"]
+Status = Literal["planned", "running", "done", "failed", "stopped", "damaged"]
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,9 @@ class Row:
     Attributes
     ----------
     key : str
-    status : {"planned", "running", "done", "failed", "stopped"}
-        ``stopped``: it was begun and nobody works on it now; the next sweep does it again.
+    status : {"planned", "running", "done", "failed", "stopped", "damaged"}
+        ``stopped``: it was begun and nobody works on it now; the next sweep does it again. ``damaged``: a file of it is no
+        record of a run, as ``error`` says; the next sweep puts it away and does it again.
     task, rule : str
     settings, training : dict
         Those that differ from the defaults.
@@ -89,10 +91,10 @@ def row_of_result(result: dict[str, Any]) -> Row:
         **described(result),
         status="done",
         returns=report["return"],
-        success=report["success"],
+        success=report.get("success"),
         shift=_number(report["shift"].get("w2")),
-        transport=_number(report["transport"]),
-        gap=_number((report["gap"] or {}).get("mean")),
+        transport=_number(report.get("transport")),
+        gap=_number((report.get("gap") or {}).get("mean")),
         measured_by=version_of(result),
         seconds=result["seconds"],
         finished=result["finished"],
@@ -101,7 +103,7 @@ def row_of_result(result: dict[str, Any]) -> Row:
 
 def spell(value: Any) -> str:
     """A value as short as it can be read back."""
-    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else plain(str(value))
 
 
 def _number(value: Any) -> float | None:

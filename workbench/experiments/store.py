@@ -24,31 +24,42 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.engine.words import SaidError, plain
+from workbench.experiments import reading
 from workbench.experiments.canonical import key_of
-from workbench.experiments.place import Place, never, open_place
+from workbench.experiments.files import (
+    FAILED,
+    INDEX,
+    JOB,
+    METRICS,
+    RESULT,
+    RUNS,
+    STORE,
+    SWEEPS,
+    TRAINED,
+    TRASH,
+    StoreError,
+    StoreFiles,
+)
+from workbench.experiments.place import never, open_place
 from workbench.experiments.provenance import provenance
 from workbench.experiments.row import Row, described, row_of_result
-from workbench.experiments.upgrade import upgrade_result
 
 if TYPE_CHECKING:
     import numpy as np
 
 LAYOUT = 1
-STORE, INDEX, SWEEPS, RUNS, TRAINED, TRASH = "store.json", "index.jsonl", "sweeps", "runs", "trained", "trash"
-JOB, METRICS, RESULT, FAILED = "job.json", "metrics.jsonl", "result.json", "failed.json"
+PLANNED = ("task", "rule", "settings", "training", "seed", "episodes")  # of a job in a sweep's record
+CLOCK = 1e-3  # seconds by which a file's time may be off: a result is older than its line in the index
 ALIVE = 60.0  # seconds since the last sign of work on a run that counts as running
 
 
-class StoreError(ValueError):
-    """A store that cannot be used, or a run that is not in it; the message says what to do."""
-
-
-class Store:
+class Store(StoreFiles):
     """Results of jobs, kept for good.
 
     Parameters
@@ -65,26 +76,21 @@ class Store:
     """
 
     def __init__(self, where: str | Path, *, create: bool = False) -> None:
-        self.place: Place = open_place(where)
-        content = self.place.read(STORE)
+        super().__init__(open_place(where))
+        content = self._read(STORE)
         if content is None:
             if not create:
                 raise StoreError(f"{self.where} holds no store (no {STORE} there); make one: workbench sweep … --store")
-            self.place.write_once(STORE, _json({"layout": LAYOUT, "made": now(), "by": provenance()["packages"]}))
+            self.place.write_once(STORE, to_json({"layout": LAYOUT, "made": now(), "by": provenance()["packages"]}))
             return
         try:
-            layout = json.loads(content)["layout"]
-        except (ValueError, KeyError, TypeError):
-            raise StoreError(f"{self.where}/{STORE} is damaged; restore it: echo '{{\"layout\": 1}}' > …") from None
+            layout = reading.parsed(content)["layout"]
+        except (SaidError, KeyError, TypeError):
+            raise self.damaged(STORE, "it does not say which layout the store has") from None
         if layout != LAYOUT:
             raise StoreError(
                 f"{self.where} has layout {layout}, this workbench reads {LAYOUT}; use the version that made it"
             )
-
-    @property
-    def where(self) -> str:
-        """Path or URL."""
-        return self.place.where
 
     # --- reading -----------------------------------------------------------------------------------------------
 
@@ -93,16 +99,22 @@ class Store:
 
         A result whose line the index lacks (it is written after the result) is read and added.
         """
-        cached = self._index()
+        cached, written = self._index(), self.place.stamp((INDEX,))[0] / 1e9
         folders = self.place.listing(RUNS)
         found: dict[str, Row] = {}
-        for record in self.sweeps():
+        records, damaged = self.read_sweeps()
+        for name, error in damaged.items():
+            found[name] = Row(plain(name), "damaged", error=str(error))
+        for record in records:
             for key, job in record["jobs"].items():
-                found[key] = Row(**job | {"key": key}, status="planned")
+                found[key] = Row(**{name: job[name] for name in PLANNED}, key=key, status="planned")
         for key, files in folders.items():
-            done = RESULT in files
-            row = (cached.get(key) or self._read_row(key)) if done else self._unfinished(key, files)
-            if row is not None:
+            changed = max(
+                (when for name, when in files.items() if name == RESULT or name.endswith(".npz")), default=0.0
+            )
+            if RESULT in files and key in cached and changed <= written + CLOCK:
+                found[key] = cached[key]
+            elif (row := self._read_row(key, files)) is not None:
                 found[key] = row
         return list(found.values())
 
@@ -110,60 +122,6 @@ class Store:
         """Those of ``keys`` that have no result, in their order."""
         done = {key for key, files in self.place.listing(RUNS).items() if RESULT in files}
         return [key for key in keys if key not in done]
-
-    def result(self, key: str) -> dict[str, Any] | None:
-        """The measurements of a job, by today's names whoever wrote them; None when it has none yet."""
-        content = self.place.read(f"{RUNS}/{key}/{RESULT}")
-        return None if content is None else upgrade_result(_parsed(content, f"{self.where}/{RUNS}/{key}/{RESULT}"))
-
-    def results(self, keys: Iterable[str] | None = None) -> list[dict[str, Any]]:
-        """All results, or those of ``keys`` that are there."""
-        wanted = self.place.listing(RUNS) if keys is None else keys
-        return [result for key in wanted if (result := self.result(key)) is not None]
-
-    def episodes(self, key: str) -> dict[str, np.ndarray]:
-        """Every episode of a finished job: ``report.returns`` (E,), ``choose.returns`` (E,), and so on.
-
-        Raises
-        ------
-        StoreError
-            No result, or its file of episodes is missing or damaged.
-        """
-        import numpy as np  # here, as in `finish`: a list of runs does without
-
-        result = self.result(key)
-        name = f"{RUNS}/{key}/{result['episodes_file']}" if result else ""
-        content = self.place.read(name) if name else None
-        if content is None:
-            raise StoreError(f"{self.where} has no episodes of run {key}")
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                return {item: file[item] for item in file.files}
-        except (ValueError, OSError, EOFError) as error:
-            raise StoreError(f"{self.where}/{name} is damaged ({error}); remove the run: workbench runs rm") from None
-
-    def job(self, key: str) -> dict[str, Any] | None:
-        """The record of a job (job.json): ``key``, ``job`` in full, ``changed``."""
-        content = self.place.read(f"{RUNS}/{key}/{JOB}")
-        return None if content is None else _parsed(content, f"{self.where}/{RUNS}/{key}/{JOB}")
-
-    def events(self, key: str) -> list[dict[str, Any]]:
-        """What happened to a job, oldest first; lines that a crash cut short are left out."""
-        return list(_whole(self.place.lines(f"{RUNS}/{key}/{METRICS}")))
-
-    def failure(self, key: str) -> dict[str, Any] | None:
-        """The last failure of a job: ``error``, ``traceback``, ``attempts``."""
-        content = self.place.read(f"{RUNS}/{key}/{FAILED}")
-        return None if content is None else _parsed(content, f"{self.where}/{RUNS}/{key}/{FAILED}")
-
-    def sweeps(self) -> list[dict[str, Any]]:
-        """The sweeps that were started here, oldest first."""
-        found = []
-        for name in self.place.files(SWEEPS):
-            content = self.place.read(f"{SWEEPS}/{name}")
-            if content is not None and name.endswith(".json"):
-                found.append(_parsed(content, f"{self.where}/{SWEEPS}/{name}"))
-        return sorted(found, key=lambda record: str(record["started"][0]))
 
     def find(self, prefix: str) -> str:
         """The key that begins with ``prefix``.
@@ -192,17 +150,20 @@ class Store:
     def note_sweep(self, grid: dict[str, Any], command: str, records: Iterable[dict[str, Any]]) -> None:
         """Write down what was asked for; asking again for the same grid adds the time to its record."""
         name = f"{SWEEPS}/{key_of(grid)}.json"
-        before = self.place.read(name)
-        started = _parsed(before, name)["started"] if before is not None else []
+        try:
+            before = self._record(name, reading.Sweep)
+        except StoreError:
+            before = None  # what is written now takes the place of a damaged record
+        started = before["started"] if before is not None else []
         jobs = {}
         for record in records:
             jobs[record["key"]] = {name: value for name, value in described(record).items() if name != "key"}
         note = {"grid": grid, "command": command, "started": [*started, now()], "by": provenance(), "jobs": jobs}
-        self.place.write(name, _json(note))
+        self.place.write(name, to_json(note))
 
     def describe(self, record: dict[str, Any]) -> None:
         """Make a job's folder, with the job in it."""
-        self.place.write_once(f"{RUNS}/{record['key']}/{JOB}", _json(record))
+        self.place.write_once(f"{RUNS}/{record['key']}/{JOB}", to_json(record))
 
     def begin(self, key: str) -> None:
         """Note that an attempt begins here and now."""
@@ -224,19 +185,22 @@ class Store:
         name = f"episodes-{key_of(buffer.getvalue().hex())[:8]}.npz"
         self.place.write_once(f"{RUNS}/{key}/{name}", buffer.getvalue())
         whole = record | result | {"episodes_file": name, "finished": now(), "by": provenance()}
-        if not self.place.write_once(f"{RUNS}/{key}/{RESULT}", _json(whole)):
+        if not self.place.write_once(f"{RUNS}/{key}/{RESULT}", to_json(whole)):
             return False
-        self.place.append(INDEX, _line(row_of_result(whole)))
+        self.place.append(INDEX, line_of(row_of_result(whole)))
         return True
 
     def fail(self, record: dict[str, Any], error: str, traceback: str = "") -> None:
         """Note that an attempt failed."""
         key = record["key"]
         self.describe(record)
-        before = self.failure(key)
+        try:
+            before = self.failure(key)
+        except StoreError:
+            before = None
         attempts = 1 + (before["attempts"] if before else 0)
         facts = {"error": error, "traceback": traceback, "attempts": attempts, "time": now(), "by": provenance()}
-        self.place.write(f"{RUNS}/{key}/{FAILED}", _json(facts))
+        self.place.write(f"{RUNS}/{key}/{FAILED}", to_json(facts))
         self.note(key, "failed", error=error)
         self.place.append(INDEX, json.dumps({"failed": key}))  # changes the stamp
 
@@ -264,9 +228,9 @@ class Store:
         busy = [row.key[:8] for row in self.rows() if row.key in wanted and row.status == "running"]
         if busy:
             raise StoreError(f"run {', '.join(busy)} is being worked on; wait for it, or cancel its sweep first")
-        when, names = time.strftime("%Y%m%d-%H%M%S", time.gmtime()), []
+        names = []
         for key in wanted:
-            name = f"{when}-{uuid.uuid4().hex[:6]}-{key}"
+            name = trash_name(key)
             self.place.append(INDEX, json.dumps({"removed": key}))
             if self.place.move(f"{RUNS}/{key}", f"{TRASH}/{name}"):
                 names.append(name)
@@ -283,7 +247,7 @@ class Store:
         found, present = [], self.trash()
         for name in names:
             key = name.rpartition("-")[2]
-            if name in present and self.place.move(f"{TRASH}/{name}", f"{RUNS}/{key}"):
+            if name in present and reading.KEY.fullmatch(key) and self.place.move(f"{TRASH}/{name}", f"{RUNS}/{key}"):
                 self.place.append(INDEX, json.dumps({"restored": key}))  # changes the stamp
                 found.append(key)
         return found
@@ -308,43 +272,41 @@ class Store:
 
     def lock_job(self, key: str, should_stop: Callable[[], bool] = never) -> AbstractContextManager[None]:
         """A block that one worker at a time may be in for a job that is described."""
-        return self.place.lock(f"{RUNS}/{key}/{JOB}", should_stop)
+        return self.place.lock(f"{RUNS}/{key}/.lock", should_stop)
 
     def lock_training(self, name: str, should_stop: Callable[[], bool] = never) -> AbstractContextManager[None]:
         """A block that one worker at a time may be in for a training."""
         return self.place.lock(f"locks/{name.replace('/', '-')}.lock", should_stop)
 
-    # --- the index ---------------------------------------------------------------------------------------------
+    # --- what the files say -------------------------------------------------------------------------------------
 
     def _index(self) -> dict[str, Row]:
-        found: dict[str, Row] = {}
-        for item in _whole(self.place.lines(INDEX)):
-            try:
-                if "removed" in item:
-                    found.pop(item["removed"], None)
-                elif "failed" not in item and "restored" not in item:
-                    found[item["key"]] = Row(**item)
-            except (TypeError, KeyError):
-                continue  # another version's line: the folder is read instead
-        return found
-
-    def _read_row(self, key: str) -> Row | None:
         try:
+            return reading.index_rows(self.lines(INDEX))[0]
+        except StoreError:
+            return {}  # a cache: the folders are read instead
+
+    def _read_row(self, key: str, files: dict[str, float]) -> Row | None:
+        """The row of a folder, from its own files; a result is added to the index, where that can be written."""
+        try:
+            if not reading.KEY.fullmatch(key):
+                raise self.damaged(f"{RUNS}/{key}", "its name is not that of a run")
             result = self.result(key)
-            row = None if result is None else row_of_result(result)
-        except (StoreError, KeyError, TypeError) as error:
-            return Row(key, "failed", error=f"{RESULT} is damaged ({error}); remove the run: workbench runs rm")
-        if row is not None:
-            self.place.append(INDEX, _line(row))
+            if result is None:
+                return self._unfinished(key, files)
+            self.episodes(key)
+            row = row_of_result(result)
+        except StoreError as error:
+            return Row(plain(key), "damaged", error=str(error))
+        with suppress(OSError):
+            self.place.append(INDEX, line_of(row))
         return row
 
     def _unfinished(self, key: str, files: dict[str, float]) -> Row | None:
-        try:
-            record = self.job(key)
-            failure = self.failure(key) if FAILED in files else None
-        except StoreError as error:
-            return Row(key, "failed", error=str(error))
+        record, failure = self.job(key), self.failure(key)
         if record is None:
+            if files:
+                raise self.damaged(f"{RUNS}/{key}/{JOB}", "it is missing")
             return None  # being made, or being removed
         last = files.get(METRICS, 0.0)
         if last > files.get(FAILED, 0.0) and self._alive(key, last):
@@ -367,30 +329,19 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _json(value: Any) -> bytes:
+def trash_name(key: str) -> str:
+    """What a run is called in the trash, from now on."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}-{key}"
+
+
+def to_json(value: Any) -> bytes:
+    """A record as it is written."""
     return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
 
 
-def _line(row: Row) -> str:
+def line_of(row: Row) -> str:
+    """A row as the index has it."""
     return json.dumps(row.as_dict(), allow_nan=False)
 
 
-def _parsed(content: bytes, name: str) -> Any:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        raise StoreError(f"{name} is not valid JSON: it was edited or the disk is damaged; delete it") from None
-
-
-def _whole(lines: Iterable[str]) -> Iterable[dict[str, Any]]:
-    """The lines that are complete JSON objects."""
-    for line in lines:
-        try:
-            item = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(item, dict):
-            yield item
-
-
-__all__ = ["Store", "StoreError", "now"]
+__all__ = ["RUNS", "TRAINED", "Store", "StoreError", "now"]

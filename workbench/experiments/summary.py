@@ -17,6 +17,8 @@ from workbench.engine.metrics.choose import Choice, Played, choose_strength
 from workbench.engine.metrics.intervals import Interval, bootstrap_runs
 from workbench.engine.metrics.matched import compare_at_shift, difference_at_shift
 from workbench.engine.steering.rules import RULES
+from workbench.experiments.files import DamagedError
+from workbench.experiments.reading import RETURNS
 from workbench.experiments.row import spell
 from workbench.experiments.store import Store
 
@@ -37,6 +39,7 @@ MEASURES = (
     "mmd_bound.bound",
 )
 COSTS = ("network_evaluations", "ms_per_decision", "ms_alone")
+Measured = tuple[dict[str, Any], dict[str, np.ndarray]]  # a result, and its episodes
 CHOOSING, REPORTING = 0, 1  # evaluation seeds, as `Played` names them: a set each, the same for all runs
 
 
@@ -114,15 +117,21 @@ def curves(store: Store, tasks: Iterable[str] | None = None) -> list[Curve]:
     tasks : iterable of str, optional
         Only these.
     """
+    return read_curves(store, tasks)[0]
+
+
+def read_curves(store: Store, tasks: Iterable[str] | None = None) -> tuple[list[Curve], dict[str, DamagedError]]:
+    """As `curves`, and the runs that are left out because they are damaged, by key: why."""
     wanted = None if tasks is None else set(tasks)
-    results = [r for r in store.results() if wanted is None or r["job"]["task"] in wanted]
-    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for result in results:
+    whole, damaged = store.measured()
+    groups: dict[tuple[str, ...], list[Measured]] = {}
+    for result, episodes in whole:
         job = result["job"]
-        name = (job["task"], job["rule"], str(job["data"]["fingerprint"]), str(job["episodes"]))
-        groups.setdefault(name, []).append(result)
-    found = [curve for name in sorted(groups) for curve in _curves_of(store, groups[name])]
-    return sorted(found, key=lambda curve: (curve.task, curve.rule, str(curve.fixed)))
+        if wanted is None or job["task"] in wanted:
+            name = (job["task"], job["rule"], str(job["data"]["fingerprint"]), str(job["episodes"]))
+            groups.setdefault(name, []).append((result, {name: episodes[name] for name in RETURNS}))
+    found = [curve for name in sorted(groups) for curve in _curves_of(groups[name])]
+    return sorted(found, key=lambda curve: (curve.task, curve.rule, str(curve.fixed))), damaged
 
 
 class Matched(NamedTuple):
@@ -178,11 +187,13 @@ def matched(found: list[Curve], at: Sequence[float] | None = None, count: int = 
     )
 
 
-def _curves_of(store: Store, results: list[dict[str, Any]]) -> list[Curve]:
+def _curves_of(whole: list[Measured]) -> list[Curve]:
     """The curves of one task and rule: along the strength where it varies, else along another number that does."""
+    results, episodes = [result for result, _ in whole], {result["key"]: played for result, played in whole}
     rule = RULES.get(results[0]["job"]["rule"], None)
     flat = [_flat(result["job"]) for result in results]
-    varied = [name for name in flat[0] if len({repr(settings.get(name)) for settings in flat}) > 1]
+    names = dict.fromkeys(name for settings in flat for name in settings)
+    varied = [name for name in names if len({repr(settings.get(name)) for settings in flat}) > 1]
     numeric = [name for name in varied if all(_is_number(settings.get(name)) for settings in flat)]
     strengths = [rule.strength, f"fit.{rule.trained_strength}"] if rule is not None else []
     axis = next((name for name in [*strengths, *numeric] if name in numeric), strengths[0] if strengths else "seed")
@@ -193,17 +204,19 @@ def _curves_of(store: Store, results: list[dict[str, Any]]) -> list[Curve]:
     found = []
     for members in groups.values():
         fixed = {name: members[0][1].get(name) for name in others}
-        found.append(_curve(store, axis, fixed, members))
+        found.append(_curve(episodes, axis, fixed, members))
     return found
 
 
 def _curve(
-    store: Store, axis: str, fixed: dict[str, Any], members: list[tuple[dict[str, Any], dict[str, Any]]]
+    episodes: dict[str, dict[str, np.ndarray]],
+    axis: str,
+    fixed: dict[str, Any],
+    members: list[tuple[dict[str, Any], dict[str, Any]]],
 ) -> Curve:
     by_value: dict[float, dict[int, dict[str, Any]]] = {}
     for result, settings in members:
         by_value.setdefault(float(settings.get(axis, 0.0)), {})[result["job"]["seed"]] = result
-    episodes = {result["key"]: store.episodes(result["key"]) for result, _ in members}
     points = tuple(_point(value, by_value[value], episodes) for value in sorted(by_value))
     common = set.intersection(*(set(found) for found in by_value.values()))
     played = []
@@ -234,7 +247,7 @@ def _point(value: float, by_seed: dict[int, dict[str, Any]], episodes: dict[str,
 def _at(report: Any, key: str) -> Any:
     """What a result says of a number of the glossary, of an interval its mean; None where it was not measured."""
     for name in key.split("."):
-        report = None if report is None else report.get(name)
+        report = report.get(name) if isinstance(report, dict) else None
     return report.get("mean") if isinstance(report, dict) else report
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from workbench.engine.training.config import make_config
 from workbench.engine.training.together import pays_together
+from workbench.experiments.damage import damaged_runs
 from workbench.experiments.grid import Grid
 from workbench.experiments.items import Event, Executor, Item
 from workbench.experiments.job import Data, Job
@@ -38,6 +39,8 @@ class SweepProgress:
         By name, of what failed.
     stopped : bool
         Somebody asked to stop; the sweep's command goes on.
+    again : dict of str to str
+        By key, why runs were damaged that were moved to the trash and are done again.
     """
 
     done: int
@@ -50,6 +53,7 @@ class SweepProgress:
     row: Row | None = None
     errors: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
+    again: dict[str, str] = field(default_factory=dict)
 
 
 def record_of(job: Job) -> dict:
@@ -95,12 +99,16 @@ def sweep(
     jobs = grid.jobs()
     records = {job.key: record_of(job) for job in jobs}
     store.note_sweep(grid.model_dump(mode="json"), grid.command(store.where), records.values())
+    damaged = damaged_runs(store, records)
+    store.put_away(damaged)
     missing = set(store.unfinished(records))
     if not retry_failed:
         missing -= {key for key in missing if store.failure(key) is not None}
     groups = executor.workers if together else None
     items = items_of([job for job in jobs if job.key in missing], records, device, groups)
-    yield from _follow(store, executor, items, len(records) - len(missing), len(records), should_stop)
+    again = {key: str(error) for key, error in damaged.items()}
+    for state in _follow(store, executor, items, len(records) - len(missing), len(records), should_stop):
+        yield replace(state, again=again)
 
 
 def items_of(jobs: list[Job], records: dict[str, dict], device: str = "cpu", groups: int | None = None) -> list[Item]:

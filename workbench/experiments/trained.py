@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
+
+from workbench.engine.data.records import Count, Name, Record, checked, read_json
 from workbench.engine.data.transitions import Transitions
-from workbench.engine.training.checkpoint import RUN_FILE, CheckpointError, Run, load_run
+from workbench.engine.training.checkpoint import RUN_FILE, CheckpointError, Run, load_run, read_record
 from workbench.engine.training.fit import Progress
 from workbench.engine.training.together import fit_together
 from workbench.experiments.job import Job
@@ -62,19 +64,36 @@ class Found:
     seed: int
 
 
+class ListedConfig(Record):
+    """Of a training's settings what a list shows."""
+
+    seed: Count
+    chunk: Annotated[Count, Field(ge=1, le=100)] = 1
+
+
+class Listed(Record):
+    """Of a training's record what a list shows; its seal is checked when it is chosen."""
+
+    task: Name
+    step: Count
+    total_steps: Count
+    action_dim: Annotated[Count, Field(ge=1, le=2**24)]
+    config: ListedConfig
+
+
 def newest_trainings(store: Path, most: int = 20) -> list[Found]:
     """The ``most`` newest finished trainings in the folder ``store``, newest first; those that cannot be read are left out."""
     records = [path for path in (store / TRAINED).glob(f"*/{RUN_FILE}") if path.is_file()]
     found = []
     for path in sorted(records, key=lambda path: path.stat().st_mtime, reverse=True):
         try:
-            record = json.loads(path.read_bytes())
-            if record["step"] < record["total_steps"]:
-                continue
-            dim = int(record["action_dim"]) * int(record["config"].get("chunk", 1))
-            found.append(Found(path.parent.name, path.parent, str(record["task"]), dim, int(record["config"]["seed"])))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            record = checked(Listed, read_json(path))
+        except (OSError, ValueError):
             continue
+        if record.step < record.total_steps:
+            continue
+        dim = record.action_dim * record.config.chunk
+        found.append(Found(path.parent.name, path.parent, record.task, dim, record.config.seed))
         if len(found) == most:
             break
     return found
@@ -196,22 +215,26 @@ def _train_together(
 ) -> None:
     """Train what is at the same update at once; a group that was killed while it saved may have left two kinds."""
     by_trainer = {id(run.trainer): run for run in runs}
-    for step in sorted({run.trainer.step_number for run in runs}):
-        trainers = [run.trainer for run in runs if run.trainer.step_number == step]
+    try:
+        for step in sorted({run.trainer.step_number for run in runs}):
+            trainers = [run.trainer for run in runs if run.trainer.step_number == step]
+            for run in runs:
+                run.trim_log()
+            reports = fit_together(
+                trainers,
+                save=lambda trainer: by_trainer[id(trainer)].save(trainer),
+                save_every=SAVE_EVERY,
+                should_stop=should_stop,
+                tell=lambda trainer, report: by_trainer[id(trainer)].write_log(report),
+            )
+            for report in reports:
+                if report.stopped:
+                    raise Stopped
+                if tell is not None:
+                    tell(report)
+    finally:
         for run in runs:
-            run.trim_log()
-        reports = fit_together(
-            trainers,
-            save=lambda trainer: by_trainer[id(trainer)].save(trainer),
-            save_every=SAVE_EVERY,
-            should_stop=should_stop,
-            tell=lambda trainer, report: by_trainer[id(trainer)].write_log(report),
-        )
-        for report in reports:
-            if report.stopped:
-                raise Stopped
-            if tell is not None:
-                tell(report)
+            run.close()
 
 
 def _open(folder: Path, job: Job, parts: tuple[str, ...], device: str) -> TrainingRun:
@@ -261,10 +284,10 @@ def _finished(store: Store, name: str) -> Run | None:
         return None
     folder = store.place.working_folder(name)
     try:
-        record = json.loads((folder / RUN_FILE).read_bytes())
-        if record["step"] < record["total_steps"]:
+        record = read_record(folder)
+        if record.step < record.total_steps:
             return None  # somebody trains it, or was stopped
         return load_run(folder)
-    except (CheckpointError, KeyError, TypeError, ValueError) as error:
+    except CheckpointError as error:
         error.add_note(f"remove {store.where}/{name} and start the sweep again: it trains anew")
         raise

@@ -23,14 +23,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.engine.data.atomic import write_atomic
+from workbench.engine.data.hold import is_held
+from workbench.engine.data.records import checked, read_json
+from workbench.engine.data.regular import open_regular, read_regular
 from workbench.engine.steering.rules import find_rule
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.checkpoint import CheckpointError, load_run
 from workbench.engine.training.config import make_config
+from workbench.engine.words import SaidError, plain
+from workbench.experiments.training_notes import About, reports_in
 
 State = Literal["running", "pausing", "paused", "finished", "failed"]
 ABOUT, LOG, PROGRESS, RUN, DATA = "about.json", "log.txt", "progress.jsonl", "run", "data"
 SNAPSHOTS, SAVE_EVERY = 20, 500
+MOST_READ = 2**28  # bytes of a log that are read at once
+MEMORY = 16 * 2**30  # bytes that a training may take for itself: its data may be an upload
 STOPPED = (0, 130, -signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL)  # exit codes of one that was told to stop
 GRACE = 15.0  # seconds a child has for saving before it is killed
 
@@ -91,8 +98,11 @@ class Training:
         if self.state != "failed":
             return ""
         path = self.folder / LOG
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-        told = [line for line in lines if line.startswith("error: ")]
+        try:
+            lines = read_regular(path, MOST_READ).decode(errors="replace").splitlines()
+        except (OSError, SaidError):
+            lines = []
+        told = [plain(line) for line in lines if line.startswith("error: ")]
         return told[-1].removeprefix("error: ") if told else "it stopped without saying why; start it again"
 
     def progress(self) -> list[dict[str, Any]]:
@@ -105,11 +115,14 @@ class Training:
         if size < place:  # a resumed run drops reports of steps that were never saved
             place, reports = 0, []
         if size > place:
-            with path.open("rb") as file:
-                file.seek(place)
-                block = file.read()
+            try:
+                with open_regular(path) as file:
+                    file.seek(place)
+                    block = file.read(MOST_READ)
+            except (OSError, SaidError):
+                return reports
             whole = block[: block.rfind(b"\n") + 1]
-            reports = [*reports, *(json.loads(line) for line in whole.splitlines())]
+            reports = [*reports, *reports_in(whole)]
             place += len(whole)
         self._read = (place, reports)
         return reports
@@ -226,6 +239,7 @@ class Trainings:
             training = self._own(owner, name)
             if training.state != "paused":
                 raise TrainingRefusedError(f"this training is {training.state}; only a paused one can be resumed")
+            _refuse_held(training)
             self._refuse_too_many()
             self._launch(training)
 
@@ -233,13 +247,14 @@ class Trainings:
         """Let everyone look at it, or not; TrainingRefusedError unless it is the owner's own."""
         training = self._own(owner, name)
         training.shared = shared
-        about = json.loads((training.folder / ABOUT).read_bytes()) | {"shared": shared}
+        about = _about_of(training).model_dump() | {"shared": shared}
         write_atomic(training.folder / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
 
     def remove(self, owner: str, name: str) -> None:
         """Stop it and delete its folder; TrainingRefusedError unless it is the owner's own."""
         training = self._own(owner, name)
         _end(training)
+        _refuse_held(training)
         with self._lock:
             del self._all[name]
         shutil.rmtree(training.folder, ignore_errors=True)
@@ -270,14 +285,14 @@ class Trainings:
         return training
 
     def _launch(self, training: Training) -> None:
-        about = json.loads((training.folder / ABOUT).read_bytes())
+        about = _about_of(training)
         words = [sys.executable, "-m", "workbench.cli", "fit", training.task, "--out", str(training.run)]
         words += ["--snapshots", str(SNAPSHOTS), "--save-every", str(SAVE_EVERY), "--device", "cpu"]
         if training.run.exists():
             words.append("--resume")
         else:
-            words += ["--data", str(training.folder / DATA)] if about["data"] else []
-            words += ["--rule", *about["rules"]] if about["rules"] else []
+            words += ["--data", str(training.folder / DATA)] if about.data else []
+            words += ["--rule", *about.rules] if about.rules else []
             words += [word for key, value in training.settings.items() for word in ("--set", f"{key}={_value(value)}")]
         with (training.folder / LOG).open("ab") as log:
             training._process = subprocess.Popen(
@@ -288,7 +303,34 @@ class Trainings:
                 env=os.environ | {"OMP_NUM_THREADS": "1"},  # the page's sliders need the other cores
                 start_new_session=True,  # a Ctrl-C in the server's terminal is passed on by `close`, once
             )
+        _limit(training._process.pid)
         training._stopping = False
+
+
+def _limit(pid: int) -> None:
+    """Let the kernel refuse a training more than `MEMORY`, where it can (Linux): an upload may be made to take more."""
+    try:
+        import resource
+
+        resource.prlimit(pid, resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    except (ImportError, AttributeError, OSError, ValueError):
+        return  # another system, or the training has ended already
+
+
+def _about_of(training: Training) -> About:
+    try:
+        return checked(About, read_json(training.folder / ABOUT))
+    except (OSError, SaidError) as error:
+        raise TrainingRefusedError(
+            f"the note of this training is damaged ({error}); delete it and begin anew"
+        ) from None
+
+
+def _refuse_held(training: Training) -> None:
+    """Raise `TrainingRefusedError` when a process that is not of this server works on it."""
+    who = is_held(training.run)
+    if who is not None:
+        raise TrainingRefusedError(f"this training is being worked on by {who}; wait for it, or end it there")
 
 
 def digest(owner: str) -> str:
@@ -324,15 +366,15 @@ def _end(training: Training, grace: float = GRACE) -> None:
 def _read_about(path: Path) -> Training | None:
     """The training whose note is at ``path``; None when the note cannot be read."""
     try:
-        about = json.loads(path.read_bytes())
-        return Training(
-            name=path.parent.name,
-            folder=path.parent,
-            task=about["task"],
-            settings=about["settings"],
-            owner=about["owner"],
-            shared=about["shared"],
-            created=about["created"],
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        about = checked(About, read_json(path))
+    except (OSError, SaidError):
         return None
+    return Training(
+        name=path.parent.name,
+        folder=path.parent,
+        task=about.task,
+        settings=about.settings,
+        owner=about.owner,
+        shared=about.shared,
+        created=about.created,
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.engine.glossary import VERSION
+from workbench.engine.words import SaidError
 
 SETS = ("choose", "report")
 
@@ -19,7 +20,7 @@ def upgrade_result(result: dict[str, Any]) -> dict[str, Any]:
 
     Raises
     ------
-    ValueError
+    SaidError
         A later version wrote it.
     """
     return result | {name: _upgrade(result[name]) for name in SETS if isinstance(result.get(name), dict)}
@@ -36,7 +37,7 @@ def _upgrade(old: dict[str, Any]) -> dict[str, Any]:
     if version == VERSION:
         return old
     if version != 1:
-        raise ValueError(
+        raise SaidError(
             f"measurements of version {version} are of a later workbench, this one reads up to {VERSION}; use that one"
         )
     new = {
@@ -57,10 +58,11 @@ def _upgrade(old: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _mean(value: float | None) -> dict[str, float | None] | None:
+def _mean(value: Any) -> dict[str, Any] | None:
     """A mean whose interval was not kept."""
     return None if value is None else {"mean": value, "low": None, "high": None}
 
 
-def _difference(first: float | None, second: float | None) -> float | None:
-    return None if first is None or second is None else first - second
+def _difference(first: Any, second: Any) -> float | None:
+    numbers = isinstance(first, (int, float)) and isinstance(second, (int, float))
+    return first - second if numbers else None  # what is no number is found by who checks the record

@@ -83,6 +83,12 @@ class UrlPlace:
         """All lines, by time."""
         return [(self.read(f"{name}/{item}") or b"").decode(errors="replace") for item in self.files(name)]
 
+    def rewrite(self, name: str, lines: list[str]) -> None:
+        """Delete the objects, and add one for each line."""
+        self.remove(name)
+        for line in lines:
+            self.append(name, line)
+
     def listing(self, folder: str) -> dict[str, dict[str, float]]:
         """Folders below ``folder`` with their files; times are not asked for here (0)."""
         found: dict[str, dict[str, float]] = {}
@@ -103,12 +109,12 @@ class UrlPlace:
 
     def move(self, folder: str, to: str) -> bool:
         """Copy, then delete: a crash in between leaves both, and moving again finishes it."""
-        contents = {file: self.read(f"{folder}/{file}") or b"" for file in self._find(folder)}
+        contents = {file: self.read(f"{folder}/{file}".rstrip("/")) or b"" for file in self._find(folder)}
         there = self._find(to)
         if not contents or any(contents.get(file) != self.read(f"{to}/{file}") for file in there):
             return False
         for file, content in contents.items():
-            self.write(f"{to}/{file}", content)
+            self.write(f"{to}/{file}".rstrip("/"), content)  # an object by itself has no file below it
         self.remove(folder)
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from bokeh.embed import components
 from bokeh.resources import Resources
 
 from workbench.engine.data.atomic import made_folder, write_atomic
+from workbench.experiments.files import DamagedError
 from workbench.experiments.store import Store, StoreError, now
-from workbench.experiments.summary import Curve, curves
+from workbench.experiments.summary import Curve, read_curves
 from workbench.plots import frontier, frontier_still
 from workbench.plots.markup import Markup, html, joined, own
 from workbench.report.figures import Picture, pictures
@@ -18,6 +20,7 @@ from workbench.report.tables import (
     Table,
     chosen_table,
     cost_table,
+    damaged_table,
     earlier_table,
     made_by,
     matched_table,
@@ -39,13 +42,15 @@ def write_report(store: Store, out: Path, pdf: Path | None = None) -> list[Path]
     OSError
         A file cannot be written.
     """
-    found = curves(store)
+    found, damaged = read_curves(store)
+    if not found and damaged:
+        raise StoreError(f"{store.where} has no whole run: {len(damaged)} are damaged; {next(iter(damaged.values()))}")
     if not found:
         raise StoreError(f"{store.where} has no finished run yet; see workbench runs list {store.where}")
     by_task = {task: [curve for curve in found if curve.task == task] for task in dict.fromkeys(c.task for c in found)}
     drawn = {task: pictures(members) for task, members in by_task.items()}
     written = [out]
-    write_atomic(out, page(store, by_task, drawn).encode())
+    write_atomic(out, page(store, by_task, drawn, damaged).encode())
     if pdf is not None:
         with made_folder(pdf):
             for task, some in drawn.items():
@@ -57,7 +62,12 @@ def write_report(store: Store, out: Path, pdf: Path | None = None) -> list[Path]
     return written
 
 
-def page(store: Store, by_task: dict[str, list[Curve]], drawn: dict[str, list[Picture]]) -> Markup:
+def page(
+    store: Store,
+    by_task: dict[str, list[Curve]],
+    drawn: dict[str, list[Picture]],
+    damaged: Mapping[str, DamagedError] | None = None,
+) -> Markup:
     """The whole page; no part of it is loaded from anywhere."""
     figures = [frontier.bokeh_figure(frontier.measured(p.series, p.axes)) for some in drawn.values() for p in some]
     script, places = components(figures) if figures else ("", ())
@@ -72,7 +82,8 @@ def page(store: Store, by_task: dict[str, list[Curve]], drawn: dict[str, list[Pi
         body += [_table(cost_table(members)), _folded(points_table(members))]
         sections.append(html("<section>{}</section>", joined(body)))
     missing = unfinished_table(store)
-    results = store.results()
+    keys = {key for members in by_task.values() for curve in members for point in curve.points for key in point.keys}
+    results = store.results(sorted(keys))
     earlier = earlier_table(results)
     title = f"Report of {store.where}"
     head = html(
@@ -85,6 +96,7 @@ def page(store: Store, by_task: dict[str, list[Curve]], drawn: dict[str, list[Pi
     when = now()[:16].replace("T", " ")
     parts = [
         html("<h1>{}</h1><p class='when'>{} results; written {} UTC</p>", title, len(results), when),
+        _folded(damaged_table(damaged, store.where), "warning") if damaged else "",
         "" if missing is None else _folded(missing, "warning"),
         "" if earlier is None else _folded(earlier, "warning"),
         *sections,

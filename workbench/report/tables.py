@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from workbench.engine.glossary import TERM, VERSION
 from workbench.engine.metrics.intervals import Interval
+from workbench.engine.words import plain
+from workbench.experiments.files import DamagedError
 from workbench.experiments.store import Store
 from workbench.experiments.summary import COSTS, Curve, matched
 from workbench.experiments.upgrade import version_of
@@ -119,7 +121,7 @@ def points_table(curves: list[Curve]) -> Table:
 
 def unfinished_table(store: Store) -> Table | None:
     """Jobs that were asked for and have no result; None when there is none."""
-    rows = [row for row in store.rows() if row.status != "done"]
+    rows = [row for row in store.rows() if row.status not in ("done", "damaged")]
     if not rows:
         return None
     lines: list[tuple[str, ...]] = [
@@ -145,6 +147,16 @@ def earlier_table(results: list[dict[str, Any]]) -> Table | None:
         [(r["key"][:8], r["job"]["task"], r["job"]["rule"], str(r["job"]["seed"]), str(version_of(r))) for r in old],
         "They lack own-way shift, occupancy shift and gain, which are left out of means; their shift is the same number as "
         "that of the others. Remove them (workbench runs rm) and run the sweep again to measure all.",
+    )
+
+
+def damaged_table(damaged: Mapping[str, DamagedError], store: str) -> Table:
+    """Runs whose files are damaged and that are left out."""
+    return Table(
+        f"{len(damaged)} damaged runs left out",
+        ("run", "file", "what is wrong"),
+        [(plain(key)[:8], plain(error.name), error.what) for key, error in damaged.items()],
+        f"Put them in order (workbench runs repair {store}) and give the sweep's command again, which does them.",
     )
 
 

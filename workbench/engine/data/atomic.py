@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from workbench.engine.data.hold import FILE as LOCK
+from workbench.engine.data.hold import HeldError, Hold
+
+DRAFT = ".draft"
+JUST_MADE = 10.0  # seconds in which a draft may not be held yet by the process that makes it
 TOO_LITTLE_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota, or the shell's limit on file sizes
 
 
@@ -86,18 +93,48 @@ def made_folder(path: Path) -> Iterator[None]:
 
 @contextmanager
 def folder_at_once(path: Path) -> Iterator[Path]:
-    """Give a draft that becomes the folder ``path`` when the block ends well: it is there complete, or not at all."""
+    """Give a draft that becomes the folder ``path`` when the block ends well: it is there complete, or not at all.
+
+    Raises
+    ------
+    ValueError
+        Another process made ``path`` meanwhile; what it made stays as it is.
+    """
     with made_folder(path.parent):
-        draft = path.with_name(f".{path.name}.draft")
-        shutil.rmtree(draft, ignore_errors=True)  # a killed process may have left one
-        draft.mkdir()
+        _remove_abandoned(path)
+        draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=DRAFT))
         try:
+            held = Hold(draft)
+            draft.chmod(0o777 & ~_umask())
             yield draft
-            draft.rename(path)
+            (draft / LOCK).unlink(missing_ok=True)
+            _rename_new(draft, path)
+            held.release()
             _sync_folder(path.parent)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
+
+
+def _rename_new(draft: Path, path: Path) -> None:
+    try:
+        draft.rename(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        raise ValueError(
+            f"{path} was made by another process meanwhile; go on with what is in it, or choose another place"
+        ) from None
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Delete the drafts of ``path`` whose process was killed: nobody holds them."""
+    for draft in path.parent.glob(f".{glob.escape(path.name)}*{DRAFT}"):
+        with suppress(HeldError, OSError):
+            if (draft / LOCK).exists() or time.time() - draft.stat().st_mtime > JUST_MADE:
+                held = Hold(draft)
+                shutil.rmtree(draft, ignore_errors=True)
+                held.release()
 
 
 def _umask() -> int:

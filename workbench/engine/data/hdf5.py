@@ -7,16 +7,28 @@ the file itself are read, links to other files are not followed, and nothing is 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workbench.engine.data.npz import MAX_BYTES, Arrays, DataFileError
+from workbench.engine.data.npz import MAX_BYTES, Arrays, DataFileError, check_sizes
+from workbench.engine.data.regular import FLOOR, open_regular
+from workbench.engine.words import SaidError
 
 NEEDED = ("observations", "actions", "rewards", "terminals")
 NAMES = (*NEEDED, "timeouts", "next_observations")
 COLUMNS = ("observations", "actions", "next_observations")
+FILTERS = (
+    1,
+    2,
+    3,
+    4,
+    6,
+    32000,
+)  # deflate, shuffle, fletcher32, szip, scale-offset, lzf; others are libraries to be loaded
 
 
 def read_hdf5(path: str | Path, *, max_bytes: int = MAX_BYTES) -> Arrays:
@@ -36,29 +48,48 @@ def read_hdf5(path: str | Path, *, max_bytes: int = MAX_BYTES) -> Arrays:
         raise ImportError(
             f'HDF5 files need an optional package ({error}); install it with: pip install "workbench[minari]"'
         ) from error
-    if not path.is_file():
-        raise DataFileError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; name an .hdf5 file")
     try:
+        with open_regular(path):  # HDF5 opens the file by its name; that it is one is known from here on
+            pass
         with h5py.File(path, "r") as file:
-            arrays = {name: _read(h5py, file, name, path) for name in NAMES if name in file}
-            total = sum(array.nbytes for array in arrays.values())
-            if total > max_bytes:
-                raise DataFileError(f"{path}: holds {total:,} bytes, the limit is {max_bytes:,} (max_bytes raises it)")
+            arrays = {name: found for name in NAMES if (found := _find(h5py, file, name, path)) is not None}
+            check_sizes(str(path), sum(array.nbytes for array in arrays.values()), path.stat().st_size, max_bytes)
+            _check_shapes({name: array.shape for name, array in arrays.items()}, str(path))
             return plain_from_d4rl({name: array[()] for name, array in arrays.items()}, str(path))
-    except (OSError, KeyError, RuntimeError) as error:
+    except SaidError as error:
+        raise DataFileError(str(error)) from None
+    except (FileNotFoundError, IsADirectoryError) as error:
+        words = "no such file" if isinstance(error, FileNotFoundError) else "is a folder"
+        raise DataFileError(f"{path}: {words}; name an .hdf5 file") from None
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # h5py passes on what HDF5 says, as errors of every kind
         raise DataFileError(
             f"{path}: not a readable HDF5 file ({error}); it was cut off, damaged, or is another format"
         ) from error
 
 
-def _read(h5py: Any, file: Any, name: str, path: Path) -> Any:
-    """The dataset ``name`` of the file, not read yet; DataFileError when it is not plain numbers in the file itself."""
-    link = file.get(name, getlink=True)
+def _find(h5py: Any, file: Any, name: str, path: Path) -> Any:
+    """The dataset ``name`` of the file, not read yet, or None; DataFileError when it is not plain numbers in the file itself."""
+    link = file.get(name, getlink=True)  # asking whether the name is there would follow it into another file
+    if link is None:
+        return None
     array = file[name] if isinstance(link, h5py.HardLink) else None
     if not isinstance(array, h5py.Dataset) or array.is_virtual or array.external:
         raise DataFileError(f"{path}: '{name}' is not an array in this file; links and groups are not followed")
     if array.dtype.kind not in "biuf" or array.dtype.hasobject:
         raise DataFileError(f"{path}: '{name}' has dtype {array.dtype}; it must hold real numbers, one row a time step")
+    if not array.shape or 0 in array.shape:
+        raise DataFileError(
+            f"{path}: '{name}' has no rows, it is a single value or empty; it must hold one row a time step"
+        )
+    if array.chunks is not None and math.prod(array.chunks) * array.dtype.itemsize > max(FLOOR, array.nbytes):
+        raise DataFileError(
+            f"{path}: '{name}' is stored in pieces that are larger than itself; write it without chunks"
+        )
+    recipe = array.id.get_create_plist()
+    if any(recipe.get_filter(number)[0] not in FILTERS for number in range(recipe.get_nfilters())):
+        raise DataFileError(f"{path}: '{name}' is packed in an unusual way; write it with gzip, or without compression")
     return array
 
 
@@ -74,20 +105,9 @@ def plain_from_d4rl(arrays: Arrays, source: str) -> Arrays:
     DataFileError
         A missing array, or shapes that do not fit.
     """
-    missing = [name for name in NEEDED if name not in arrays]
-    if missing:
-        raise DataFileError(
-            f"{source}: lacks {', '.join(map(repr, missing))}; D4RL's layout has {', '.join(NEEDED)} at the top of the file"
-        )
-    rows = len(arrays["actions"]) if arrays["actions"].ndim else 0
-    for name, array in arrays.items():
-        squeezed = array.reshape(len(array)) if name not in COLUMNS and array.shape == (rows, 1) else array
-        if squeezed.ndim != (2 if name in COLUMNS else 1) or len(squeezed) != rows:
-            raise DataFileError(
-                f"{source}: '{name}' has shape {array.shape}, expected {'(R, …)' if name in COLUMNS else '(R,) or (R, 1)'} "
-                f"with R = {rows} rows as in 'actions'"
-            )
-        arrays = {**arrays, name: squeezed}
+    _check_shapes({name: array.shape for name, array in arrays.items()}, source)
+    arrays = {name: array if name in COLUMNS else array.reshape(len(array)) for name, array in arrays.items()}
+    rows = len(arrays["actions"])
     terminated = arrays["terminals"] > 0
     timed_out = arrays["timeouts"] > 0 if "timeouts" in arrays else np.zeros(rows, dtype=bool)
     keep, ends = np.ones(rows, dtype=bool), terminated | timed_out
@@ -109,3 +129,20 @@ def plain_from_d4rl(arrays: Arrays, source: str) -> Arrays:
         "ends": ends,
     }
     return {name: array[keep] for name, array in plain.items()}
+
+
+def _check_shapes(shapes: Mapping[str, tuple[int, ...]], source: str) -> None:
+    """Raise `DataFileError` unless the arrays that are needed are there and all have as many rows as 'actions'."""
+    missing = [name for name in NEEDED if name not in shapes]
+    if missing:
+        raise DataFileError(
+            f"{source}: lacks {', '.join(map(repr, missing))}; D4RL's layout has {', '.join(NEEDED)} at the top of the file"
+        )
+    rows = shapes["actions"][0] if shapes["actions"] else 0
+    for name, shape in shapes.items():
+        squeezed = shape[:1] if name not in COLUMNS and shape == (rows, 1) else shape
+        if len(squeezed) != (2 if name in COLUMNS else 1) or squeezed[0] != rows:
+            raise DataFileError(
+                f"{source}: '{name}' has shape {shape}, expected {'(R, …)' if name in COLUMNS else '(R,) or (R, 1)'} "
+                f"with R = {rows} rows as in 'actions'"
+            )

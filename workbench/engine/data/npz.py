@@ -1,7 +1,7 @@
 """The npz door: datasets to and from files, in OGBench's own compact form and in the plain form of `Transitions`.
 
-A data file may come from anyone, so that nothing in it is ever unpickled, and no array is allocated before its header
-agrees with the archive's table of contents.
+A data file may come from anyone, so that nothing in it is ever unpickled, and no array is allocated before the headers of
+all agree with the archive's table of contents, with each other's rows, and with the size of the file.
 
 Compact form (OGBench): ``observations`` (M, S), ``actions`` (M, D), ``terminals`` (M,), and the simulator's ``qpos``,
 ``qvel``, ``button_states``. The last row of each trajectory, where terminals is 1, holds the last state; its action has
@@ -17,11 +17,14 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from workbench.engine.data.atomic import write_atomic
+from workbench.engine.data.regular import RATIO, open_regular, too_much
 from workbench.engine.data.transitions import OutOfBounds, Transitions, make_transitions
+from workbench.engine.words import SaidError, shown
 
 Arrays = dict[str, np.ndarray]
 
@@ -33,7 +36,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's first date: the same arrays al
 READABLE = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-class DataFileError(ValueError):
+class DataFileError(SaidError):
     """A data file that cannot be used; the message says which file, what is wrong, and the cure."""
 
 
@@ -58,35 +61,75 @@ def read_arrays(
     """
     path = Path(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            wanted = [members[name] for name in names if name in members]
-            total = sum(info.file_size for info in wanted)
-            if total > max_bytes:
-                raise DataFileError(
-                    f"{path}: unpacks to {total:,} bytes, the limit is {max_bytes:,} (max_bytes raises it)"
-                )
-            return {info.filename.removesuffix(".npy"): _read_member(archive, info, path) for info in wanted}
+        with open_regular(path) as file:
+            return read_archive(file, path.stat().st_size, str(path), names, max_bytes)
+    except SaidError as error:
+        raise DataFileError(str(error)) from None
     except FileNotFoundError as error:
         raise DataFileError(
             f"{path}: no such file; make one with `workbench generate TASK --out DIR`, or check the path"
         ) from error
     except IsADirectoryError as error:
         raise DataFileError(f"{path}: is a folder, an .npz file was expected; name the file in it") from error
-    except zipfile.BadZipFile as error:
-        raise DataFileError(
-            f"{path}: not a readable npz archive ({error}); it was cut off, damaged, or is another format. "
-            "Copy or generate it again"
-        ) from error
-    except (EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise DataFileError(
-            f"{path}: the archive is damaged or packed in an unusual way ({error}); write it with numpy.savez"
-        ) from error
     except OSError as error:
         raise DataFileError(f"{path}: cannot be read ({error}); check the file and its permissions") from error
 
 
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> np.ndarray:
+def read_archive(
+    file: IO[bytes], stored: int, source: str, names: Iterable[str] | None = None, max_bytes: int = MAX_BYTES
+) -> Arrays:
+    """As `read_arrays`, from an open file of ``stored`` bytes that messages call ``source``; all its arrays without ``names``."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            wanted = {
+                name: members[name] for name in dict.fromkeys(members if names is None else names) if name in members
+            }
+            shapes = {name: _shape(archive, info, source) for name, info in wanted.items()}
+            check_sizes(source, sum(info.file_size for info in wanted.values()), stored, max_bytes)
+            check_rows(source, shapes)
+            return {name: _read_member(archive, info) for name, info in wanted.items()}
+    except DataFileError:
+        raise
+    except zipfile.BadZipFile as error:
+        raise DataFileError(
+            f"{source}: not a readable npz archive ({error}); it was cut off, damaged, or is another format. "
+            "Copy or generate it again"
+        ) from error
+    except (EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise DataFileError(
+            f"{source}: the archive is damaged or packed in an unusual way ({error}); write it with numpy.savez"
+        ) from error
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # zipfile and its decoders answer damage with errors of every kind
+        raise DataFileError(f"{source}: the archive is damaged ({error!r}); copy or generate it again") from error
+
+
+def check_sizes(source: str, declared: int, stored: int, most: int = MAX_BYTES) -> None:
+    """Raise `DataFileError` when arrays of ``declared`` bytes are more than a file of ``stored`` bytes may hold."""
+    if declared > most:
+        raise DataFileError(f"{source}: unpacks to {declared:,} bytes, the limit is {most:,} (max_bytes raises it)")
+    if too_much(declared, stored):
+        raise DataFileError(
+            f"{source}: unpacks to {declared:,} bytes, {declared // max(stored, 1):,} for each of the {stored:,} in the file; "
+            f"at most {RATIO} are read. Save it anew with less compression: numpy.savez, or h5py without filters"
+        )
+
+
+def check_rows(source: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise `DataFileError` unless all arrays have as many rows as 'actions', or as the first."""
+    first = "actions" if "actions" in shapes else next(iter(shapes), "")
+    for name, shape in shapes.items():
+        if shape[0] != shapes[first][0]:
+            raise DataFileError(
+                f"{source}: '{name}' has {shape[0]} rows but '{first}' has {shapes[first][0]}; "
+                "the file was put together wrongly, save it again"
+            )
+
+
+def _shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: str) -> tuple[int, ...]:
+    """The shape of an array, of which nothing but the header is read."""
     name = info.filename.removesuffix(".npy")
     try:
         with archive.open(info) as stream:
@@ -95,23 +138,30 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) ->
                 raise ValueError(f"npy version {version}")
             shape, _, dtype = READABLE[version](stream)
             header = stream.tell()
-    except ValueError as error:
-        raise DataFileError(f"{path}: '{name}' is not a plain array ({error}); write it with numpy.savez") from error
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError):
+        raise  # the archive's, not the header's
+    except Exception as error:  # a header is a Python literal, which Python's parser refuses with errors of every kind
+        raise DataFileError(f"{source}: '{name}' is not a plain array ({error}); write it with numpy.savez") from error
     if dtype.hasobject:
         raise DataFileError(
-            f"{path}: '{name}' holds Python objects, which are pickles and could run code; they are never loaded. "
+            f"{source}: '{name}' holds Python objects, which are pickles and could run code; they are never loaded. "
             "Convert it to numbers (array.astype('float32')) and save again"
         )
-    if dtype.kind not in "biuf" or not shape or 0 in shape[1:]:
+    counts = all(type(size) is int and 0 <= size < 2**48 for size in shape)  # True is an int too
+    if dtype.kind not in "biuf" or not shape or 0 in shape[1:] or not counts:
         raise DataFileError(
-            f"{path}: '{name}' has dtype {dtype} and shape {shape}; it must hold real numbers, one row a time step"
+            f"{source}: '{name}' has dtype {dtype} and shape {shown(shape)}; it must hold real numbers, one row a time step"
         )
     needed = header + math.prod(shape) * dtype.itemsize
     if needed != info.file_size:
         raise DataFileError(
-            f"{path}: '{name}' claims shape {shape} of {dtype}, {needed:,} bytes, but {info.file_size:,} are stored; "
+            f"{source}: '{name}' claims shape {shown(shape)} of {dtype}, {needed:,} bytes, but {info.file_size:,} are stored; "
             "the file is damaged, copy or generate it again"
         )
+    return tuple(shape)
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(info) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
 

@@ -9,19 +9,49 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from pydantic import Field
 
-from workbench.engine.data.npz import PLAIN, DataFileError, plain_transitions, read_arrays, write_arrays
+from workbench.engine.data.npz import PLAIN, plain_transitions, read_arrays, write_arrays
+from workbench.engine.data.records import LARGEST, Count, Record, checked
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.online.config import OnlineConfig, make_online_config
 from workbench.engine.online.learner import Counts, Learner
 from workbench.engine.online.recent import Recent
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.training.checkpoint import CheckpointError, Run, resume, save_checkpoint
+from workbench.engine.training.run_record import FileNote
+from workbench.engine.words import SaidError
 
 DRAFT = "online-new.npz"
+
+
+class CountsNote(Record):
+    """As `Counts`."""
+
+    env_steps: Count
+    updates: Count
+    rounds: Count
+    owed: Annotated[float, Field(ge=-1e15, le=1e15)]
+    evaluated: Annotated[int, Field(ge=-1, le=LARGEST)]
+    events: Count
+
+
+class RowsNote(FileNote):
+    """The file of new rows, and how many came before them and are gone."""
+
+    before: Count
+
+
+class OnlineRecord(Record):
+    """What a run that went on notes of itself in ``run.json``."""
+
+    config: dict[str, Any]
+    counts: CountsNote
+    rows: RowsNote | None
 
 
 def save_online(learner: Learner, folder: Path) -> None:
@@ -69,47 +99,51 @@ def load_online(run: Run, data: Transitions, task: Task, device: torch.device | 
         Not a run that went on with environment steps, other data or device, or a damaged file of rows.
     """
     record = _record(run)
-    try:
-        counts, rows = Counts(**record["counts"]), record["rows"]
-        recent = None if rows is None else _read_rows(run, rows)
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{run.folder}: its note of online training lacks {error}; begin a new run") from None
+    counts = Counts(**record.counts.model_dump())
+    recent = None if record.rows is None else _read_rows(run, record.rows)
     return Learner(resume(run, data, device), task, config, counts, recent)
 
 
 def online_config(run: Run) -> OnlineConfig:
     """The settings with which ``run`` went on; CheckpointError when it did not."""
-    return make_online_config(**_record(run)["config"])
+    return make_online_config(**_record(run).config)
 
 
-def _record(run: Run) -> dict:
+def _record(run: Run) -> OnlineRecord:
     if run.online is None:
         raise CheckpointError(
             f"{run.folder} is an offline run; begin online training with it: "
             "workbench online RUN --rule RULE --out NEW, and resume that one"
         )
-    return run.online
+    try:
+        return checked(OnlineRecord, run.online)
+    except SaidError as error:
+        raise CheckpointError(f"{run.folder}: its note of online training: {error}; begin a new run") from None
 
 
-def _read_rows(run: Run, rows: dict) -> Recent:
-    path = run.folder / Path(rows["file"]).name  # never outside the run's folder
+def _read_rows(run: Run, rows: RowsNote) -> Recent:
+    path = run.folder / Path(rows.file).name  # never outside the run's folder
     if not path.is_file():
         raise CheckpointError(f"{path} is missing; restore it, or begin online training anew")
-    if _sha256(path) != rows["sha256"]:
+    if _sha256(path) != rows.sha256:
         raise CheckpointError(
             f"{path} is truncated or was edited (its SHA-256 is not the one in run.json); restore a copy"
         )
     try:
         arrays = read_arrays(path, (*PLAIN, "samples"))
         data = plain_transitions(arrays, str(path))
-    except DataFileError as error:
+    except ValueError as error:
         raise CheckpointError(str(error)) from None
     samples = None
     if "samples" in arrays:
         width = data.action_dim * run.config.chunk
-        samples = torch.from_numpy(np.array(arrays["samples"])).view(len(data), -1, width)
+        if arrays["samples"].ndim != 2 or arrays["samples"].shape[1] % width or not arrays["samples"].size:
+            raise CheckpointError(
+                f"{path}: 'samples' has shape {arrays['samples'].shape}, not rows of actions of {width}"
+            )
+        samples = torch.from_numpy(np.array(arrays["samples"], dtype=np.float32)).view(len(data), -1, width)
     recent = Recent(len(data))
-    recent.add(data, samples, before=int(rows["before"]))
+    recent.add(data, samples, before=rows.before)
     return recent
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workbench.engine.steering.protocol import in_words, nearest
+from workbench.engine.words import SaidError, shown
 
 
 class OnlineConfig(BaseModel):
@@ -49,5 +50,5 @@ def make_online_config(**settings: Any) -> OnlineConfig:
                     f"online training has no setting '{where}'{nearest(where, known)} It has: {', '.join(known)}"
                 )
             else:
-                lines.append(f"online setting '{where}': {in_words(item['msg'])}, got {item['input']!r}")
-        raise ValueError("\n".join(lines)) from None
+                lines.append(f"online setting '{where}': {in_words(item['msg'])}, got {shown(item['input'])}")
+        raise SaidError("\n".join(lines)) from None

@@ -312,7 +312,9 @@ class OneJump(Rule):
 
 def nearest(word: str, known: list[str]) -> str:
     """End a sentence about an unknown ``word``: ``; did you mean 'x'?`` when one is close, else a full stop."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(
+        word[:80], known, n=1, cutoff=0.5
+    )  # whose work grows with the square of the length
     return f"; did you mean '{close[0]}'?" if close else "."
 
 

@@ -17,24 +17,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_arrays
 from safetensors.torch import save as save_arrays
 from torch import Tensor
 
 from workbench.engine.data.atomic import remove_leftovers, write_atomic
+from workbench.engine.data.records import checked, read_json
 from workbench.engine.data.transitions import Transitions
+from workbench.engine.models.mlp import layout
 from workbench.engine.models.parts import Parts
+from workbench.engine.training.arrays_file import read_arrays_file
 from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import FitConfig, make_config
-from workbench.engine.training.networks import Networks
+from workbench.engine.training.networks import Networks, shape_of
+from workbench.engine.training.run_record import RunRecord
 from workbench.engine.training.trainer import Trainer
+from workbench.engine.words import SaidError, shown
 
 FORMAT = 1
 RUN_FILE = "run.json"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(SaidError):
     """A run folder that cannot be used; the message says why and what to do."""
 
 
@@ -151,29 +154,53 @@ def load_run(folder: str | Path, task: str | None = None) -> Run:
         No run there, truncated or edited files, another format version, or another task.
     """
     folder = Path(folder)
-    if not (folder / RUN_FILE).is_file():
-        raise CheckpointError(f"{folder} holds no run (no {RUN_FILE} there); make one: workbench fit TASK --out FOLDER")
-    record = _unseal(folder / RUN_FILE)
-    if task is not None and record.get("task") != task:
+    record = read_record(folder)
+    if task is not None and record.task != task:
         raise CheckpointError(
-            f"{folder} was trained on task '{record.get('task')}', not on '{task}'; "
-            "name its own task, or another folder"
+            f"{folder} was trained on task '{record.task}', not on '{task}'; name its own task, or another folder"
         )
     try:
-        return Run(
-            folder=folder,
-            task=record["task"],
-            config=make_config(**record["config"]),
-            step=record["step"],
-            total_steps=record["total_steps"],
-            fingerprint=record["data"]["fingerprint"],
-            device=record["device"],
-            trained=tuple(record["trained"]),
-            arrays=_read_state(folder, record["state"]["file"], record["state"]["sha256"]),
-            online=record.get("online"),
-        )
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder / RUN_FILE} lacks what this workbench needs ({error}); train again") from None
+        config = make_config(**record.config)
+        state = folder / Path(record.state.file).name  # never outside the run's folder
+        arrays = read_arrays_file(state, record.state.sha256, RUN_FILE)
+        _check_arrays(arrays, config)
+    except ValueError as error:
+        raise CheckpointError(f"{folder / RUN_FILE}: {error}") from None
+    return Run(
+        folder=folder,
+        task=record.task,
+        config=config,
+        step=record.step,
+        total_steps=record.total_steps,
+        fingerprint=record.data.fingerprint,
+        device=record.device,
+        trained=tuple(record.trained),
+        arrays=arrays,
+        online=record.online,
+    )
+
+
+def read_record(folder: Path) -> RunRecord:
+    """What ``run.json`` of a run folder says, checked; nothing else is read.
+
+    Raises
+    ------
+    CheckpointError
+        No run there, a truncated or edited file, or another format version.
+    """
+    path = folder / RUN_FILE
+    try:
+        return checked(RunRecord, _unseal(path))
+    except (FileNotFoundError, NotADirectoryError):
+        raise CheckpointError(
+            f"{folder} holds no run (no {RUN_FILE} there); make one: workbench fit TASK --out FOLDER"
+        ) from None
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); restore a copy or train again") from None
+    except CheckpointError:
+        raise
+    except SaidError as error:
+        raise CheckpointError(f"{path}: {error}; train again or restore a copy") from None
 
 
 def resume(run: Run, data: Transitions, device: torch.device | str = "cpu") -> Trainer:
@@ -196,30 +223,85 @@ def resume(run: Run, data: Transitions, device: torch.device | str = "cpu") -> T
         )
     trainer = Trainer(data, run.config, device)
     networks = _networks(run)
-    with torch.no_grad():
-        for name in networks.modules():
-            trainer.networks.net(name).theta.copy_(networks.net(name).theta)
-    trainer.generator.set_state(run.arrays["rng"])
+    held = {name: _array(run, f"adam.{name}", array.shape) for name, array in trainer.adam.arrays().items()}
+    try:
+        with torch.no_grad():
+            for name in networks.modules():
+                trainer.networks.net(name).theta.copy_(networks.net(name).theta)
+        trainer.generator.set_state(run.arrays["rng"].ravel())
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise CheckpointError(
+            f"the state file in {run.folder} does not fit {RUN_FILE} ({error}); train again"
+        ) from None
     trainer.step_number = run.step
-    prefix = "adam."
-    trainer.adam.load({key[len(prefix) :]: array for key, array in run.arrays.items() if key.startswith(prefix)})
+    trainer.adam.load(held)
     return trainer
 
 
 def _networks(run: Run) -> Networks:
-    try:
-        mean = run.arrays["normalizer.mean"]
-        action_dim = run.arrays[f"reference.{len(run.config.hidden)}.bias"].shape[-1]
-        networks = build_networks(run.config, mean.shape[0], action_dim)
-        for name in networks.modules():
-            for key, view in networks.net(name).arrays().items():
-                view.copy_(run.arrays[f"{name}.{key}"])
-        networks.mean, networks.std = mean.clone(), run.arrays["normalizer.std"].clone()
-    except KeyError as error:
+    mean, action_dim = run.arrays["normalizer.mean"], run.arrays[f"reference.{len(run.config.hidden)}.bias"].shape[-1]
+    networks = build_networks(run.config, mean.shape[0], action_dim)
+    for name in networks.modules():
+        for key, view in networks.net(name).arrays().items():
+            view.copy_(_array(run, f"{name}.{key}", view.shape))
+    networks.mean, networks.std = mean.clone(), _array(run, "normalizer.std", mean.shape).clone()
+    unknown = set(run.trained) - set(networks.modules())
+    if unknown or "reference" not in run.trained:
         raise CheckpointError(
-            f"the state file in {run.folder} lacks the array {error}; train again or restore a copy"
-        ) from None
+            f"{run.folder / RUN_FILE} says that {shown(run.trained)} are trained, its settings make "
+            f"{', '.join(networks.modules())}; train again or restore a copy"
+        )
     return networks
+
+
+def _array(run: Run, name: str, shape: tuple[int, ...]) -> Tensor:
+    """The array ``name`` of the state file, of this shape; CheckpointError when it is not."""
+    found = run.arrays.get(name)
+    if found is None:
+        raise CheckpointError(f"the state file in {run.folder} lacks the array '{name}'; train again or restore a copy")
+    if found.shape != shape or not found.is_floating_point():
+        raise CheckpointError(
+            f"the state file in {run.folder}: '{name}' has shape {shown(tuple(found.shape))} of {found.dtype}, "
+            f"{RUN_FILE} asks for {shown(tuple(shape))} of numbers; they are of different runs, train again or restore a copy"
+        )
+    return found
+
+
+def _check_arrays(arrays: dict[str, Tensor], config: FitConfig) -> None:
+    """Raise `CheckpointError` unless flow and critic are as large as ``config`` says: then the networks may be made.
+
+    What a run.json alone asks for could take any amount of memory.
+    """
+    last = f"reference.{len(config.hidden)}.bias"
+    missing = [name for name in ("normalizer.mean", "probes", last) if name not in arrays]
+    if missing:
+        raise CheckpointError(f"the state file lacks the array '{missing[0]}'; train again or restore a copy")
+    mean, probes, bias = (arrays[name] for name in ("normalizer.mean", "probes", last))
+    numbers = mean.is_floating_point() and probes.is_floating_point()
+    if (
+        not numbers
+        or mean.dim() != 1
+        or not mean.numel()
+        or probes.dim() != 2
+        or probes.shape[1:] != mean.shape
+        or not len(probes)
+    ):
+        raise CheckpointError(
+            f"the state file's 'probes' {shown(tuple(probes.shape))} and 'normalizer.mean' {shown(tuple(mean.shape))} "
+            "are no rows of observations and their mean; train again or restore a copy"
+        )
+    if bias.dim() != 3 or not bias.numel():
+        raise CheckpointError(f"the state file's '{last}' has shape {shown(tuple(bias.shape))}; train again")
+    observation_dim, action_dim = mean.shape[0], bias.shape[-1]
+    wanted = layout(shape_of(config, observation_dim + action_dim, 1, config.members))
+    for name, shape in wanted.items():
+        found = arrays.get(f"critic.{name}")
+        if found is None or tuple(found.shape) != shape:
+            has = "is missing" if found is None else f"has shape {shown(tuple(found.shape))}"
+            raise CheckpointError(
+                f"the state file's 'critic.{name}' {has}, {RUN_FILE} asks for {shown(shape)}; "
+                "they are of different runs, train again or restore a copy"
+            )
 
 
 def _digest(record: dict[str, Any]) -> str:
@@ -231,14 +313,9 @@ def _seal(record: dict[str, Any]) -> bytes:
 
 
 def _unseal(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        raise CheckpointError(
-            f"{path} is not valid JSON: it is truncated or was edited; train again or restore a copy"
-        ) from None
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        found = record.get("format") if isinstance(record, dict) else None
+    record = read_json(path)
+    if not isinstance(record, dict) or type(record.get("format")) is not int or record["format"] != FORMAT:
+        found = shown(record.get("format")) if isinstance(record, dict) else None
         raise CheckpointError(
             f"{path} has format version {found}, this workbench reads {FORMAT}; "
             "use the version that wrote it, or train again"
@@ -249,19 +326,3 @@ def _unseal(path: Path) -> dict[str, Any]:
             f"{path} was edited after it was written (its seal does not match); train again or restore a copy"
         )
     return record
-
-
-def _read_state(folder: Path, name: str, digest: str) -> dict[str, Tensor]:
-    path = folder / Path(name).name  # never outside the run's folder
-    if not path.is_file():
-        raise CheckpointError(f"{path} is missing; restore it or train again")
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise CheckpointError(
-            f"{path} is truncated or was edited (its SHA-256 is not the one in {RUN_FILE}); "
-            "restore a copy or train again"
-        )
-    try:
-        return load_arrays(content)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is no valid safetensors file: {error}") from None

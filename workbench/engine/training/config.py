@@ -10,6 +10,7 @@ from workbench.engine.models.critic import Aggregate
 from workbench.engine.steering.ascent import Ascent
 from workbench.engine.steering.kernel import Repulsion
 from workbench.engine.steering.protocol import in_words, nearest
+from workbench.engine.words import SaidError, shown
 
 CriticName = Literal["iql", "td_vgf", "td_actor"]
 
@@ -121,9 +122,9 @@ def make_config(**settings: Any) -> FitConfig:
                 lines.append(f"training has no setting '{where}'{nearest(where, known)} It has: {', '.join(known)}")
             else:
                 lines.append(
-                    f"training setting '{where}': {in_words(item['msg'])}, got {item['input']!r}{_bounds(where)}"
+                    f"training setting '{where}': {in_words(item['msg'])}, got {shown(item['input'])}{_bounds(where)}"
                 )
-        raise ValueError("\n".join(lines)) from None
+        raise SaidError("\n".join(lines)) from None
 
 
 def _bounds(where: str) -> str:

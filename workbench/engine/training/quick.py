@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from platformdirs import user_cache_path
-from safetensors import SafetensorError
-from safetensors.torch import load as load_arrays
 from safetensors.torch import save as save_arrays
 
 from workbench.engine.data.atomic import write_atomic
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.models.parts import Parts
+from workbench.engine.training.arrays_file import read_arrays_file
 from workbench.engine.training.checkpoint import FORMAT, CheckpointError, load_run, save_checkpoint
 from workbench.engine.training.config import FitConfig, make_config
 from workbench.engine.training.fit import Progress, fit
@@ -100,9 +99,9 @@ def quick_part(
     further = LearnedPart(parts, config, name)
     if mark and place.is_file():
         try:
-            further.load(load_arrays(place.read_bytes()))
+            further.load(read_arrays_file(place))
             return further.parts()
-        except (SafetensorError, ValueError, OSError):
+        except (ValueError, OSError):
             pass  # damaged: train again
     yield from fit(LearnedPartTrainer(data(), further), report_every=50)
     if mark:

@@ -10,14 +10,14 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load as load_arrays
 from safetensors.torch import save as save_arrays
 
 from workbench.engine.data.atomic import remove_leftovers, write_atomic
 from workbench.engine.models.parts import Parts
+from workbench.engine.training.arrays_file import read_arrays_file
 from workbench.engine.training.checkpoint import CheckpointError, Run, weights_of
 from workbench.engine.training.trainer import Trainer
+from workbench.engine.words import SaidError
 
 FOLDER = "snapshots"
 NAME = re.compile(r"step-(\d{9})-([0-9a-f]{8})\.safetensors")
@@ -67,14 +67,12 @@ def load_snapshot(run: Run, step: int) -> Parts:
     if path is None:
         known = ", ".join(map(str, list_snapshots(run.folder))) or "none; take some: workbench fit … --snapshots 20"
         raise CheckpointError(f"{run.folder} has no snapshot of step {step}; it has {known}")
-    content, found = path.read_bytes(), NAME.fullmatch(path.name)
+    found = NAME.fullmatch(path.name)
     assert found is not None
-    if hashlib.sha256(content).hexdigest()[:8] != found[2]:
-        raise CheckpointError(f"{path} is truncated or was edited; delete it, the run itself does not need it")
     try:
-        arrays = load_arrays(content)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is no valid safetensors file: {error}") from None
+        arrays = read_arrays_file(path, found[2])
+    except SaidError as error:
+        raise CheckpointError(f"{error}; or delete it, the run itself does not need it") from None
     return replace(run, arrays=run.arrays | arrays, step=step).parts()
 
 

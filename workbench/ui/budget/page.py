@@ -11,12 +11,12 @@ import panel as pn
 from bokeh.models import ColumnDataSource
 
 from workbench.engine.steering.rules import RULES
-from workbench.experiments.summary import Curve
+from workbench.experiments.summary import Curve, read_curves
 from workbench.plots.markup import html
 from workbench.ui.awaited import Awaited
 from workbench.ui.budget.code import snippet
 from workbench.ui.budget.draw import pair_of, show_here
-from workbench.ui.budget.scene import FIRST, Here, as_csv, grid_of, here, read
+from workbench.ui.budget.scene import FIRST, Here, as_csv, damaged_words, grid_of, here
 from workbench.ui.budget.table import STORIES, here_list, match_table, points_table, read_shift, story_shift
 from workbench.ui.controls import STYLE, choice
 from workbench.ui.figures import pane, themed
@@ -73,11 +73,10 @@ class BudgetPage(Page):
         self.question, problems = read_link(arguments)
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.shift = read_shift(arguments)
-        self.curves: list[Curve] = []
-        self.marks: list[Here] = []
+        self.curves, self.marks = list[Curve](), list[Here]()
         self._stamp: tuple[float, ...] = ()
-        self._setting = False
-        self._reads: Latest[tuple[float, ...], list[Curve]] = Latest(self._read, self.later(self._show))
+        self._setting, self._damaged = False, ""  # the second: which runs are left out
+        self._reads: Latest[tuple[float, ...], tuple[list[Curve], str]] = Latest(self._read, self.later(self._show))
         self._heres: Latest[tuple[Policy, ...], list[Here]] = Latest(self._evaluate, self.later(self._show_here))
         self.owner = Owner(margin=0, width=0, height=0)
         self._awaited = Awaited(self.cache, self._mark)
@@ -245,19 +244,23 @@ class BudgetPage(Page):
             words = html("Sweep: {} of {} runs are done.{}", state.done, state.total, bar)
         else:
             words = state.error or f"Sweep ended: {state.done} of {state.total} runs are done."
-        text = html("<p role='status'>{}</p>", words)
+        text = html("<p role='status'>{}</p><p>{}</p>", words, self._damaged)
         if text != self._sweeping.object:
             self._sweeping.object = text
 
-    def _read(self, stamp: tuple[float, ...]) -> list[Curve]:
+    def _read(self, stamp: tuple[float, ...]) -> tuple[list[Curve], str]:
         store = sweeps().found()
-        return [] if store is None else read(store)
+        if store is None:
+            return [], ""
+        found, damaged = read_curves(store)
+        return found, damaged_words(damaged, str(sweeps().folder))
 
-    def _show(self, stamp: tuple[float, ...], found: list[Curve] | None, error: Exception | None) -> None:
-        if found is None:
+    def _show(self, stamp: tuple[float, ...], answer: tuple[list[Curve], str] | None, error: Exception | None) -> None:
+        if answer is None:
             log.warning("the store could not be read: %s", error)
             self.notice.say("error", f"The store could not be read. {error}")
             return
+        found, self._damaged = answer
         with self.held():
             self.curves = found
             names = list(dict.fromkeys(curve.task for curve in found))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.metrics.intervals import Interval
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
+from workbench.engine.words import plain
+from workbench.experiments.files import DamagedError
 from workbench.experiments.grid import Grid
 from workbench.experiments.store import Store
 from workbench.experiments.summary import MEASURES, Curve, curves, matched
@@ -177,3 +179,14 @@ def as_csv(found: Sequence[Curve]) -> bytes:
 def read(store: Store) -> list[Curve]:
     """All curves of a store."""
     return curves(store)
+
+
+def damaged_words(damaged: Mapping[str, DamagedError], where: str) -> str:
+    """The note that says how many runs are left out, and which; "" when none is."""
+    if not damaged:
+        return ""
+    keys = ", ".join(plain(key)[:8] for key in list(damaged)[:5]) + (", …" if len(damaged) > 5 else "")
+    return (
+        f"{len(damaged)} damaged run{'s are' if len(damaged) > 1 else ' is'} left out: {keys}. "
+        f"Why: workbench runs check {where}; put in order: workbench runs repair {where}"
+    )

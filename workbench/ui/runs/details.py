@@ -25,7 +25,9 @@ def describe(store: Store, rows: Sequence[Row]) -> Markup:
     if len(rows) == 1:
         return _one(store, rows[0])
     done = [row for row in rows if row.status == "done"]
-    left = [f"{len(rows) - len(done)} without a result left out"] if len(done) < len(rows) else []
+    damaged = sum(row.status == "damaged" for row in rows)
+    left = [f"{len(rows) - len(done) - damaged} without a result left out"] if len(done) + damaged < len(rows) else []
+    left += [f"{damaged} damaged left out"] if damaged else []
     left += [f"the first {MOST} of {len(done)} are shown"] if len(done) > MOST else []
     note = f"; {'; '.join(left)}" if left else ""
     if len(done) < 2:
@@ -34,6 +36,9 @@ def describe(store: Store, rows: Sequence[Row]) -> Markup:
 
 
 def _one(store: Store, row: Row) -> Markup:
+    if row.status == "damaged":
+        left = html("<p>It is left out of reports and pictures.</p>")
+        return joined((html("<h2>Damaged: {}</h2>", row.key), _alert(row.error or ""), left))
     head = html("<h2>{} on {}, seed {}</h2>", row.rule, row.task, row.seed)
     record, result, failure = store.job(row.key), store.result(row.key), store.failure(row.key)
     about = html("<p>{}, {}{}</p>", row.key, row.status, _when(row))
@@ -67,6 +72,7 @@ def _one(store: Store, row: Row) -> Markup:
 
 def _several(store: Store, rows: Sequence[Row], note: str) -> Markup:
     found = compare(store, [row.key for row in rows])
+    note += f"; {len(rows) - len(found)} damaged left out" if len(found) < len(rows) else ""
     told = list(dict.fromkeys(name for entry in found for name in entry["told"]))
     measured = list(dict.fromkeys(name for entry in found for name in entry["measured"]))
     lines = [("rule", [entry["rule"] for entry in found])]

@@ -287,7 +287,7 @@ class RunsPage(Page):
         done = [row for row in self.shown if row.status == "done"]
         counts = {
             status: sum(row.status == status for row in self.rows)
-            for status in ("done", "failed", "running", "planned")
+            for status in ("done", "failed", "running", "planned", "damaged")
         }
         told = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "empty"
         best = max(done, key=lambda row: row.returns["mean"] if row.returns else float("-inf"), default=None)

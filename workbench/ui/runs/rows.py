@@ -18,6 +18,7 @@ STATUS = {
     "Running": "running",
     "Stopped": "stopped",
     "Planned": "planned",
+    "Damaged": "damaged",
     "All": "",
 }
 
