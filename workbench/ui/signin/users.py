@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from pathlib import Path
+
+from workbench.engine.data.records import read_json
+from workbench.engine.words import SaidError, plain
 
 
 def read_users(basic_auth: str) -> dict[str, str] | str | None:
@@ -20,19 +22,27 @@ def read_users(basic_auth: str) -> dict[str, str] | str | None:
     if not basic_auth:
         return None
     path = Path(basic_auth)
-    if not path.is_file():
+    if not _exists(path):
         if path.suffix == ".json":
             raise ValueError(
                 f"{basic_auth} does not exist; --basic-auth takes a JSON file of names and passwords, or one password"
             )
         return basic_auth
     try:
-        users = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f'{basic_auth} is not JSON ({error}); it should read {{"ann": "her password"}}') from None
-    if not isinstance(users, dict) or not users or not all(isinstance(word, str) and word for word in users.values()):
-        raise ValueError(f'{basic_auth} should hold names and passwords: {{"ann": "her password"}}')
+        users = read_json(path)
+    except SaidError as error:
+        raise ValueError(f'{error}; it should read {{"ann": "her password"}}') from None
+    words = isinstance(users, dict) and all(isinstance(word, str) and word for word in users.values())
+    if not isinstance(users, dict) or not users or not words:
+        raise ValueError(f'{plain(basic_auth)} should hold names and passwords: {{"ann": "her password"}}')
     return users
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists() and not path.is_dir()
+    except (OSError, ValueError):
+        return False  # a password that no file can be called
 
 
 def right(users: Mapping[str, str] | str, name: str, password: str) -> bool:
