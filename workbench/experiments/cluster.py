@@ -12,7 +12,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds until it is tried again: doubled
 LOOK = 1.0  # seconds between two looks at who works there
 ASK = 1.0  # seconds between two questions of a worker whether to stop
 TELL = 1.0  # seconds between two reports of progress over the network
+# What asking a scheduler that is gone raises on a worker: none of it is the job's own failure.
+UNREACHABLE = (OSError, TimeoutError, RuntimeError, CancelledError)
 CURE = "install the same everywhere, or run them all the same with --allow-version-mismatch"
 _log = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()  # simulators and torch's settings are global to a process
@@ -294,14 +297,17 @@ def run_item(item: dict[str, Any], where: str, token: str, after: dict[str, Any]
     def should_stop() -> bool:
         nonlocal asked, answer
         if not answer and time.monotonic() - asked > ASK:
-            asked, answer = time.monotonic(), stop.is_set()
+            asked = time.monotonic()
+            with suppress(*UNREACHABLE):
+                answer = stop.is_set()
         return answer
 
     def tell(event: Event) -> None:
         nonlocal told
         if event.happened == "begun" or time.monotonic() - told > TELL:
             told = time.monotonic()
-            worker.log_event(f"progress-{token}", {"told": asdict(event)})
+            with suppress(*UNREACHABLE):
+                worker.log_event(f"progress-{token}", {"told": asdict(event)})
 
     with _one_at_a_time:
         if should_stop() or (after is not None and after["happened"] == "stopped"):
