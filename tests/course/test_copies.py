@@ -37,18 +37,17 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def test_the_page_of_symbols_and_the_glossary_come_along_and_link_each_other(home, tmp_path):
-    (home / "symbols.md").write_text("See the [glossary](../docs/glossary.md).")
+def test_the_pages_of_symbols_and_words_come_along(home, tmp_path):
+    (home / "symbols.md").write_text("Symbols.")
+    (home / "glossary.md").write_text("It is in docs.")
     new(tmp_path / "bare", home=home)
-    assert not (tmp_path / "bare" / "glossary.md").exists()  # nothing to copy
+    assert (tmp_path / "bare" / "glossary.md").read_text() == "It is in docs."
     (home.parent / "docs").mkdir()
     (home.parent / "docs" / "glossary.md").write_text("# Glossary")
-    new(tmp_path / "copy", home=home)
-    assert (tmp_path / "copy" / "symbols.md").read_text() == "See the [glossary](glossary.md)."
-    assert (tmp_path / "copy" / "glossary.md").read_text() == "# Glossary"
-    (home / "symbols.md").write_text("New.")
-    new(tmp_path / "copy", update=True, home=home)
-    assert (tmp_path / "copy" / "symbols.md").read_text() == "New."
+    (home / "symbols.md").write_text("More symbols.")
+    new(tmp_path / "bare", update=True, home=home)
+    assert (tmp_path / "bare" / "symbols.md").read_text() == "More symbols."
+    assert (tmp_path / "bare" / "glossary.md").read_text() == "# Glossary"
 
 
 def test_a_fresh_copy_has_lessons_data_and_a_record_but_no_solutions(home, tmp_path):

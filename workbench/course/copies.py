@@ -16,7 +16,7 @@ MOST = 2**28  # bytes of a notebook with its outputs
 
 BASE = ".course"  # in a participant's folder: the notebooks as they were handed out, and backups
 HOME = Path(__file__).resolve().parents[2] / "notebooks"
-SYMBOLS, GLOSSARY = "symbols.md", "docs/glossary.md"  # pages that the lessons link; the second from the clone's root
+PAGES = ("symbols.md", "glossary.md")  # that the lessons link
 Notebook = dict[str, Any]
 
 
@@ -95,13 +95,11 @@ def new(folder: Path, participant: str = "", update: bool = False, home: Path = 
 
 
 def _bring_pages(folder: Path, home: Path) -> None:
-    """Copy the page of symbols, and beside it the glossary that it links; both are replaced by newer ones."""
-    symbols, glossary = home / SYMBOLS, home.parent / GLOSSARY
-    if symbols.exists():
-        text = symbols.read_text(encoding="utf-8").replace(f"../{GLOSSARY}", glossary.name)
-        write_atomic(folder / SYMBOLS, text.encode())
-    if glossary.exists():
-        write_atomic(folder / glossary.name, glossary.read_bytes())
+    """Copy the pages that the lessons link, in their present version; the glossary's text is that of the clone's ``docs``."""
+    for name in PAGES:
+        sources = [page for page in (home.parent / "docs" / name, home / name) if page.exists()]
+        if sources:
+            write_atomic(folder / name, sources[0].read_bytes())
 
 
 def _bring(source: Path, folder: Path, update: bool, report: Report) -> None:
