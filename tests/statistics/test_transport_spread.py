@@ -79,6 +79,15 @@ def test_a_settled_cloud_is_as_wide_as_its_target_and_wider_with_alpha(seed: int
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_up_to_a_tenth_the_cloud_has_arrived_and_far_above_it_creeps_to_the_walls(seed: int) -> None:
+    for alpha in (0.03, 0.1):
+        once, twice = (apart(cloud(seed, **SETTLED | {"steps": steps}, alpha=alpha)).mean() for steps in (100, 200))
+        assert float(twice) == pytest.approx(float(once), rel=0.02)
+    for alpha in (1.0, 3.0):
+        assert float(apart(cloud(seed, **SETTLED | {"steps": 200}, alpha=alpha)).mean()) > 1.1 * target(alpha)[0]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_with_adam_the_first_step_is_as_long_whatever_alpha_is_and_the_spread_does_not_follow(seed: int) -> None:
     start = cloud(seed, steps=0)
     once = [cloud(seed, **ADAM, steps=1, alpha=alpha) for alpha in ALPHAS]
