@@ -29,6 +29,7 @@ from workbench.ui.room import Play, ending_of, episodes
 from workbench.ui.scene import EXTENT, Answer, Policy, Question, Scene, landscape, true_landscape
 from workbench.ui.session import parts_for
 from workbench.ui.stage import Stages, frame_of, landscape_of, number_rows, room_of, truth_of
+from workbench.ui.words import HTML
 
 GAP = {"gap": "16px"}
 SAID = ":host { color: var(--jp-ui-font-color1, var(--wb-ink)); font-size: 15px; font-variant-numeric: tabular-nums }"
@@ -113,7 +114,7 @@ class Bench(pn.viewable.Viewer):
         self.controls = rule_panel(rules[0], names, self.presets.values(), **settings)
         self.preset = choice("Try", {name: name for name in self.presets}, first)
         self.preset.param.watch(lambda _: self.load_preset(), "value")
-        self._say, self.said = say, pn.pane.HTML("", stylesheets=[COLOURS, SAID], margin=(6, 0, 0, 0))
+        self._say, self.said = say, HTML("", stylesheets=[COLOURS, SAID], margin=(6, 0, 0, 0))
         for name in rules[1:]:
             rule_panel(name, list(self.controls))
         self.parts = parts if parts is not None else parts_for(self.task.info.name)
