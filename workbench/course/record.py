@@ -10,30 +10,18 @@ from pydantic import Field
 
 from workbench.course.names import new_token
 from workbench.engine.data.atomic import write_atomic
-from workbench.engine.data.records import Name, Record, checked, read_json
+from workbench.engine.data.records import Record, checked, read_json
 from workbench.engine.words import SaidError
 
 FILE = "course.json"
 PARTS: dict[str, type] = {"exercises": dict, "predictions": dict, "scores": list}
 
 
-class Score(Record):
-    """A line of the scoreboard."""
-
-    rule: Name
-    returns: float = Field(alias="return")
-    low: float | None = None
-    high: float | None = None
-    w2: float
-    valid: bool
-    when: Name | None = None
-
-
 class Kept(Record):
-    """What of a record the scoreboard reads."""
+    """What of a record the scoreboard reads; each try is checked by who reads it (`read_submission`, `read_result`)."""
 
     participant: Annotated[str, Field(max_length=200)]
-    scores: Annotated[list[Score], Field(max_length=10_000)]
+    scores: Annotated[list[dict[str, Any]], Field(max_length=10_000)]
 
 
 def empty(participant: str = "") -> dict[str, Any]:
