@@ -30,7 +30,7 @@ def test_a_lesson_shows_the_page_of_its_subject_and_links_symbols_and_glossary(n
     found = LINK.findall(text)
     assert found or 'dashboard("particles"' in text
     assert "](symbols.md)" in text.partition("##")[0]
-    assert "docs/glossary.md" in text.partition("##")[0]
+    assert "glossary.md" in text.partition("##")[0]
     for page, query in found:
         assert page in PAGES
         arguments = dict(parse_qsl(query))

@@ -53,7 +53,7 @@ def test_it_answers_as_the_rule_does_here(rule):
         ("Exits", QUICK, "called exit"),
         ("Dies", QUICK, "ended in the middle"),
         ("Liar", QUICK, "something else than actions"),
-        ("NotANumber", QUICK, "no number"),
+        ("NotANumber", QUICK, "the push is NaN"),
         ("Writes", QUICK, "stopped with"),
     ],
 )

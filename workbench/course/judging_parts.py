@@ -12,6 +12,7 @@ from torch import Tensor
 from workbench.course.stopped import why_stopped
 from workbench.engine.models.check import check_parts
 from workbench.engine.models.parts import Parts
+from workbench.engine.steering.finite import NonFiniteError
 from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.run import steer
@@ -111,9 +112,10 @@ def _steered(parts: Parts) -> str:
     for seed in SEEDS:
         noise = draw_noise(4, 5, parts.action_dim, torch.Generator().manual_seed(seed))
         observations = _inputs(parts, 4, seed)[0]
-        plain, guided = (steer(RULES[name](), parts, observations, noise).positions for name in ("bc", "qgf"))
-        if not bool(torch.isfinite(plain).all() and torch.isfinite(guided).all()):
-            return "Some actions are not finite: look for a division by zero or a logarithm of something negative."
+        try:
+            plain, guided = (steer(RULES[name](), parts, observations, noise).positions for name in ("bc", "qgf"))
+        except NonFiniteError as error:
+            return f"Some numbers are not finite: {error}. Look for a division by zero or a logarithm of something negative."
         if torch.equal(plain, guided):
             return "The critic moves nothing: its gradient in the action is 0. Does it look at the actions at all?"
     return ""

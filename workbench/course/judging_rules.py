@@ -12,6 +12,7 @@ from torch import Tensor
 from workbench.course.stopped import why_stopped
 from workbench.engine.models.mixture import MixtureFlow
 from workbench.engine.models.parts import Parts
+from workbench.engine.steering.finite import NonFiniteError
 from workbench.engine.steering.noise import Noise, draw_noise
 from workbench.engine.steering.protocol import AfterFlow, DuringFlow, Rule
 from workbench.engine.steering.rules import RULES
@@ -127,12 +128,15 @@ def _promises(rule: type[Rule], family: Family, parts: Parts, seed: int) -> str:
         wrong = _answer_of(on, parts, observations, noise)
         if wrong:
             return wrong
-    still, moved, again = (steer(made, parts, observations, noise).positions for made in (off, on, on))
+    try:
+        still, moved, again = (steer(made, parts, observations, noise).positions for made in (off, on, on))
+    except NonFiniteError as error:
+        return (
+            f"Some particles ran off, the push is not finite: {error}. Is something divided by a length that can be 0?"
+        )
     plain = steer(RULES["bc"](), parts, observations, noise).positions
     if still.shape != plain.shape or not torch.allclose(still, plain):
         return f"At {family.strength} 0 it must equal the behaviour flow exactly."
-    if not bool(torch.isfinite(moved).all()):
-        return "Some particles ran off: the push is not finite. Is something divided by a length that can be 0?"
     if torch.equal(moved[-1], still[-1]):
         return f"At {family.strength} {family.on:g} it moves nothing: `{family.body}` returns zeros."
     if not torch.equal(moved, again):

@@ -224,8 +224,6 @@ class Scene:
         groups, particles = size
         noise = shared_noise(question.seed, groups, particles, parts.action_dim, rule.extra_draws())
         trace = steer(rule, parts, state.expand(groups, -1), noise, question.seed)
-        if not torch.isfinite(trace.positions).all():
-            raise ValueError("the particles ran off to infinity; a smaller strength or step size keeps them finite")
         numbers = measure(trace, home.trace, rule, noise.choice, parts, task, home.variety)
         return Steered(rule, home, trace, numbers, drift(trace, home.trace), climb(trace, parts, state))
 

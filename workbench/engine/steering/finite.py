@@ -23,8 +23,10 @@ ROOTS = (
 )
 
 
-class NonFiniteError(FloatingPointError):
+class NonFiniteError(FloatingPointError, ValueError):
     """A rule met a number that is NaN or infinite.
+
+    A `ValueError` too: who shows the words of a wrong setting shows these.
 
     Attributes
     ----------

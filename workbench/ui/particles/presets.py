@@ -9,6 +9,7 @@ import torch
 
 from workbench.engine.metrics.shift import shift_distance
 from workbench.engine.models.parts import Parts
+from workbench.engine.steering.finite import NonFiniteError
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.run import steer
 from workbench.ui.fields import fields_of
@@ -72,8 +73,9 @@ def at_distance(policy: Policy, distance: float, question: Question, parts: Part
         tried = Policy(policy.rule, policy.settings | {rule.strength: stops[place]}).make()
         groups = max(1, SAMPLES // tried.particles)
         noise = shared_noise(question.seed, groups, tried.particles, parts.action_dim, tried.extra_draws())
-        trace = steer(tried, parts, state.expand(groups, -1), noise)
-        if not torch.isfinite(trace.positions).all():
+        try:
+            trace = steer(tried, parts, state.expand(groups, -1), noise)
+        except NonFiniteError:
             return float("inf"), float("inf")
         final = trace.positions[-1].flatten(0, 1)
         count = min(len(final), len(home))
