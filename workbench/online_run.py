@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.engine.data.atomic import explained, folder_at_once, write_atomic
-from workbench.engine.data.hold import Hold
+from workbench.engine.data.hold import Hold, held_until_made
 from workbench.engine.data.regular import read_regular
 from workbench.engine.online.checkpoint import load_online, online_config, save_online
 from workbench.engine.online.config import make_online_config
@@ -74,21 +74,22 @@ class OnlineRun:
             No such run, another process works in it, or other settings than it began with.
         """
         read_record(folder)
-        hold = Hold(folder)  # before the checkpoint is read: another process may be writing the next one
-        loaded = load_run(folder)
-        where = choose_device(loaded.device if device == "auto" else device)
-        before = online_config(loaded)
-        config = make_online_config(**(before.model_dump() | settings))
-        for name, value in config.model_dump(exclude={"steps"}).items():
-            held = getattr(before, name)
-            if value != held:
-                raise ValueError(
-                    f"the run in {folder} has {name} = {held}, not {value}; a resumed run keeps its settings, "
-                    f"so leave {name} out, or begin a new run"
-                )
-        task = make_task(loaded.task)
-        source = Source.read(folder / SOURCE, Source(None, loaded.config.seed, False))
-        return cls(folder, load_online(loaded, source.load(task), task, where, config), hold)
+        # held before the checkpoint is read: another process may be writing the next one
+        with held_until_made(folder) as hold:
+            loaded = load_run(folder)
+            where = choose_device(loaded.device if device == "auto" else device)
+            before = online_config(loaded)
+            config = make_online_config(**(before.model_dump() | settings))
+            for name, value in config.model_dump(exclude={"steps"}).items():
+                held = getattr(before, name)
+                if value != held:
+                    raise ValueError(
+                        f"the run in {folder} has {name} = {held}, not {value}; a resumed run keeps its settings, "
+                        f"so leave {name} out, or begin a new run"
+                    )
+            task = make_task(loaded.task)
+            source = Source.read(folder / SOURCE, Source(None, loaded.config.seed, False))
+            return cls(folder, load_online(loaded, source.load(task), task, where, config), hold)
 
     def events(self, should_stop: Callable[[], bool] | None = None, tick: Tick | None = None) -> Iterator[Event]:
         """Play and learn, yielding events; rounds and evaluations are also written to ``online.jsonl``, one a line."""

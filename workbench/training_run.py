@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 
 from workbench.engine.data.atomic import explained, folder_at_once, write_atomic
-from workbench.engine.data.hold import Hold
+from workbench.engine.data.hold import Hold, held_until_made
 from workbench.engine.data.records import Count, Record, checked, read_json
 from workbench.engine.data.regular import read_regular
 from workbench.engine.data.strict_json import parse_json
@@ -150,23 +150,24 @@ class TrainingRun:
         cls, task: Task, folder: Path, settings: dict[str, Any], data: Path | None, device: str, clip_actions: bool
     ) -> TrainingRun:
         read_record(folder)
-        hold = Hold(folder)  # before the checkpoint is read: another process may be writing the next one
-        loaded = load_run(folder, task.info.name)
-        if loaded.online is not None:
-            raise ValueError(
-                f"{folder} is an online run; go on with: workbench online {folder} --out {folder} --resume"
-            )
-        where = choose_device(loaded.device if device == "auto" else device)
-        held = loaded.config.model_dump()
-        for name, value in make_config(**(held | settings)).model_dump().items():
-            if value != held[name]:
+        # held before the checkpoint is read: another process may be writing the next one
+        with held_until_made(folder) as hold:
+            loaded = load_run(folder, task.info.name)
+            if loaded.online is not None:
                 raise ValueError(
-                    f"the run in {folder} has {name} = {held[name]}, not {value}; "
-                    f"a resumed run keeps its settings, so leave {name} out, or begin a new run"
+                    f"{folder} is an online run; go on with: workbench online {folder} --out {folder} --resume"
                 )
-        named = Source.of(data, loaded.config.seed, clip_actions)
-        source = named if data is not None else Source.read(folder / SOURCE, named)
-        return cls(task, folder, resume_trainer(loaded, source.load(task), where), hold)
+            where = choose_device(loaded.device if device == "auto" else device)
+            held = loaded.config.model_dump()
+            for name, value in make_config(**(held | settings)).model_dump().items():
+                if value != held[name]:
+                    raise ValueError(
+                        f"the run in {folder} has {name} = {held[name]}, not {value}; "
+                        f"a resumed run keeps its settings, so leave {name} out, or begin a new run"
+                    )
+            named = Source.of(data, loaded.config.seed, clip_actions)
+            source = named if data is not None else Source.read(folder / SOURCE, named)
+            return cls(task, folder, resume_trainer(loaded, source.load(task), where), hold)
 
     def save(self, trainer: Trainer) -> None:
         """Store a checkpoint."""

@@ -158,7 +158,7 @@ def test_a_broken_link_is_told_and_works_all_the_same(page: Page, server: str) -
     words = page.locator(".wb-upload p")
     expect(words).to_contain_text("run.json and its .safetensors")
     page.locator(".wb-upload input").set_input_files(Path(__file__))
-    expect(words).to_contain_text("choose both at once (got test_particles_page.py)")
+    expect(words).to_contain_text("choose both at once (got 'test_particles_page.py')")
     page.locator(".wb-task select").select_option(label="Bandit in the plane")
     expect(words).to_be_hidden()
     assert float(numbers(page, "qgf")["Displacement"]) > 0.0

@@ -307,7 +307,7 @@ def test_a_person_sweeps_finds_compares_deletes_and_undoes(
     page.get_by_role("button", name="Export").click()
     with page.expect_download(timeout=60_000) as download:
         page.get_by_role("menuitem", name="Report, one HTML page").click()
-    assert b"Chosen budgets" in download.value.path().read_bytes()
+    assert b"Chosen strengths" in download.value.path().read_bytes()
     assert page.evaluate("document.documentElement.scrollHeight") <= 900
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(400)

@@ -149,7 +149,7 @@ def test_presets_and_tour(page: Page, server: str) -> None:
     open_page(page, f"{server}/particles?rule=qgf")
     page.get_by_role("button", name="Too far").click()
     until(lambda: float(numbers(page, "qgf")[TERM["state.earned"].short].replace("−", "-")) < 0.3, 20)
-    assert float(numbers(page, "qgf")["Q − truth"]) > 0.3
+    assert float(numbers(page, "qgf")[TERM["state.gap"].short]) > 0.3
     page.get_by_role("button", name="Guided tour").click()
     tour = page.get_by_role("dialog", name="Guided tour")
     expect(tour).to_contain_text("Where the data are")

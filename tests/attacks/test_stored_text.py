@@ -138,7 +138,7 @@ def test_budget_tables_and_the_report_show_names_as_text(
     monkeypatch.setattr(Curve, "name", property(lambda self: f"{self.rule}{mark}"))
     check(points_table(found))
     check(match_table(found, float(found[0].column("shift.w2").mean()), lambda curve, value: mark))
-    monkeypatch.setattr("workbench.report.page.curves", lambda _: found)
+    monkeypatch.setattr("workbench.report.page.read_curves", lambda _: (found, {}))
     (path,) = write_report(store, tmp_path / "report.html")
     page = path.read_text()
     assert "alert(1)</script>" not in page

@@ -25,7 +25,7 @@ def test_estimator(command: Command, trained: Path) -> None:
 def test_mmd(command: Command, trained: Path) -> None:
     settings = ("--set", "steps=4", "step_size=0.002", "alpha=0.02", "particles=5")
     found = command("measure", "mmd", trained, "--states", 3, *settings, "--json").json
-    assert [row["budget"] for row in found["curve"]] == [0, 1, 2, 3, 4]
+    assert [row["steps"] for row in found["curve"]] == [0, 1, 2, 3, 4]
     assert found["unproven"] == ""
     assert all(row["measured"] <= row["stepwise"] + 1e-6 for row in found["curve"])
     shown = command("measure", "mmd", trained, "--states", 3, *settings, "ascent=adam").out

@@ -52,10 +52,11 @@ class DiaryTask:
     info = TaskInfo("diary", "Diary", 2, 2, HORIZON, "writes down what it is told")
 
     def __init__(self, lengths: tuple[int, ...]) -> None:
-        self.env = Diary(lengths)
+        self._lengths = lengths
 
     def environments(self, count: int, seed: int) -> Diary:
-        assert count == len(self.env.lengths)
+        assert count == len(self._lengths)
+        self.env = Diary(self._lengths)
         return self.env
 
 
@@ -68,7 +69,7 @@ def q_of(observations: Tensor, actions: Tensor) -> Tensor:
 
 
 def parts_of(chunk: int) -> Parts:
-    return Parts(2, 2 * chunk, drift, q_of, discount=0.5, chunk=chunk)
+    return Parts(2, 2 * chunk, drift, q_of, discount=0.5, chunk=chunk, behaviour_states=torch.zeros(3, 2))
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 5])

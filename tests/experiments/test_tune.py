@@ -85,7 +85,7 @@ def test_halving_refuses(values: list[float], episodes: int, keep: int, words: s
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_has_a_ladder_inside_its_bounds_or_says_why_not(rule: str) -> None:
     if RULES[rule].bc_at == {} or RULES[rule].trained_strength:
-        with pytest.raises(ValueError, match="no budget to choose at test time"):
+        with pytest.raises(ValueError, match="no strength to choose at test time"):
             default_values(rule)
         return
     axis, values = default_values(rule)
@@ -240,7 +240,7 @@ def test_tune_offline_plays_no_episode_to_choose(
     ("words", "message"),
     [
         (["--rule", "qfg"], "did you mean 'qgf'"),
-        (["--rule", "bc"], "no budget to choose at test time"),
+        (["--rule", "bc"], "no strength to choose at test time"),
         (["--rule", "qgf", "--over", "weight=1"], "two numbers or more"),
         (["--rule", "qgf", "--over", "pick=greedy,uniform"], "two numbers or more"),
         (["--rule", "qgf", "--over", "wieght=1,2"], "did you mean 'weight'"),

@@ -173,7 +173,7 @@ def test_a_bench_on_paper_keeps_the_truth_and_the_numbers(task, panels, monkeypa
         "state.transport",
         "state.earned" if task == "bandit2d" else "state.return",
     ):
-        assert TERM[term].label in html
+        assert TERM[term].short in html
     assert "…" not in html
 
 

@@ -311,7 +311,7 @@ TERMS: tuple[Term, ...] = (
         "ui.measured.measure", HERE,
     ),
     Term(
-        "state.return", "Return from here", "R", "task units",
+        "state.return", "Return here", "R", "task units",
         "mean return of episodes that begin at the state that is shown, with its 95% interval",
         "every other start",
         "engine.tasks.rollout.rollout", HERE,

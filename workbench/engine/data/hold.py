@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,6 +80,20 @@ class Hold:
             ):  # whoever waits for this very file sees that it has no name any more, and begins anew
                 (self.folder / FILE).unlink()
             self._lock.release()
+
+
+@contextmanager
+def held_until_made(folder: Path) -> Iterator[Hold]:
+    """Hold ``folder`` for what is being made of it: it goes on holding it, unless it could not be made.
+
+    Parameters and errors as for `Hold`.
+    """
+    hold = Hold(folder)
+    try:
+        yield hold
+    except BaseException:
+        hold.release()
+        raise
 
 
 def holder(folder: Path) -> Holder | None:
