@@ -39,9 +39,7 @@ class Client:
 
     async def open(self, css_class: str | None = None) -> None:
         """Fetch the page, open its websocket, pull the document; find the slider with ``css_class``."""
-        page = await asyncio.to_thread(
-            lambda: urllib.request.urlopen(self._url + self._path, timeout=60).read().decode()
-        )
+        page = await asyncio.to_thread(self._page)
         found = TOKEN.search(page)
         assert found is not None, "the page has no session token"
         address = f"{self._url.replace('http', 'ws')}{self._path.split('?')[0]}/ws"
@@ -66,6 +64,11 @@ class Client:
                     self.stops = dict(attributes["format"]["attributes"]["args"]["entries"])["words"]
         assert self._slider, f"no slider {css_class} in the document"
         await self.frame()
+
+    def _page(self) -> str:
+        with urllib.request.urlopen(self._url + self._path, timeout=60) as answer:
+            text: str = answer.read().decode()
+        return text
 
     async def move(self, value: int) -> float:
         """Move the slider and wait for the picture; milliseconds."""

@@ -189,6 +189,8 @@ def welcomed(port: int, token: str) -> bool:
         line = await websocket_connect(request, subprotocols=["bokeh", token])
         first = await asyncio.wait_for(line.read_message(), 60)
         line.close()
+        while await asyncio.wait_for(line.read_message(), 60) is not None:
+            pass  # until it is closed: else its socket outlives the loop
         return first is not None
 
     return asyncio.run(connect())
