@@ -189,7 +189,7 @@ def welcomed(port: int, token: str) -> bool:
         line = await websocket_connect(request, subprotocols=["bokeh", token])
         first = await asyncio.wait_for(line.read_message(), 60)
         line.close()
-        while await asyncio.wait_for(line.read_message(), 60) is not None:
+        while first is not None and await asyncio.wait_for(line.read_message(), 60) is not None:
             pass  # until it is closed: else its socket outlives the loop
         return first is not None
 
