@@ -1,7 +1,7 @@
 """The HDF5 door: datasets in D4RL's layout.
 
-The columns are those of `workbench.engine.data.columns`, at the top of the file. A data file may come from anyone: arrays of plain numbers stored in
-the file itself are read, links to other files are not followed, and nothing is unpickled.
+The columns are those of `workbench.engine.data.columns`, at the top of the file. A data file may come from anyone: arrays
+of plain numbers stored in the file itself are read, links to other files are not followed, and nothing is unpickled.
 """
 
 from __future__ import annotations

@@ -37,7 +37,10 @@ READABLE = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 
 
 def read_arrays(
-    path: str | Path, names: Iterable[str] = (*PLAIN, "terminals", "timeouts", *SIMULATOR), *, max_bytes: int = MAX_BYTES
+    path: str | Path,
+    names: Iterable[str] = (*PLAIN, "terminals", "timeouts", *SIMULATOR),
+    *,
+    max_bytes: int = MAX_BYTES,
 ) -> Arrays:
     """Read the arrays called ``names``, as far as the file has them.
 
@@ -223,7 +226,9 @@ def plain_transitions(
     if ROWS not in arrays:
         _require(arrays, ("observations", "actions", "rewards"), source)
         if "masks" not in arrays and "terminals" not in arrays:
-            raise DataFileError(f"{source}: has neither 'masks' nor 'terminals'; one must say where episodes terminated")
+            raise DataFileError(
+                f"{source}: has neither 'masks' nor 'terminals'; one must say where episodes terminated"
+            )
         for name in WIDE:
             if name in arrays and arrays[name].ndim != 2:
                 raise DataFileError(f"{source}: '{name}' must have 2 dimension(s), got shape {arrays[name].shape}")
