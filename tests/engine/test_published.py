@@ -44,7 +44,7 @@ def test_arrays_that_do_not_fit(change: dict[str, np.ndarray | None], message: s
 def test_another_family() -> None:
     with pytest.raises(ValueError, match=r"no array named 'params.actor_bc.mlp.Dense_0.kernel'"):
         load_published(weights(), "vgf")
-    with pytest.raises(ValueError, match="family must be one of vgf, qgf, got 'iql'"):
+    with pytest.raises(ValueError, match="family must be one of vgf, qgf, fql, got 'iql'"):
         load_published(weights(), "iql")
 
 
