@@ -35,8 +35,10 @@ def resets(observations: np.ndarray) -> np.ndarray:
     largest = np.zeros(max(len(observations) - 1, 0))
     with np.errstate(over="ignore", invalid="ignore"):
         for column in observations.T:
-            values = column.astype(np.float64)
-            scale = np.nanstd(values)
+            values = np.nan_to_num(
+                column.astype(np.float64), posinf=0.0, neginf=0.0
+            )  # the door refuses such rows later
+            scale = values.std()
             steps = np.abs(np.diff(values)) / (scale if np.isfinite(scale) and scale > 0 else 1.0)
             largest = np.fmax(largest, np.nan_to_num(steps))
     if not len(largest):

@@ -54,13 +54,13 @@ def check_prediction(fields: list[Field], noise: Tensor, fresh: Tensor) -> None:
     At one end of its time such a network returns what it is given: all noise, or the clean action.
     """
     first, last = _said(fields, noise, 0.0), _said(fields, noise, 1.0)
-    slow = first is not None and last is not None and float((first - last).square().mean()) < NEARLY**2
+    slow = first is not None and last is not None and float((first - last).square().mean()) < NEARLY
     unit = 1000.0 if slow else 1.0
     for end in (0.0, unit):
         said, halfway = _said(fields, noise, end), _said(fields, noise, 0.5 * unit)
         if said is None or halfway is None or _apart(said, noise.expand_as(said)) >= NEARLY:
             continue
-        slope = float((noise * halfway).mean() / noise.square().mean())
+        slope = _slope(halfway, noise)
         if slope > STEEP and not (unit == 1.0 and _is_reversed(fields, noise, fresh, end)):
             raise ProblemError(
                 f"returns its noisy action itself at t = {end:g}, as if that were all noise",
@@ -68,7 +68,8 @@ def check_prediction(fields: list[Field], noise: Tensor, fresh: Tensor) -> None:
                 "turn it into a velocity by its own noise schedule x = α a + σ ε: a0 = (x - σ ε) / α, and at time t along "
                 "x_t = (1 - t) ε + t a with t = α / (α + σ) call it with x = (α + σ) x_t: v = a0 - ε",
             )
-        if -0.2 < slope <= STEEP:
+        still = _said(fields, noise, unit - end)
+        if -0.2 < slope <= STEEP and still is not None and abs(_slope(still, noise)) < 0.5:
             _refuse_action_prediction(
                 unit - end, f"returns its noisy action itself at t = {end:g}, as if it were clean"
             )
@@ -147,6 +148,9 @@ def _is_reversed(fields: list[Field], noise: Tensor, fresh: Tensor, end: float) 
     slopes = []
     for field in turned:
         a = _followed(field, noise)
+        headed = noise + field(noise, _at(0.0, noise))  # of a velocity field: the mean of the actions
+        if float((headed.mean(0) - a.mean(0)).abs().max()) > 0.15:
+            return False
         last, away = field(a, _at(0.98, a)), a - a.mean(0)
         slopes.append(float((away * last).sum() / away.square().sum().clamp_min(1e-12)))
     return abs(sum(slopes) / len(slopes)) > 0.5
@@ -171,6 +175,11 @@ def _small(fields: list[Field], noise: Tensor) -> bool:
     """Whether most actions that the fields lead to lie in [-1, 1], about."""
     ends = torch.stack([_followed(field, noise) for field in fields])
     return float((ends.abs() <= 1.1).float().mean()) >= 0.8
+
+
+def _slope(said: Tensor, noise: Tensor) -> float:
+    """Of what fields say, (states, M, D), over the actions (M, D) that they were given."""
+    return float((noise * said).mean() / noise.square().mean())
 
 
 def _apart(one: Tensor, other: Tensor) -> float:
