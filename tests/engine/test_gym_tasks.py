@@ -208,7 +208,7 @@ def record(name: str, steps: int = 20, **changes: object) -> None:
         "observation_space": spaces.Box(-9, 9, (3,), np.float32),
         "action_space": spaces.Box(-1, 1, (1,), np.float32),
     }
-    with pytest.warns(UserWarning, match="eval_env"):  # Minari's own, about what is left out here
+    with pytest.warns(UserWarning, match="eval_env|env_spec"):  # Minari's own, about what is left out here
         minari.create_dataset_from_buffers(
             name, buffers, algorithm_name="a", author="a", author_email="a@b.c", code_permalink="https://example.org",
             description="test", **({} if "env" in of_set else space) | of_set,

@@ -31,6 +31,7 @@ class NormAfterCritic(nn.Module):
         """Return Q_k, (K, M)."""
         x = torch.cat((observations, actions), 1)[None]
         for layer in self.layers:
+            assert isinstance(layer, nn.ParameterDict)
             x = x @ layer["kernel"] + layer["bias"][:, None]
             if "scale" in layer:
                 x = F.relu(x) if self.activation == "relu" else F.gelu(x, approximate="tanh")

@@ -14,7 +14,6 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import torch
 
-from workbench.engine.data.regular import open_regular
 from workbench.engine.models.critic import CriticEnsemble, StateValue
 from workbench.engine.models.mlp import Activation, Mlp, MlpShape, Normed
 from workbench.engine.models.norm_after import NormAfterCritic
@@ -125,7 +124,7 @@ def _as_named(arrays: Arrays) -> Arrays:
 def _read(source: str | Path | Arrays) -> Arrays:
     if isinstance(source, Mapping):
         return source
-    with open_regular(source) as file:
+    with Path(source).open("rb") as file:
         start = file.read(2)
         if start[:1] == b"\x80" and start[1:2] <= b"\x05":  # how Python's pickles begin
             raise SaidError(

@@ -270,7 +270,7 @@ class OGBenchTask:
         ways = f"download it: OGBenchTask({self.names.task!r}).download({str(folder)!r})"
         if (self.names.family, self.names.kind) in GENERATORS:
             ways = f"generate it: workbench generate {self.names.task} --out {folder}; or {ways}"
-        raise DataFileError(f"{path}: no such file, nor shards of it ({self.names.dataset}-000.npz …); {ways}")
+        raise DataFileError(f"{path}: no such file; {ways}. Its shards, {self.names.dataset}-000.npz …, do as well")
 
     def load_file(self, path: Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
         """Read one file of this task's data, such as one shard; raises as `load`."""
