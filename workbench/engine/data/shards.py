@@ -52,7 +52,8 @@ def read_shards(
 ) -> Transitions:
     """All shards as one dataset; no episode goes on from one into the next.
 
-    One shard is unpacked at a time. Memory: all transitions in float32, one column of them once more, and one shard.
+    One shard is unpacked at a time. Memory: all transitions in float32, the largest column once more, and one shard twice
+    (as stored, and checked).
 
     Raises
     ------
