@@ -16,10 +16,10 @@ from workbench.engine.data.hold import Hold, held_until_made
 from workbench.engine.data.records import Count, Record, checked, read_json
 from workbench.engine.data.regular import read_regular
 from workbench.engine.data.strict_json import parse_json
-from workbench.engine.data.transitions import Transitions
+from workbench.engine.data.transitions import OutOfBounds, Transitions
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
-from workbench.engine.tasks.storage import StoredTask, load_saved
+from workbench.engine.tasks.storage import OwnDataTask, StoredTask, load_saved
 from workbench.engine.training.checkpoint import Run, load_run, read_record, save_checkpoint
 from workbench.engine.training.checkpoint import resume as resume_trainer
 from workbench.engine.training.config import make_config
@@ -84,8 +84,11 @@ class Source:
 
     def load(self, task: Task) -> Transitions:
         """Read or make the data."""
+        out_of_bounds: OutOfBounds = "clip" if self.clip_actions else "refuse"
         if self.folder is not None:
-            return load_saved(task, Path(self.folder), out_of_bounds="clip" if self.clip_actions else "refuse")
+            return load_saved(task, Path(self.folder), out_of_bounds=out_of_bounds)
+        if isinstance(task, OwnDataTask):
+            return task.own_data(out_of_bounds)
         if isinstance(task, StoredTask):
             name = task.info.name
             raise ValueError(

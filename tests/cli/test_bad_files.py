@@ -59,7 +59,10 @@ SPOILT: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
         ("'rewards' has numbers too large for float32, first in row 3",),
     ),
     "one row too few": (changed(rewards=lambda a: a[:-1]), ("'rewards' has 1999 rows but 'actions' has 2000",)),
-    "a column": (changed(rewards=lambda a: a[:, None]), ("'rewards' must have 1 dimension(s), got shape (2000, 1)",)),
+    "two columns": (
+        changed(rewards=lambda a: np.stack([a, a], 1)),
+        ("'rewards' has shape (2000, 2), expected (R,) or (R, 1)",),
+    ),
     "other observations": (
         changed(observations=lambda a: a[:, :3]),
         ("'observations' has 3 column(s), task 'three_exits' needs 4",),

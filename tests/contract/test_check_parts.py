@@ -14,7 +14,7 @@ from contract.scenes import analytic
 from torch import Tensor, nn
 
 import workbench
-from workbench.engine.models import check, problems
+from workbench.engine.models import check, conventions, problems
 from workbench.engine.models.check import check_parts
 from workbench.engine.models.critic import CriticEnsemble
 from workbench.engine.models.mixture import MixtureFlow
@@ -35,6 +35,19 @@ def hill(s: Tensor, a: Tensor) -> Tensor:
 
 def own(**changes: Any) -> Parts:
     return replace(Parts(4, 2, velocity, hill), **changes)
+
+
+NARROW = MixtureFlow(torch.tensor([[0.4, -0.5]]), torch.tensor([0.2]), torch.ones(1))
+
+
+def noise_in(a: Tensor, t: Tensor) -> Tensor:
+    """E[noise | x_t = a], what a noise-prediction network learns."""
+    return a - t[:, None] * NARROW(a, a, t)
+
+
+def action_in(a: Tensor, t: Tensor) -> Tensor:
+    """E[action | x_t = a]."""
+    return a + (1 - t[:, None]) * NARROW(a, a, t)
 
 
 class Net(nn.Module):
@@ -173,6 +186,22 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "outside [-1, 1]",
         "scaled to [-1, 1]",
     ),
+    "noise prediction": ({"reference": lambda s, a, t: noise_in(a, t)}, "reference", "the noise (epsilon)", "a0 - ε"),
+    "noise prediction, t = 1 is noise": (
+        {"reference": lambda s, a, t: noise_in(a, 1 - t)}, "reference", "the noise (epsilon)", "a0 - ε",
+    ),
+    "action prediction": ({"reference": lambda s, a, t: action_in(a, t)}, "reference", "clean action (x0)", "(1 - t)"),
+    "action prediction, still": (
+        {"reference": lambda s, a, t: 0.3 + 0.3 * t[:, None] * a}, "reference", "same for every noisy action", "x0(s, x, t)",
+    ),
+    "time in thousandths": (
+        {"reference": lambda s, a, t: FLOW(s, a, t / 1000)}, "reference", "with 1000 t it does", "1000 * t",
+    ),
+    "no time": ({"reference": lambda s, a, t: 0.2 - a}, "reference", "next to no difference", "1000 * t"),
+    "no flow": (
+        {"reference": lambda s, a, t: 3.0 * torch.cos(9.0 * a + 3.0 * t[:, None]) * (t[:, None] > 0.2) - a},
+        "reference", "reproduce its own endpoints", "schedule",
+    ),
     "time as a row": ({"reference": lambda s, a, t: torch.cat((s, a, t), 1)}, "reference", "t[:, None]", "S + D"),
     "signature": ({"critic": lambda s, a, t: hill(s, a)}, "critic", "another signature", "lambda"),
     "observation width": ({"critic": lambda s, a: s @ torch.ones(9)}, "critic", "cannot be called", "observation_dim"),
@@ -211,7 +240,7 @@ def test_every_message_has_its_broken_part() -> None:
             reached.add((frame.f_code.co_filename, frame.f_lineno))
         return watch
 
-    sources = {module.__file__: inspect.getsource(module) for module in (check, problems)}
+    sources = {module.__file__: inspect.getsource(module) for module in (check, conventions, problems)}
     before = sys.gettrace()
     sys.settrace(watch)
     try:

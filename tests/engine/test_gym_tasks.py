@@ -1,5 +1,6 @@
 """Gymnasium environments, Minari's and D4RL's data: bounds and back, episodes by seed, data made here."""
 
+import json
 from collections import OrderedDict
 from pathlib import Path
 
@@ -10,14 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.engine.data import minari_data
 from workbench.engine.data.boxes import ActionBox, flat
 from workbench.engine.data.npz import DataFileError
+from workbench.engine.data.recorded_env import recorded_env
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.tasks.gym import D4RLTask, GymTask, MinariTask
+from workbench.engine.tasks.gym_batch import make_gym
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.tasks.storage import load_saved
+from workbench.training_run import Source
 
 PENDULUM = "Pendulum-v1"  # actions in [-2, 2], S = 3, 200 steps, needs no simulator
 
@@ -179,3 +184,116 @@ def test_a_minari_dataset_made_here(minari_folder: Path) -> None:
 def test_a_minari_dataset_that_is_not_there(minari_folder: Path) -> None:
     with pytest.raises(DataFileError, match="minari download mujoco/hopper/medium-v0"):
         MinariTask("mujoco/hopper/medium-v0")
+
+
+def record(name: str, steps: int = 20, **changes: object) -> None:
+    """Store a Minari dataset of three random episodes; ``changes`` are of the middle one, or of the whole dataset."""
+    import minari
+    from gymnasium import spaces
+    from minari.data_collector import EpisodeBuffer
+
+    rng = np.random.default_rng(0)
+    of_set = {key: changes.pop(key) for key in ("env", "observation_space") if key in changes}
+    buffers = []
+    for number in range(3):
+        whole: dict[str, object] = {
+            "observations": rng.normal(size=(steps + 1, 3)).astype(np.float32),
+            "actions": rng.uniform(-1, 1, (steps, 1)).astype(np.float32),
+            "rewards": [0.0] * steps,
+            "terminations": [False] * steps,
+            "truncations": [False] * (steps - 1) + [True],
+        }
+        buffers.append(EpisodeBuffer(id=number, **(whole | (changes if number == 1 else {}))))
+    space = {
+        "observation_space": spaces.Box(-9, 9, (3,), np.float32),
+        "action_space": spaces.Box(-1, 1, (1,), np.float32),
+    }
+    with pytest.warns(UserWarning, match="eval_env|env_spec"):  # Minari's own, about what is left out here
+        minari.create_dataset_from_buffers(
+            name, buffers, algorithm_name="a", author="a", author_email="a@b.c", code_permalink="https://example.org",
+            description="test", **({} if "env" in of_set else space) | of_set,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"observations": np.zeros((20, 3), np.float32)}, "20 rows where 21 are needed"),
+        ({"actions": np.zeros((19, 1), np.float32)}, "19 rows where 20 are needed"),
+        ({"terminations": [False] * 18}, r"terminations \(18,\)"),
+    ],
+)
+def test_a_minari_episode_that_does_not_fit(minari_folder: Path, changes: dict[str, object], words: str) -> None:
+    record("probe/cut-v0", **changes)
+    with pytest.raises(DataFileError, match=f"minari/probe/cut-v0: episode 1 .*{words}"):
+        make_task("minari/probe/cut-v0")
+
+
+def test_minari_s_actions_are_clipped_when_asked(minari_folder: Path) -> None:
+    actions = np.zeros((20, 1), np.float32)
+    actions[7] = 1.5
+    record("probe/over-v0", actions=actions)
+    task = make_task("minari/probe/over-v0")
+    with pytest.raises(
+        ValueError, match=r"1 of 60 rows have actions outside .* first episode 1, step 7 .*--clip-actions"
+    ):
+        Source(None, 0, False).load(task)
+    data = Source(None, 0, True).load(task)
+    assert data.actions[27] == 1.0
+    assert len(data) == 60
+
+
+def test_minari_s_arguments_are_played(minari_folder: Path) -> None:
+    env = gymnasium.make(PENDULUM, g=2.0, max_episode_steps=20)
+    record("probe/kw-v0", env=env)
+    env.close()
+    task = make_task("minari/probe/kw-v0")
+    assert task.info.horizon == 20
+    assert "arguments g=2.0" in task.info.summary
+    batch = task.environments(1, 0)
+    assert batch._envs[0].unwrapped.g == 2.0
+    batch.close()
+    assert (rollout(make_rule("bc"), Parts(3, 1, push), task, 1, 0).lengths == 20).all()
+
+
+def specification(**changes: object) -> str:
+    return json.dumps({"id": PENDULUM, "kwargs": {}, "max_episode_steps": None, "additional_wrappers": []} | changes)
+
+
+def test_a_description_brings_no_code_and_no_path() -> None:
+    plain = {
+        "maze_map": [[1, "r", 0]],
+        "reward_type": "sparse",
+        "tasks": ["light switch"],
+        "continuing": True,
+        "x": None,
+    }
+    taken = recorded_env(specification(kwargs=plain | {"render_mode": "human"}, max_episode_steps=-1), "d")
+    assert taken.options() == plain
+    odd = {"xml_file": "/etc/passwd", "up": "../x", "code": {"a": 1}, "module": "os:system", "deep": [["a.b"]]}
+    refused = recorded_env(specification(kwargs=odd), "d")
+    assert refused.options() == {}
+    assert len(refused.refused) == len(odd)
+    assert recorded_env(specification(id="os:system"), "d").id == ""
+    assert recorded_env(None, "d").id == ""
+    assert recorded_env(specification(additional_wrappers=[{"name": "Rescale"}, 3]), "d").wrappers == (
+        "Rescale",
+        "a wrapper without a name",
+    )
+    for broken in ("{", "[]", specification(kwargs=[1]), specification(id=3), '{"max_episode_steps": 1e9}'):
+        with pytest.raises(ValueError, match="its description of the environment cannot be read"):
+            recorded_env(broken, "d")
+    with pytest.raises(ValueError, match="cannot be made with the arguments friction"):
+        make_gym(PENDULUM, friction=1)
+
+
+def test_arguments_that_are_not_taken_are_said(minari_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record("probe/file-v0", env=PENDULUM)
+    told = specification(kwargs={"xml_file": "a.xml"}, additional_wrappers=[{"name": "RescaleAction"}])
+    monkeypatch.setattr(minari_data, "recorded_env", lambda _, source: recorded_env(told, source))
+    with pytest.warns(UserWarning, match="recorded through RescaleAction"):
+        task = make_task("minari/probe/file-v0")
+    assert "xml_file='a.xml' are not taken" in task.info.summary
+    assert len(task.generate(None, 0)) == 60
+    with pytest.raises(ValueError, match=r"with the argument\(s\) xml_file='a.xml'"):
+        task.environments(1, 0)

@@ -6,7 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from workbench.engine.data.hdf5 import plain_from_d4rl, read_hdf5
+from workbench.engine.data.columns import plain_from_d4rl
+from workbench.engine.data.hdf5 import read_hdf5
 from workbench.engine.data.npz import DataFileError, plain_transitions
 
 ROWS = {

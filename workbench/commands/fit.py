@@ -51,6 +51,7 @@ def fit(
         save_every: Updates between two checkpoints.
         snapshots: Keep the weights at so many moments of the run, to look at its course afterwards.
     """
+    from workbench.engine.data.boundaries import episodes_in_words
     from workbench.engine.steering.rules import find_rule
     from workbench.engine.training.plan import extra_parts
     from workbench.training_run import TrainingRun
@@ -101,7 +102,7 @@ def fit(
         print_json(result)
     elif not stopped:
         print(
-            f"trained {result['step']:,} steps in {result['seconds']:.1f} s; "
+            f"trained {result['step']:,} steps in {result['seconds']:.1f} s on {episodes_in_words(run.trainer.data.ends)}; "
             f"steer it: workbench evaluate {quoted(out)} --rule qgf"
         )
     if stopped:

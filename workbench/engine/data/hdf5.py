@@ -1,26 +1,20 @@
 """The HDF5 door: datasets in D4RL's layout.
 
-``observations`` (R, S), ``actions`` (R, D), ``rewards`` and ``terminals`` (R,) or (R, 1); optionally ``timeouts`` and
-``next_observations``. Rows follow one another in time. A data file may come from anyone: arrays of plain numbers stored in
-the file itself are read, links to other files are not followed, and nothing is unpickled.
+The columns are those of `workbench.engine.data.columns`, at the top of the file. A data file may come from anyone: arrays
+of plain numbers stored in the file itself are read, links to other files are not followed, and nothing is unpickled.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from workbench.engine.data.npz import MAX_BYTES, Arrays, DataFileError, check_sizes
+from workbench.engine.data.columns import NAMES, Arrays, DataFileError, check_columns, plain_from_d4rl
+from workbench.engine.data.npz import MAX_BYTES, check_sizes
 from workbench.engine.data.regular import FLOOR, open_regular
 from workbench.engine.words import SaidError
 
-NEEDED = ("observations", "actions", "rewards", "terminals")
-NAMES = (*NEEDED, "timeouts", "next_observations")
-COLUMNS = ("observations", "actions", "next_observations")
 FILTERS = (
     1,
     2,
@@ -54,8 +48,8 @@ def read_hdf5(path: str | Path, *, max_bytes: int = MAX_BYTES) -> Arrays:
         with h5py.File(path, "r") as file:
             arrays = {name: found for name in NAMES if (found := _find(h5py, file, name, path)) is not None}
             check_sizes(str(path), sum(array.nbytes for array in arrays.values()), path.stat().st_size, max_bytes)
-            _check_shapes({name: array.shape for name, array in arrays.items()}, str(path))
-            return plain_from_d4rl({name: array[()] for name, array in arrays.items()}, str(path))
+            check_columns({name: array.shape for name, array in arrays.items()}, str(path))
+            columns = {name: array[()] for name, array in arrays.items()}
     except SaidError as error:
         raise DataFileError(str(error)) from None
     except (FileNotFoundError, IsADirectoryError) as error:
@@ -67,6 +61,7 @@ def read_hdf5(path: str | Path, *, max_bytes: int = MAX_BYTES) -> Arrays:
         raise DataFileError(
             f"{path}: not a readable HDF5 file ({error}); it was cut off, damaged, or is another format"
         ) from error
+    return plain_from_d4rl(columns, str(path))
 
 
 def _find(h5py: Any, file: Any, name: str, path: Path) -> Any:
@@ -91,58 +86,3 @@ def _find(h5py: Any, file: Any, name: str, path: Path) -> Any:
     if any(recipe.get_filter(number)[0] not in FILTERS for number in range(recipe.get_nfilters())):
         raise DataFileError(f"{path}: '{name}' is packed in an unusual way; write it with gzip, or without compression")
     return array
-
-
-def plain_from_d4rl(arrays: Arrays, source: str) -> Arrays:
-    """The plain form, one transition a row.
-
-    Without ``next_observations`` a row's next observation is the following row's observation, as in D4RL. Then nobody knows
-    what followed a row where time ran out (``timeouts`` is 1, ``terminals`` 0) or the last row: these rows are dropped, and
-    the row before becomes the last of its episode. A row that terminated is kept; what follows it does not matter.
-
-    Raises
-    ------
-    DataFileError
-        A missing array, or shapes that do not fit.
-    """
-    _check_shapes({name: array.shape for name, array in arrays.items()}, source)
-    arrays = {name: array if name in COLUMNS else array.reshape(len(array)) for name, array in arrays.items()}
-    rows = len(arrays["actions"])
-    terminated = arrays["terminals"] > 0
-    timed_out = arrays["timeouts"] > 0 if "timeouts" in arrays else np.zeros(rows, dtype=bool)
-    keep, ends = np.ones(rows, dtype=bool), terminated | timed_out
-    following = arrays.get("next_observations")
-    if following is None:
-        following = np.concatenate((arrays["observations"][1:], arrays["observations"][-1:]))
-        following = np.where(terminated[:, None], arrays["observations"], following)
-        keep = terminated | ~timed_out
-        keep[-1:] &= terminated[-1:]
-        ends[:-1] |= ~keep[1:]
-    if not keep.any():
-        raise DataFileError(f"{source}: no row is left, time ran out in each; is 'timeouts' inverted?")
-    plain = {
-        "observations": arrays["observations"],
-        "actions": arrays["actions"],
-        "rewards": arrays["rewards"],
-        "masks": (~terminated).astype(np.float32),
-        "next_observations": following,
-        "ends": ends,
-    }
-    return {name: array[keep] for name, array in plain.items()}
-
-
-def _check_shapes(shapes: Mapping[str, tuple[int, ...]], source: str) -> None:
-    """Raise `DataFileError` unless the arrays that are needed are there and all have as many rows as 'actions'."""
-    missing = [name for name in NEEDED if name not in shapes]
-    if missing:
-        raise DataFileError(
-            f"{source}: lacks {', '.join(map(repr, missing))}; D4RL's layout has {', '.join(NEEDED)} at the top of the file"
-        )
-    rows = shapes["actions"][0] if shapes["actions"] else 0
-    for name, shape in shapes.items():
-        squeezed = shape[:1] if name not in COLUMNS and shape == (rows, 1) else shape
-        if len(squeezed) != (2 if name in COLUMNS else 1) or squeezed[0] != rows:
-            raise DataFileError(
-                f"{source}: '{name}' has shape {shape}, expected {'(R, …)' if name in COLUMNS else '(R,) or (R, 1)'} "
-                f"with R = {rows} rows as in 'actions'"
-            )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from workbench.engine.data.boxes import ActionBox, flat
-from workbench.engine.data.npz import Arrays, DataFileError
+from workbench.engine.data.columns import Arrays, DataFileError
+from workbench.engine.data.recorded_env import RecordedEnv, recorded_env
+from workbench.engine.words import SaidError
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,24 @@ class MinariData:
     arrays : dict
         The plain form (`workbench.engine.data.npz`), actions in the environment's units.
     box : ActionBox
-    environment : str
-        The Gymnasium id of its environment; "" when the dataset names none.
+    environment : RecordedEnv
+        Its Gymnasium id, which is "" when the dataset names none, and arguments.
+    episodes : ndarray
+        (E,) the episodes' numbers.
+    firsts : ndarray
+        (E,) the rows where they begin.
     """
 
     arrays: Arrays
     box: ActionBox
-    environment: str
+    environment: RecordedEnv
+    episodes: np.ndarray
+    firsts: np.ndarray
+
+    def place(self, row: int) -> str:
+        """What messages call a row: its episode and step."""
+        at = int(np.searchsorted(self.firsts, row, side="right")) - 1
+        return f"episode {int(self.episodes[at])}, step {row - int(self.firsts[at])}"
 
 
 def read_minari(dataset: str) -> MinariData:
@@ -51,46 +63,63 @@ def read_minari(dataset: str) -> MinariData:
     source = f"minari/{dataset}"
     try:
         stored = minari.load_dataset(dataset, download=False)
-        episodes = [_episode(episode, source) for episode in stored.iterate_episodes()]
+        numbers, episodes = [], []
+        for episode in stored.iterate_episodes():
+            episodes.append(_episode(episode, source))
+            numbers.append(int(episode.id))
         space = stored.action_space
     except FileNotFoundError as error:
         raise DataFileError(
             f"{source}: not in Minari's folder on this machine; fetch it: minari download {dataset} "
             "(MINARI_DATASETS_PATH names the folder)"
         ) from error
-    except (OSError, KeyError, TypeError) as error:
+    except SaidError:
+        raise
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise DataFileError(f"{source}: cannot be read ({error}); fetch it again: minari download {dataset}") from error
     if not episodes:
         raise DataFileError(f"{source}: has no episodes")
     if not hasattr(space, "low"):
         raise ValueError(f"{source}: its actions are {space}; only continuous actions (a Box) can be steered")
     arrays = {name: np.concatenate([episode[name] for episode in episodes]) for name in episodes[0]}
-    return MinariData(arrays, ActionBox(space.low, space.high, source), _environment(stored))
+    lengths = [len(episode["rewards"]) for episode in episodes]
+    return MinariData(
+        arrays,
+        ActionBox(space.low, space.high, source),
+        recorded_env(stored.storage.metadata.get("env_spec"), source),
+        np.array(numbers),
+        np.cumsum([0, *lengths[:-1]]),
+    )
 
 
 def _episode(episode: Any, source: str) -> Arrays:
-    steps = len(episode.rewards)
-    seen = flat(episode.observations, steps + 1)
-    terminated, ended = np.asarray(episode.terminations, dtype=bool), np.asarray(episode.truncations, dtype=bool)
-    if steps == 0 or seen.shape[1] == 0:
-        raise DataFileError(f"{source}: episode {episode.id} is empty")
+    """One episode of T steps in the plain form; DataFileError says what does not fit."""
+    rewards = np.asarray(episode.rewards, dtype=np.float64).reshape(-1)
+    steps, where = len(rewards), f"{source}: episode {episode.id}"
+    if steps == 0:
+        raise DataFileError(f"{where} is empty; save the dataset without it")
+    terminated, ended = (np.asarray(flags, dtype=bool) for flags in (episode.terminations, episode.truncations))
+    if terminated.shape != (steps,) or ended.shape != (steps,):
+        raise DataFileError(
+            f"{where} has {steps} rewards, but terminations {terminated.shape} and truncations {ended.shape}; "
+            "one of each for every step is needed"
+        )
+    try:
+        seen, actions = flat(episode.observations, steps + 1), flat(episode.actions, steps)
+    except ValueError as error:
+        raise DataFileError(
+            f"{where} of {steps} steps does not fit ({error}); it needs {steps + 1} observations, one after the last step too, "
+            f"and {steps} actions. It was cut off or put together wrongly: save the dataset without it"
+        ) from None
+    if seen.shape[1] == 0:
+        raise DataFileError(f"{where} is empty, its observations have no numbers; save the dataset without it")
     ended = ended | terminated
     ended[-1] = True
     return {
         "observations": seen[:-1],
-        "actions": flat(episode.actions, steps),
-        "rewards": np.asarray(episode.rewards, dtype=np.float64),
+        "actions": actions,
+        "rewards": rewards,
         "masks": (~terminated).astype(np.float32),
         "next_observations": seen[1:],
         "ends": ended,
     }
-
-
-def _environment(stored: Any) -> str:
-    """The id alone: a whole specification could name any function of this machine, and a dataset is not to be trusted."""
-    specification = stored.storage.metadata.get("env_spec")
-    if not specification:
-        return ""
-    found = json.loads(specification) if isinstance(specification, str) else {"id": getattr(specification, "id", "")}
-    name = str(found.get("id", ""))
-    return "" if ":" in name else name

@@ -5,8 +5,8 @@ all agree with the archive's table of contents, with each other's rows, and with
 
 Compact form (OGBench): ``observations`` (M, S), ``actions`` (M, D), ``terminals`` (M,), and the simulator's ``qpos``,
 ``qvel``, ``button_states``. The last row of each trajectory, where terminals is 1, holds the last state; its action has
-no effect. Plain form (this package): ``observations``, ``actions``, ``rewards``, ``next_observations``, one of
-``masks`` and ``terminals``, optionally ``ends``; one transition a row.
+no effect. Plain form (this package): ``observations``, ``actions``, ``rewards``, one of ``masks`` and ``terminals``, and
+optionally ``next_observations``, ``timeouts``, ``ends``; see `workbench.engine.data.columns`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from typing import IO
 import numpy as np
 
 from workbench.engine.data.atomic import write_atomic
+from workbench.engine.data.columns import ROWS, WIDE, Arrays, plain_from_d4rl
+from workbench.engine.data.columns import DataFileError as DataFileError
 from workbench.engine.data.regular import RATIO, open_regular, too_much
-from workbench.engine.data.transitions import OutOfBounds, Transitions, make_transitions
+from workbench.engine.data.transitions import OutOfBounds, Place, Transitions, make_transitions
 from workbench.engine.words import SaidError, shown
-
-Arrays = dict[str, np.ndarray]
 
 PLAIN = ("observations", "actions", "rewards", "masks", "next_observations", "ends")
 COMPACT = ("observations", "actions", "terminals")
@@ -36,12 +36,11 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's first date: the same arrays al
 READABLE = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-class DataFileError(SaidError):
-    """A data file that cannot be used; the message says which file, what is wrong, and the cure."""
-
-
 def read_arrays(
-    path: str | Path, names: Iterable[str] = (*PLAIN, "terminals", *SIMULATOR), *, max_bytes: int = MAX_BYTES
+    path: str | Path,
+    names: Iterable[str] = (*PLAIN, "terminals", "timeouts", *SIMULATOR),
+    *,
+    max_bytes: int = MAX_BYTES,
 ) -> Arrays:
     """Read the arrays called ``names``, as far as the file has them.
 
@@ -202,10 +201,7 @@ def save_dataset(path: str | Path, data: Transitions) -> None:
 
 
 def load_dataset(path: str | Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
-    """Read and check a dataset in the plain form.
-
-    ``masks`` default to 1 − ``terminals``; ``ends`` default to the rows that terminate or whose next observation is not
-    the following row's observation.
+    """Read and check a dataset in the plain form; what is missing is derived as `plain_from_d4rl` says.
 
     Parameters
     ----------
@@ -223,32 +219,36 @@ def load_dataset(path: str | Path, *, out_of_bounds: OutOfBounds = "refuse") -> 
     return plain_transitions(read_arrays(path), str(path), out_of_bounds)
 
 
-def plain_transitions(arrays: Arrays, source: str, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
-    """`Transitions` from arrays in the plain form; ``source`` names them in messages."""
-    _require(arrays, ("observations", "actions", "rewards", "next_observations"), source)
-    if "masks" not in arrays and "terminals" not in arrays:
-        raise DataFileError(f"{source}: has neither 'masks' nor 'terminals'; one must say where episodes terminated")
-    masks = arrays["masks"] if "masks" in arrays else 1.0 - np.asarray(arrays["terminals"], dtype=np.float32)
-    ends = arrays["ends"] if "ends" in arrays else _derived_ends(arrays, masks)
+def plain_transitions(
+    arrays: Arrays, source: str, out_of_bounds: OutOfBounds = "refuse", place: Place | None = None
+) -> Transitions:
+    """`Transitions` from arrays in the plain form; ``source`` names them in messages, ``place`` their rows."""
+    if ROWS not in arrays:
+        _require(arrays, ("observations", "actions", "rewards"), source)
+        if "masks" not in arrays and "terminals" not in arrays:
+            raise DataFileError(
+                f"{source}: has neither 'masks' nor 'terminals'; one must say where episodes terminated"
+            )
+        for name in WIDE:
+            if name in arrays and arrays[name].ndim != 2:
+                raise DataFileError(f"{source}: '{name}' must have 2 dimension(s), got shape {arrays[name].shape}")
+        arrays = plain_from_d4rl(arrays, source)
     return make_transitions(
         arrays["observations"],
         arrays["actions"],
         arrays["rewards"],
-        masks,
+        arrays["masks"],
         arrays["next_observations"],
-        ends,
+        arrays["ends"],
         out_of_bounds=out_of_bounds,
         source=source,
+        place=place or row_of(arrays[ROWS]),
     )
 
 
-def _derived_ends(arrays: Arrays, masks: np.ndarray) -> np.ndarray:
-    observations, following = arrays["observations"], arrays["next_observations"]
-    if observations.shape != following.shape or observations.ndim != 2 or masks.shape != observations.shape[:1]:
-        return np.zeros(masks.shape, dtype=bool)  # make_transitions reports which shape is wrong
-    jumps = np.ones(len(observations), dtype=bool)
-    jumps[:-1] = (following[:-1] != observations[1:]).any(1)
-    return jumps | (masks == 0)
+def row_of(rows: np.ndarray) -> Place:
+    """The name of a row in messages, where row i of the arrays is row ``rows[i]`` of the file."""
+    return lambda row: f"row {int(rows[row])}"
 
 
 def regular(arrays: Arrays, source: str) -> Arrays:
@@ -265,7 +265,8 @@ def regular(arrays: Arrays, source: str) -> Arrays:
     -------
     dict
         ``observations``, ``actions``, ``next_observations`` float32, ``terminals`` float32 (1 on the last transition of
-        a trajectory) and the simulator's arrays; R rows, M minus the number of trajectories.
+        a trajectory), the simulator's arrays, and ``rows``, each one's number in the file; R rows, M minus the number of
+        trajectories.
 
     Raises
     ------
@@ -273,6 +274,7 @@ def regular(arrays: Arrays, source: str) -> Arrays:
         A missing array, wrong shapes, NaN, or a trajectory without end.
     """
     _require(arrays, COMPACT, source)
+    arrays = {name: arrays[name] for name in (*COMPACT, *SIMULATOR) if name in arrays}
     rows = len(arrays["actions"])
     for name, array in arrays.items():
         dims = 2 if name in ("observations", "actions", *SIMULATOR) else 1
@@ -302,6 +304,7 @@ def regular(arrays: Arrays, source: str) -> Arrays:
         "terminals": last[np.flatnonzero(keep) + 1].astype(np.float32),
     }
     result.update({name: arrays[name][keep] for name in SIMULATOR if name in arrays})
+    result[ROWS] = np.flatnonzero(keep)
     return result
 
 

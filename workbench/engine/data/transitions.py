@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Literal, NamedTuple
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 OutOfBounds = Literal["refuse", "clip"]
+Place = Callable[[int], str]  # what a message calls a row: rows may have been dropped since the file was read
 SLACK = 1e-5  # float32 rounding of a bound is not an error
 
 
@@ -108,6 +110,7 @@ def make_transitions(
     *,
     out_of_bounds: OutOfBounds = "refuse",
     source: str = "dataset",
+    place: Place = "row {}".format,
 ) -> Transitions:
     """Check and convert the arrays of a dataset.
 
@@ -119,6 +122,8 @@ def make_transitions(
         What to do with actions outside [-1, 1].
     source : str
         What to call the data in messages.
+    place : callable, optional
+        What to call a row in them, where the arrays' rows are not the file's.
 
     Raises
     ------
@@ -134,7 +139,7 @@ def make_transitions(
         "next_observations": (next_observations, 2),
         "ends": (ends, 1),
     }
-    checked = {name: _float32(array, dims, f"{source}: '{name}'") for name, (array, dims) in given.items()}
+    checked = {name: _float32(array, dims, f"{source}: '{name}'", place) for name, (array, dims) in given.items()}
     rows = len(checked["actions"])
     if rows == 0:
         raise ValueError(f"{source}: the dataset has no rows")
@@ -150,12 +155,12 @@ def make_transitions(
         odd = ~np.isin(checked[name], (0.0, 1.0))
         if odd.any():
             row = int(odd.argmax())
-            raise ValueError(f"{source}: '{name}' must be 0 or 1, got {checked[name][row]:g} in row {row}")
+            raise ValueError(f"{source}: '{name}' must be 0 or 1, got {checked[name][row]:g} in {place(row)}")
     outside = np.abs(checked["actions"]).max(1) > 1.0 + SLACK
     if outside.any() and out_of_bounds == "refuse":
         raise ValueError(
             f"{source}: {int(outside.sum())} of {rows} rows have actions outside [-1, 1], "
-            f"first row {int(outside.argmax())} "
+            f"first {place(int(outside.argmax()))} "
             "(rescale them, or clip them: out_of_bounds='clip', on the command line --clip-actions)"
         )
     checked["actions"] = np.clip(checked["actions"], -1.0, 1.0)
@@ -164,24 +169,24 @@ def make_transitions(
     return Transitions(**checked)
 
 
-def _float32(array: np.ndarray, dims: int, what: str) -> np.ndarray:
+def _float32(array: np.ndarray, dims: int, what: str, place: Place) -> np.ndarray:
     """Return a float32 copy of ``array``, finite and with ``dims`` dimensions; ValueError calls it ``what``."""
     array = np.asarray(array)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{what} must hold real numbers, got dtype {array.dtype}")
     if array.ndim != dims:
         raise ValueError(f"{what} must have {dims} dimension(s), got shape {array.shape}")
-    _refuse_infinite(array, f"{what} has NaN or infinity", "drop or repair such rows")
+    _refuse_infinite(array, f"{what} has NaN or infinity", "drop or repair such rows", place)
     with np.errstate(over="ignore"):
         copy = np.array(array, dtype=np.float32, order="C")
-    _refuse_infinite(copy, f"{what} has numbers too large for float32", "rescale them")
+    _refuse_infinite(copy, f"{what} has numbers too large for float32", "rescale them", place)
     return copy
 
 
-def _refuse_infinite(array: np.ndarray, complaint: str, cure: str) -> None:
+def _refuse_infinite(array: np.ndarray, complaint: str, cure: str, place: Place) -> None:
     finite = np.isfinite(array)
     if not finite.all():
-        raise ValueError(f"{complaint}, first in row {int(np.argwhere(~finite)[0, 0])}; {cure}")
+        raise ValueError(f"{complaint}, first in {place(int(np.argwhere(~finite)[0, 0]))}; {cure}")
 
 
 def n_step(data: Transitions, steps: int, discount: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

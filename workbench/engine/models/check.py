@@ -9,6 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.inference import outside_inference_mode
+from workbench.engine.models.conventions import (
+    Field,
+    check_endpoints,
+    check_prediction,
+    check_still,
+    check_unit_of_time,
+)
 from workbench.engine.models.parts import Parts
 from workbench.engine.models.problems import (
     BATCH_LAYERS,
@@ -23,7 +30,8 @@ from workbench.engine.models.problems import (
 )
 
 ROWS = 7  # of one call; a prime, so that an ensemble of as many members is unlikely
-DRAWN = 256  # actions of the behaviour flow that are looked at
+DRAWN = 512  # actions of the behaviour flow that are looked at
+STATES = 3  # at which its actions are followed
 STEPS = 20
 MARGIN = 0.1  # how far beyond [-1, 1] an action counts as outside
 INSIDE = 0.8  # share of coordinates that has to end inside
@@ -90,7 +98,10 @@ class _Probe:
         self.observations = seen[torch.arange(ROWS) % len(seen)]
         self.actions = (2.0 * torch.rand(ROWS, parts.action_dim, generator=generator) - 1.0).to(device)
         self.times = torch.linspace(0.0, 1.0 - 1.0 / ROWS, ROWS, device=device)
-        self.noise = torch.randn(DRAWN, parts.action_dim, generator=generator).to(device)
+        drawn = max(DRAWN, 8 * parts.action_dim)
+        self.noise, self.fresh = (
+            torch.randn(drawn, parts.action_dim, generator=generator).to(device) for _ in range(2)
+        )
 
     # --- parts --------------------------------------------------------------------------------------------------
 
@@ -292,10 +303,16 @@ class _Probe:
         At noise a flow heads for the mean of the actions, v(s, x, 0) = E[x_1] - x, so that one long step x + v lands in about
         one place; and its samples end inside the box. Only one of the four ways around does both.
         """
+        fields = [self._field(self.observations[i : i + 1]) for i in range(STATES)]
+        drawn = (fields, self.noise, self.fresh)
         ways = {(forward, sign): self._way(forward, sign) for forward in (True, False) for sign in (1.0, -1.0)}
         spread, inside = ways.pop((True, 1.0))
         if spread <= ASTRAY and inside >= INSIDE:
+            check_still(fields, self.noise)
+            check_unit_of_time(*drawn)
+            check_endpoints(*drawn)
             return
+        check_prediction(*drawn)
         others = {way: share for way, (width, share) in ways.items() if width <= ASTRAY / 2.0 and share >= INSIDE}
         if others:
             cause, call = {
@@ -309,6 +326,8 @@ class _Probe:
                 f"another convention: {cause}; here t = 0 is noise and t = 1 the clean action",
                 f"wrap it: lambda s, a, t: {call}",
             )
+        check_unit_of_time(*drawn)
+        check_still(fields, self.noise)
         if inside < INSIDE:
             raise ProblemError(
                 f"{1.0 - inside:.0%} of its actions' coordinates end outside [-1, 1]",
@@ -317,6 +336,10 @@ class _Probe:
                 "train on actions scaled to [-1, 1] (and scale back after steering); give Parts the normalizer of training",
             )
 
+    def _field(self, row: Tensor) -> Field:
+        """The behaviour flow at one state."""
+        return lambda a, t: self.parts.reference(row.expand(len(a), -1), a, t)
+
     def _way(self, forward: bool, sign: float) -> tuple[float, float]:
         """Variance after one long step from noise, at one state, and share of coordinates that end in [-1, 1], about."""
 
@@ -324,8 +347,8 @@ class _Probe:
             time = torch.full((len(a),), t if forward else 1.0 - t, device=a.device)
             return sign * self.parts.reference(rows, a, time)
 
-        everywhere = self.observations[torch.arange(DRAWN, device=self.noise.device) % ROWS]
-        landed = self.noise + v(everywhere[:1].expand(DRAWN, -1), self.noise, 0.0)
+        everywhere = self.observations[torch.arange(len(self.noise), device=self.noise.device) % ROWS]
+        landed = self.noise + v(everywhere[:1].expand(len(self.noise), -1), self.noise, 0.0)
         a = self.noise
         for i in range(STEPS):
             a = a + v(everywhere, a, i / STEPS) / STEPS

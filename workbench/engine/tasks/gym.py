@@ -6,8 +6,8 @@ in where their data come from: a file that is named with ``--data``, Minari's fo
 
 from __future__ import annotations
 
-import difflib
 import re
+import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from workbench.engine.data.boxes import ActionBox, flat
+from workbench.engine.data.boxes import ActionBox
 from workbench.engine.data.hdf5 import read_hdf5
 from workbench.engine.data.minari_data import MinariData, read_minari
 from workbench.engine.data.npz import DataFileError, plain_transitions
 from workbench.engine.data.transitions import OutOfBounds, Transitions
 from workbench.engine.tasks.collect import Tick
-from workbench.engine.tasks.protocol import StepResult, TaskInfo
+from workbench.engine.tasks.gym_batch import GymBatch, first_observation, make_gym, missing_gymnasium
+from workbench.engine.tasks.protocol import TaskInfo
 
 HORIZON = 1000  # where an environment names none
 DEFAULTS: dict[str, Any] = {
@@ -41,104 +42,21 @@ MINARI_PATTERN = re.compile(
 D4RL_PATTERN = re.compile(r"(?P<body>[a-z0-9]+)[-_](?P<kind>[a-z_-]+)-v(?P<version>\d)")
 
 
-def make_gym(env_id: str, **options: Any) -> Any:
-    """One environment; without ``options`` (such as ``render_mode``) it is not rendered.
-
-    Raises
-    ------
-    ValueError
-        No such environment, or a package that it needs is missing.
-    ImportError
-        gymnasium is not installed.
-    """
-    try:
-        import gymnasium
-    except ImportError as error:
-        raise _missing(error) from error
-    try:
-        return gymnasium.make(env_id, **options)
-    except gymnasium.error.Error as error:
-        near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=3, cutoff=0.6)
-        hint = f"; the nearest are {', '.join(near)}" if near else ""
-        raise ValueError(f"no environment '{env_id}' can be made here ({error}){hint}") from error
-
-
-def _missing(error: ImportError) -> ImportError:
-    return ImportError(
-        f'Gymnasium tasks need an optional package ({error}); install it with: pip install "workbench[minari]"'
-    )
-
-
-class GymBatch:
-    """E environments stepped one after the other (the `BatchEnv` protocol).
-
-    Environment i's episode depends on (seed, i) and its actions alone, as far as the environment keeps to its seed.
-
-    Parameters
-    ----------
-    env_id : str
-    count : int
-        E ≥ 1.
-    seed : int
-        Non-negative.
-    box : ActionBox
-    horizon : int
-    **options
-        Of the environments, such as ``render_mode``.
-    """
-
-    def __init__(self, env_id: str, count: int, seed: int, box: ActionBox, horizon: int, **options: Any) -> None:
-        self._envs = [make_gym(env_id, **options) for _ in range(count)]
-        words = np.random.SeedSequence(seed).generate_state(count)
-        self._seeds = [int(word) for word in words]
-        self._box, self._horizon = box, horizon
-
-    def reset(self) -> np.ndarray:
-        """Start all episodes; returns observations (E, S) float32."""
-        self._steps = np.zeros(len(self._envs), dtype=np.int64)
-        pairs = zip(self._envs, self._seeds, strict=True)
-        self._observations = np.stack([flat(env.reset(seed=seed)[0]) for env, seed in pairs])
-        return self._observations.copy()
-
-    def step(self, actions: np.ndarray, active: np.ndarray) -> StepResult:
-        """Apply ``actions`` (E, D) in [-1, 1], scaled to the bounds, where ``active`` (E,) bool."""
-        count = len(self._envs)
-        rewards = np.zeros(count, dtype=np.float32)
-        terminated, truncated, success = (np.zeros(count, dtype=bool) for _ in range(3))
-        for i in np.flatnonzero(active).tolist():
-            env = self._envs[i]
-            action = self._box.from_unit(actions[i]).astype(env.action_space.dtype).reshape(env.action_space.shape)
-            seen, rewards[i], terminated[i], truncated[i], info = env.step(action)
-            self._observations[i] = flat(seen)
-            success[i] = bool(info.get("success", info.get("is_success", False)))
-        self._steps += active
-        truncated |= active & ~terminated & (self._steps >= self._horizon)
-        return StepResult(self._observations.copy(), rewards, terminated, truncated, success)
-
-    def picture(self, i: int) -> np.ndarray:
-        """What environment i looks like, (H, W, 3) uint8; made with ``render_mode="rgb_array"``."""
-        return np.asarray(self._envs[i].render())
-
-    def close(self) -> None:
-        """Close them all."""
-        for env in self._envs:
-            env.close()
-        self._envs = []
-
-
 class GymTask:
     """``gym/<id>``: a Gymnasium environment; its data come from a file (``--data FILE.hdf5`` or ``FILE.npz``).
 
     Parameters
     ----------
     env_id : str
+    **arguments
+        Of the environment.
     """
 
     prefix = "gym"
     renders = True  # see `film`
 
-    def __init__(self, env_id: str) -> None:
-        self.env_id = env_id
+    def __init__(self, env_id: str, **arguments: Any) -> None:
+        self.env_id, self._arguments = env_id, arguments
 
     @staticmethod
     def check_listed(identifier: str) -> None:
@@ -146,7 +64,7 @@ class GymTask:
         try:
             import gymnasium
         except ImportError as error:
-            raise _missing(error) from error
+            raise missing_gymnasium(error) from error
         if identifier not in gymnasium.registry:
             raise ValueError(
                 f"gym/{identifier[:60]}: not an environment that Gymnasium lists here. A name with a module is taken on "
@@ -161,7 +79,7 @@ class GymTask:
     @cached_property
     def _space(self) -> tuple[ActionBox, int, int]:
         """Bounds of the actions, S, and the horizon; the environment is made once for this."""
-        env = make_gym(self.env_id)
+        env = make_gym(self.env_id, **self._arguments)
         try:
             space = env.action_space
             if not hasattr(space, "low") or space.dtype.kind != "f":
@@ -169,7 +87,7 @@ class GymTask:
                     f"{self.name}: its actions are {space}; only continuous actions (a Box of floats) can be steered"
                 )
             box = ActionBox(space.low, space.high, self.name)
-            size = len(flat(env.reset(seed=0)[0]))
+            size = len(first_observation(env.reset(seed=0), self.env_id))
             limit = env.spec.max_episode_steps if env.spec is not None else None
         finally:
             env.close()
@@ -196,7 +114,7 @@ class GymTask:
     def environments(self, count: int, seed: int, **options: Any) -> GymBatch:
         """``count`` environments, the first of them the same for every ``count``."""
         box, _, horizon = self._space
-        return GymBatch(self.env_id, count, seed, box, horizon, **options)
+        return GymBatch(self.env_id, count, seed, box, horizon, **self._arguments | options)
 
     def generate(self, rows: int | None, seed: int) -> Transitions:
         """Nothing is generated here: ValueError says where data come from."""
@@ -230,31 +148,62 @@ class MinariTask(GymTask):
     def __init__(self, dataset: str) -> None:
         super().__init__(dataset)
         self._data: MinariData = read_minari(dataset)
+        self._recorded = self._data.environment
+        if self._recorded.wrappers:
+            warnings.warn(
+                f"{self.name}: was recorded through {', '.join(self._recorded.wrappers)}, which a dataset's description cannot "
+                "bring along; if they change observations, actions or rewards, register the wrapped environment yourself",
+                UserWarning,
+                stacklevel=2,
+            )
 
     @cached_property
     def _space(self) -> tuple[ActionBox, int, int]:
-        size = self._data.arrays["observations"].shape[1]
-        if not self._data.environment:
-            return self._data.box, size, HORIZON
-        box, found, horizon = GymTask(self._data.environment)._space
+        size, recorded = self._data.arrays["observations"].shape[1], self._recorded
+        if not recorded.id or recorded.refused:
+            return self._data.box, size, recorded.horizon or HORIZON
+        box, found, horizon = GymTask(recorded.id, **recorded.options())._space
         if found != size or len(box.low) != len(self._data.box.low):
             raise DataFileError(
                 f"{self.name}: {size} observation and {len(self._data.box.low)} action columns, but its environment "
-                f"{self._data.environment} has {found} and {len(box.low)}; another version of it was recorded"
+                f"{recorded.id} has {found} and {len(box.low)}; another version of it was recorded"
             )
         return self._data.box, size, horizon
 
+    @cached_property
+    def info(self) -> TaskInfo:
+        """Sizes, of data and environment, and the arguments that this was recorded with."""
+        box, size, horizon = self._space
+        summary = f"Minari's {self.env_id}; actions are scaled to [-1, 1]{self._recorded.in_words()}"
+        return TaskInfo(self.name, self.env_id, size, len(box.low), horizon, summary, extra="minari")
+
     def environments(self, count: int, seed: int, **options: Any) -> GymBatch:
-        """As `GymTask`; ValueError when the dataset names no environment."""
-        if not self._data.environment:
+        """As `GymTask`; ValueError when the dataset names no environment, or arguments that are not taken from data."""
+        recorded = self._recorded
+        if not recorded.id:
             raise ValueError(f"{self.name}: the dataset names no environment; it can be trained on, not played")
+        if recorded.refused:
+            raise ValueError(
+                f"{self.name}: was recorded in {recorded.id} with the argument(s) {', '.join(recorded.refused)}, which are not "
+                "plain numbers or names and are not taken from a dataset. Train on it (workbench fit), and play in an "
+                "environment that you registered with these arguments yourself: save the data as a file, and name "
+                "gym/ID --data FILE"
+            )
         box, _, horizon = self._space
-        return GymBatch(self._data.environment, count, seed, box, horizon, **options)
+        return GymBatch(recorded.id, count, seed, box, horizon, **recorded.options() | options)
+
+    def own_data(self, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
+        """The dataset as it is stored."""
+        return self._transitions(None, out_of_bounds)
 
     def generate(self, rows: int | None, seed: int) -> Transitions:
         """The dataset as it is stored, or its first ``rows`` rows."""
+        return self._transitions(rows, "refuse")
+
+    def _transitions(self, rows: int | None, out_of_bounds: OutOfBounds) -> Transitions:
         arrays = {name: array[:rows] for name, array in self._data.arrays.items()}
-        return plain_transitions(arrays | {"actions": self._data.box.to_unit(arrays["actions"])}, self.name)
+        scaled = arrays | {"actions": self._data.box.to_unit(arrays["actions"])}
+        return plain_transitions(scaled, self.name, out_of_bounds, self._data.place)
 
 
 class D4RLTask(GymTask):
@@ -302,7 +251,10 @@ class D4RLTask(GymTask):
 
     def load(self, folder: str | Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
         """Read the file in ``folder``; raises as `read_hdf5`."""
-        path = self.files(folder)["train"]
+        return self.load_file(self.files(folder)["train"], out_of_bounds=out_of_bounds)
+
+    def load_file(self, path: Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
+        """Read one file; raises as `read_hdf5`."""
         arrays = read_hdf5(path)
         return plain_transitions(arrays | {"actions": self.to_unit(arrays["actions"])}, str(path), out_of_bounds)
 

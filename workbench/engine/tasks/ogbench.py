@@ -10,12 +10,14 @@ import difflib
 import re
 import socket
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Literal
 
-from workbench.engine.data.npz import DataFileError, plain_transitions, read_arrays, regular, write_arrays
+from workbench.engine.data.columns import ROWS
+from workbench.engine.data.npz import DataFileError, plain_transitions, read_arrays, regular, row_of, write_arrays
+from workbench.engine.data.shards import find_shards, read_shards
 from workbench.engine.data.transitions import OutOfBounds, Transitions, make_transitions
 from workbench.engine.tasks import cube, pointmaze
 from workbench.engine.tasks.collect import Arrays, Generator, Tick, collect
@@ -260,11 +262,18 @@ class OGBenchTask:
             Actions outside [-1, 1].
         """
         path = self.files(folder)[split]
-        if not path.exists():
-            ways = f"download it: OGBenchTask({self.names.task!r}).download({str(folder)!r})"
-            if (self.names.family, self.names.kind) in GENERATORS:
-                ways = f"generate it: workbench generate {self.names.task} --out {folder}; or {ways}"
-            raise DataFileError(f"{path}: no such file; {ways}")
+        if path.exists():
+            return self.load_file(path, out_of_bounds=out_of_bounds)
+        shards = find_shards(path.parent, self.names.dataset) if split == "train" else ()
+        if shards:
+            return read_shards(shards, partial(self.load_file, out_of_bounds=out_of_bounds))
+        ways = f"download it: OGBenchTask({self.names.task!r}).download({str(folder)!r})"
+        if (self.names.family, self.names.kind) in GENERATORS:
+            ways = f"generate it: workbench generate {self.names.task} --out {folder}; or {ways}"
+        raise DataFileError(f"{path}: no such file; {ways}. Its shards, {self.names.dataset}-000.npz …, do as well")
+
+    def load_file(self, path: Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
+        """Read one file of this task's data, such as one shard; raises as `load`."""
         arrays = read_arrays(path)
         if "next_observations" in arrays:
             self._check_sizes(arrays, str(path), simulator=False)
@@ -360,6 +369,7 @@ class OGBenchTask:
             (data["terminals"] > 0) | (data["masks"] == 0),
             out_of_bounds=out_of_bounds,
             source=source,
+            place=row_of(data[ROWS]),
         )
 
     def _check_sizes(self, data: Arrays, source: str, *, simulator: bool) -> None:

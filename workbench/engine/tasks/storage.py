@@ -11,6 +11,7 @@ import numpy as np
 from workbench.engine.data.atomic import made_folder, remove_leftovers
 from workbench.engine.data.hdf5 import read_hdf5
 from workbench.engine.data.npz import DataFileError, plain_transitions, read_arrays, save_dataset
+from workbench.engine.data.shards import SHARD, find_shards, read_shards
 from workbench.engine.data.transitions import OutOfBounds, Transitions
 from workbench.engine.tasks.collect import Tick
 from workbench.engine.tasks.protocol import Task
@@ -29,11 +30,24 @@ class StoredTask(Protocol):
         ...
 
     def load(self, folder: str | Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
-        """Read the training data."""
+        """Read the training data, whether in one file or in shards."""
+        ...
+
+    def load_file(self, path: Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
+        """Read one file, such as one shard."""
         ...
 
     def write(self, folder: str | Path, rows: int | None, seed: int, *, tick: Tick | None = None) -> tuple[Path, ...]:
         """Generate and write the files."""
+        ...
+
+
+@runtime_checkable
+class OwnDataTask(Protocol):
+    """A task that brings recorded data along (Minari)."""
+
+    def own_data(self, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
+        """The data as they were recorded."""
         ...
 
 
@@ -116,8 +130,8 @@ def save_generated(
 def load_saved(task: Task, folder: str | Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
     """Read what `save_generated` wrote, or files put there by hand.
 
-    ``folder`` may also be a file, for tasks without a format of their own: ``.npz`` in the plain form, ``.hdf5`` or ``.h5``
-    in D4RL's layout.
+    ``folder`` may also be a file: ``.npz`` or, for tasks without a format of their own, ``.hdf5`` or ``.h5`` with the columns
+    of `workbench.engine.data.columns`. A folder may hold the data in shards (`find_shards`).
 
     Raises
     ------
@@ -127,19 +141,25 @@ def load_saved(task: Task, folder: str | Path, *, out_of_bounds: OutOfBounds = "
         Data that do not fit: actions outside [-1, 1], or the columns of another task.
     """
     folder = Path(folder).expanduser()
-    if folder.suffix in FILES and not folder.is_dir() and not isinstance(task, StoredTask):
+    stored = isinstance(task, StoredTask)
+    if folder.suffix in FILES and not folder.is_dir() and (not stored or SHARD.fullmatch(folder.name)):
         return _load_file(task, folder, out_of_bounds)
     path = dataset_files(task, folder)[0]
     if folder.is_file():
-        other = "" if isinstance(task, StoredTask) else f", or a file that ends in {', '.join(FILES)}"
+        other = ", or one of its shards" if stored else f", or a file that ends in {', '.join(FILES)}"
         raise DataFileError(f"{folder} is a file; name the folder that holds {path.name}{other}")
     if isinstance(task, StoredTask):
         return task.load(folder, out_of_bounds=out_of_bounds)
+    shards = () if path.exists() else find_shards(folder)
+    if shards:
+        return read_shards(shards, lambda shard: _load_file(task, shard, out_of_bounds))
     return _load_file(task, path, out_of_bounds)
 
 
 def _load_file(task: Task, path: Path, out_of_bounds: OutOfBounds) -> Transitions:
     """The data in one file, whose format its suffix tells; actions are scaled where the task scales them."""
+    if isinstance(task, StoredTask):
+        return task.load_file(path, out_of_bounds=out_of_bounds)
     arrays = FILES[path.suffix](path)
     for name, needed in {"observations": task.info.observation_dim, "actions": task.info.action_dim}.items():
         if name in arrays and arrays[name].ndim == 2 and arrays[name].shape[1] != needed:
