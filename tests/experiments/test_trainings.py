@@ -1,14 +1,17 @@
 """Trainings in child processes: start, pause, resume, share, remove, limits, and a server that starts again."""
 
+import os
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from workbench.engine.data.hold import held_until_made
 from workbench.engine.training.checkpoint import load_run
 from workbench.engine.training.snapshots import list_snapshots
-from workbench.experiments.trainings import TrainingRefusedError, Trainings, finished_run
+from workbench.experiments.trainings import MEMORY, TrainingRefusedError, Trainings, finished_run
 
 SMALL = {"hidden": [8, 8], "steps": 300, "batch_size": 16}
 LONG = SMALL | {"steps": 500_000}
@@ -49,6 +52,25 @@ def test_start_pause_resume_and_a_new_server(trainings):
     assert not child.is_running()
     assert found.state == "paused"
     assert load_run(found.run).step > step
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits another process")
+def test_the_kernel_limits_a_training_s_memory(trainings):
+    one = trainings.start("ann", "bandit2d", LONG)
+    assert psutil.Process(one._process.pid).rlimit(psutil.RLIMIT_DATA) == (MEMORY, MEMORY)
+
+
+def test_one_that_another_process_works_on_is_not_taken_up(trainings):
+    one = trainings.start("ann", "bandit2d", LONG)
+    until(lambda: one.progress())
+    trainings.pause("ann", one.name)
+    until(lambda: one.state == "paused")
+    with held_until_made(one.run) as hold:
+        for touch in (trainings.resume, trainings.remove):
+            with pytest.raises(TrainingRefusedError, match=f"is being worked on by process {os.getpid()} on "):
+                touch("ann", one.name)
+        hold.release()
+    assert one.folder.exists()
 
 
 def test_one_that_ends_can_be_steered_with_and_looked_back_at(trainings):

@@ -39,13 +39,13 @@ PAGES: dict[str, Entry] = {
     ),
     "budget": Entry(
         "Budget",
-        "Return against distribution shift for every rule that was measured, and what the critic believes.",
+        "Return against distribution shift for every rule that was measured, and what the critic promises.",
         "workbench.ui.budget.page",
         "BudgetPage",
     ),
     "rollouts": Entry(
         "Rollouts",
-        "Whole episodes at two budgets, drawn over each other: where they end, and from which starts.",
+        "Whole episodes at two strengths, drawn over each other: where they end, and from which starts.",
         "workbench.ui.rollouts.page",
         "RolloutsPage",
     ),

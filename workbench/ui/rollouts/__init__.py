@@ -1,1 +1,1 @@
-"""The page of rollouts: whole episodes of a steered policy, at two budgets."""
+"""The page of rollouts: whole episodes of a steered policy, at two strengths."""

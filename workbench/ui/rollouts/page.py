@@ -1,4 +1,4 @@
-"""The page of rollouts: one rule at two budgets, on the same starts and the same noise."""
+"""The page of rollouts: one rule at two strengths, on the same starts and the same noise."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class RolloutsPage(Page):
     layout: ClassVar[str] = sidebar({"starts": "Endings by start", "times": "Time to success by start"})
     tour: ClassVar[tuple[Stop, ...]] = (
         Stop(".wb-rule", "Choose a rule", "Both pictures use this rule, on the same starts and the same noise."),
-        Stop(".wb-presets", "Stories", "Each sets both budgets: what a small push, a good one and one too many do."),
-        Stop(".wb-strength-a", "Two budgets", "Policy A has this strength, policy B the one below it."),
+        Stop(".wb-presets", "Stories", "Each sets both strengths: what a small push, a good one and one too many do."),
+        Stop(".wb-strength-a", "Two strengths", "Policy A has this strength, policy B the one below it."),
         Stop(
             ".wb-paths",
             "Every episode",

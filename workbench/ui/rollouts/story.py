@@ -1,4 +1,4 @@
-"""Presets of the page of rollouts: each is a pair of budgets, set by how far from the data they lead."""
+"""Presets of the page of rollouts: each is a pair of strengths, set by how far from the data they lead."""
 
 from __future__ import annotations
 
