@@ -197,7 +197,10 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "time in thousandths": (
         {"reference": lambda s, a, t: FLOW(s, a, t / 1000)}, "reference", "with 1000 t it does", "1000 * t",
     ),
-    "no time": ({"reference": lambda s, a, t: 0.2 - a}, "reference", "next to no difference", "1000 * t"),
+    "no time": (
+        {"reference": lambda s, a, t: (0.2 - a) * (1.0 + t[:, None] / 500.0)},
+        "reference", "next to no difference", "1000 * t",
+    ),
     "no flow": (
         {"reference": lambda s, a, t: 3.0 * torch.cos(9.0 * a + 3.0 * t[:, None]) * (t[:, None] > 0.2) - a},
         "reference", "reproduce its own endpoints", "schedule",
