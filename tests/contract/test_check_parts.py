@@ -198,7 +198,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"reference": lambda s, a, t: FLOW(s, a, t / 1000)}, "reference", "with 1000 t it does", "1000 * t",
     ),
     "no time": (
-        {"reference": lambda s, a, t: (0.2 - a) * (1.0 + t[:, None] / 500.0)},
+        {"reference": lambda s, a, t: 0.2 - a + 2.0 * torch.sin(t[:, None] / 100.0) * torch.cos(5.0 * a)},
         "reference", "next to no difference", "1000 * t",
     ),
     "no flow": (
