@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from workbench.engine.glossary import TERMS, numbers_of
+from workbench.engine.glossary import BEHAVIOUR, TERMS, numbers_of
 
 WIDTH = max(len(term.head) for term in TERMS)
 
@@ -21,7 +21,7 @@ def in_words(measured: dict[str, Any]) -> Iterator[str]:
             continue
         if term.where != where:
             where = term.where
-            yield f"-- {where}{_source(measured) if where.startswith('at 64') else ''}" if where else "--"
+yield f"-- {where}{_source(measured) if where == BEHAVIOUR else ''}" if where else "--"
         yield f"{term.head:{WIDTH}}  {number(found[term.key])}"
     for name, value in ((measured.get("coverage") or {}).get("shares") or {}).items():
         yield f"{'  ' + name:{WIDTH}}  {value:.3f}"
