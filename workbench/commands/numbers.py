@@ -21,7 +21,7 @@ def in_words(measured: dict[str, Any]) -> Iterator[str]:
             continue
         if term.where != where:
             where = term.where
-yield f"-- {where}{_source(measured) if where == BEHAVIOUR else ''}" if where else "--"
+            yield f"-- {where}{_source(measured) if where == BEHAVIOUR else ''}" if where else "--"
         yield f"{term.head:{WIDTH}}  {number(found[term.key])}"
     for name, value in ((measured.get("coverage") or {}).get("shares") or {}).items():
         yield f"{'  ' + name:{WIDTH}}  {value:.3f}"
