@@ -2,7 +2,8 @@
 
 Looking through everything that thirty open pages hold takes half a second, in which nobody's page answers; Python does it
 as pages open, and Panel again after each one closes. Here what a page holds is set aside once it is open (`gc.freeze`), so
-that those passes see little, and the long one is made in a quiet moment after somebody left.
+that those passes see little, and the long one is made in a quiet moment after somebody left; what it frees goes back to the
+system.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tornado.ioloop import PeriodicCallback
+
+from workbench.engine.allocator import give_back
 
 TICK = 1.0  # seconds between two looks
 SETTLED = 2.0  # seconds until an open page has all its objects
@@ -61,6 +64,7 @@ class Garbage:
         if now - self._left > (PATIENCE if share > BUSY else TICK):
             gc.unfreeze()
             gc.collect()
+            give_back()
             gc.freeze()
             self._opened = self._left = float("nan")
         elif now - self._opened > SETTLED:
