@@ -328,6 +328,18 @@ TERMS: tuple[Term, ...] = (
         "what happens inside a mode",
         "ui.measured.measure", HERE,
     ),
+    Term(
+        "state.trusted", "Trusted queries", "", "share",
+        "share of the places where the rule asked the critic at which its members agree and data are near, as on the data itself",
+        "that members can agree and be wrong",
+        "ui.landscape.scene.trust", HERE,
+    ),
+    Term(
+        "state.usual_spread", "Usual spread", "", "task units",
+        "what 95% of the data's own actions stay below: standard deviation of the critic's members",
+        "nothing of the steered policy",
+        "ui.landscape.scene.trust", HERE,
+    ),
 )  # fmt: skip
 
 TERM: dict[str, Term] = {term.key: term for term in TERMS}

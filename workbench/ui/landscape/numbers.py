@@ -20,8 +20,8 @@ def rows_of(found: Terrain) -> list[tuple[str, str, str]]:
         ("Promised, behaviour", figure(home.promised), f"of the behaviour's actions: {promised.hint}"),
         ("Promised, steered", figure(steered.promised), f"of the chosen actions: {promised.hint}"),
         *((TERM[key].label, figure(value or 0.0), TERM[key].hint) for key, value in moved),
-        ("Trusted queries", share, "share of the queries where members agree and data are near, as on the data itself"),
-        ("Usual spread", figure(trust.usual_spread), "95% quantile of the members' standard deviation on the data"),
+        (TERM["state.trusted"].label, share, TERM["state.trusted"].hint),
+        (TERM["state.usual_spread"].label, figure(trust.usual_spread), TERM["state.usual_spread"].hint),
     ]
     if steered.earned is not None:
         rows.insert(2, (TERM["state.earned"].label, figure(steered.earned), TERM["state.earned"].hint))
