@@ -20,6 +20,7 @@ from workbench.ui.landscape.scene import View, terrain
 from workbench.ui.rollouts.page import _rows
 from workbench.ui.rollouts.scene import play
 from workbench.ui.scene import Policy, Question
+from workbench.ui.training.draw import value_figure
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = {name for term in TERMS for name in (term.label, term.short, term.head)}
@@ -81,3 +82,8 @@ def test_columns_of_the_runs_page() -> None:
     heads = re.findall(r'head: "([^"]+)"', script)
     assert len(heads) > 8
     assert odd(heads) == []
+
+
+def test_lines_of_the_training_page() -> None:
+    legend = value_figure().figure.legend[0]
+    assert odd([item.label.value for item in legend.items]) == []

@@ -340,6 +340,17 @@ TERMS: tuple[Term, ...] = (
         "nothing of the steered policy",
         "ui.landscape.scene.trust", HERE,
     ),
+    # Numbers of a training's course.
+    Term(
+        "training.q", "Q", "Q", "task units", "mean value that a snapshot's critic gives to a policy's actions",
+        "whose value it is: the critic learned that of its own policy",
+        "ui.training.scene.moment", BEHAVIOUR,
+    ),
+    Term(
+        "training.v", "V", "V", "task units", "mean value of the states by a snapshot's state value",
+        "the same",
+        "ui.training.scene.moment", BEHAVIOUR,
+    ),
 )  # fmt: skip
 
 TERM: dict[str, Term] = {term.key: term for term in TERMS}
