@@ -84,7 +84,7 @@ def test_held_changes_go_out_once_at_the_end_and_are_not_taken_for_the_browsers(
 
 def test_no_page_holds_by_panels_hold(root: Path) -> None:
     """It loses messages when two batches wait for one connection: `Page.held`."""
-    pages = list((root / "workbench" / "ui").glob("*/*.py"))
+    pages = list((root / "workbench" / "ui" / "pages").rglob("*.py"))
     assert any("self.held()" in page.read_text(encoding="utf-8") for page in pages)
     assert [page.name for page in pages if "with pn.io.hold" in page.read_text(encoding="utf-8")] == []
 

@@ -110,7 +110,8 @@ class AdjointFlow(Loss):
     vector-Jacobian products of v_μ, one critic gradient, and a forward and backward pass of v on T times the batch. Departures
     from the published code: exact transitions instead of Euler-Maruyama with x/(t + h), and a backward step with the Jacobian of
     both ends instead of Euler's. For a Gaussian μ of standard deviation 0.1, a linear Q and T = 10 the published discretisation
-    overshoots the optimum's mean by 98%, this one falls short by 16%; both are right for T → ∞ (tests/engine/training/test_adjoint.py).
+    overshoots the optimum's mean by 98%, this one falls short by 16%; both are right for T → ∞
+    (tests/engine/training/test_adjoint.py).
     The online critic's gradient is followed, of the ensemble's mean by default, as published.
     """
 
