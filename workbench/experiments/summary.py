@@ -253,7 +253,7 @@ def _at(report: Any, key: str) -> Any:
 
 def _flat(job: dict[str, Any]) -> dict[str, Any]:
     training = {f"fit.{name}": value for name, value in job["training"].items() if name != "parts"}
-    return job["settings"] | training
+    return {**job["settings"], **training}
 
 
 def _is_number(value: Any) -> bool:

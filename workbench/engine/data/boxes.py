@@ -94,7 +94,7 @@ class ActionBox:
     def from_unit(self, actions: np.ndarray) -> np.ndarray:
         """``actions`` (..., D), clipped to [-1, 1], in the environment's units."""
         clipped = np.clip(actions, -1.0, 1.0)
-        return clipped if self._is_unit() else self.low + 0.5 * (clipped + 1.0) * (self.high - self.low)
+        return clipped if self._is_unit() else np.asarray(self.low + 0.5 * (clipped + 1.0) * (self.high - self.low))
 
     def _is_unit(self) -> bool:
         return bool((self.low == -1.0).all() and (self.high == 1.0).all())

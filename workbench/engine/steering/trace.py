@@ -61,7 +61,8 @@ class Trace:
     @property
     def transport(self) -> Tensor:
         """Length of the way that the critic's pushes take each particle, (B, N), action units."""
-        return self.pushes.norm(dim=-1).sum(0)
+        lengths: Tensor = self.pushes.norm(dim=-1)
+        return lengths.sum(0)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return NumPy arrays by name, ready for ``numpy.savez``."""

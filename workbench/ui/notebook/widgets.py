@@ -20,6 +20,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.floor import HasFloor, floor_of
+from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
 from workbench.plots.markup import html, joined
 from workbench.plots.still import Figure, png, stages
@@ -93,7 +94,7 @@ class Bench(pn.viewable.Viewer):
 
     def __init__(
         self,
-        task: Any,
+        task: Task | str,
         rule: str | list[str] = "qgf",
         names: list[str] | None = None,
         *,
@@ -367,7 +368,7 @@ class Live(pn.viewable.Viewer):
         return super()._repr_mimebundle_(include, exclude)
 
 
-class Watch(widgets.Image):
+class Watch(widgets.Image):  # type: ignore[misc] # ipywidgets has no types
     """A picture that changes while a later cell runs: display it, then call ``show`` from the loop."""
 
     def __init__(self, width: int = 640) -> None:
