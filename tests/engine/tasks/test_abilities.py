@@ -48,8 +48,6 @@ def documented() -> dict[str, dict[str, bool]]:
 @pytest.mark.parametrize("column", SEEN)
 def test_the_table_of_abilities_is_true(column):
     name = SEEN[column]
-        name if name in TASKS else re.sub(r"(?<=pointmaze|cube)-.*|(?<=gym/|d4rl/).*", "-…", name).replace("/-", "/")
-    )
     found = {ability.__name__: ability.__name__ in abilities_of(opened(name)) for ability in ABILITIES}
     print(f"{name}: {', '.join(ability for ability, has in found.items() if has)}")
     assert documented()[column] == found

@@ -58,4 +58,29 @@ def find_rule(name: str) -> type[Rule]:
     return RULES[name]
 
 
-__all__ = ["RULES", "find_rule", "make_rule", "rules_without_parts"]
+__all__ = [
+    "BC",
+    "BPTT",
+    "CFGRL",
+    "EDP",
+    "FQL",
+    "IDQL",
+    "IQL",
+    "QAM",
+    "QGF",
+    "RULES",
+    "VGF",
+    "BestOfN",
+    "GradStep",
+    "Noisy",
+    "QGFChain",
+    "QGFJacobian",
+    "QPilotsM",
+    "ReBRAC",
+    "RobustQ",
+    "VGFAmortised",
+    "VGFZero",
+    "find_rule",
+    "make_rule",
+    "rules_without_parts",
+]
