@@ -266,7 +266,8 @@ def climb(trace: Trace, parts: Parts, state: Tensor) -> np.ndarray:
         return out
     ticks = np.unique(np.linspace(0, len(out) - 1, min(len(out), SERIES_TICKS)).round().astype(int))
     points = trace.positions.flatten(1, 2)[ticks, :SERIES_PARTICLES]
-    q = critic_values(parts, state, points.flatten(0, 1), trace.settings["critic"], trace.settings["pick_aggregate"])
+    which = str(trace.settings["critic"])
+    q = critic_values(parts, state, points.flatten(0, 1), which, trace.settings["pick_aggregate"])
     out[ticks] = q.view(len(ticks), -1).mean(1).numpy()
     return out
 

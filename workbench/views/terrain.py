@@ -185,7 +185,7 @@ def terrain(view: View, parts: Parts, task: Task) -> Terrain:
     found = answer(view.question, parts, task)
     behaviour, steered = (trace.actions.numpy() for trace in found.traces)
     basis = basis_of(behaviour, view.plane)
-    state, which = torch.tensor(view.question.state, dtype=torch.float32), found.traces[1].settings["critic"]
+    state, which = torch.tensor(view.question.state, dtype=torch.float32), str(found.traces[1].settings["critic"])
     axis = np.linspace(-EXTENT, EXTENT, GRID)
     if len(basis.directions) == 1:
         places = np.linspace(-EXTENT, EXTENT, LINE)[None, :, None]

@@ -31,7 +31,7 @@ from workbench.engine.metrics.visited import (
     scale_of,
 )
 from workbench.engine.models.parts import KnowsData, Parts
-from workbench.engine.steering.protocol import Rule
+from workbench.engine.steering.protocol import Rule, SettingValue
 from workbench.engine.steering.rules.bc import BC
 from workbench.engine.tasks.modes import KnowsModes
 from workbench.engine.tasks.protocol import Task
@@ -93,7 +93,7 @@ class Evaluation:
 
     task: str
     rule: str
-    settings: dict[str, Any]
+    settings: dict[str, SettingValue]
     episodes: int
     seed: int
     returns: Interval

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from workbench.engine.steering.protocol import SettingValue
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Trace:
     picked: Tensor
     observations: Tensor
     rule: str
-    settings: dict[str, Any]
+    settings: dict[str, SettingValue]
     seed: int | None = None
 
     @property

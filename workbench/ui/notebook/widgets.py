@@ -188,7 +188,7 @@ class Bench(pn.viewable.Viewer):
             self.stages.notice = {"kind": "error", "text": str(error), "progress": None}
             return
         settings = self.answer.traces[1].settings
-        ground = (self._state, settings["critic"], settings["pick_aggregate"])
+        ground = (self._state, str(settings["critic"]), settings["pick_aggregate"])
         with pn.io.hold():
             self.stages.notice = {}
             if ground != self._ground:

@@ -1,10 +1,8 @@
 """The registry of steering rules: one file per rule, one line here."""
 
-from typing import Any
-
 from pydantic import ValidationError
 
-from workbench.engine.steering.protocol import Rule, explain, nearest
+from workbench.engine.steering.protocol import Rule, SettingValue, explain, nearest
 from workbench.engine.steering.rules.bc import BC
 from workbench.engine.steering.rules.best_of_n import BestOfN
 from workbench.engine.steering.rules.bptt import BPTT
@@ -42,11 +40,11 @@ def rules_without_parts() -> dict[str, type[Rule]]:
     return {name: rule for name, rule in RULES.items() if set(rule.needs) <= {"reference", "critic"}}
 
 
-def make_rule(name: str, **settings: Any) -> Rule:
+def make_rule(name: str, **settings: SettingValue) -> Rule:
     """Build a rule by name; ValueError names the nearest rule or setting, and the bounds, when something is wrong."""
     rule = find_rule(name)
     try:
-        return rule(**settings)
+        return rule.model_validate(settings)
     except ValidationError as error:
         raise ValueError(explain(error, rule)) from None
 
