@@ -169,7 +169,7 @@ class Store(StoreFiles):
         """Note that an attempt begins here and now."""
         self.note(key, "begun", by=provenance())
 
-    def note(self, key: str, event: str, **facts: Any) -> None:
+    def note(self, key: str, event: str, **facts: object) -> None:
         """Add a line to what happened to a job."""
         self.place.append(
             f"{RUNS}/{key}/{METRICS}", json.dumps({"time": now(), "event": event} | facts, allow_nan=False)

@@ -130,7 +130,7 @@ def mmd_over_budget(trace: Trace, sigma: Tensor | None = None) -> tuple[Tensor, 
 
 @torch.no_grad()
 def mmd_against_theory(trace: Trace, parts: Parts) -> MmdCurve:
-    """Measure MMD² over the budget of a `vgf` run and set VGF's bound beside it.
+    """Measure MMD² step by step over a run of `vgf`, and set VGF's bound beside it.
 
     Parameters
     ----------
@@ -138,6 +138,11 @@ def mmd_against_theory(trace: Trace, parts: Parts) -> MmdCurve:
         Of ``vgf``.
     parts : Parts
         Those that it was made with: the bound needs the size of their critic's gradient.
+
+    Returns
+    -------
+    MmdCurve
+        Measured values and bounds after 0, 1, … L transport steps, each (L + 1, B).
 
     Raises
     ------

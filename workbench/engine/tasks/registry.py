@@ -27,6 +27,7 @@ class Family(Protocol):
 
 
 TASKS: dict[str, type[Task]] = {task.info.name: task for task in (Bandit1D, Bandit2D, ThreeExits)}
+"""The built-in tasks by their names; tasks of optional packages are found by `make_task`."""
 FAMILIES = {  # prefix before "/": module, and the `Family` in it
     "ogbench": ("workbench.engine.tasks.ogbench_family", "OGBench"),
     "minari": ("workbench.engine.tasks.gym", "MinariTask"),
@@ -44,7 +45,16 @@ FAMILY_SUMMARIES = {  # title, what it is, the optional extra
 
 
 def make_task(name: str) -> Task:
-    """Build a task by name: one of `TASKS`, or one of the `FAMILIES`, such as ``ogbench/<id>``.
+    """Build a task by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of `TASKS`, or a name of one of the `FAMILIES`, such as ``ogbench/<id>``.
+
+    Returns
+    -------
+    Task
 
     Raises
     ------

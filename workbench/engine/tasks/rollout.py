@@ -102,6 +102,11 @@ def rollout(
     most_steps : int, optional
         Cut episodes off after so many steps, before the task's own limit.
 
+    Returns
+    -------
+    Episodes
+        Returns (E,), successes (E,) and what else was seen of each.
+
     Raises
     ------
     ValueError

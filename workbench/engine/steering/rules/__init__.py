@@ -33,6 +33,7 @@ TEST_TIME: tuple[type[Rule], ...] = (
 # fmt: on
 TRAIN_TIME: tuple[type[Rule], ...] = (FQL, EDP, ReBRAC, IQL, IDQL, QAM)
 RULES: dict[str, type[Rule]] = {rule.name: rule for rule in TEST_TIME + TRAIN_TIME}
+"""Every steering rule by its name: first those that steer at test time, then those that are steered in training."""
 
 
 def rules_without_parts() -> dict[str, type[Rule]]:
@@ -41,7 +42,24 @@ def rules_without_parts() -> dict[str, type[Rule]]:
 
 
 def make_rule(name: str, **settings: SettingValue) -> Rule:
-    """Build a rule by name; ValueError names the nearest rule or setting, and the bounds, when something is wrong."""
+    """Build a rule by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of `RULES`, such as "qgf".
+    **settings : bool, int, float or str
+        The rule's own fields, such as ``weight=3.0``; the others keep their defaults.
+
+    Returns
+    -------
+    Rule
+
+    Raises
+    ------
+    ValueError
+        No rule or setting of this name, or a value out of its bounds; the message says the nearest name, or the bounds.
+    """
     rule = find_rule(name)
     try:
         return rule.model_validate(settings)
