@@ -10,9 +10,10 @@ OPERATING_SYSTEM = "what this operating system offers"
 NOTES = "Python puts __notes__ on an exception only when a note is added"
 ANY_OBJECT = "a participant's answer can be any object"
 OTHERS = "an object of another library, which states no type for this"
-DOCUMENT = "a JSON document that a participant may have changed"
+DOCUMENT = "a JSON document that someone else wrote or changed"
 FAST = "asked at every step, also while torch compiles it: a runtime protocol costs 20 µs, and cannot be traced"
 ALLOWED = {
+    "commands/data.py": (1, "a function that the user names on the command line may not be there"),
     "console.py": (1, NOTES),
     "course/answers.py": (1, ANY_OBJECT),
     "course/beside.py": (5, ANY_OBJECT),
@@ -26,6 +27,7 @@ ALLOWED = {
     "engine/data/minari_data.py": (1, OTHERS),
     "engine/data/recorded_env.py": (1, OTHERS),
     "engine/data/regular.py": (3, OPERATING_SYSTEM),
+    "engine/data/formats/zarr_store.py": (1, DOCUMENT),
     "engine/models/parts.py": (3, FAST),
     "engine/tasks/gym.py": (1, OTHERS),
     "engine/tasks/ogbench_batch.py": (1, OTHERS),
