@@ -334,7 +334,7 @@ def trash_name(key: str) -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}-{key}"
 
 
-def to_json(value: Any) -> bytes:
+def to_json(value: object) -> bytes:
     """A record as it is written."""
     return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
 

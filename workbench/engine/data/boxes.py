@@ -14,7 +14,7 @@ NO_BOUND = 1e6  # bounds so far out are written where there are none, and would 
 LARGEST = tuple(float(np.finfo(kind).max) for kind in (np.float16, np.float32, np.float64))
 
 
-def flat(observation: Any, steps: int | None = None) -> np.ndarray:
+def flat(observation: object, steps: int | None = None) -> np.ndarray:
     """One row (S,) float32 of an observation, or ``steps`` rows (steps, S) of as many.
 
     The entries of a dict follow one another in the order of their sorted names, those of a tuple in its own order, at every

@@ -52,7 +52,7 @@ def ready() -> None:
     torch.set_num_threads(1)  # small networks: a second thread costs more than it brings
 
 
-def panel_control(field: Field, value: Any) -> Any:
+def panel_control(field: Field, value: object) -> Any:
     """The Panel control of one field; its ``value`` is the field's value."""
     if field.kind == "flag":
         return pn.widgets.Checkbox(label=field.title, value=value, stylesheets=[STYLE], margin=(22, 0, 0, 0))
@@ -281,7 +281,7 @@ def rule_panel(
     return {name: panel_control(fields[name], settings.get(name, fields[name].default)) for name in names}
 
 
-def put(control: Any, value: Any) -> None:
+def put(control: Any, value: object) -> None:
     """Set a control of `rule_panel`, as a hand would."""
     if isinstance(control, StopSlider):
         control.put(value)
