@@ -35,7 +35,7 @@ def check_inputs(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -
         )
     if 0 in start.shape:
         raise ValueError(
-            f"nothing to steer: noise.start is (B, N, D) = {tuple(start.shape)}; it takes one state, one particle and one "
+            f"nothing to steer: noise.start is (B, N, D) = {tuple(start.shape)}; it needs one state, one particle and one "
             "action dimension at least"
         )
     if noise.choice.shape != start.shape[:2]:
