@@ -123,8 +123,10 @@ def room_page(name: str) -> str:
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         if path.stem.startswith("_") or not doc_of(path) or not public(path):
             continue
-        text.append(f"## {module.removeprefix(f'workbench.{name}.')}\n\n::: {module}\n    options:\n      heading_level: 2\n"
-                    "      show_root_heading: false\n      show_root_toc_entry: false\n")
+        text.append(
+            f"## {module.removeprefix(f'workbench.{name}.')}\n\n::: {module}\n    options:\n      heading_level: 2\n"
+            "      show_root_heading: false\n      show_root_toc_entry: false\n"
+        )
     return "\n\n".join(part for part in text if part) + "\n"
 
 

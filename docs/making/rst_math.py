@@ -12,7 +12,9 @@ DIRECTIVE = re.compile(r"^( *)\.\. math:: *(\S.*(?:\n\1 +\S.*)*)", re.M)
 
 def fenced(text: str) -> str:
     """The text with each ``.. math:: LATEX`` as a fenced ``math`` block."""
-    return DIRECTIVE.sub(lambda found: f"{found[1]}```math\n{found[1]}{' '.join(found[2].split())}\n{found[1]}```", text)
+    return DIRECTIVE.sub(
+        lambda found: f"{found[1]}```math\n{found[1]}{' '.join(found[2].split())}\n{found[1]}```", text
+    )
 
 
 class RstMath(griffe.Extension):
