@@ -90,7 +90,7 @@ def test_a_loss(copy: Path) -> None:
     for words in commands("loss"):
         run(copy, "-m", "workbench.cli", *words)
     program = (
-        "import torch, workbench as wb; parts = wb.load_run('runs/careful').parts; "
+        "import torch, workbench as wb; parts = wb.load_run('runs/careful').parts(); "
         "f = parts.part('careful_gradient'); print(f(torch.zeros(3, 1), torch.zeros(3, 1)).shape[0])"
     )
     assert run(copy, "-c", program).split() == ["3"]
@@ -108,7 +108,7 @@ def test_a_task(copy: Path) -> None:
 def test_a_page(copy: Path) -> None:
     follow("page", copy, "PAGES")
     program = (
-        "from workbench.ui.pages import page_class; page = page_class('counter')({'count': '4'}); "
+        "from workbench.ui.shell.registry import page_class; page = page_class('counter')({'count': '4'}); "
         "page.count.value = 7; page.changed(); page.restore({'count': '5'}); "
         "assert set(page.panels()) == {'controls', 'main', 'note'}; print(page.state(), page.words.object, page.code())"
     )
