@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ from mkdocs.structure.pages import Page
 from pymdownx.slugs import slugify
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT)]  # the workbench of this clone, and docs.making
 # Pages that stand outside docs/, by their name on the site.
 OUTSIDE = {
     "changelog.md": "CHANGELOG.md",
     "contributing.md": "CONTRIBUTING.md",
     "course.md": "notebooks/README.md",
+    "conduct.md": "CODE_OF_CONDUCT.md",
 }
+PUBLIC = re.compile(r"^::: wb\.(\w+)$", re.M)  # a public name in docs/reference
 # A fenced block, a link, or code: whichever begins first. Links inside of code stay as they are.
 PIECE = re.compile(r"```.*?```|(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)|`[^`\n]*`", re.S)
 
@@ -74,6 +78,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Point links to files outside ``docs/`` at their page on the site; where there is none, keep the words alone."""
     source = page.file.src_uri
+    markdown = PUBLIC.sub(shown, markdown)
     here = (ROOT / OUTSIDE.get(source, f"docs/{source}")).parent
 
     def pointed(found: re.Match[str]) -> str:
@@ -96,6 +101,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return words
 
     return PIECE.sub(pointed, markdown)
+
+
+def shown(found: re.Match[str]) -> str:
+    """What mkdocstrings reads for ``::: wb.NAME``."""
+    from docs.making.homes import home_of  # imports torch, which only the reference needs
+
+    return f"::: {home_of(found[1])}\n    options: {{heading_level: 3, show_if_no_docstring: true}}"
 
 
 def up(source: str) -> str:

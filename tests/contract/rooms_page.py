@@ -102,11 +102,15 @@ def picture() -> str:
     ]
     for name, other in arrows(graph):
         (x, y), (to, end) = where[name], where[other]
-        start, stop = y + HEIGHT / 2, end - HEIGHT / 2
-        bend = (stop - start) / 2
+        stop = end - HEIGHT / 2
+        if end - y > FLOOR and x != to:  # past other floors: out of the box's side, around what stands below it
+            side = x + BOX / 2 * (1 if to > x else -1)
+            bent = f"M{side:g} {y:g}C{(side + to) / 2:g} {y:g} {to:g} {(y + stop) / 2:g}"
+        else:
+            start = y + HEIGHT / 2
+            bent = f"M{x:g} {start:g}C{x:g} {(start + stop) / 2:g} {to:g} {(start + stop) / 2:g}"
         lines.append(
-            f'<path d="M{x:g} {start:g}C{x:g} {start + bend:g} {to:g} {stop - bend:g} {to:g} {stop:g}" fill="none" '
-            'stroke="#a3aab6" stroke-width="1.2" marker-end="url(#tip)"/>'
+            f'<path d="{bent} {to:g} {stop:g}" fill="none" stroke="#a3aab6" stroke-width="1.2" marker-end="url(#tip)"/>'
         )
     for name, (x, y) in sorted(where.items()):
         group = short(name).partition(".")[0] if name.startswith("workbench.") else "outside"
@@ -144,7 +148,7 @@ def table() -> str:
 def block() -> str:
     """What stands between the marks of the page."""
     alt = "The rooms, from the notebooks at the top to models and data at the bottom; every arrow points down"
-    return f"{BEGIN}\n\n![{alt}]({PICTURE}){{ .wide }}\n\n{table()}\n\n{END}"
+    return f"{BEGIN}\n\n![{alt}]({PICTURE})\n\n{table()}\n\n{END}"
 
 
 def refreshed(text: str) -> str:
