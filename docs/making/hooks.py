@@ -26,6 +26,7 @@ OUTSIDE = {
     "course.md": "notebooks/README.md",
     "conduct.md": "CODE_OF_CONDUCT.md",
 }
+TWIN = {ROOT / "README.md": "index.md", ROOT / "SECURITY.md": "security.md"}  # files that say the same as a page
 PUBLIC = re.compile(r"^::: wb\.(\w+)$", re.M)  # a public name in docs/reference
 # A fenced block, a link, or code: whichever begins first. Links inside of code stay as they are.
 PIECE = re.compile(r"```.*?```|(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)|`[^`\n]*`", re.S)
@@ -92,8 +93,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         for name, outside in OUTSIDE.items():
             if meant == ROOT / outside:
                 return f"{mark}[{words}]({up(source)}{name}{hash_}{anchor})"
-        if meant == ROOT / "README.md":
-            return f"{mark}[{words}]({up(source)}index.md)"
+        if meant in TWIN:
+            return f"{mark}[{words}]({up(source)}{TWIN[meant]})"
         if meant.is_relative_to(ROOT / "docs"):
             if meant.is_dir():
                 meant /= "README.md"

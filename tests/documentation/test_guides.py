@@ -1,5 +1,6 @@
 """The guides "add a rule, a loss, a task, a page", followed in a copy of the package as a reader would follow them."""
 
+import json
 import os
 import re
 import shlex
@@ -61,6 +62,21 @@ def run(copy: Path, *words: str) -> str:
     return done.stdout
 
 
+def typed(copy: Path, guide: str) -> list[str]:
+    """What each of the guide's commands prints, one after the other in one process."""
+    program = (
+        "import contextlib, json, sys; from workbench.cli import main\n"
+        "for words in json.loads(sys.argv[1]):\n"
+        "    sys.argv[:] = ['workbench', *words]\n"
+        "    with contextlib.suppress(SystemExit):\n"
+        "        main()\n"
+        "    print('\\f')"
+    )
+    said = run(copy, "-c", program, json.dumps(commands(guide))).split("\f\n")
+    assert len(said) == len(commands(guide)) + 1
+    return said[:-1]
+
+
 def commands(guide: str) -> list[list[str]]:
     """The guide's own commands, without the server."""
     blocks = re.findall(r"```sh\n(.*?)```", (GUIDES / f"{guide}.md").read_text(encoding="utf-8"), re.S)
@@ -71,7 +87,7 @@ def commands(guide: str) -> list[list[str]]:
 
 def test_a_rule(copy: Path) -> None:
     follow("rule", copy, "TEST_TIME")
-    said = [run(copy, "-m", "workbench.cli", *words) for words in commands("rule")]
+    said = typed(copy, "rule")
     assert "Early QGF" in said[0] or "early" in said[0]
     assert re.search(r"^rule +early$", said[-1], re.M)
     program = (
@@ -87,8 +103,7 @@ def test_a_rule(copy: Path) -> None:
 
 def test_a_loss(copy: Path) -> None:
     follow("loss", copy, "EXTRA")
-    for words in commands("loss"):
-        run(copy, "-m", "workbench.cli", *words)
+    typed(copy, "loss")
     program = (
         "import torch, workbench as wb; parts = wb.load_run('runs/careful').parts(); "
         "f = parts.part('careful_gradient'); print(f(torch.zeros(3, 1), torch.zeros(3, 1)).shape[0])"
@@ -98,7 +113,7 @@ def test_a_loss(copy: Path) -> None:
 
 def test_a_task(copy: Path) -> None:
     follow("task", copy, "TASKS")
-    said = [run(copy, "-m", "workbench.cli", *words) for words in commands("task")]
+    said = typed(copy, "task")
     assert "crossing" in said[0]
     behaviour, steered = (float(re.search(r"^Return.*?(-?\d[\d.]*)", text, re.M)[1]) for text in said[-2:])
     assert 0.6 < behaviour < 0.9  # either side alike: half of 1 and of 0.5
