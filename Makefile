@@ -59,7 +59,7 @@ screenshots: $(VENV)/.installed-test ## Every page on a desktop, on a phone and 
 	$(BIN)/python -m benchmarks.screenshots $(ARGS)
 
 docs: $(VENV)/.installed-test ## The docs site, into build/docs: open build/docs/index.html
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
 
 architecture: $(VENV)/.installed-test ## Refresh the picture and the table of rooms in docs/architecture from the import law
 	PYTHONPATH=tests:. $(BIN)/python -m contract.rooms_page docs/architecture

@@ -27,6 +27,8 @@ OUTSIDE = {
     "conduct.md": "CODE_OF_CONDUCT.md",
 }
 TWIN = {ROOT / "README.md": "index.md", ROOT / "SECURITY.md": "security.md"}  # files that say the same as a page
+SPLIT = ("engine", "ui")  # whose rooms have a page each
+NO_ROOM = ("commands",)  # the command line; `workbench --help` is its reference
 PUBLIC = re.compile(r"^::: wb\.(\w+)$", re.M)  # a public name in docs/reference
 # A fenced block, a link, or code: whichever begins first. Links inside of code stay as they are.
 PIECE = re.compile(r"```.*?```|(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)|`[^`\n]*`", re.S)
@@ -108,7 +110,7 @@ def shown(found: re.Match[str]) -> str:
     """What mkdocstrings reads for ``::: wb.NAME``."""
     from docs.making.homes import home_of  # imports torch, which only the reference needs
 
-    return f"::: {home_of(found[1])}\n    options: {{heading_level: 3, show_if_no_docstring: true}}"
+    return f"::: {home_of(found[1])}\n    options: {{heading_level: 3, show_if_no_docstring: true, skip_local_inventory: true}}"
 
 
 def up(source: str) -> str:
@@ -120,11 +122,11 @@ def up(source: str) -> str:
 
 
 def rooms() -> dict[str, Path]:
-    """Name and folder of each room: the packages of the engine and of the workbench."""
+    """Name and folder of each room."""
     package = ROOT / "workbench"
-    folders = [path for path in sorted(package.iterdir()) if (path / "__init__.py").is_file()]
-    inner = [path for path in sorted((package / "engine").iterdir()) if (path / "__init__.py").is_file()]
-    both = [path for path in (*inner, *folders) if path.name not in ("engine", "commands")]
+    above = [package, *(package / name for name in SPLIT)]
+    folders = [path for place in above for path in sorted(place.iterdir()) if (path / "__init__.py").is_file()]
+    both = sorted(path for path in folders if path not in above and path.name not in NO_ROOM)
     return {".".join(path.relative_to(package).parts): path for path in both}
 
 

@@ -11,8 +11,8 @@ import pytest
 from chromium import find_chromium
 from playwright.sync_api import sync_playwright
 
+from docs.making.docstrings import fenced, linked
 from docs.making.hooks import equation
-from docs.making.rst_math import fenced
 from workbench.engine.steering.rules import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,10 +45,11 @@ class Loads(HTMLParser):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built by the command of ``make docs``; a warning of it is an error."""
     out = tmp_path_factory.mktemp("site")
-    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(out)]
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(out)]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    assert "WARNING" not in done.stderr
     return out
 
 
@@ -101,6 +102,20 @@ def test_a_browser_asks_for_nothing_else_and_finds_no_error(site: Path) -> None:
             assert page.locator("h1").first.inner_text()
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0, f"{name} is {wide} pixels wider than a phone"
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.keyboard.press("/")  # search, without a server
+        page.keyboard.type("occupancy")
+        page.locator(".md-search-result__link", has_text="Occupancy shift").first.wait_for()
         browser.close()
     assert errors == []
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_a_citation_of_the_mathematics_becomes_a_link(site: Path) -> None:
+    assert (
+        linked("see methods.md, section 2, too") == "see [methods.md, section 2][2-behaviour-flow-flow-matching], too"
+    )
+    nowhere = f"methods.md, section {99}"
+    assert linked(nowhere) == nowhere
+    rules = (site / "reference" / "rooms" / "engine.steering.html").read_text(encoding="utf-8")
+    assert re.search(r'href="[^"]*methods\.html#5-qgf-[\w-]+"', rules)
