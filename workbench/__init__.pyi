@@ -1,3 +1,4 @@
+from workbench import adapt as adapt
 from workbench import course as course
 from workbench.engine.data.transitions import Transitions as Transitions
 from workbench.engine.metrics.evaluate import Evaluation as Evaluation
