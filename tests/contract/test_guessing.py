@@ -28,7 +28,6 @@ ALLOWED = {
     "engine/data/recorded_env.py": (1, OTHERS),
     "engine/data/regular.py": (3, OPERATING_SYSTEM),
     "engine/data/formats/zarr_store.py": (1, DOCUMENT),
-    "engine/models/adapters.py": (3, OTHERS),
     "engine/models/parts.py": (3, FAST),
     "engine/tasks/gym.py": (1, OTHERS),
     "engine/tasks/ogbench_batch.py": (1, OTHERS),
