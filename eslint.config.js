@@ -37,6 +37,7 @@ export default [
       ],
     },
   },
+  {files: ["tests/js/*.js", "eslint.config.js"], languageOptions: {globals: globals["shared-node-browser"]}},
   {
     files: ["workbench/**/*.js", "benchmarks/**/*.js"],
     languageOptions: {globals: {...globals.browser, Bokeh: "readonly"}},
