@@ -16,7 +16,7 @@ const LINKED = [
 ].map(([selector, message]) => ({selector, message}))
 
 export default [
-  {ignores: ["node_modules/", ".venv/", "runs/", "data/", "build/", "dist/"]},
+  {ignores: ["node_modules/", ".venv/", "docs/vendor/", "runs/", "data/", "build/", "dist/"]},
   js.configs.recommended,
   {
     rules: {
