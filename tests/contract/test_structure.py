@@ -18,6 +18,7 @@ ENGINE = "workbench.engine"
 # Each place and what it may import of the workbench; the longest matching place counts. `X` covers X and all below it.
 LAW: dict[str, tuple[str, ...]] = {
     "workbench.engine.models": ("workbench.engine.models",),
+    "workbench.engine.models.published": ("workbench.engine.models", "workbench.engine.data"),  # reads files
     "workbench.engine.data": ("workbench.engine.data",),
     "workbench.engine.steering": ("workbench.engine.models", "workbench.engine.steering"),
     "workbench.engine.training": (
@@ -89,6 +90,7 @@ OWNERS = {
 # What the engine may take from outside, by place.
 ENGINE_PARTIES = {
     "workbench.engine": {"torch", "numpy", "pydantic"},
+    "workbench.engine.models.published": {"torch", "numpy", "pydantic", "safetensors"},
     "workbench.engine.data": {"torch", "numpy", "pydantic", "h5py", "minari", "ogbench", "platformdirs", "filelock"},
     "workbench.engine.tasks": {"torch", "numpy", "pydantic", "gymnasium", "ogbench", "mujoco", "platformdirs"},
     "workbench.engine.training": {"torch", "numpy", "pydantic", "safetensors", "platformdirs"},

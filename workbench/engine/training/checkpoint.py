@@ -94,6 +94,8 @@ class Run:
             made = imported_parts(self.imported, self.arrays, self.config, device)
         else:
             made = _networks(self).to(torch.device(device)).parts(self.config, self.trained)
+        if not self.fingerprint:  # imported without its data: what its probes are is what the behaviour flow visits
+            return made
         return replace(made, behaviour_states=self.probes.to(device))
 
 

@@ -42,7 +42,7 @@ class Published:
     Attributes
     ----------
     source : str
-    family : {"vgf", "qgf", "fql"}
+    family : {"vgf", "qgf", "fql", "mapped"}
     descriptions : dict of str to NetDescription
         By the part that the network is.
     arrays : dict of str to dict of str to Tensor
@@ -57,7 +57,7 @@ class Published:
     """
 
     source: str
-    family: Family
+    family: str
     descriptions: dict[str, NetDescription]
     arrays: dict[str, dict[str, Tensor]]
     settings: Settings
@@ -191,7 +191,7 @@ def _published(
         if name in nets:
             critics[name] = _critic(name, nets[name], prefix)
             used.add(name)
-    sizes, time = _sizes(layers, traits.flows[flow], critics, chosen)
+    sizes, time = sizes_of(layers, traits.flows[flow], critics, chosen)
     found = {"reference": layers} | critics
     for part, net in traits.parts.items():
         if net in nets:
@@ -199,16 +199,9 @@ def _published(
             where = f"{prefix}{net}" if traits.trunk else f"{prefix}{net}.mlp"
             found[part] = read_layers(where, inner, trunk=traits.trunk)
             used.add(net)
-    descriptions = {}
+    descriptions = agreed(found, sizes, traits.activation, traits.after, time)
     for part, read in found.items():
-        description = read.describe(PARTS[part], sizes, traits.activation, traits.after, time)
-        if (read.inputs, read.outputs) != (description.inputs, description.outputs):
-            raise SaidError(
-                f"'{read.name}' takes {read.inputs} numbers and gives {read.outputs}; with S = {sizes[0]} and D = {sizes[1]} of the "
-                f"other nets {description.inputs} and {description.outputs} were expected: nets of different checkpoints"
-            )
         _check_norms(read, part, traits, chosen)
-        descriptions[part] = description
     hidden = {"actor_hidden_dims": layers.hidden} | {
         "value_hidden_dims": critics[n].hidden for n in critics if n == "critic"
     }
@@ -254,12 +247,12 @@ def _critic(name: str, net: Mapping[str, np.ndarray], prefix: str) -> Layers:
     return read_layers(f"{prefix}{name}.value_net", below(net, "value_net"))
 
 
-def _sizes(
-    flow: Layers, time: TimeInput | None, critics: Mapping[str, Layers], family: Family
+def sizes_of(
+    flow: Layers, time: TimeInput | None, others: Mapping[str, Layers], family: str
 ) -> tuple[tuple[int, int], TimeInput]:
     """S and D, and how the flow is told the time: by the critics' widths where there are critics."""
     d = flow.outputs
-    named = [(layers.inputs - (0 if name == "value" else d)) for name, layers in critics.items()]
+    named = [others[name].inputs - (0 if name == "value" else d) for name in CRITICS if name in others]
     if named:
         s = named[0]
         width = flow.inputs - s - d
@@ -269,10 +262,27 @@ def _sizes(
     if s < 1 or width not in (1, EMBEDDED):
         raise SaidError(
             f"the flow's first layer takes {flow.inputs} numbers, of which {d} are the action's and {max(s, 0)} the "
-            f"observation's; for the time 1 (raw) or {EMBEDDED} (sinusoidal) were expected, {width} are left: too few or too many, "
-            f"these are weights of another family than '{family}'"
+            f"observation's; for the time 1 (raw) or {EMBEDDED} (sinusoidal) were expected, {width} are left: too few or too "
+            f"many, these are weights of another family than '{family}'"
         )
     return (s, d), "raw" if width == 1 else "sinusoidal"
+
+
+def agreed(
+    found: Mapping[str, Layers], sizes: tuple[int, int], activation: Activation, after: bool, time: TimeInput
+) -> dict[str, NetDescription]:
+    """The networks' descriptions by part; SaidError where one is of other observations or actions."""
+    descriptions = {}
+    for part, read in found.items():
+        description = read.describe(PARTS[part], sizes, activation, after, time)
+        if (read.inputs, read.outputs) != (description.inputs, description.outputs):
+            raise SaidError(
+                f"'{read.name}' takes {read.inputs} numbers and gives {read.outputs}; with S = {sizes[0]} and D = {sizes[1]} of "
+                f"the other nets {description.inputs} and {description.outputs} were expected: nets of different checkpoints, "
+                "or a layer is missing"
+            )
+        descriptions[part] = description
+    return descriptions
 
 
 def _check_norms(read: Layers, part: str, traits: FamilyTraits, family: Family) -> None:

@@ -6,6 +6,7 @@ length is compared with what is there before anything is taken. Letters beyond t
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from workbench.engine.words import SaidError, shown
 
 MOST_LETTERS = 1_000_000  # a checkpoint of three codes has some 30 an array
-MOST_DIGITS = 20
+_WHOLE = re.compile(r"-?[0-9]{1,20}")
 
 
 class PickleError(SaidError):
@@ -65,7 +66,7 @@ class Bytes:
     def digits(self) -> int:
         """A line that spells a whole number."""
         at, line = self.at, self.line().removesuffix("L")
-        if not line.lstrip("-").isdecimal() or len(line) > MOST_DIGITS:
+        if _WHOLE.fullmatch(line) is None:
             raise PickleError(f"byte {at}: {shown(line)} where a whole number was expected: it is damaged")
         return int(line)
 
