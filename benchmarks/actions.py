@@ -15,8 +15,8 @@ from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.steering.run import act
 from workbench.engine.training.build import build_networks
-from workbench.engine.training.compiled import compiler_available
 from workbench.engine.training.config import make_config
+from workbench.engine.training.fast.compiled import compiler_available
 
 HIDDEN = (512,) * 4
 

@@ -18,8 +18,8 @@ from workbench.engine.steering.rules import make_rule
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.engine.training.config import make_config
-from workbench.engine.training.together import fit_together
-from workbench.engine.training.trainer import Trainer
+from workbench.engine.training.loop.together import fit_together
+from workbench.engine.training.loop.trainer import Trainer
 
 SEEDS, EPISODES = range(5), 200
 RULES = {

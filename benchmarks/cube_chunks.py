@@ -14,8 +14,8 @@ from workbench.engine.steering.rules import make_rule
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.storage import load_saved, save_generated
 from workbench.engine.training.config import make_config
-from workbench.engine.training.fit import fit
-from workbench.engine.training.trainer import Trainer
+from workbench.engine.training.loop.fit import fit
+from workbench.engine.training.loop.trainer import Trainer
 
 TASK, ROWS, EPISODES = "ogbench/cube-single-play-singletask-v0", 100_000, 100
 WEIGHTS = (0.03, 0.1, 0.3, 1.0)

@@ -15,8 +15,8 @@ from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.engine.training.config import make_config
-from workbench.engine.training.together import fit_together
-from workbench.engine.training.trainer import Trainer
+from workbench.engine.training.loop.together import fit_together
+from workbench.engine.training.loop.trainer import Trainer
 
 RULES = ("qgf", "qgf_jacobian", "qgf_chain", "bptt", "noisy")
 SIZES = (0.01, 0.03, 0.1, 0.3, 1.0)  # ‖ε‖, action units

@@ -9,8 +9,8 @@ from benchmarks.estimator import report
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.storage import load_saved, save_generated
 from workbench.engine.training.config import make_config
-from workbench.engine.training.fit import fit
-from workbench.engine.training.trainer import Trainer
+from workbench.engine.training.loop.fit import fit
+from workbench.engine.training.loop.trainer import Trainer
 
 WEIGHTS = (0.0, 1.0, 10.0, 30.0, 100.0, 1000.0)
 

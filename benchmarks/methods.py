@@ -22,9 +22,9 @@ from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.engine.training.config import make_config
-from workbench.engine.training.fit import fit
+from workbench.engine.training.loop.fit import fit
+from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.plan import EXTRA, extra_parts
-from workbench.engine.training.trainer import Trainer
 
 SEEDS, EPISODES = (1, 2, 3), 300
 CHOOSING, REPORTING = 1000, 2000

@@ -14,8 +14,8 @@ from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.tasks.storage import load_saved, save_generated
 from workbench.engine.training.config import make_config
-from workbench.engine.training.fit import fit
-from workbench.engine.training.trainer import Trainer
+from workbench.engine.training.loop.fit import fit
+from workbench.engine.training.loop.trainer import Trainer
 
 
 def measure(name: str, rows: int, weights: tuple[float, ...], seeds: range, episodes: int, title: str) -> None:

@@ -12,8 +12,8 @@ from workbench.engine.online.config import make_online_config
 from workbench.engine.online.learner import Learner
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.engine.training.config import make_config
-from workbench.engine.training.fit import fit
-from workbench.engine.training.trainer import Trainer
+from workbench.engine.training.loop.fit import fit
+from workbench.engine.training.loop.trainer import Trainer
 
 SEEDS, STEPS, EVERY, EPISODES = range(3), 10_000, 2500, 300
 WAYS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # critic and parts of the offline run; who acts

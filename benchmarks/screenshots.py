@@ -19,11 +19,11 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from benchmarks.ui import FLAGS, ROOT, server
 from workbench.experiments.grid import Grid
+from workbench.experiments.own_store import STORE_VARIABLE
 from workbench.experiments.serial import Serial
 from workbench.experiments.store import Store
 from workbench.experiments.sweep import sweep
-from workbench.ui.lab import STORE_VARIABLE
-from workbench.ui.pages import PAGES
+from workbench.ui.shell.registry import PAGES
 
 OUT = ROOT / "docs" / "screenshots"
 MOST_BYTES = 200_000

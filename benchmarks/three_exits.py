@@ -12,8 +12,8 @@ from workbench.engine.steering.rules import make_rule
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.engine.training.config import make_config
-from workbench.engine.training.fit import fit
-from workbench.engine.training.trainer import Trainer
+from workbench.engine.training.loop.fit import fit
+from workbench.engine.training.loop.trainer import Trainer
 
 SEEDS, EPISODES = range(5), 1000
 WEIGHTS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)

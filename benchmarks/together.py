@@ -16,8 +16,8 @@ import torch
 from benchmarks.timing import table
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.engine.training.config import make_config
-from workbench.engine.training.together import TrainerGroup
-from workbench.engine.training.trainer import Trainer
+from workbench.engine.training.loop.together import TrainerGroup
+from workbench.engine.training.loop.trainer import Trainer
 
 SEEDS, UPDATES, REPEATS = 5, 100, 15
 

@@ -12,9 +12,9 @@ from benchmarks.plain_torch import PlainUpdate
 from benchmarks.timing import alternate, median_seconds, table
 from workbench.doctor import matmul_gflops
 from workbench.engine.data.transitions import Transitions, make_transitions
-from workbench.engine.training.compiled import compiler_available
 from workbench.engine.training.config import make_config
-from workbench.engine.training.trainer import Trainer
+from workbench.engine.training.fast.compiled import compiler_available
+from workbench.engine.training.loop.trainer import Trainer
 
 ROWS, BATCH = 5000, 256
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from workbench.engine.precision import fast_matmul, medium_is_fp32
-from workbench.engine.training.compiled import compiler_available
+from workbench.engine.training.fast.compiled import compiler_available
 
 PACKAGES = ("torch", "numpy", "panel", "holoviews", "bokeh", "jupyterlab", "ipywidgets", "matplotlib")
 EXTRAS = {"ogbench": "ogbench", "minari": "minari", "dask": "distributed", "test": "pytest", "dev": "ruff"}

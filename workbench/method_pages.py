@@ -26,9 +26,9 @@ from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.bandits import Bandit2D
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.config import make_config
-from workbench.engine.training.fit import fit
+from workbench.engine.training.loop.fit import fit
+from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.plan import extra_parts
-from workbench.engine.training.trainer import Trainer
 
 TASK, SHOWN, GRID, EXTENT = "bandit2d", 160, 96, 1.3
 BEGIN, END = "<!-- facts: written by make method-pages -->", "<!-- end of the facts -->"

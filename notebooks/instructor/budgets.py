@@ -15,8 +15,8 @@ from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.engine.training.config import make_config
-from workbench.engine.training.together import fit_together
-from workbench.engine.training.trainer import Trainer
+from workbench.engine.training.loop.together import fit_together
+from workbench.engine.training.loop.trainer import Trainer
 
 TARGET = Path(__file__).resolve().parents[1] / "data" / "budgets.json"
 TRAIN, TEST, SEEDS, EPISODES = (0, 1, 3), (0, 1, 3, 10, 30), (0, 1, 2), 300

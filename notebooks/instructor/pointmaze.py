@@ -11,7 +11,7 @@ from pathlib import Path
 
 from safetensors.torch import load, save
 
-from workbench.engine.training.checkpoint import RUN_FILE, _seal, load_run
+from workbench.engine.training.loop.checkpoint import RUN_FILE, _seal, load_run
 
 TARGET = Path(__file__).resolve().parents[1] / "data" / "pointmaze"
 

@@ -14,20 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.engine.tasks.registry import make_listed, make_task
-from workbench.engine.training.checkpoint import RUN_FILE, _seal, save_checkpoint
 from workbench.engine.training.config import make_config
-from workbench.engine.training.fit import fit
-from workbench.engine.training.trainer import Trainer
-from workbench.ui import sources
-from workbench.ui.contained import contained
-from workbench.ui.landscape.page import LandscapePage
-from workbench.ui.links import read_link
-from workbench.ui.pages import PAGES, page_class
-from workbench.ui.particles.page import ParticlesPage
-from workbench.ui.rollouts import link as rollouts
-from workbench.ui.session import Cache, Latest
+from workbench.engine.training.loop.checkpoint import RUN_FILE, _seal, save_checkpoint
+from workbench.engine.training.loop.fit import fit
+from workbench.engine.training.loop.trainer import Trainer
+from workbench.ui.pages.landscape.page import LandscapePage
+from workbench.ui.pages.particles.page import ParticlesPage
+from workbench.ui.server.parts_cache import Cache, Latest
+from workbench.ui.shell.registry import PAGES, page_class
 from workbench.ui.shell.template import FailedPage, made
-from workbench.ui.sources import find, listed, upload
+from workbench.views import policies
+from workbench.views import rollout_links as rollouts
+from workbench.views.contained import contained
+from workbench.views.links import read_link
+from workbench.views.policies import find, listed, upload
 
 EVIL = "evil_module"
 NAMES = [
@@ -145,8 +145,8 @@ def test_what_would_end_the_server_is_words(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(made("particles", {}), FailedPage)
     with pytest.raises(KeyboardInterrupt), contained("x"):  # the owner's own
         interrupted()
-    monkeypatch.setattr(sources, "make_listed", ends)
-    sources._found.pop("bandit1d", None)
+    monkeypatch.setattr(policies, "make_listed", ends)
+    policies._found.pop("bandit1d", None)
     with pytest.raises(ValueError, match="ended with SystemExit"):
         find("bandit1d")
     cache = Cache(build=ends)

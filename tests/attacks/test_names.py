@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
-from workbench.ui.names import Name, names_of, read_name, read_origin
+from workbench.ui.server.names import Name, names_of, read_name, read_origin
 from workbench.ui.shell.plain import own_hosts
 
 TOKEN = re.compile(r'"token":"([^"]+)"')

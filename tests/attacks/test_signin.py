@@ -12,7 +12,7 @@ from attacks.conftest import Answer, ask, served
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.ui.pages import PAGES
+from workbench.ui.shell.registry import PAGES
 from workbench.ui.signin.guesses import FIRST, FREE, LONGEST, Guesses, in_words, network_of
 from workbench.ui.signin.lock import way_on
 from workbench.ui.signin.sessions import Sessions

@@ -16,10 +16,10 @@ from workbench.experiments.summary import Curve, curves
 from workbench.experiments.sweep import sweep
 from workbench.plots.markup import Markup, html, joined
 from workbench.report.page import write_report
-from workbench.ui.budget.table import match_table, points_table
-from workbench.ui.notice import Notice, numbers
-from workbench.ui.runs.details import describe
-from workbench.ui.words import HTML
+from workbench.ui.controls.notice import Notice, numbers
+from workbench.ui.pages.budget.table import match_table, points_table
+from workbench.ui.pages.runs.details import describe
+from workbench.ui.shell.html_pane import HTML
 
 MARKS = [
     "<img src=x onerror=alert(1)>",

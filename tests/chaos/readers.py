@@ -7,16 +7,16 @@ from pathlib import Path
 from workbench.course.board import SHARED, scoreboard
 from workbench.engine.data.hdf5 import read_hdf5
 from workbench.engine.data.npz import load_dataset
-from workbench.engine.training.checkpoint import load_run
+from workbench.engine.training.loop.checkpoint import load_run
 from workbench.experiments.compare import compare
 from workbench.experiments.damage import check
 from workbench.experiments.owners import Owners
 from workbench.experiments.store import Store
 from workbench.experiments.summary import curves
-from workbench.experiments.trainings import Trainings
-from workbench.training_run import SOURCE, Source
-from workbench.ui.runs.details import describe
-from workbench.ui.runs.rows import line_of
+from workbench.runs.launched import Trainings
+from workbench.runs.training import SOURCE, Source
+from workbench.ui.pages.runs.details import describe
+from workbench.ui.pages.runs.rows import line_of
 from workbench.ui.serve import read_users
 
 

@@ -23,7 +23,7 @@ from engine.small_runs import saved_run
 from experiments.small import DATA, finish, record
 
 from workbench.experiments.store import Store
-from workbench.training_run import Source
+from workbench.runs.training import Source
 
 FACTOR = float(os.environ.get("WORKBENCH_CHAOS", "1"))
 FILES = max(1, round(60 * FACTOR))  # of each kind

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cli.running import SMALL, Command, check, everything, run_script
 
-from workbench.engine.training.checkpoint import load_run
+from workbench.engine.training.loop.checkpoint import load_run
 
 
 class Bomb:
@@ -201,7 +201,7 @@ def test_losses_that_blow_up(command: Command, inside: Path, data: Path) -> None
 
 SMALL_FILES = """
 import resource, sys
-from workbench.engine.training.checkpoint import load_run
+from workbench.engine.training.loop.checkpoint import load_run
 from workbench.cli import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
 main(sys.argv[2:])
@@ -229,7 +229,7 @@ def test_a_disk_that_fills_up_while_training(
     command: Command, inside: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The checkpoint before stays, the message says how to go on, and going on works."""
-    from workbench.engine.training import checkpoint
+    from workbench.engine.training.loop import checkpoint
 
     write, calls = checkpoint.write_atomic, []
 

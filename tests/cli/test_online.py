@@ -8,7 +8,7 @@ import pytest
 from cli.running import Command, check, everything
 
 from workbench.engine.online.learner import Learner
-from workbench.engine.training.checkpoint import load_run
+from workbench.engine.training.loop.checkpoint import load_run
 
 FEW = ("--steps", "200", "--episodes", "2", "--updates-per-step", "0.2", "--eval-every", "100", "--eval-episodes", "3")
 

@@ -35,7 +35,7 @@ def _capture_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def whole(function: Callable[..., Any], on_cpu: bool) -> Callable[..., Any]:
         return torch.compile(function, fullgraph=True, dynamic=False, backend="eager")
 
-    for name in ("steering", "training"):
+    for name in ("steering", "training.fast"):
         monkeypatch.setattr(importlib.import_module(f"workbench.engine.{name}.compiled"), "compile_whole", whole)
     torch._dynamo.reset()
     yield

@@ -21,9 +21,9 @@ from workbench.engine.vocabulary import RETIRED, WORDS
 from workbench.experiments.row import Row
 from workbench.experiments.summary import MEASURES
 from workbench.report.tables import SHOWN
-from workbench.ui.measured import Numbers
-from workbench.ui.room import Play
-from workbench.ui.stage import number_rows
+from workbench.ui.canvas.stage import number_rows
+from workbench.views.episodes import Play
+from workbench.views.numbers import Numbers
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = {term.short for term in TERMS}

@@ -13,14 +13,14 @@ from workbench.engine.tasks.registry import make_task
 from workbench.experiments.job import Data
 from workbench.experiments.summary import curves
 from workbench.report.tables import chosen_table, cost_table, matched_table, points_table
-from workbench.ui.budget.table import match_table
-from workbench.ui.budget.table import points_table as budget_table
-from workbench.ui.landscape.numbers import rows_of
-from workbench.ui.landscape.scene import View, terrain
-from workbench.ui.rollouts.page import _rows
-from workbench.ui.rollouts.scene import play
-from workbench.ui.scene import Policy, Question
-from workbench.ui.training.draw import value_figure
+from workbench.ui.pages.budget.table import match_table
+from workbench.ui.pages.budget.table import points_table as budget_table
+from workbench.ui.pages.landscape.numbers import rows_of
+from workbench.ui.pages.rollouts.page import _rows
+from workbench.ui.pages.training.draw import value_figure
+from workbench.views.question import Policy, Question
+from workbench.views.rollouts import play
+from workbench.views.terrain import View, terrain
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = {name for term in TERMS for name in (term.label, term.short, term.head)}
@@ -78,7 +78,7 @@ def test_numbers_of_landscape_and_rollouts() -> None:
 
 
 def test_columns_of_the_runs_page() -> None:
-    script = (ROOT / "workbench/ui/runs/table.js").read_text(encoding="utf-8")
+    script = (ROOT / "workbench/ui/pages/runs/table.js").read_text(encoding="utf-8")
     heads = re.findall(r'head: "([^"]+)"', script)
     assert len(heads) > 8
     assert odd(heads) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILDER, PANE = "workbench/plots/markup.py", "workbench/ui/words.py"
+BUILDER, PANE = "workbench/plots/markup.py", "workbench/ui/shell/html_pane.py"
 TAG = re.compile(
     r"<(?:!--|!doctype|/?(?:a|abbr|b|body|br|button|code|dd|details|div|dl|dt|em|figcaption|figure|form|h[1-6]|head|html|i|"
     r"iframe|img|input|li|link|main|meta|nav|ol|option|p|pre|script|section|select|small|span|strong|style|sub|summary|sup|"
@@ -17,7 +17,7 @@ TAG = re.compile(
 )
 # What other programs made for us: equations, charts, highlighted code, run notebooks, style sheets and scripts of the package.
 OWN = {
-    "workbench/ui/equations.py": 1,
+    "workbench/ui/controls/equations.py": 1,
     "workbench/report/page.py": 5,
     "workbench/course/beside.py": 2,
     "workbench/course/handout.py": 4,

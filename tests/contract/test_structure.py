@@ -4,79 +4,13 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from contract.law import ENGINE, ROOT, allowed, closest, files, imports, module_of, notebooks, rooms, sources, within
 
 from workbench.engine.steering.rules import RULES
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("workbench", "apps", "tests", "benchmarks")
-ENGINE = "workbench.engine"
-
-# Each place and what it may import of the workbench; the longest matching place counts. `X` covers X and all below it.
-LAW: dict[str, tuple[str, ...]] = {
-    "workbench.engine.models": ("workbench.engine.models",),
-    "workbench.engine.models.published": ("workbench.engine.models", "workbench.engine.data"),  # reads files
-    "workbench.engine.data": ("workbench.engine.data",),
-    "workbench.engine.steering": ("workbench.engine.models", "workbench.engine.steering"),
-    "workbench.engine.training": (
-        "workbench.engine.steering",
-        "workbench.engine.models",
-        "workbench.engine.data",
-        "workbench.engine.training",
-    ),
-    "workbench.engine.tasks": (
-        "workbench.engine.models",
-        "workbench.engine.steering",
-        "workbench.engine.data",
-        "workbench.engine.tasks",
-        "workbench.engine.training.config",
-    ),
-    "workbench.engine.metrics": (
-        "workbench.engine.models",
-        "workbench.engine.steering",
-        "workbench.engine.tasks",
-        "workbench.engine.data",
-        "workbench.engine.metrics",
-    ),
-    "workbench.engine.online": (
-        "workbench.engine.models",
-        "workbench.engine.steering",
-        "workbench.engine.data",
-        "workbench.engine.training",
-        "workbench.engine.tasks",
-        "workbench.engine.metrics",
-        "workbench.engine.online",
-    ),
-    "workbench.engine": (),  # files beside the rooms (allocator, precision): torch and nothing of ours
-    "workbench.experiments": ("workbench.engine", "workbench.experiments", "workbench.training_run"),
-    "workbench.plots": ("workbench.engine", "workbench.plots"),
-    "workbench.ui": (
-        "workbench.plots",
-        "workbench.experiments",
-        "workbench.engine",
-        "workbench.report",
-        "workbench.ui",
-    ),
-    "workbench.course": (
-        "workbench.plots",
-        "workbench.experiments",
-        "workbench.engine",
-        "workbench.ui",
-        "workbench.course",
-    ),
-    "workbench.report": (
-        "workbench.plots",
-        "workbench.experiments",
-        "workbench.engine",
-        "workbench.report",
-    ),
-    "workbench": ("workbench",),  # the public names and the command line see the whole house
-    "apps": ("workbench.ui",),
-    "notebooks": ("workbench.ui", "workbench.course"),
-}
 # Third parties that belong to one room.
 OWNERS = {
     "holoviews": ("workbench.plots",),
@@ -91,7 +25,17 @@ OWNERS = {
 ENGINE_PARTIES = {
     "workbench.engine": {"torch", "numpy", "pydantic"},
     "workbench.engine.models.published": {"torch", "numpy", "pydantic", "safetensors"},
-    "workbench.engine.data": {"torch", "numpy", "pydantic", "h5py", "minari", "ogbench", "platformdirs", "filelock"},
+    "workbench.engine.data": {
+        "torch",
+        "numpy",
+        "pydantic",
+        "safetensors",
+        "h5py",
+        "minari",
+        "ogbench",
+        "platformdirs",
+        "filelock",
+    },
     "workbench.engine.tasks": {"torch", "numpy", "pydantic", "gymnasium", "ogbench", "mujoco", "platformdirs"},
     "workbench.engine.training": {"torch", "numpy", "pydantic", "safetensors", "platformdirs"},
     "workbench.engine.online": {"torch", "numpy", "pydantic"},
@@ -100,83 +44,10 @@ ENGINE_PARTIES = {
 BANNED_NAMES = {"utils", "util", "misc", "helpers", "helper", "common"}
 BANNED_IMPORTS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 # Reads no file: its bytes come through a pipe from the processes that it started itself, as all of multiprocessing does.
-OWN_PIPES = {"workbench.ui.studio": {"imports pickle"}}
+OWN_PIPES = {"workbench.ui.server.draw_processes": {"imports pickle"}}
 MACHINE_PATH = re.compile(
     r"""(?:(?<=file://)|(?<![\w.~/)}\]]))(?:/(?:work|home|root|opt|tmp|Users|mnt|scratch)/\w|[A-Z]:\\\\?\w)"""
 )
-
-
-def files() -> list[Path]:
-    """Every Python file of the project, tracked or not."""
-    found = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
-    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)]
-
-
-def notebooks() -> list[Path]:
-    """Every notebook of the course."""
-    return [path for path in sorted((ROOT / "notebooks").rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts]
-
-
-def module_of(path: Path) -> str:
-    """``workbench.engine.data.transitions`` for its file; a package's ``__init__`` is the package."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    """Module name and syntax tree of what the law covers: the package, the apps, the code of the notebooks."""
-    for path in files():
-        if path.is_relative_to(ROOT / "workbench") or path.is_relative_to(ROOT / "apps"):
-            yield module_of(path), ast.parse(path.read_text(encoding="utf-8"))
-    for path in notebooks():
-        yield f"notebooks.{path.stem}", ast.parse(notebook_code(path.read_text(encoding="utf-8")))
-
-
-def notebook_code(text: str) -> str:
-    """The code cells, without shell lines and magics."""
-    cells = [cell["source"] for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
-    lines = "\n".join(cell if isinstance(cell, str) else "".join(cell) for cell in cells).splitlines()
-    return "\n".join("pass" if line.strip().startswith(("%", "!")) else line for line in lines)
-
-
-def imports(tree: ast.Module) -> Iterator[str]:
-    """Full names of the imported modules; ``from package import module`` counts as the module where it is one."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                yield "." * node.level + base
-                continue
-            for alias in node.names:
-                place = ROOT.joinpath(*f"{base}.{alias.name}".split("."))
-                yield f"{base}.{alias.name}" if place.is_dir() or place.with_suffix(".py").is_file() else base
-
-
-def within(module: str, place: str) -> bool:
-    """Whether ``module`` is ``place`` or lies below it."""
-    return module == place or module.startswith(place + ".")
-
-
-def closest(module: str, table: dict) -> str | None:
-    """The most particular place of ``table`` in which ``module`` lies."""
-    return max((place for place in table if within(module, place)), key=len, default=None)
-
-
-def allowed(module: str, target: str) -> bool:
-    """Whether the law lets ``module`` import ``target`` of the workbench."""
-    if module == ENGINE:  # engine/__init__.py gathers the engine's names
-        return within(target, ENGINE)
-    if within(module, ENGINE):
-        if target == ENGINE:  # a room that imported the whole engine would import its neighbours
-            return False
-        if closest(target, LAW) == ENGINE:  # the files beside the rooms serve all of them
-            return True
-    if module.partition(".")[0] in ("apps", "notebooks") and target == "workbench":  # the public names
-        return True
-    place = closest(module, LAW)
-    return place is not None and any(within(target, door) for door in LAW[place])
 
 
 def trespasses(module: str, tree: ast.Module) -> list[str]:
@@ -240,16 +111,22 @@ def test_import_law():
         ("workbench.engine.precision", "from workbench.engine.models.parts import Parts"),
         ("workbench.engine.metrics.shift", "import holoviews as hv"),
         ("workbench.engine.models.mlp", "import scipy.stats"),
-        ("workbench.experiments.sweep", "from workbench.ui.session import Session"),
+        ("workbench.experiments.sweep", "from workbench.ui.server.parts_cache import Session"),
         ("workbench.plots.lines", "from workbench.experiments import store"),
         ("workbench.plots.lines", "import panel as pn"),
-        ("workbench.ui.stage", "def late():\n    import matplotlib.pyplot"),
-        ("workbench.ui.stage", "from dask.distributed import Client"),
+        ("workbench.ui.canvas.stage", "def late():\n    import matplotlib.pyplot"),
+        ("workbench.ui.canvas.stage", "from dask.distributed import Client"),
         ("workbench.commands.serve", "import ipywidgets"),
         ("workbench.engine.steering.run", "from .trace import Trace"),
         ("apps.transport", "from workbench.engine.steering.run import act"),
         ("apps.transport", "from workbench import engine"),
         ("notebooks.01", "import workbench.plots"),
+        ("workbench.ui.pages.training.page", "from workbench.ui.pages.budget.draw import pair_of"),
+        ("workbench.views.terrain", "from workbench.ui.canvas.stage import Stages"),
+        ("workbench.views.terrain", "import panel as pn"),
+        ("workbench.ui.server.lab", "from workbench.ui.shell.page import Page"),
+        ("workbench.runs.launched", "from workbench.experiments.store import Store"),
+        ("workbench.engine.training.losses.iql", "from workbench.engine.training.loop.fit import fit"),
     ],
 )
 def test_the_import_law_catches(module, line):
@@ -259,16 +136,29 @@ def test_the_import_law_catches(module, line):
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("workbench.engine.training.fit", "from workbench.engine.precision import fast_matmul"),
+        ("workbench.engine.training.loop.fit", "from workbench.engine.precision import fast_matmul"),
         ("workbench.engine.tasks.three_exits", "from workbench.engine.training.config import FitConfig"),
         ("workbench.engine.metrics.shift", "import ot"),
-        ("workbench.ui.stage", "import panel as pn\nfrom workbench.plots import lines"),
+        ("workbench.ui.canvas.stage", "import panel as pn\nfrom workbench.plots import lines"),
         ("workbench.commands.sweep", "from workbench.experiments.sweep import sweep"),
-        ("apps.transport", "from workbench import VGF\nfrom workbench.ui.stage import Stage"),
+        ("apps.transport", "from workbench import VGF\nfrom workbench.ui.shell.template import serve_page"),
     ],
 )
 def test_the_import_law_lets_pass(module, line):
     assert trespasses(module, ast.parse(line)) == []
+
+
+def test_rooms_stand_on_floors(capsys):
+    """No circle: every room imports rooms of lower floors only, which this prints."""
+    graph, floor = rooms(), 0
+    with capsys.disabled():
+        while graph:
+            ground = sorted(room for room, below in graph.items() if not below & graph.keys())
+            assert ground, f"these rooms import each other in a circle: {sorted(graph)}"
+            print(f"\n  floor {floor}: {'  '.join(room.removeprefix('workbench.') for room in ground)}", end="")
+            graph = {room: below for room, below in graph.items() if room not in ground}
+            floor += 1
+        print()
 
 
 def test_files_are_short():

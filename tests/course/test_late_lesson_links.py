@@ -7,9 +7,9 @@ from urllib.parse import parse_qsl
 import nbformat
 import pytest
 
-from workbench.ui import links
-from workbench.ui.pages import PAGES
-from workbench.ui.rollouts.link import read_link as read_rollouts
+from workbench.ui.shell.registry import PAGES
+from workbench.views import links
+from workbench.views.rollout_links import read_link as read_rollouts
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LINK = re.compile(r"\(http://localhost:5006/(\w+)(?:\?([^)]*))?\)")

@@ -22,7 +22,7 @@ def test_a_rules_own_lines_stand_beside_its_equation():
 
 
 def test_the_equation_of_a_functions_docstring_or_of_the_caller():
-    from workbench.engine.training.flow_matching import flow_matching_loss
+    from workbench.engine.training.losses.flow_matching import flow_matching_loss
 
     side = wb.course.source(flow_matching_loss)
     assert side.equation.startswith(r"\| v(s, x_t, t)")

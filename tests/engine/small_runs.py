@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from workbench.engine.data.transitions import Transitions, make_transitions
-from workbench.engine.training.checkpoint import save_checkpoint
 from workbench.engine.training.config import FitConfig, make_config
-from workbench.engine.training.fit import fit
+from workbench.engine.training.loop.checkpoint import save_checkpoint
+from workbench.engine.training.loop.fit import fit
+from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.plan import EXTRA
-from workbench.engine.training.trainer import Trainer
 
 TASK = "a_task"
 

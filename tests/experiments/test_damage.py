@@ -22,9 +22,9 @@ from workbench.experiments.serial import Serial
 from workbench.experiments.store import Store
 from workbench.experiments.summary import read_curves
 from workbench.experiments.sweep import sweep
-from workbench.ui.budget.scene import damaged_words, points_of
-from workbench.ui.runs.details import describe
-from workbench.ui.runs.rows import line_of
+from workbench.ui.pages.runs.details import describe
+from workbench.ui.pages.runs.rows import line_of
+from workbench.views.budget import damaged_words, points_of
 
 Damage = Callable[[Path], object]  # damages a run's folder
 

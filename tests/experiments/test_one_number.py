@@ -17,20 +17,20 @@ from workbench.engine.metrics.shift import shift_distance
 from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
 from workbench.engine.tasks.registry import make_task
-from workbench.engine.training.checkpoint import load_run
+from workbench.engine.training.loop.checkpoint import load_run
 from workbench.experiments.job import Data, job_of
 from workbench.experiments.serial import Serial
 from workbench.experiments.store import Store
 from workbench.experiments.summary import curves
 from workbench.experiments.sweep import sweep
 from workbench.report.tables import SHOWN, number, points_table
-from workbench.training_run import training_data
-from workbench.ui.budget.scene import HERE_EPISODES, as_csv, here
-from workbench.ui.frames import figure
-from workbench.ui.rollouts.scene import play
-from workbench.ui.runs.details import describe
-from workbench.ui.runs.rows import line_of
-from workbench.ui.scene import Policy, Question, answer
+from workbench.runs.training import training_data
+from workbench.ui.canvas.frames import figure
+from workbench.ui.pages.runs.details import describe
+from workbench.ui.pages.runs.rows import line_of
+from workbench.views.budget import HERE_EPISODES, as_csv, here
+from workbench.views.question import Policy, Question, answer
+from workbench.views.rollouts import play
 
 RULES = {"qgf": {"weight": 0.3}, "best_of_n": {"particles": 4}}
 CLOCKS = {"ms_alone", "ms_per_action", "ms_per_decision"}

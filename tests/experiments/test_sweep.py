@@ -14,8 +14,8 @@ from experiments.small import TASK, small_grid
 from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.metrics.support import DataSupport
 from workbench.engine.tasks.registry import make_task
-from workbench.engine.training.checkpoint import load_run
-from workbench.engine.training.trainer import Trainer
+from workbench.engine.training.loop.checkpoint import load_run
+from workbench.engine.training.loop.trainer import Trainer
 from workbench.experiments.compare import compare
 from workbench.experiments.items import Executor
 from workbench.experiments.job import Data, job_of
@@ -23,10 +23,10 @@ from workbench.experiments.processes import Processes
 from workbench.experiments.serial import Serial
 from workbench.experiments.store import Store, StoreError
 from workbench.experiments.sweep import SweepProgress, items_of, record_of, sweep
-from workbench.experiments.trained import Trained
+from workbench.experiments.trained_parts import Trained
 from workbench.experiments.waiting import Queue
 from workbench.experiments.work import Bench
-from workbench.training_run import training_data
+from workbench.runs.training import training_data
 
 
 def run(grid: Any, store: Store, executor: Executor | None = None, **more: Any) -> SweepProgress:
@@ -348,7 +348,7 @@ def test_one_seed_that_cannot_be_trained_leaves_the_others_alone(
         raise FloatingPointError("the loss 'critic' is nan at step 100")
 
     monkeypatch.setattr(Trainer, "step", broken)
-    monkeypatch.setattr("workbench.experiments.trained.fit_together", none_together)
+    monkeypatch.setattr("workbench.experiments.trained_parts.fit_together", none_together)
     store = Store(tmp_path / "store", create=True)
     last = run(small_grid(data), store)
     assert last.done == 2

@@ -12,7 +12,7 @@ from workbench.cli import main
 from workbench.engine.data.transitions import Transitions, make_transitions
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES, make_rule
-from workbench.engine.training.fqe import FQEConfig, fitted_q_evaluation
+from workbench.engine.training.loop.fqe import FQEConfig, fitted_q_evaluation
 from workbench.experiments.halving import Round, successive_halving
 from workbench.experiments.job import SETS
 from workbench.experiments.tune import default_values

@@ -10,7 +10,7 @@ import pytest
 from workbench.engine.glossary import VERSION, numbers_of
 from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.tasks.registry import make_task
-from workbench.engine.training.checkpoint import load_run
+from workbench.engine.training.loop.checkpoint import load_run
 from workbench.experiments.compare import compare
 from workbench.experiments.job import job_of
 from workbench.experiments.store import Store
@@ -18,7 +18,7 @@ from workbench.experiments.summary import curves
 from workbench.experiments.upgrade import upgrade_result, version_of
 from workbench.report.page import write_report
 from workbench.report.tables import earlier_table
-from workbench.ui.runs.details import describe
+from workbench.ui.pages.runs.details import describe
 
 OLD = Path(__file__).parent / "data" / "store_v1"
 

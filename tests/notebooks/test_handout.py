@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, expect
 from workbench.course.handout import MATH, page, slides, with_svg_math, write_handout
 from workbench.engine.glossary import TERM
 from workbench.plots.still import equation_svg
-from workbench.ui.bench import Bench
-from workbench.ui.saved_figures import FIGURES, save_figure
+from workbench.ui.notebook.saved_figures import FIGURES, save_figure
+from workbench.ui.notebook.widgets import Bench
 
 CODE = """\
 from workbench.ui.notebook import Bench, Live, ready

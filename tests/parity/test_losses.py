@@ -11,11 +11,11 @@ from torch import Tensor
 from workbench.engine.data.transitions import Batch, make_transitions
 from workbench.engine.models.mlp import named_views
 from workbench.engine.models.published import load_published
-from workbench.engine.training import iql, td_vgf
-from workbench.engine.training.adam import Adam
 from workbench.engine.training.config import FitConfig, make_config
-from workbench.engine.training.flow_matching import flow_matching_loss
-from workbench.engine.training.trainer import Trainer
+from workbench.engine.training.fast.adam import Adam
+from workbench.engine.training.loop.trainer import Trainer
+from workbench.engine.training.losses import iql, td_vgf
+from workbench.engine.training.losses.flow_matching import flow_matching_loss
 
 HERE = Path(__file__).parent / "data"
 NOISE = 3e-8  # gradients below this are rounding noise under float32

@@ -24,7 +24,7 @@ from workbench.engine.steering.noise import Noise
 from workbench.engine.steering.protocol import Rule, State
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.steering.run import act
-from workbench.engine.training.flow_matching import flow_matching_loss
+from workbench.engine.training.losses.flow_matching import flow_matching_loss
 
 HERE = Path(__file__).parent / "data"
 SHARED = Path(__file__).parents[3] / "shared" / "parity"

@@ -10,9 +10,9 @@ from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.steering.run import act
 from workbench.engine.tasks.bandits import Bandit2D
 from workbench.engine.training.config import make_config
-from workbench.engine.training.fit import fit
+from workbench.engine.training.loop.fit import fit
+from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.plan import extra_parts
-from workbench.engine.training.trainer import Trainer
 
 DRAWS = 4000  # the true reward's deviation is at most 0.5, so the standard error of a mean is at most 0.008
 TRAINED = [name for name, rule in RULES.items() if rule.trained_strength is not None]

@@ -6,7 +6,7 @@ from workbench.engine.online.config import make_online_config
 from workbench.engine.online.learner import Learner
 from workbench.engine.tasks.bandits import Bandit1D
 from workbench.engine.training.config import make_config
-from workbench.engine.training.trainer import Trainer
+from workbench.engine.training.loop.trainer import Trainer
 
 SEEDS, STEPS, EPISODES = range(3), 300, 200
 

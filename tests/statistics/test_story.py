@@ -21,8 +21,8 @@ from workbench.engine.steering.rules import make_rule
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.engine.training.config import make_config
-from workbench.engine.training.together import fit_together
-from workbench.engine.training.trainer import Trainer
+from workbench.engine.training.loop.together import fit_together
+from workbench.engine.training.loop.trainer import Trainer
 
 SEEDS, EPISODES, FOUR_ERRORS = 5, 120, 0.26
 PLAIN = {"ascent": "plain", "step_size": 0.002, "alpha": 0.02, "pick": "uniform"}

@@ -54,7 +54,7 @@ def fit(
     from workbench.engine.data.boundaries import episodes_in_words
     from workbench.engine.steering.rules import find_rule
     from workbench.engine.training.plan import extra_parts
-    from workbench.training_run import TrainingRun
+    from workbench.runs.training import TrainingRun
 
     check_range("--save-every", save_every, 1, None)
     check_range("--snapshots", snapshots, 0, 10_000)

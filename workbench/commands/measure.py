@@ -36,7 +36,7 @@ def estimator(
     from workbench.engine.steering.noise import draw_noise
     from workbench.engine.steering.protocol import DuringFlow
     from workbench.engine.steering.rules import RULES, make_rule
-    from workbench.engine.training.checkpoint import load_run
+    from workbench.engine.training.loop.checkpoint import load_run
 
     check_range("--seed", seed, 0, SEEDS - 1)
     if not noise or min(noise) <= 0.0:
@@ -93,7 +93,7 @@ def mmd(
     from workbench.engine.steering.noise import draw_noise
     from workbench.engine.steering.rules import make_rule
     from workbench.engine.steering.run import steer
-    from workbench.engine.training.checkpoint import load_run
+    from workbench.engine.training.loop.checkpoint import load_run
 
     check_range("--seed", seed, 0, SEEDS - 1)
     loaded = load_run(run)

@@ -58,7 +58,7 @@ def online(
         device: auto takes the kind of device that the run was trained on.
         resume: Go on with the run in --out.
     """
-    from workbench.online_run import OnlineRun
+    from workbench.runs.online import OnlineRun
 
     flags: dict[str, Any] = {
         "rule": rule,

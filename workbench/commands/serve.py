@@ -42,7 +42,7 @@ def serve(
     check_range("--port", port, 0, 65_535)
     check_range("--session-hours", session_hours, 0.01, 8760)
     check_range("--idle-hours", idle_hours, 0.01, 8760)
-    from workbench.ui.lab import STORE_VARIABLE
+    from workbench.experiments.own_store import STORE_VARIABLE
     from workbench.ui.serve import serve as run_server
 
     if store is not None:

@@ -14,7 +14,7 @@ from workbench.console import Bar, print_json
 
 if TYPE_CHECKING:
     from workbench.engine.metrics.support import DataSupport
-    from workbench.engine.training.checkpoint import Run
+    from workbench.engine.training.loop.checkpoint import Run
 
 MOST_PARTICLES = 65_536
 
@@ -42,8 +42,8 @@ def evaluate(
     from workbench.engine.metrics.evaluate import evaluate as measure
     from workbench.engine.steering.rules import make_rule
     from workbench.engine.tasks.registry import make_task
-    from workbench.engine.training.checkpoint import load_run
-    from workbench.training_run import choose_device
+    from workbench.engine.training.loop.checkpoint import load_run
+    from workbench.runs.training import choose_device
 
     check_range("--episodes", episodes, 1, None)
     check_range("--seed", seed, 0, SEEDS - 1)
@@ -70,7 +70,7 @@ def evaluate(
 def _support_of(run: Run) -> DataSupport | None:
     """The run's data, to measure support; None, with a line that says why, where they cannot be had."""
     from workbench.engine.metrics.support import DataSupport
-    from workbench.training_run import training_data
+    from workbench.runs.training import training_data
 
     try:
         return DataSupport(training_data(run))
@@ -106,7 +106,7 @@ def steer(
     from workbench.engine.steering.noise import draw_noise
     from workbench.engine.steering.rules import make_rule
     from workbench.engine.steering.run import steer as trace_of
-    from workbench.engine.training.checkpoint import load_run
+    from workbench.engine.training.loop.checkpoint import load_run
 
     if out.exists():
         raise ValueError(f"{out} exists; choose another name")

@@ -50,7 +50,7 @@ def tune(
         regret: Play the full grid too, and say what choosing with less cost.
     """
     from workbench.engine.steering.rules import find_rule
-    from workbench.engine.training.checkpoint import load_run
+    from workbench.engine.training.loop.checkpoint import load_run
     from workbench.experiments.grid import parse_axes
     from workbench.experiments.place import Stopped
     from workbench.experiments.tune import data_of, default_values

@@ -23,8 +23,8 @@ from workbench.course.copies import HOME, lessons
 from workbench.engine.data.atomic import folder_at_once
 from workbench.plots.markup import Markup, html, joined, own
 from workbench.plots.still import equation_svg
-from workbench.ui.bench import PAPER
-from workbench.ui.saved_figures import FIGURES, save_figure
+from workbench.ui.notebook.saved_figures import FIGURES, save_figure
+from workbench.ui.notebook.widgets import PAPER
 
 HERE = Path(__file__).parent
 MATH = re.compile(r"(?<![\\$\w])(\$\$?)(?![\s\d])(.+?)(?<!\s)\1(?![\d$])", re.DOTALL)

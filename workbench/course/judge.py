@@ -18,7 +18,7 @@ from workbench.course.player import Limits, Player, Refused, board_parts
 from workbench.course.result import Result, read_result
 from workbench.course.submission import Submission
 from workbench.engine.data.atomic import write_atomic
-from workbench.engine.training.learned_part import fingerprint
+from workbench.engine.training.loop.learned_part import fingerprint
 
 PREVIEW = Plan((20_26,), 300)
 SEEDS, EPISODES = 4, 500

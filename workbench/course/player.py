@@ -28,8 +28,8 @@ from workbench.course.submission import Submission
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.noise import Noise
 from workbench.engine.tasks.three_exits import ThreeExits
-from workbench.engine.training.quick import quick_parts
-from workbench.ui.sources import SEED
+from workbench.engine.training.loop.quick import quick_parts
+from workbench.views.policies import SEED
 
 CHILD = Path(__file__).with_name("respond.py")
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ from workbench.course.notes import Note
 from workbench.course.questions import QUESTIONS, Question
 from workbench.course.record import read, write
 from workbench.engine.steering.protocol import nearest
-from workbench.ui.bench import on_paper
-from workbench.ui.prediction import PredictionForm
+from workbench.ui.notebook.prediction import PredictionForm
+from workbench.ui.notebook.widgets import on_paper
 
 
 def find(name: str) -> Question:

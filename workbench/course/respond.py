@@ -41,7 +41,7 @@ def _answer(plan: dict[str, Any], inward: BinaryIO, outward: BinaryIO) -> None:
     from workbench.engine.steering.noise import Noise
     from workbench.engine.steering.run import act
     from workbench.engine.tasks.three_exits import ThreeExits
-    from workbench.engine.training.quick import quick_parts
+    from workbench.engine.training.loop.quick import quick_parts
 
     torch.set_num_threads(1)
     making = quick_parts(ThreeExits(), plan["seed"], Path(plan["parts"]))

@@ -273,7 +273,7 @@ TERMS: tuple[Term, ...] = (
         "state.displacement", "Displacement here", "‖Δa‖", "action units",
         "mean distance between a steered particle and the unsteered one of the same noise, before the pick",
         "every other state, and the pick",
-        "ui.measured.measure", HERE,
+        "views.numbers.measure", HERE,
     ),
     Term(
         "state.transport", "Transport here", "", "action units",
@@ -291,24 +291,24 @@ TERMS: tuple[Term, ...] = (
         "state.promised", "Promised here", "Q", "task units",
         "mean value that the critic gives to the chosen actions",
         "every other state",
-        "ui.measured.measure", HERE,
+        "views.numbers.measure", HERE,
     ),
     Term(
         "state.promised_all", "Promised, all particles", "Q", "task units",
         "mean value that the critic gives to all particles, also those that are not picked",
         "the pick; before the end of the flow the critic is asked at noise",
-        "ui.scene.climb", HERE,
+        "views.question.climb", HERE,
     ),
     Term(
         "state.earned", "Earned here", "r", "task units",
         "mean true reward of the chosen actions",
         "that no rule may see it",
-        "ui.measured.measure", HERE,
+        "views.numbers.measure", HERE,
     ),
     Term(
         "state.gap", "Gap here", "", "task units", "promised minus earned: the critic is wrong by so much",
         "every other state",
-        "ui.measured.measure", HERE,
+        "views.numbers.measure", HERE,
     ),
     Term(
         "state.return", "Return here", "R", "task units",
@@ -320,36 +320,36 @@ TERMS: tuple[Term, ...] = (
         "state.coverage", "Variety kept", "", "share",
         "share of the behaviour's actions that have a chosen action near",
         "what the task would call a mode",
-        "ui.measured.measure", HERE,
+        "views.numbers.measure", HERE,
     ),
     Term(
         "state.modes", "Modes kept here", "", "",
         "modes of the data that at least 2% of the chosen actions are in",
         "what happens inside a mode",
-        "ui.measured.measure", HERE,
+        "views.numbers.measure", HERE,
     ),
     Term(
         "state.trusted", "Trusted queries", "", "share",
         "share of the places where the rule asked the critic at which its members agree and data are near, as on the data itself",
         "that members can agree and be wrong",
-        "ui.landscape.scene.trust", HERE,
+        "views.terrain.trust", HERE,
     ),
     Term(
         "state.usual_spread", "Usual spread", "", "task units",
         "what 95% of the data's own actions stay below: standard deviation of the critic's members",
         "nothing of the steered policy",
-        "ui.landscape.scene.trust", HERE,
+        "views.terrain.trust", HERE,
     ),
     # Numbers of a training's course.
     Term(
         "training.q", "Q", "Q", "task units", "mean value that a snapshot's critic gives to a policy's actions",
         "whose value it is: the critic learned that of its own policy",
-        "ui.training.scene.moment", BEHAVIOUR,
+        "views.training.moment", BEHAVIOUR,
     ),
     Term(
         "training.v", "V", "V", "task units", "mean value of the states by a snapshot's state value",
         "the same",
-        "ui.training.scene.moment", BEHAVIOUR,
+        "views.training.moment", BEHAVIOUR,
     ),
 )  # fmt: skip
 

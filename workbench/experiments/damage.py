@@ -158,7 +158,7 @@ def _odd_lines(files: StoreFiles, keys: list[str]) -> Iterator[Damage]:
 
 
 def _damaged_trainings(files: StoreFiles) -> Iterator[Damage]:
-    from workbench.engine.training.checkpoint import RUN_FILE, load_run  # torch, which lists do without
+    from workbench.engine.training.loop.checkpoint import RUN_FILE, load_run  # torch, which lists do without
 
     for folder, present in files.place.listing(TRAINED).items():
         name = f"{TRAINED}/{folder}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from workbench.experiments.grid import Grid
 from workbench.experiments.owners import Owners
 from workbench.experiments.store import Store
-from workbench.experiments.trainings import digest
+from workbench.runs.launched import digest
 
 GRACE = 15.0  # seconds a sweep has for stopping its workers before it is killed
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from workbench.engine.training.config import make_config
-from workbench.engine.training.together import pays_together
+from workbench.engine.training.loop.together import pays_together
 from workbench.experiments.damage import damaged_runs
 from workbench.experiments.grid import Grid
 from workbench.experiments.items import Event, Executor, Item
@@ -151,7 +151,7 @@ def check_data(data: Data, task: str) -> Data:
     from pathlib import Path
 
     from workbench.engine.tasks.registry import make_task
-    from workbench.training_run import Source
+    from workbench.runs.training import Source
 
     made = make_task(task)
     if data.folder is None:

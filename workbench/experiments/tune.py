@@ -21,8 +21,8 @@ from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import find_rule, make_rule
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.rollout import rollout
-from workbench.engine.training.checkpoint import Run
-from workbench.engine.training.fqe import FQEConfig, fitted_q_evaluation
+from workbench.engine.training.loop.checkpoint import Run
+from workbench.engine.training.loop.fqe import FQEConfig, fitted_q_evaluation
 from workbench.experiments.halving import Round, successive_halving
 from workbench.experiments.job import SETS
 from workbench.experiments.place import Stopped, never
@@ -279,7 +279,7 @@ def data_of(run: Run, folder: Path | None, clip_actions: bool = False) -> Transi
     ValueError
         It is not where the run found it.
     """
-    from workbench.training_run import SOURCE, Source
+    from workbench.runs.training import SOURCE, Source
 
     made = Source.of(folder, run.config.seed, clip_actions)
     source = made if folder is not None else Source.read(run.folder / SOURCE, made)

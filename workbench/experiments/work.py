@@ -20,8 +20,8 @@ from workbench.experiments.items import Event, Item, Tell
 from workbench.experiments.job import Job, job_of
 from workbench.experiments.place import Stopped
 from workbench.experiments.store import Store
-from workbench.experiments.trained import Trained, ensure_trained, ensure_trained_together
-from workbench.training_run import choose_device, training_data
+from workbench.experiments.trained_parts import Trained, ensure_trained, ensure_trained_together
+from workbench.runs.training import choose_device, training_data
 
 EVERY = 0.25  # seconds between two reports of progress
 SIGN = 15.0  # seconds between two signs of life in a run's metrics.jsonl

@@ -17,17 +17,17 @@ import panel as pn
 import torch
 
 from workbench.engine.allocator import keep_large_blocks
-from workbench.ui.gate import NONCE, USER, Gate
-from workbench.ui.lab import SHARED_VARIABLE
-from workbench.ui.links import FIRST
-from workbench.ui.names import EVERYWHERE, Names, loopback, names_of, read_name
-from workbench.ui.pages import PAGES
-from workbench.ui.session import CACHE
+from workbench.ui.server.draw_processes import STUDIO
+from workbench.ui.server.gate import NONCE, USER, Gate
+from workbench.ui.server.lab import SHARED_VARIABLE
+from workbench.ui.server.names import EVERYWHERE, Names, loopback, names_of, read_name
+from workbench.ui.server.parts_cache import CACHE
+from workbench.ui.shell.registry import PAGES
 from workbench.ui.shell.template import opener, title_of
 from workbench.ui.signin.lock import Lock
 from workbench.ui.signin.sessions import HOURS, IDLE_HOURS, Sessions
 from workbench.ui.signin.users import read_users
-from workbench.ui.studio import STUDIO
+from workbench.views.links import FIRST
 
 PORT, ADDRESS = 5006, "127.0.0.1"
 MOST_BODY = 2**16  # bytes of a form; files come through the websocket

@@ -22,8 +22,8 @@ from workbench.engine.online.config import OnlineConfig, make_online_config
 from workbench.engine.online.learner import Counts, Learner
 from workbench.engine.online.recent import Recent
 from workbench.engine.tasks.protocol import Task
-from workbench.engine.training.checkpoint import CheckpointError, Run, resume, save_checkpoint
-from workbench.engine.training.run_record import FileNote
+from workbench.engine.training.loop.checkpoint import CheckpointError, Run, resume, save_checkpoint
+from workbench.engine.training.loop.run_record import FileNote
 from workbench.engine.words import SaidError
 
 DRAFT = "online-new.npz"

@@ -24,9 +24,9 @@ from workbench.engine.steering.rules import make_rule
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.recorder import Recorder
 from workbench.engine.tasks.rollout import Episodes, rollout
-from workbench.engine.training.fit import check_finite
+from workbench.engine.training.loop.fit import check_finite
+from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.networks import seed_of
-from workbench.engine.training.trainer import Trainer
 
 REPORT_EVERY = 100  # updates
 Tick = Callable[[str, int, int], None]

@@ -108,7 +108,7 @@ class Bandit(ABC):
 
         A critic that is a formula moves with the peak. A learned one keeps its features and has its last layer fitted
         to the new rewards of the same 1024 actions; on the support it errs as little as one trained from the start
-        (`tests/engine/test_bandits.py`), off the support it extrapolates in its own way.
+        (`tests/engine/tasks/test_bandits.py`), off the support it extrapolates in its own way.
 
         Parameters
         ----------

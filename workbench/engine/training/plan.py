@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.engine.steering.protocol import nearest
-from workbench.engine.training.adjoint_flow import AdjointFlow
-from workbench.engine.training.awr_actor import AWRActor
-from workbench.engine.training.conditioned_flow import ConditionedFlow
 from workbench.engine.training.config import FitConfig
-from workbench.engine.training.edp_flow import EDPFlow
-from workbench.engine.training.flow_matching import FlowMatching
-from workbench.engine.training.iql import IQL
-from workbench.engine.training.loss import Loss
-from workbench.engine.training.one_step import OneStep
-from workbench.engine.training.rebrac_actor import ReBRACActor
-from workbench.engine.training.robust_critic import RobustCritic
-from workbench.engine.training.state_value import StateValueLoss
-from workbench.engine.training.td_actor import TDActor
-from workbench.engine.training.td_vgf import TDVGF
-from workbench.engine.training.value_gradient import AmortisedGradient
+from workbench.engine.training.losses.adjoint_flow import AdjointFlow
+from workbench.engine.training.losses.awr_actor import AWRActor
+from workbench.engine.training.losses.conditioned_flow import ConditionedFlow
+from workbench.engine.training.losses.edp_flow import EDPFlow
+from workbench.engine.training.losses.flow_matching import FlowMatching
+from workbench.engine.training.losses.iql import IQL
+from workbench.engine.training.losses.loss import Loss
+from workbench.engine.training.losses.one_step import OneStep
+from workbench.engine.training.losses.rebrac_actor import ReBRACActor
+from workbench.engine.training.losses.robust_critic import RobustCritic
+from workbench.engine.training.losses.state_value import StateValueLoss
+from workbench.engine.training.losses.td_actor import TDActor
+from workbench.engine.training.losses.td_vgf import TDVGF
+from workbench.engine.training.losses.value_gradient import AmortisedGradient
 
 CRITICS: dict[str, type[Loss]] = {"iql": IQL, "td_vgf": TDVGF, "td_actor": TDActor}
 # Learned parts beyond flow and critic, by the names under which rules need them; trained when asked for.

@@ -1,4 +1,4 @@
-"""What a page is. Subclass `Page`, list it in `workbench.ui.pages`, and it has everything that all pages share."""
+"""What a page is. Subclass `Page`, list it in `workbench.ui.shell.registry`, and it has everything that all pages share."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from bokeh.document import Document
 from bokeh.document.events import DocumentChangedEvent
 from tornado.ioloop import IOLoop
 
-from workbench.ui.once_opened import OnceOpened
-from workbench.ui.session import CACHE, Cache, Latest
+from workbench.ui.server.parts_cache import CACHE, Cache, Latest
 from workbench.ui.shell.history import History
+from workbench.ui.shell.once_opened import OnceOpened
 from workbench.ui.shell.sheet import Scrub, Sheet, names_of, saved_page
 from workbench.ui.shell.toolbar import Export, Stop, Toolbar
 

@@ -7,8 +7,8 @@ import os
 import sys
 from typing import Any
 
-from workbench.ui.gate import Gate
-from workbench.ui.names import LOOPBACK, read_name
+from workbench.ui.server.gate import Gate
+from workbench.ui.server.names import LOOPBACK, read_name
 
 
 class StrangerError(ValueError):

@@ -17,7 +17,7 @@ from bokeh.models import ColumnDataSource, CustomJS, CustomJSTickFormatter
 from bokeh.models.widgets import Button, Slider
 from bokeh.resources import Resources
 
-from workbench.ui.figures import SCRIPT
+from workbench.ui.canvas.bokeh_figures import SCRIPT
 
 HERE = Path(__file__).parent
 TEMPLATE = (HERE / "saved.html").read_text(encoding="utf-8")

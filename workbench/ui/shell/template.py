@@ -14,15 +14,15 @@ import torch
 from bokeh.models import CustomJS
 
 from workbench.plots.markup import html
-from workbench.ui.contained import contained
-from workbench.ui.garbage import GARBAGE
-from workbench.ui.gate import NONCE, USER, Gate
-from workbench.ui.pages import PAGES, page_class
+from workbench.ui.server.draw_processes import STUDIO
+from workbench.ui.server.garbage import GARBAGE
+from workbench.ui.server.gate import NONCE, USER, Gate
+from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.layout import single
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.plain import StrangerError, check_reached
-from workbench.ui.studio import STUDIO
-from workbench.ui.words import HTML
+from workbench.ui.shell.registry import PAGES, page_class
+from workbench.views.contained import contained
 
 log = logging.getLogger(__name__)
 SCRIPT = re.compile(

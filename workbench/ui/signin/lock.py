@@ -15,8 +15,8 @@ from tornado.ioloop import PeriodicCallback
 from tornado.web import RequestHandler
 from tornado.websocket import WebSocketHandler
 
-from workbench.ui.gate import NONCE
-from workbench.ui.pages import PAGES
+from workbench.ui.server.gate import NONCE
+from workbench.ui.shell.registry import PAGES
 from workbench.ui.signin.guesses import Guesses, in_words
 from workbench.ui.signin.sessions import Session, Sessions
 from workbench.ui.signin.users import right

@@ -1,0 +1,166 @@
+"""The page of rollouts: links, arrays, and what a person does with it in a browser."""
+
+import csv
+import io
+import re
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
+
+from workbench.engine.steering.rules import RULES, make_rule
+from workbench.engine.tasks.film import Film
+from workbench.engine.tasks.three_exits import ThreeExits
+from workbench.ui.pages.rollouts import strip
+from workbench.ui.pages.rollouts.page import RolloutsPage
+from workbench.ui.server.parts_cache import CACHE, parts_for
+from workbench.views.rollout_links import read_link, write_link
+from workbench.views.rollout_presets import tell
+from workbench.views.rollouts import Order, Played, as_csv, by_start, ends_of, lines_of, play, start_range
+
+
+@pytest.fixture(scope="module")
+def played() -> Played:
+    return play(make_rule("qgf", weight=0.3), parts_for("three_exits"), ThreeExits(), 120, 1)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_link_reproduces_its_order(rule):
+    order, problems = read_link({"task": "three_exits", "rule": rule, "episodes": "100", "seed": "7"})
+    assert problems == []
+    again, problems = read_link({name: str(value) for name, value in write_link(order).items()})
+    assert problems == []
+    assert again == order
+    first, other = order.rules()
+    assert type(first) is type(other) is RULES[rule]
+    strength = RULES[rule].strength
+    assert getattr(other, strength) > getattr(first, strength)  # a fresh page compares two budgets
+    assert {k: v for k, v in first.model_dump().items() if k != strength} == {
+        k: v for k, v in other.model_dump().items() if k != strength
+    }
+
+
+def test_a_broken_link_says_what_it_could_not_read():
+    order, problems = read_link({"rule": "qfg", "episodes": "5", "seed": "x", "other": "high", "task": "<b>"})
+    assert (order.task, order.rule, order.episodes, order.seed) == ("three_exits", "qgf", 300, 0)
+    assert len(problems) == 5
+
+
+@pytest.mark.parametrize("rule", ["qgf", "vgf"])
+def test_stories_are_two_budgets(rule):
+    parts, task = parts_for("three_exits"), ThreeExits()
+    strength = RULES[rule].strength
+    small, good, far = (
+        tell(name, Order("three_exits", rule, seed=2), parts, task) for name in ("cautious", "balanced", "too_far")
+    )
+    assert small.other <= good.other < far.other
+    for order in (small, good, far):
+        first, other = order.rules()
+        assert getattr(first, strength) != getattr(other, strength)
+        again, problems = read_link({name: str(value) for name, value in write_link(order).items()})
+        assert problems == []
+        assert again.rules() == order.rules()
+
+
+def test_every_path_and_every_end_is_drawn(played):
+    total, ends = 0, ends_of(played)
+    for kind in range(len(played.names)):
+        x, _ = lines_of(played, kind)
+        gaps = np.isnan(x)
+        assert gaps.sum() == (played.kinds == kind).sum()
+        assert not (gaps[:-1] & gaps[1:]).any()
+        total += (~gaps).sum()
+    assert total == (played.record.lengths + 1).sum()
+    assert np.isfinite(ends).all()
+    good = played.kinds == 0
+    assert (np.linalg.norm(ends[good] - np.array([0.0, 0.85]), axis=1) < 0.14 + 0.07).all()  # exit radius + one step
+
+
+def test_shares_by_start_average_to_the_whole(played):
+    found = by_start(played, *start_range(played))
+    assert found.counts.sum() == 120
+    np.testing.assert_allclose(np.nansum(found.shares, 0)[found.counts > 0], 1.0)
+    mean = np.nansum(found.shares[0] * found.counts) / 120
+    assert mean == pytest.approx(played.measured.success.mean)
+
+
+def test_csv_has_every_episode(played):
+    rows = list(csv.DictReader(io.StringIO(as_csv((played, played)).decode())))
+    assert len(rows) == 240
+    assert {row["policy"] for row in rows} == {"A", "B"}
+    assert np.mean([float(row["return"]) for row in rows]) == pytest.approx(played.measured.returns.mean)
+
+
+def test_the_code_plays_the_same_episodes(capsys):
+    arguments = write_link(Order("three_exits", "qgf", {"weight": 0.3}, 3.0, 100, 5))
+    page = RolloutsPage({name: str(value) for name, value in arguments.items()}, CACHE)
+    both = page._play(page.order)
+    space: dict = {}
+    exec(compile(page.code(), "snippet", "exec"), space)  # noqa: S102 -- the page's own snippet
+    titles = [axes.get_title() for axes in space["panels"]]
+    assert titles == [
+        f"return {one.record.returns.mean():.3f}, success {one.record.success.mean():.0%}" for one in both
+    ]
+    assert both[0].record.returns.mean() != both[1].record.returns.mean()
+    page.left()
+
+
+def test_frames_are_of_the_present_order(played, monkeypatch):
+    page = RolloutsPage({"episodes": "100"}, CACHE)
+    assert not page.strip.visible  # the room is drawn whole
+    page.strip.follow(SimpleNamespace(renders=True))
+    assert page.strip.visible
+    shot = Film(np.full((3, 400, 400, 3), 90, dtype=np.uint8), np.array([0, 5, 9]), played.record)
+    monkeypatch.setattr(strip, "film", lambda *_: shot)
+    page.strip._press(1)
+    until = time.monotonic() + 30
+    while "<img" not in page.strip._words.object and time.monotonic() < until:
+        time.sleep(0.02)
+    html = page.strip._words.object
+    assert html.count("<img") == 3
+    assert "B, QGF, weight 30: one episode" in html
+    assert 'alt="Step 9"' in html
+    page.strip.follow(page.cache.task("three_exits"))
+    assert page.strip._words.object == ""
+    page.left()
+
+
+# --- in a browser -----------------------------------------------------------------------------------------------
+
+
+def number(tab: Tab, card: int, name: str) -> str:
+    return tab.locator(".wb-paths dl").nth(card).locator("div", has_text=name).locator("dd").inner_text()
+
+
+@pytest.mark.browser
+def test_a_person_compares_two_budgets(page: Tab, server: str) -> None:
+    page.goto(f"{server}/rollouts?episodes=100")
+    expect(page.locator(".wb-paths dd").first).to_be_visible(timeout=90_000)
+    assert re.fullmatch(r"\d+%", number(page, 1, "Success"))
+    assert page.locator(".wb-paths canvas").count() >= 2
+    handle = page.locator(".noUi-handle").first  # policy B's strength
+    handle.focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowLeft")
+    expect(page).to_have_url(re.compile(r"other=2\.0"), timeout=30_000)  # from 30 by twelve stops, ten a decade
+    link = page.url
+    other = page.context.browser.new_context().new_page()
+    other.goto(link)
+    expect(other.locator(".wb-paths dd").first).to_be_visible(timeout=60_000)
+    there = number(other, 1, "Success")
+    dd = page.locator(".wb-paths dl").nth(1).locator("div", has_text="Success").locator("dd")
+    expect(dd).to_have_text(there, timeout=60_000)  # as soon as the last slider step has been played
+    other.context.close()
+
+
+@pytest.mark.browser
+def test_it_fits_the_desktop_and_the_phone(page: Tab, server: str) -> None:
+    page.goto(f"{server}/rollouts?episodes=100")
+    expect(page.locator(".wb-paths dd").first).to_be_visible(timeout=90_000)
+    assert page.evaluate("document.documentElement.scrollHeight") <= 900
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -1,0 +1,145 @@
+"""The page of training: curves, moments, and what a person does with it in a browser."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, expect
+from playwright.sync_api import Page as Tab
+from ui.saving import DRAWN, save_all, see_offline
+
+from workbench.engine.training.config import make_config
+from workbench.engine.training.plan import CRITICS
+from workbench.runs.launched import Training
+from workbench.runs.training import TrainingRun
+from workbench.ui.pages.training.form import SIZES, Form
+from workbench.ui.pages.training.page import TrainingPage, _step_of
+from workbench.views.training import LINES, Look, curves, see
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Training:
+    """A small run with five snapshots."""
+    folder = tmp_path_factory.mktemp("training")
+    settings = {"hidden": [16, 16], "steps": 400}
+    run = TrainingRun.open("bandit2d", folder / "run", settings)
+    for _ in run.progress(snapshots=4):
+        pass
+    return Training("20260101-120000-abcdef", folder, "bandit2d", settings, "", False, 0.0)
+
+
+def test_curves_are_the_log_thinned(finished: Training) -> None:
+    found = curves(finished.progress())
+    assert set(found) == {"flow", "critic", "value"}
+    assert found["flow"][0].tolist() == [100, 200, 300, 400]
+    long = [{"step": step, "losses": {"flow": 1.0}} for step in range(5000)]
+    assert len(curves(long)["flow"][0]) <= LINES * 1.1
+
+
+def test_each_moment_is_seen(finished: Training) -> None:
+    seen = see(Look(finished, -1, frozenset()))
+    assert (seen.step, seen.steps) == (400, [0, 100, 200, 300, 400])
+    assert [one.step for one in seen.moments] == seen.steps
+    assert all(np.isfinite([one.behaviour, one.guided, one.value]).all() for one in seen.moments)
+    early = see(Look(finished, 90, frozenset(seen.steps)))
+    assert (early.step, early.moments) == (100, [])
+    assert not np.allclose(early.terrain.values, seen.terrain.values)  # the critic has learned
+
+
+def test_the_form_offers_settings_that_train() -> None:
+    form = Form(lambda order: None)
+    for task in form.task.options.values():
+        for critic in CRITICS:
+            form.task.value, form.critic.value = task, critic
+            make_config(**form.order()["settings"])
+    assert form.size.value in SIZES
+    form.steps.param.update(value=None)
+    with pytest.raises(ValueError, match="updates must be 1 to 200,000"):
+        form.order()
+
+
+def test_a_file_that_is_too_large_is_refused() -> None:
+    form = Form(lambda order: None)
+    form.file.value = b"x" * (16 * 2**20)
+    with pytest.raises(ValueError, match="has 16 MiB, this page takes 15"):
+        form.order()
+
+
+def test_the_code_reads_the_run(finished: Training, capsys: pytest.CaptureFixture[str]) -> None:
+    page = TrainingPage({"step": "200"})
+    page.training = finished
+    exec(compile(page.code(), "snippet", "exec"), {})  # noqa: S102 -- the page's own snippet
+    assert "'return'" in capsys.readouterr().out
+    page.training = None
+    with pytest.raises(ValueError, match="Choose or start a training first"):
+        page.code()
+    page.left()
+
+
+@pytest.mark.parametrize(("word", "step"), [("120", 120), ("", -1), ("-3", -1), ("1e9", -1), ("9" * 30, -1)])
+def test_steps_in_links(word: str, step: int) -> None:
+    assert _step_of({"step": word}) == step
+
+
+# --- in a browser -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+def test_a_person_trains_reloads_pauses_and_goes_on(page: Tab, browser: Browser, server: str, tmp_path: Path) -> None:
+    page.goto(f"{server}/training")
+    expect(page.get_by_text("No training yet")).to_be_visible(timeout=30_000)
+    page.locator(".wb-task select").select_option("Bandit in the plane")
+    steps = page.get_by_label("Updates")
+    expect(steps).to_have_value("2000")  # the task's own settings have come
+    steps.fill("60000")
+    steps.press("Enter")
+    page.locator(".wb-start button").click()
+    state = page.locator("div[title='what the process is doing'] dd")
+    expect(state).to_have_text("Running", timeout=30_000)
+    update = page.locator("div[title='updates done, and in all'] dd")
+    expect(update).to_have_text(re.compile(r"[\d,]+ of 60,000"), timeout=60_000)
+    link = page.url
+    assert "training=" in link
+    page.reload()
+    expect(state).to_have_text("Running", timeout=30_000)
+    page.locator(".wb-pause button").click()
+    expect(state).to_have_text("Paused", timeout=30_000)
+    before = int(update.inner_text().split(" ")[0].replace(",", ""))
+    assert before > 0
+    lines = ("CSV, losses and values", "Log, one JSON line a report")
+    saved = save_all(page, tmp_path, (*DRAWN, *lines))
+    assert saved["PNG picture"].read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in saved["SVG picture"].read_text()
+    table, log = (saved[line].read_text().splitlines() for line in lines)
+    assert table[0] == "update,name,value"
+    steps = [json.loads(line)["step"] for line in log if "losses" in line]
+    assert steps
+    assert {int(row.split(",")[0]) for row in table[1:] if "loss_" in row} == set(steps)
+    see_offline(browser, saved["HTML that works offline"])
+    # another person neither sees nor stops it
+    other = page.context.browser.new_context().new_page()
+    other.goto(link)
+    expect(other.get_by_text("its owner does not share it")).to_be_visible(timeout=30_000)
+    page.locator(".wb-share button").click()
+    other.reload()
+    expect(other.locator("div[title='what the process is doing'] dd")).to_have_text("Paused", timeout=30_000)
+    other.locator(".wb-delete button").click()
+    other.locator(".wb-delete button").click()
+    expect(other.get_by_text("only its owner can change it")).to_be_visible(timeout=10_000)
+    other.context.close()
+    page.locator(".wb-pause button").click()
+    expect(state).to_have_text("Running", timeout=30_000)
+    for _ in range(120):
+        if int(update.inner_text().split(" ")[0].replace(",", "")) > before:
+            break
+        page.wait_for_timeout(500)
+    assert int(update.inner_text().split(" ")[0].replace(",", "")) > before
+    assert page.evaluate("document.documentElement.scrollHeight") <= 900
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(400)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.locator(".wb-delete button").click()
+    page.locator(".wb-delete button").click()
+    expect(page.get_by_text("No training yet")).to_be_visible(timeout=40_000)

@@ -1,0 +1,1 @@
+"""The loop: trainers, checkpoints, snapshots; and what is trained by it in one call."""

@@ -1,0 +1,82 @@
+"""Snapshots: the weights at chosen moments of a run, so that its course can be looked at afterwards.
+
+A checkpoint is for going on and there is one; snapshots are for looking, many and small: weights only, no optimiser.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from safetensors.torch import save as save_arrays
+
+from workbench.engine.data.arrays_file import read_arrays_file
+from workbench.engine.data.atomic import remove_leftovers, write_atomic
+from workbench.engine.models.parts import Parts
+from workbench.engine.training.loop.checkpoint import CheckpointError, Run, weights_of
+from workbench.engine.training.loop.trainer import Trainer
+from workbench.engine.words import SaidError
+
+FOLDER = "snapshots"
+NAME = re.compile(r"step-(\d{9})-([0-9a-f]{8})\.safetensors")
+
+
+def snapshot_steps(total: int, count: int) -> frozenset[int]:
+    """The steps at which ``count`` + 1 snapshots are taken: evenly from 0 to ``total``; none for a ``count`` of 0.
+
+    Raises
+    ------
+    ValueError
+        ``count`` is negative.
+    """
+    if count < 0:
+        raise ValueError(f"snapshots must be 0 or more, got {count}")
+    return frozenset(total * k // count for k in range(count + 1)) if count else frozenset()
+
+
+def save_snapshot(trainer: Trainer, folder: Path) -> None:
+    """Store the weights of ``trainer`` in the run's ``folder``; a snapshot of the same step is replaced."""
+    place = folder / FOLDER
+    place.mkdir(exist_ok=True)
+    content = save_arrays({name: array.detach().cpu().contiguous() for name, array in weights_of(trainer).items()})
+    step = f"step-{trainer.step_number:09d}"
+    name = f"{step}-{hashlib.sha256(content).hexdigest()[:8]}.safetensors"
+    write_atomic(place / name, content)
+    for old in place.glob(f"{step}-*.safetensors"):
+        if old.name != name:
+            old.unlink(missing_ok=True)
+    remove_leftovers(place)
+
+
+def list_snapshots(folder: Path) -> list[int]:
+    """The steps of the snapshots in a run's ``folder``, ascending; a file still being written is not among them."""
+    return sorted(_files(folder))
+
+
+def load_snapshot(run: Run, step: int) -> Parts:
+    """The parts of ``run`` as they were at ``step``.
+
+    Raises
+    ------
+    CheckpointError
+        No snapshot of that step, or a damaged one.
+    """
+    path = _files(run.folder).get(step)
+    if path is None:
+        known = ", ".join(map(str, list_snapshots(run.folder))) or "none; take some: workbench fit … --snapshots 20"
+        raise CheckpointError(f"{run.folder} has no snapshot of step {step}; it has {known}")
+    found = NAME.fullmatch(path.name)
+    assert found is not None
+    try:
+        arrays = read_arrays_file(path, found[2])
+    except SaidError as error:
+        raise CheckpointError(f"{error}; or delete it, the run itself does not need it") from None
+    return replace(run, arrays=run.arrays | arrays, step=step).parts()
+
+
+def _files(folder: Path) -> dict[int, Path]:
+    place = folder / FOLDER
+    found = ((NAME.fullmatch(path.name), path) for path in place.iterdir()) if place.is_dir() else ()
+    return {int(match[1]): path for match, path in found if match}

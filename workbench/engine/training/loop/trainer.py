@@ -1,0 +1,215 @@
+"""The training loop's state and its single update."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from workbench.engine.allocator import keep_large_blocks
+from workbench.engine.data.replay import Replay
+from workbench.engine.data.transitions import Batch, Transitions
+from workbench.engine.models.parts import Parts
+from workbench.engine.precision import fast_matmul, few_threads
+from workbench.engine.training.build import build_networks
+from workbench.engine.training.config import FitConfig
+from workbench.engine.training.fast.adam import Adam
+from workbench.engine.training.fast.compiled import CompiledUpdate, require_compiler
+from workbench.engine.training.losses.loss import Loss, Scene
+from workbench.engine.training.losses.td_vgf import reference_samples
+from workbench.engine.training.networks import seed_of
+from workbench.engine.training.plan import EXTRA, LOSSES, Phase, plan, trained_parts
+
+STD_FLOOR = 1e-3  # a coordinate that hardly varies is not blown up
+CACHE_ROWS = 8192  # rows of the dataset whose samples are drawn at a time
+
+
+class Trainer:
+    """Networks, optimiser and random state of one run; `step` is one update.
+
+    Parameters
+    ----------
+    data : Transitions
+    config : FitConfig
+    device : torch.device or str
+    """
+
+    def __init__(self, data: Transitions, config: FitConfig, device: torch.device | str = "cpu") -> None:
+        keep_large_blocks()
+        if config.compile:
+            require_compiler()
+        self.config, self.device = config, torch.device(device)
+        self.phases = plan(config)
+        self.total_steps = sum(phase.steps for phase in self.phases)
+        self.step_number = 0
+        self.networks = build_networks(config, data.observation_dim, data.action_dim * config.chunk)
+        if config.normalize_observations:
+            # in double precision: a float32 sum over half a million rows is off in the fourth digit
+            mean, std = (getattr(data.observations, name)(0, dtype=np.float64) for name in ("mean", "std"))
+            self.networks.mean = torch.from_numpy(mean).float()
+            self.networks.std = torch.from_numpy(std).float().clamp_min(STD_FLOOR)
+        self.networks.to(self.device)
+        self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        self.trained = trained_parts(config)
+        self.weights = {n: self.networks.net(n).theta for n in self.trained if not n.startswith("target_")}
+        self.adam = Adam(self.weights)
+        self.data = data
+        self.replay = Replay(
+            data,
+            self.networks.mean,
+            self.networks.std,
+            steps=config.n_step,
+            chunk=config.chunk,
+            discount=config.discount,
+            reward_scale=config.reward_scale,
+            device=self.device,
+            next_actions=config.critic == "td_actor" and config.critic_penalty > 0.0,
+        )
+        self._scene = Scene(self.networks)
+        self._compilations: dict[tuple[str, ...], CompiledUpdate] = {}
+        self.losses: dict[str, Loss] = {key: LOSSES[key](config) for phase in self.phases for key in phase.losses}
+
+    @property
+    def finished(self) -> bool:
+        """All updates are done."""
+        return self.step_number >= self.total_steps
+
+    def phase(self) -> tuple[Phase, int]:
+        """The current phase and the updates already done in it."""
+        done = self.step_number
+        for phase in self.phases:
+            if done < phase.steps:
+                return phase, done
+            done -= phase.steps
+        return self.phases[-1], self.phases[-1].steps
+
+    def learning_rate(self) -> float:
+        """Of the next update: constant, or half a cosine over the phase."""
+        phase, done = self.phase()
+        if self.config.schedule == "constant":
+            return self.config.learning_rate
+        return self.config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * done / phase.steps))
+
+    def step(self) -> dict[str, Tensor]:
+        """Do one update on a minibatch drawn from the run's own generator; returns the losses (still on the device)."""
+        return self.learn(self.replay.draw(self.config.batch_size, self.generator))
+
+    def learn(self, index: Tensor, learning_rate: float | None = None) -> dict[str, Tensor]:
+        """Do one update on the rows ``index`` (M,), with the losses of the current phase (after the end, of the last one).
+
+        ``learning_rate`` takes the place of the run's schedule.
+        """
+        phase, _ = self.phase()
+        if phase.cached and self._scene.cache is None:
+            self._scene.cache = self.draw_cache()
+        losses = self.update(*self.draw(index), learning_rate)
+        self.step_number += 1
+        return losses
+
+    def draw(self, index: Tensor | None = None) -> tuple[Batch, dict[str, tuple[Tensor, ...]]]:
+        """The next update's minibatch (drawn here, or the rows ``index``) and the noise of its losses, from the run's own
+        generator.
+        """
+        if index is None:
+            index = self.replay.draw(self.config.batch_size, self.generator)
+        phase, _ = self.phase()
+        batch = self.replay.batch(index)
+        return batch, {key: self.losses[key].draw(batch, self._source(key)) for key in phase.losses}
+
+    def make_room(self, rows: int) -> None:
+        """Let ``rows`` rows be added to the data; see `Replay.make_room`."""
+        self.replay.make_room(rows)
+        if self.phases[-1].cached:
+            drawn = self.draw_cache()
+            self._scene.cache = torch.cat((drawn, drawn.new_zeros(rows, *drawn.shape[1:])))
+
+    def append(self, data: Transitions, samples: Tensor | None = None) -> Tensor | None:
+        """Add rows to the data, and to the cache of reference samples where there is one.
+
+        Parameters
+        ----------
+        data : Transitions
+        samples : Tensor, optional
+            (A, N, D), what was returned when these rows were added before; without it they are drawn.
+
+        Returns
+        -------
+        Tensor or None
+            The reference samples of the rows that found room, on the CPU; None where none are cached.
+        """
+        number = self.replay.appended
+        places = self.replay.append(data).to(self.device)
+        cache = self._scene.cache
+        if cache is None:
+            return None
+        if samples is None:
+            generator = torch.Generator(self.device).manual_seed(seed_of(self.config.seed, "appended", number))
+            following = self.replay.batch(places).next_observations
+            samples = self._reference_samples(following, generator)
+        cache[places] = samples.to(self.device)
+        return samples.cpu()
+
+    def _source(self, key: str) -> torch.Generator:
+        """The run's generator; for an extra part one of its own, so that training it changes no other network."""
+        if key not in EXTRA:
+            return self.generator
+        return torch.Generator(self.device).manual_seed(seed_of(self.config.seed, key, self.step_number))
+
+    def update(
+        self, batch: Batch, noise: dict[str, tuple[Tensor, ...]], learning_rate: float | None = None
+    ) -> dict[str, Tensor]:
+        """Follow the gradient of the losses named in ``noise`` on ``batch``; the published order of things.
+
+        The target critic moves towards the critic *before* the gradient step, and after its values were used.
+        """
+        rate = self.learning_rate() if learning_rate is None else learning_rate
+        if self.config.compile:
+            return self._compiled(tuple(noise))(batch, noise, rate)
+        with few_threads(self.config.batch_size, max(self.config.hidden), self.device):
+            return self._eager(batch, noise, rate)
+
+    def _eager(self, batch: Batch, noise: dict[str, tuple[Tensor, ...]], rate: float) -> dict[str, Tensor]:
+        losses: dict[str, Tensor] = {}
+        with fast_matmul(self.config.batch_size, max(self.config.hidden), self.device):
+            for key, drawn in noise.items():
+                losses |= self.losses[key](self._scene, batch, drawn)
+            torch.autograd.backward(list(losses.values()))
+        with torch.no_grad():
+            for key in noise:
+                for name in self.losses[key].targets:
+                    target = self.networks.net(f"target_{name}").theta
+                    target.lerp_(self.networks.net(name).theta, self.config.tau)
+        self.adam.step(rate)
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _compiled(self, keys: tuple[str, ...]) -> CompiledUpdate:
+        if keys not in self._compilations:
+            losses = {key: self.losses[key] for key in keys}
+            self._compilations[keys] = CompiledUpdate(self._scene, losses, self.adam, self.config.tau)
+        return self._compilations[keys]
+
+    def parts(self) -> Parts:
+        """A frozen copy of the networks as they are now."""
+        made = self.networks.parts(self.config, self.trained)
+        return replace(made, behaviour_states=self.data.sample_states(self.config.seed).to(self.device))
+
+    def draw_cache(self) -> Tensor:
+        """Reference samples (R, N, D) at every next observation, from a generator of their own.
+
+        They depend on the frozen flow and the seed alone, so a resumed run draws the same ones again.
+        """
+        generator = torch.Generator(self.device).manual_seed(self.config.seed + 1)
+        return self._reference_samples(self.replay.next_observations, generator)
+
+    @torch.no_grad()
+    def _reference_samples(self, following: Tensor, generator: torch.Generator) -> Tensor:
+        config, chunks = self.config, []
+        for rows in following.split(CACHE_ROWS):
+            size = (rows.shape[0], config.particles, self.networks.reference.action_dim)
+            noise = torch.randn(size, generator=generator, device=self.device)
+            with fast_matmul(rows.shape[0] * config.particles, max(config.hidden), self.device):
+                chunks.append(reference_samples(self.networks.reference, rows, noise, config.flow_steps))
+        return torch.cat(chunks)

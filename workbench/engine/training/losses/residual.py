@@ -1,0 +1,22 @@
+"""The loss of a TD residual: plain square, or weighted by its sign."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from workbench.engine.training.config import FitConfig
+from workbench.engine.training.losses.iql import critic_loss, expectile_loss, sql_loss
+
+
+def residual_loss(q: Tensor, target: Tensor, config: FitConfig, valid: Tensor | None) -> Tensor:
+    r"""Loss of ``q`` (K, M) against ``target`` (M,), mean over batch and critics, by ``td_loss``.
+
+    With u = y - Q: ``square`` is u²; ``expectile`` is :math:`|\tau_e - 1(u<0)|\, u^2`, which leans towards the better of the
+    targets that a state-action pair sees; ``sql`` is :math:`\alpha [1 + u / (2 \alpha)]_+^2 - u`, a square (u²/(4α) + α) that
+    goes on as a straight line where Q is far too high.
+    """
+    if config.td_loss == "expectile":
+        return expectile_loss(target - q, config.expectile, valid)
+    if config.td_loss == "sql":
+        return sql_loss(target - q, config.sql_alpha, valid)
+    return critic_loss(q, target, valid)

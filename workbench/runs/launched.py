@@ -1,0 +1,380 @@
+"""Trainings in processes of their own: started, paused, resumed and cancelled from a page that may come and go.
+
+Each is a ``workbench fit`` in a child process that writes into a run folder; this module only starts it, signals it and
+reads what it writes. Nothing is lost when the page is reloaded, and a server that starts again finds its old trainings
+paused where they were saved last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from workbench.engine.data.atomic import write_atomic
+from workbench.engine.data.hold import is_held
+from workbench.engine.data.records import checked, read_json
+from workbench.engine.data.regular import open_regular, read_regular
+from workbench.engine.steering.rules import find_rule
+from workbench.engine.tasks.registry import make_task
+from workbench.engine.training.config import make_config
+from workbench.engine.training.loop.checkpoint import CheckpointError, load_run
+from workbench.engine.words import SaidError, plain
+from workbench.runs.notes import About, reports_in
+
+State = Literal["running", "pausing", "paused", "finished", "failed"]
+ABOUT, LOG, PROGRESS, RUN, DATA = "about.json", "log.txt", "progress.jsonl", "run", "data"
+SNAPSHOTS, SAVE_EVERY = 20, 500
+MOST_READ = 2**28  # bytes of a log that are read at once
+MEMORY = 16 * 2**30  # bytes that a training may take for itself: its data may be an upload
+STOPPED = (0, 130, -signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL)  # exit codes of one that was told to stop
+GRACE = 15.0  # seconds a child has for saving before it is killed
+
+
+class TrainingRefusedError(ValueError):
+    """A training that cannot be started or touched; the message says why and what to do."""
+
+
+@dataclass
+class Training:
+    """One training.
+
+    Attributes
+    ----------
+    name : str
+        Random; names the folder.
+    folder : Path
+    task : str
+    settings : dict
+        Of ``workbench fit``, as given.
+    owner : str
+        Digest of the owner's secret.
+    shared : bool
+        Everyone may look at it; only the owner may touch it.
+    created : float
+        Seconds since 1970.
+    """
+
+    name: str
+    folder: Path
+    task: str
+    settings: dict[str, Any]
+    owner: str
+    shared: bool
+    created: float
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _stopping: bool = field(default=False, repr=False)
+    _read: tuple[int, list[dict[str, Any]]] = field(default=(0, []), repr=False)
+
+    @property
+    def run(self) -> Path:
+        """The run folder; it appears with the first checkpoint."""
+        return self.folder / RUN
+
+    @property
+    def state(self) -> State:
+        """What it is doing."""
+        if self._process is not None and self._process.poll() is None:
+            return "pausing" if self._stopping else "running"
+        last = self.progress()[-1:]
+        if last and last[0]["step"] >= last[0]["total"]:
+            return "finished"
+        return "paused" if self._process is None or self._process.returncode in STOPPED else "failed"
+
+    @property
+    def error(self) -> str:
+        """Why it failed, in the words of the command line; "" when it did not."""
+        if self.state != "failed":
+            return ""
+        path = self.folder / LOG
+        try:
+            lines = read_regular(path, MOST_READ).decode(errors="replace").splitlines()
+        except (OSError, SaidError):
+            lines = []
+        told = [plain(line) for line in lines if line.startswith("error: ")]
+        return told[-1].removeprefix("error: ") if told else "it stopped without saying why; start it again"
+
+    def progress(self) -> list[dict[str, Any]]:
+        """All reports so far (`engine.training.fit.Progress` as dicts); only what is new is read."""
+        path, (place, reports) = self.run / PROGRESS, self._read
+        try:
+            size = path.stat().st_size
+        except OSError:
+            return []
+        if size < place:  # a resumed run drops reports of steps that were never saved
+            place, reports = 0, []
+        if size > place:
+            try:
+                with open_regular(path) as file:
+                    file.seek(place)
+                    block = file.read(MOST_READ)
+            except (OSError, SaidError):
+                return reports
+            whole = block[: block.rfind(b"\n") + 1]
+            reports = [*reports, *reports_in(whole)]
+            place += len(whole)
+        self._read = (place, reports)
+        return reports
+
+
+class Trainings:
+    """All trainings of one server.
+
+    Parameters
+    ----------
+    home : Path
+        Where their folders are; those found there are taken up.
+    most : int
+        How many may run at once.
+    """
+
+    def __init__(self, home: Path, most: int = 2) -> None:
+        self.home, self.most = home, most
+        self._lock = threading.RLock()
+        self._all = {found.name: found for path in sorted(home.glob(f"*/{ABOUT}")) if (found := _read_about(path))}
+
+    def start(
+        self,
+        owner: str,
+        task: str,
+        settings: Mapping[str, Any],
+        *,
+        rules: tuple[str, ...] = (),
+        data: bytes | None = None,
+        data_name: str = "",
+        shared: bool = False,
+    ) -> Training:
+        """Start a training.
+
+        Parameters
+        ----------
+        owner : str
+            The owner's secret; only its digest is kept.
+        task : str
+        settings : mapping
+            Of `FitConfig`; what is missing takes the task's defaults.
+        rules : tuple of str
+            Rules whose learned parts are trained too.
+        data : bytes, optional
+            A dataset file's content, for tasks that do not make their own; checked by the engine's own door.
+        data_name : str
+            Its file name.
+        shared : bool
+
+        Raises
+        ------
+        TrainingRefusedError
+            Too many are running.
+        ValueError
+            No such task or rule, or settings that training does not have.
+        """
+        make_config(**(make_task(task).training_defaults(str(settings.get("critic", "iql"))) | dict(settings)))
+        for rule in rules:
+            find_rule(rule)
+        with self._lock:
+            self._refuse_too_many()
+            name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+            folder = self.home / name
+            folder.mkdir(parents=True)
+            about = {
+                "task": task,
+                "settings": dict(settings),
+                "rules": list(rules),
+                "owner": digest(owner),
+                "shared": shared,
+                "created": time.time(),
+                "data": data is not None,
+            }
+            if data is not None:
+                (folder / DATA).mkdir()
+                write_atomic(folder / DATA / Path(data_name).name, data)
+            write_atomic(folder / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
+            training = _read_about(folder / ABOUT)
+            assert training is not None
+            self._all[name] = training
+            self._launch(training)
+            return training
+
+    def visible(self, owner: str) -> list[Training]:
+        """The trainings that ``owner`` may see, newest first."""
+        mine = digest(owner)
+        with self._lock:
+            found = [training for training in self._all.values() if training.shared or training.owner == mine]
+        return sorted(found, key=lambda training: training.created, reverse=True)
+
+    def find(self, owner: str, name: str) -> Training:
+        """One that ``owner`` may see.
+
+        Raises
+        ------
+        TrainingRefusedError
+            There is none of that name for this owner.
+        """
+        for training in self.visible(owner):
+            if training.name == name:
+                return training
+        raise TrainingRefusedError("there is no such training, or it belongs to someone who did not share it")
+
+    def pause(self, owner: str, name: str) -> None:
+        """Ask it to save and stop; TrainingRefusedError unless it is the owner's own."""
+        training = self._own(owner, name)
+        if training._process is not None and training._process.poll() is None:
+            training._stopping = True
+            training._process.send_signal(signal.SIGINT)
+
+    def resume(self, owner: str, name: str) -> None:
+        """Go on where it was saved; TrainingRefusedError unless it is the owner's own, paused, and there is room."""
+        with self._lock:
+            training = self._own(owner, name)
+            if training.state != "paused":
+                raise TrainingRefusedError(f"this training is {training.state}; only a paused one can be resumed")
+            _refuse_held(training)
+            self._refuse_too_many()
+            self._launch(training)
+
+    def share(self, owner: str, name: str, shared: bool) -> None:
+        """Let everyone look at it, or not; TrainingRefusedError unless it is the owner's own."""
+        training = self._own(owner, name)
+        training.shared = shared
+        about = _about_of(training).model_dump() | {"shared": shared}
+        write_atomic(training.folder / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
+
+    def remove(self, owner: str, name: str) -> None:
+        """Stop it and delete its folder; TrainingRefusedError unless it is the owner's own."""
+        training = self._own(owner, name)
+        _end(training)
+        _refuse_held(training)
+        with self._lock:
+            del self._all[name]
+        shutil.rmtree(training.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """End all children: they get time to save, then they are killed."""
+        with self._lock:
+            running = [training for training in self._all.values() if training.state in ("running", "pausing")]
+        for training in running:
+            assert training._process is not None
+            training._process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + GRACE
+        for training in running:
+            _end(training, max(0.0, deadline - time.monotonic()))
+
+    def _refuse_too_many(self) -> None:
+        running = sum(training.state in ("running", "pausing") for training in self._all.values())
+        if running >= self.most:
+            raise TrainingRefusedError(
+                f"{running} of at most {self.most} trainings are running on this server; wait for one to end, or pause one"
+            )
+
+    def _own(self, owner: str, name: str) -> Training:
+        with self._lock:
+            training = self._all.get(name)
+        if training is None or training.owner != digest(owner):
+            raise TrainingRefusedError("this training belongs to someone else; only its owner can change it")
+        return training
+
+    def _launch(self, training: Training) -> None:
+        about = _about_of(training)
+        words = [sys.executable, "-m", "workbench.cli", "fit", training.task, "--out", str(training.run)]
+        words += ["--snapshots", str(SNAPSHOTS), "--save-every", str(SAVE_EVERY), "--device", "cpu"]
+        if training.run.exists():
+            words.append("--resume")
+        else:
+            words += ["--data", str(training.folder / DATA)] if about.data else []
+            words += ["--rule", *about.rules] if about.rules else []
+            words += [word for key, value in training.settings.items() for word in ("--set", f"{key}={_value(value)}")]
+        with (training.folder / LOG).open("ab") as log:
+            training._process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"OMP_NUM_THREADS": "1"},  # the page's sliders need the other cores
+                start_new_session=True,  # a Ctrl-C in the server's terminal is passed on by `close`, once
+            )
+        _limit(training._process.pid)
+        training._stopping = False
+
+
+def _limit(pid: int) -> None:
+    """Let the kernel refuse a training more than `MEMORY`, where it can (Linux): an upload may be made to take more."""
+    try:
+        import resource
+
+        resource.prlimit(pid, resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    except (ImportError, AttributeError, OSError, ValueError):
+        return  # another system, or the training has ended already
+
+
+def _about_of(training: Training) -> About:
+    try:
+        return checked(About, read_json(training.folder / ABOUT))
+    except (OSError, SaidError) as error:
+        raise TrainingRefusedError(
+            f"the note of this training is damaged ({error}); delete it and begin anew"
+        ) from None
+
+
+def _refuse_held(training: Training) -> None:
+    """Raise `TrainingRefusedError` when a process that is not of this server works on it."""
+    who = is_held(training.run)
+    if who is not None:
+        raise TrainingRefusedError(f"this training is being worked on by {who}; wait for it, or end it there")
+
+
+def digest(owner: str) -> str:
+    """What is kept of an owner's secret."""
+    return hashlib.sha256(owner.encode()).hexdigest()
+
+
+def finished_run(training: Training) -> bool:
+    """Whether its run folder can be steered with."""
+    try:
+        load_run(training.run)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _end(training: Training, grace: float = GRACE) -> None:
+    process = training._process
+    if process is None or process.poll() is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(grace)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _read_about(path: Path) -> Training | None:
+    """The training whose note is at ``path``; None when the note cannot be read."""
+    try:
+        about = checked(About, read_json(path))
+    except (OSError, SaidError):
+        return None
+    return Training(
+        name=path.parent.name,
+        folder=path.parent,
+        task=about.task,
+        settings=about.settings,
+        owner=about.owner,
+        shared=about.shared,
+        created=about.created,
+    )

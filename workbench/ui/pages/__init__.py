@@ -1,0 +1,1 @@
+"""The pages, a folder each. No page imports another one."""

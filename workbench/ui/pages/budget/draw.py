@@ -1,0 +1,131 @@
+"""The two linked figures: return against shift, and return and what the critic promised against transport."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models.annotations import Span
+from bokeh.models.callbacks import CustomJS
+
+from workbench.engine.glossary import TERM
+from workbench.experiments.summary import Curve
+from workbench.plots.palette import look
+from workbench.ui.canvas.bokeh_figures import TOOLS, dye, house_figure, hover, legend, span
+from workbench.views.budget import Here, points_of, seed_lines
+
+# A brush selects in several sources one after the other: told is what all of them have selected, once.
+GATHER = """
+const keys = sources.flatMap((source) => source.selected.indices.map((i) => source.data.key[i]))
+clearTimeout(tapped.timer)
+tapped.timer = setTimeout(() => {
+  Bokeh.index.find_one(figure)?.request_paint() // Bokeh 3.9 empties the legend's marks at a selection until it paints
+  if (keys.join() !== tapped.data.key.join()) tapped.data = {key: keys}
+}, 60)
+"""
+TIPS = [
+    ("", "@label"),
+    (TERM["return"].label, "@value{0.000} (@low{0.00} to @high{0.00})"),
+    (TERM["shift.w2"].label, "@shift{0.000}"),
+    (TERM["transport"].label, "@transport{0.000}"),
+    (TERM["promised"].label, "@promised{0.000}"),
+    ("seeds", "@seeds"),
+]
+
+
+class Pair(NamedTuple):
+    """Both figures with what belongs to their points."""
+
+    frontier: Any
+    against_transport: Any
+    sources: list[ColumnDataSource]
+    here: ColumnDataSource
+    at: Span
+
+
+def pair_of(found: Sequence[Curve], tapped: ColumnDataSource) -> Pair:
+    """Draw the curves of one task; a selection in one figure shows in the other.
+
+    Parameters
+    ----------
+    found : sequence of Curve
+    tapped : ColumnDataSource
+        Its column ``key`` is replaced by the keys of the points that are selected.
+    """
+    tools = f"{TOOLS},tap,box_select,lasso_select"
+    frontier = house_figure(
+        "", TERM["shift.w2"].head, TERM["return"].head, tools=tools, x_range=Range1d(), y_range=Range1d(),
+    )  # fmt: skip
+    against_transport = house_figure(
+        "", TERM["transport"].head, f"{TERM['return'].label} (solid), {TERM['promised'].label} (dashed)", tools=tools,
+        x_range=Range1d(), y_range=Range1d(),
+    )  # fmt: skip
+    sources = []
+    for curve in found:
+        style, source = look(curve.rule), ColumnDataSource(points_of(curve))
+        sources.append(source)
+        for made, x, y in (
+            (frontier, "shift", "value"), (against_transport, "transport", "value"), (against_transport, "transport", "promised"),
+        ):  # fmt: skip
+            names = {"shift": "shift.w2", "value": "return"}
+            thin = ColumnDataSource(dict(zip("xy", seed_lines(curve, names.get(x, x), names.get(y, y)), strict=True)))
+            dash = "dashed" if y == "promised" else "solid"
+            word = {} if y == "promised" else {"legend_label": curve.name}
+            dye(made.line("x", "y", source=thin, line_width=0.8, line_alpha=0.3, line_dash=dash, **word), style)
+            dot = made.scatter(x, y, source=source, marker=style.shape, size=8, nonselection_alpha=0.06, **word)
+            linked = [made.line(x, y, source=source, line_width=2, line_dash=dash, **word), dot]
+            if y == "value":
+                linked.append(made.segment(x, "low", x, "high", source=source, line_width=1.2, line_alpha=0.7, **word))
+            for renderer in linked:
+                dye(renderer, style).selection_glyph = renderer.glyph  # what is brushed keeps its look
+            hover(made, [dot], TIPS)
+    gather = CustomJS(args={"sources": sources, "tapped": tapped, "figure": frontier}, code=GATHER)
+    for source in sources:
+        source.selected.js_on_change("indices", gather)
+    at = Span(location=0, dimension="height", line_dash="dashed", line_width=1.2, line_color="#7a8594", visible=False)
+    frontier.add_layout(at)
+    here = ColumnDataSource({name: [] for name in ("shift", "value", "low", "high", "transport", "promised", "label")})
+    for made, x in ((frontier, "shift"), (against_transport, "transport")):
+        mark = made.scatter(
+            x, "value", source=here, marker="star", size=17, line_width=1.5, legend_label="you are here"
+        )
+        dye(mark, ("#17202c", "#e8edf3"))
+        hover(made, [mark], [("you are here", "@label"), *TIPS[1:4]])
+    columns = [source.data for source in sources]
+    for made, x, ys in (
+        (frontier, "shift", ("low", "high")), (against_transport, "transport", ("low", "high", "promised")),
+    ):  # fmt: skip
+        low, high = span([column[x] for column in columns])
+        made.x_range.update(start=low, end=high)
+        low, high = span([column[y] for column in columns for y in ys])
+        made.y_range.update(start=low, end=high)
+    legend(frontier, "above", 4)
+    against_transport.legend.visible = False
+    return Pair(frontier, against_transport, sources, here, at)
+
+
+def show_here(pair: Pair, marks: Sequence[Here]) -> None:
+    """Place the stars; the axes grow where one lies outside."""
+    pair.here.data = {
+        "shift": [mark.shift for mark in marks],
+        "value": [mark.value for mark in marks],
+        "low": [mark.low for mark in marks],
+        "high": [mark.high for mark in marks],
+        "transport": [mark.transport for mark in marks],
+        "promised": [mark.promised for mark in marks],
+        "label": [name_of(mark) for mark in marks],
+    }
+    pair.frontier.legend[0].items[-1].visible = bool(marks)
+    for made, x in ((pair.frontier, "shift"), (pair.against_transport, "transport")):
+        for mark in marks:
+            place = getattr(mark, x)
+            if np.isfinite(place):
+                made.x_range.update(start=min(made.x_range.start, place), end=max(made.x_range.end, 1.03 * place))
+
+
+def name_of(mark: Here) -> str:
+    """The rule and its strength."""
+    rule = mark.policy.make()
+    return f"{rule.title}, {rule.strength.replace('_', ' ')} {getattr(rule, rule.strength):g}"

@@ -1,0 +1,126 @@
+"""The table of the page of budgets: what is brushed, or all rules at one shift; and the shifts that tell a story."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from urllib.parse import quote
+
+import numpy as np
+
+from workbench.engine.glossary import TERM
+from workbench.engine.metrics.intervals import Interval
+from workbench.experiments.summary import Curve
+from workbench.plots.markup import Markup, html, joined
+from workbench.ui.canvas.frames import figure
+from workbench.ui.pages.budget.draw import name_of
+from workbench.views.budget import Here, match
+
+MOST = 60  # lines
+# A story is a shift that all rules are compared at, read off the measured curves.
+STORIES: dict[str, tuple[str, str]] = {
+    "cautious": ("Cautious", "a third of the way: what a push buys that hardly leaves the data"),
+    "balanced": ("Balanced", "the shift of the best rule at the strength that its choosing episodes prefer"),
+    "too_far": (
+        "Too far",
+        "the farthest shift that two rules reach: promised (dashed) still rises, the return has fallen",
+    ),
+}
+
+
+def story_shift(name: str, found: Sequence[Curve]) -> float:
+    """The shift of a story; ValueError while too little is measured for one."""
+    wide = [curve for curve in found if len(curve.points) > 1]
+    if len(wide) < 2:
+        raise ValueError("Two rules with several strengths each are needed; run a sweep with more of them.")
+    if name == "too_far":
+        return float(sorted(curve.column("shift.w2").max() for curve in wide)[-2])
+    chosen = [curve for curve in wide if curve.choice is not None]
+    if not chosen:
+        raise ValueError("No rule has a chosen strength yet; let its sweep finish.")
+    best = max(chosen, key=lambda curve: curve.choice.reported.mean)  # type: ignore[union-attr]
+    place = [point.value for point in best.points].index(best.choice.strength)  # type: ignore[union-attr]
+    return float(best.column("shift.w2")[place]) * (1 / 3 if name == "cautious" else 1.0)
+
+
+def points_table(found: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
+    """HTML with a line a point; with ``keys`` (first runs of points) those alone. The link opens every seed's run."""
+    rows: list[Markup] = []
+    for curve in found:
+        shift, promised = curve.column("shift.w2"), curve.column("promised")
+        for place, point in enumerate(curve.points):
+            if keys and point.keys[0] not in keys:
+                continue
+            runs = html('<a href="./runs?run={}">{}</a>', quote(",".join(point.keys), safe=","), len(point.keys))
+            promise = "–" if not np.isfinite(promised[place]) else figure(promised[place], 2)
+            name = f"{curve.name}, {curve.axis} {point.value:g}"
+            cells = (name, _interval(point.returns, 2), figure(shift[place], 2), promise, runs)
+            rows.append(joined(html("<td>{}</td>", cell) for cell in cells))
+    labels = (TERM[key].label for key in ("return", "shift.w2", "promised"))
+    heads = joined(html("<th>{}</th>", name) for name in ("rule and strength", *labels, "runs"))
+    body = joined(html("<tr>{}</tr>", row) for row in rows[:MOST])
+    words = "Drag over points in either picture to filter this list and the other picture; tap one for its runs."
+    if keys:
+        words = "Tap the empty ground to see all again (Esc). The number of runs opens them."
+    title = f"{len(rows)} of the points" if keys else f"All {len(rows)} points"
+    more = html("<p>and {} more: Export, CSV</p>", len(rows) - MOST) if len(rows) > MOST else ""
+    return html("<h2>{}</h2><p>{}</p><table><tr>{}</tr>{}</table>{}", title, words, heads, body, more)
+
+
+def match_table(found: Sequence[Curve], at: float, link: Callable[[Curve, float], str]) -> Markup:
+    """HTML of every rule at the shift ``at``, best first; ``link(curve, value)`` leads to the page of particles."""
+    there, missing = match(found, at)
+    rows = joined(
+        html(
+            '<tr><td><a href="./particles?{}">{}</a></td><td>{} {:g}</td><td>{}</td><td>{}</td></tr>',
+            link(one.curve, one.value),
+            one.curve.name,
+            one.curve.axis,
+            one.value,
+            _interval(one.returns),
+            _interval(one.difference),
+        )
+        for one in sorted(there, key=lambda one: -9e9 if one.returns is None else -one.returns.mean)
+    )
+    never = html("<p>Never this far, or not between two strengths: {}.</p>", ", ".join(missing)) if missing else ""
+    return html(
+        "<h2>At shift {}</h2><p>Every rule where it goes equally far from the data (the dashed line), read off "
+        "between its two nearest strengths, with 95% intervals. The last column is the paired difference from the best rule: "
+        "where its interval leaves out 0, the two differ.</p><table><tr><th>rule</th><th>strength</th>"
+        "<th>{}</th><th>− best</th></tr>{}</table>{}",
+        figure(at, 3),
+        TERM["return"].label,
+        rows,
+        never,
+    )
+
+
+def here_list(found: Sequence[Here]) -> Markup:
+    """HTML of the reader's own settings."""
+    rows = joined(
+        html(
+            "<li>{}: return {} ({} to {}), shift {}</li>",
+            name_of(mark),
+            figure(mark.value, 3),
+            figure(mark.low, 2),
+            figure(mark.high, 2),
+            figure(mark.shift, 3),
+        )
+        for mark in found
+    )
+    return html("<h2>You are here</h2><ul>{}</ul><p>Press Match mine to compare the rules at this shift.</p>", rows)
+
+
+def _interval(value: Interval | None, digits: int = 3) -> Markup | str:
+    """A mean and its interval as HTML; a dash for what cannot be compared."""
+    if value is None:
+        return "–"
+    return html("{} <small>{} to {}</small>", figure(value.mean, digits), figure(value.low, 2), figure(value.high, 2))
+
+
+def read_shift(arguments: Mapping[str, str]) -> float | None:
+    """The shift that the rules are compared at, in a link."""
+    try:
+        shift = float(arguments.get("shift", ""))
+    except ValueError:
+        return None
+    return shift if 0.0 < shift < 1e6 else None

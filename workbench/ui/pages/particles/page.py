@@ -1,0 +1,397 @@
+"""The page of particles: the behaviour flow and one or two rules side by side on the same noise."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import panel as pn
+
+from workbench.engine.glossary import TERM
+from workbench.engine.models.parts import Parts
+from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.floor import Floor, floor_of
+from workbench.plots.markup import Markup, html, joined
+from workbench.ui.canvas.stage import Stages, TimeChart, frame_of, landscape_of, room_of, series_of, truth_of
+from workbench.ui.controls.awaited import Awaited, slow_parts, stale
+from workbench.ui.controls.equations import equations_of, paragraphs_of
+from workbench.ui.controls.policy_choice import PolicyChoice
+from workbench.ui.controls.rule import STYLE, PolicyControls, QuickSlider, choice, lacking
+from workbench.ui.controls.stories import Stories
+from workbench.ui.controls.waiting import Waiting
+from workbench.ui.pages.particles.code import snippet
+from workbench.ui.pages.particles.exports import exports_of
+from workbench.ui.pages.particles.tour import TOUR
+from workbench.ui.server.draw_processes import Desk
+from workbench.ui.server.parts_cache import CACHE, QUICK, Cache, Latest, told
+from workbench.ui.shell.html_pane import HTML
+from workbench.ui.shell.layout import sidebar
+from workbench.ui.shell.page import Page
+from workbench.ui.shell.toolbar import Export, Stop
+from workbench.views.episodes import OvertakenError, Play, ending_of, episodes
+from workbench.views.fields import fields_of
+from workbench.views.links import SEEDS, SHOWN, TASKS, has_peak, read_link, state_of, write_link
+from workbench.views.particles import GROUNDS, Artist, Picture
+from workbench.views.presets import PRESETS, tell
+from workbench.views.question import GRID, Answer, Policy, Question, effort_of
+
+log = logging.getLogger(__name__)
+HERE = Path(__file__).parent
+DRAFT = 256  # particles while the peak is dragged: twice the pictures a second
+
+
+class ParticlesPage(Page):
+    """Stages side by side on linked axes, with what the actions earn, or the room, beside them."""
+
+    name: ClassVar[str] = "particles"
+    title: ClassVar[str] = "Particles"
+    layout: ClassVar[str] = sidebar(
+        {
+            "about": "The rules",
+            "displacement": TERM["state.displacement"].label,
+            "climb": TERM["state.promised_all"].label,
+        }
+    )
+    tour: ClassVar[tuple[Stop, ...]] = TOUR
+
+    def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
+        self.answer: Answer | None = None
+        super().__init__(arguments, cache)
+        self.question, problems = read_link(arguments)
+        self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
+        self.picture: Picture | None = None
+        self.plays: list[Play] | None = None
+        self._version = 0
+        self._touched = (0, "")
+        self._restoring = False
+        self._desk, self._awaited = Desk(Artist), Awaited(self.cache, self.ask)
+        self._offered: Parts | None = None  # for which the lists of rules were made
+        self._pictures: Latest[tuple[Question, str], Picture] = Latest(
+            self._draw, self.later(self._show), QUICK, lambda asked: effort_of(asked[0], self.name, GRID)
+        )
+        self._waiting = Waiting(self, self._pictures, self.say)
+        self._episodes: Latest[Question, list[Play]] = Latest(self._play, self.later(self._show_plays))
+        self._make_controls(arguments.get("ground", "learned"))
+        half = dict(sizing_mode="stretch_both", margin=0)
+        self.stages = Stages(self._awaited.pressed, sizing_mode="stretch_width", margin=0)
+        self.displacement = TimeChart(
+            heading=TERM["state.displacement"].head, note="from the same noise, at the same flow time", **half
+        )
+        self.climb = TimeChart(
+            heading=TERM["state.promised_all"].head, note="before t = 1 the critic extrapolates", **half
+        )
+        self.about = HTML(
+            "", stylesheets=[(HERE / "about.css").read_text(encoding="utf-8")], margin=0, sizing_mode="stretch_width"
+        )
+        self._place_handles()
+        self.stages.param.watch(self._moved_agent, "agent")
+        self.stages.param.watch(self._moved_peak, "peak")
+        self.stages.param.watch(self._dragged, "dragging")
+        self.stages.param.watch(lambda _: self._send_frame(), "selected")
+        self._fit_to_task()
+        self._describe()
+        self.cache.retry(self.question.task)
+        self.ask()
+
+    def panels(self) -> Mapping[str, Any]:
+        """Controls, stages, and three cards."""
+        gap: dict[str, Any] = {"styles": {"gap": "10px"}, "sizing_mode": "stretch_width"}
+        scene = pn.Row(self.task, self.ground, margin=(0, 0, 8, 0), **gap)
+        noise = pn.Row(self.shown, self.seed, margin=0, **gap)
+        controls = pn.Column(
+            scene, self.task.more, self.presets, *self.policies, noise, sizing_mode="stretch_width", margin=0
+        )
+        cards = {"about": self.about, "displacement": self.displacement, "climb": self.climb}
+        return {"controls": controls, "main": self.stages, **cards}
+
+    def state(self) -> dict[str, Any]:
+        """The question, and what lies behind the particles."""
+        ground = {} if self.ground.value == "learned" else {"ground": self.ground.value}
+        return write_link(self.question) | ground
+
+    def restore(self, arguments: Mapping[str, str]) -> None:
+        """Set every control."""
+        question, _ = read_link(arguments)
+        self._set(question, arguments.get("ground", "learned"))
+        self.ask()
+
+    def code(self) -> str:
+        """A script of the public names that draws the stages."""
+        return snippet(self.question)
+
+    def exports(self) -> tuple[Export, ...]:
+        """Pictures, numbers, and the page itself."""
+        return exports_of(self)
+
+    def _make_controls(self, ground: str) -> None:
+        q = self.question
+        self.task = PolicyChoice(q.task, list(TASKS), 2)
+        if ground not in GROUNDS:
+            ground = "learned"
+        self.ground = choice(
+            "Landscape",
+            {title: name for name, title in GROUNDS.items()},
+            ground,
+            css_classes=["wb-ground"],
+        )
+        second = q.policies[1] if len(q.policies) > 1 else None
+        self.policies = [
+            PolicyControls("Rule", q.policies[0], False, "wb-policy-0"),
+            PolicyControls("Second rule", second, True, "wb-policy-1"),
+        ]
+        self.presets = Stories(
+            self,
+            {name: (preset.title, preset.meaning) for name, preset in PRESETS.items()},
+            lambda: self.question,
+            self._tell,
+            self._told,
+            lambda words: self.say("error", words),
+        )
+        self.shown = choice(
+            "Particles drawn", {str(count): count for count in SHOWN}, q.shown, css_classes=["wb-shown"]
+        )
+        self.seed = QuickSlider(
+            label="Noise seed",
+            start=0,
+            end=SEEDS,
+            value=q.seed,
+            stylesheets=[STYLE],
+            margin=0,
+            sizing_mode="stretch_width",
+            css_classes=["wb-slider", "wb-seed"],
+        )
+        for widget in (self.task, self.ground, self.shown, self.seed):
+            widget.param.watch(self._changed, "value")
+        for controls in self.policies:
+            controls.param.watch(self._changed, "policy")
+
+    def _changed(self, event: Any) -> None:
+        """Any control: read them all, and ask."""
+        if self._restoring:
+            return
+        with self.held():
+            q, task = self.question, self.task.value
+            state, peak = (q.state, q.peak) if task == q.task else (state_of(task), None)
+            policies = tuple(controls.policy for controls in self.policies if controls.policy is not None)
+            self.hint = ""
+            self.question = Question(task, policies, self.seed.value or 0, self.shown.value, state, peak)
+            if task != q.task:
+                self._place_handles()
+                self._fit_to_task()
+            if event.obj in self.policies:
+                self._touch(self.policies.index(event.obj))
+            self.changed()
+            self.ask()
+
+    def _set(self, question: Question, ground: str) -> None:
+        """Show ``question`` on every control, without asking."""
+        self._restoring = True
+        q = self.question = question
+        try:
+            with self.held():
+                self.task.value, self.shown.value, self.seed.value = q.task, q.shown, q.seed
+                self._fit_to_task()
+                self.ground.value = ground if ground not in self.ground.disabled_options else "learned"
+                for controls, policy in zip(self.policies, (*q.policies, None), strict=False):
+                    controls.set(policy)
+                self._offered = None
+                self._place_handles()
+                self._describe()
+        finally:
+            self._restoring = False
+
+    def _place_handles(self) -> None:
+        """The agent and the peak stand where the question says."""
+        q = self.question
+        if self._floor() is not None:
+            self.stages.agent = list(q.state)
+        peak: list[float] = []
+        if has_peak(q.task):
+            peak = list(q.peak if q.peak is not None else self.cache.task(q.task).reward.peak.tolist())
+        self.stages.param.update(peak=[round(value, 3) for value in peak], selected=-1)
+
+    def _fit_to_task(self) -> None:
+        """What this task cannot show is greyed out."""
+        known = hasattr(self.cache.task(self.question.task), "true_reward")
+        if not known:
+            self.ground.value = "learned"
+        self.ground.disabled_options = [] if known else [name for name in GROUNDS if name != "learned"]
+        for name, button in zip(PRESETS, self.presets, strict=True):
+            button.visible = PRESETS[name].peak is None or has_peak(self.question.task)
+
+    def _floor(self) -> Floor | None:
+        """The ground of the present task, where it has one."""
+        return floor_of(self.cache.task(self.question.task))
+
+    def _moved_agent(self, event: Any) -> None:
+        floor = self._floor()
+        if self._restoring or floor is None:
+            return
+        state = _numbers(event.new, len(floor.axes))
+        if state is None:
+            self.stages.agent = list(event.old)
+            return
+        state = self.cache.task(self.question.task).stand(state)
+        if state != self.question.state:
+            self.question = replace(self.question, state=state)
+            self.changed()
+            self.ask()
+
+    def _moved_peak(self, event: Any) -> None:
+        if self._restoring or not has_peak(self.question.task):
+            return
+        peak = _numbers(event.new, self.cache.task(self.question.task).info.action_dim)
+        if peak is None:
+            self._place_handles()
+            return
+        peak = tuple(min(1.0, max(-1.0, value)) for value in peak)
+        if peak != self.question.peak:
+            self.question = replace(self.question, peak=peak)
+            self.changed()
+            self.ask()
+
+    def _dragged(self, event: Any) -> None:
+        if not event.new:
+            self.ask()
+
+    def ask(self) -> None:
+        """Ask for the picture of the present question; while the parts are made, say so and ask again."""
+        parts, words = self._awaited.ask(self.question.task, [policy.rule for policy in self.question.policies])
+        base = self.cache.status(self.question.task).parts
+        if base is not None and base is not self._offered:
+            self._offered = base
+            reasons = {name: why for name, rule in RULES.items() if (why := lacking(rule, base))}
+            for controls in self.policies:
+                controls.disable(reasons, slow_parts(base))
+        if parts is not None:
+            shown = min(self.question.shown, DRAFT) if self.stages.dragging else self.question.shown
+            self._pictures.ask((replace(self.question, shown=shown), self.ground.value))
+            self._waiting.asked()
+            return
+        self._pictures.drop()
+        self._waiting.stop()
+        self.say(*words)
+        if words.kind == "loading":
+            self.again(self.ask)
+
+    def say(self, kind: str, text: str, progress: float | None = None, button: str = "") -> None:
+        """Put words over the stages; "" takes them away."""
+        notice = {"kind": kind, "text": text, "progress": progress, "button": button}
+        if notice != self.stages.notice:  # most pictures come with nothing to say, and that need not be sent
+            self.stages.notice = notice
+
+    def _draw(self, asked: tuple[Question, str]) -> Picture:
+        question = asked[0]
+        parts, task = self.cache.wait(question.task), self.cache.task(question.task)
+        picture: Picture = self._desk.draw(asked, question, parts, task)
+        return picture
+
+    def _play(self, question: Question) -> list[Play]:
+        parts, task = self.cache.wait(question.task), self.cache.task(question.task)
+        return episodes(question, parts, task, lambda: self.closed or question != self.question)
+
+    def _tell(self, name: str, question: Question) -> Question:
+        return tell(PRESETS[name], question, self.cache.wait(question.task), self.cache.task(question.task))
+
+    def _told(self, question: Question) -> None:
+        self._set(question, self.ground.value)
+        self.changed()
+        self.ask()
+
+    def _show(self, asked: tuple[Question, str], picture: Picture | None, error: Exception | None) -> None:
+        question, _ = asked
+        if question.task != self.question.task:
+            return
+        self._waiting.came()
+        with self.held():
+            if picture is None:
+                assert error is not None
+                log.warning("steering failed for %s: %s", question, error, exc_info=not isinstance(error, ValueError))
+                self.say("error", f"This could not be computed. {told(error)}")
+                return
+            hint = self.hint or ("" if question.peak is None else stale([policy.rule for policy in question.policies]))
+            self.say("hint" if hint else "", hint)
+            before, self.picture, self.answer, self.plays = self.picture, picture, picture.answer, None
+            if before is None or picture.ground is not before.ground:
+                self.stages.landscape = landscape_of(picture.ground, *picture.ground_look)
+            self._send_frame()
+            self.displacement.series = series_of(picture.answer, picture.answer.displacement, zero=True)
+            self.climb.series = series_of(picture.answer, picture.answer.promised, zero=False)
+            if self._floor() is not None:
+                self._episodes.ask(question)
+            elif picture.truth is None or len(question.policies) > 1:
+                self.stages.world = b""
+            elif before is None or picture.truth is not before.truth or not self.stages.world:
+                self.stages.world = truth_of(picture.truth, picture.answer)
+
+    def _show_plays(self, question: Question, plays: list[Play] | None, error: Exception | None) -> None:
+        if question != self.question or self.answer is None or self.answer.question != question:
+            return
+        if plays is None:
+            if not isinstance(error, OvertakenError):
+                log.warning("episodes failed for %s: %s", question, error)
+            return
+        self.plays = plays
+        self._send_frame()
+
+    def _send_frame(self) -> None:
+        if self.answer is None:
+            return
+        self._version += 1
+        task = self.cache.task(self.answer.question.task)
+        with self.held():
+            if (floor := floor_of(task)) is not None:
+                self.stages.world = room_of(self.plays, self.answer, floor)
+            self.stages.frame = frame_of(self.answer, self.plays, self._version, self.stages.selected, ending_of(task))
+
+    def _touch(self, index: int) -> None:
+        """The equation shows what was touched; it is sent again only when that is something else."""
+        controls = self.policies[index].controls
+        touched = (index, "" if controls is None else controls.touched)
+        rules = [policy.rule for policy in self.question.policies]
+        if touched != self._touched or rules != self._described:
+            self._touched = touched
+            self._describe()
+
+    def _describe(self) -> None:
+        """The rules' own words: equations, what they cost, where they come from."""
+        self._described = [policy.rule for policy in self.question.policies]
+        place, name = self._touched
+        place = min(place, len(self.question.policies) - 1)
+        sections = joined(
+            _section(policy, name if index == place else "") for index, policy in enumerate(self.question.policies)
+        )
+        rule = RULES[self.question.policies[place].rule]
+        summary, *more = paragraphs_of(rule)
+        text = joined(html("<p>{}</p>", paragraph) for paragraph in (summary, *more))
+        self.about.object = sections + text
+
+    def close(self) -> None:
+        """Forget what waits."""
+        for worker in (self._pictures, self._episodes, self.presets):
+            worker.drop()
+        self._desk.close()
+
+
+def _section(policy: Policy, touched: str) -> Markup:
+    rule = RULES[policy.rule]
+    field = next((field for field in fields_of(rule) if field.name == touched), None)
+    symbol = "" if field is None else field.symbol
+    lines = joined(html('<div class="line">{}</div>', line) for line in equations_of(rule, symbol))
+    now = Markup()
+    if field is not None:
+        now = html('<p class="now"><b>{} {}</b>: {}</p>', field.title, symbol, field.meaning)
+    return html('<section><h3>{}</h3><div class="equation">{}</div>{}</section>', rule.title, lines, now)
+
+
+def _numbers(values: Any, count: int) -> tuple[float, ...] | None:
+    """``count`` finite numbers from the browser, or None."""
+    try:
+        found = tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        return None
+    return found if len(found) == count and np.isfinite(found).all() else None

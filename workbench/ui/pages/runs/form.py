@@ -1,0 +1,181 @@
+"""The form that starts a small sweep: task, rules, values of their strength, seeds, episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+
+from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.registry import TASKS, make_listed
+from workbench.experiments.grid import TRAINING, Grid, parse_axes, parse_seeds, parse_values
+from workbench.experiments.launch import SweepState
+from workbench.plots.markup import Markup, html
+from workbench.ui.controls.notice import STYLE as WORDS
+from workbench.ui.controls.rule import STYLE, choice
+from workbench.ui.shell.html_pane import HTML
+
+TALL = ".bk-btn { min-height: 31px; }"  # as high as the button beside it
+MOST_JOBS, MOST_EPISODES, MOST_STEPS = 200, 2000, 200_000
+
+
+class SweepForm(pn.viewable.Viewer):
+    """Fields, Start and Cancel, and how far the sweep is.
+
+    Parameters
+    ----------
+    start : callable
+        ``start()`` when Start was pressed.
+    cancel : callable
+    """
+
+    def __init__(self, start: Callable[[], None], cancel: Callable[[], None]) -> None:
+        super().__init__()
+        options: dict[str, Any] = {"stylesheets": [STYLE], "margin": 0, "sizing_mode": "stretch_width", "min_width": 60}
+        tasks = {make_listed(name).info.title: name for name in TASKS}
+        self.task = choice("Task", tasks, next(iter(tasks.values())), css_classes=["wb-sweep-task"])
+        titles = {rule.title: name for name, rule in RULES.items()}
+        self.rules = pn.widgets.MultiSelect(
+            label="Rules", options=titles, value=["qgf"] if "qgf" in RULES else list(RULES)[:1], size=7,
+            css_classes=["wb-sweep-rules"], **options,
+        )  # fmt: skip
+        text: dict[str, Any] = options | {"description": None}
+        self.values = pn.widgets.TextInput(
+            label="Values of the strength", value="0.1,0.3,1", placeholder="0.1,0.3,1 or qgf.weight=0.1,1",
+            css_classes=["wb-sweep-values"], **text,
+        )  # fmt: skip
+        self.seeds = pn.widgets.TextInput(label="Seeds", value="0,1", css_classes=["wb-sweep-seeds"], **text)
+        self.episodes = pn.widgets.IntInput(
+            label="Episodes",
+            value=200,
+            start=1,
+            end=MOST_EPISODES,
+            step=50,
+            css_classes=["wb-sweep-episodes"],
+            **options,
+        )
+        self.steps = pn.widgets.TextInput(
+            label="Updates", value="", placeholder="task’s", css_classes=["wb-sweep-steps"], **text
+        )
+        buttons: dict[str, Any] = {"stylesheets": [STYLE], "margin": 0, "sizing_mode": "stretch_width"}
+        self.start = pn.widgets.Button(
+            label="Start sweep", color="primary", css_classes=["wb-sweep"], **(buttons | {"stylesheets": []})
+        )
+        self.stop = pn.widgets.Button(
+            label="Cancel", disabled=True, css_classes=["wb-cancel"], **(buttons | {"stylesheets": [STYLE, TALL]})
+        )
+        self.progress = HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
+        self.start.on_click(lambda _: start())
+        self.stop.on_click(lambda _: cancel())
+
+    def grid(self) -> Grid:
+        """What the form asks for.
+
+        Raises
+        ------
+        ValueError
+            What the engine says of wrong names and values; or more than this page starts.
+        """
+        rules = tuple(self.rules.value)
+        if not rules:
+            raise ValueError("choose one rule or more")
+        episodes = self.episodes.value
+        if episodes is None or not 1 <= episodes <= MOST_EPISODES:
+            raise ValueError(f"episodes must be 1 to {MOST_EPISODES:,} here, got {episodes}; more: workbench sweep")
+        axes = axes_of(rules, self.values.value or "")
+        if text := (self.steps.value or "").strip():
+            if not text.isdecimal() or not 1 <= int(text) <= MOST_STEPS:
+                raise ValueError(f"updates must be 1 to {MOST_STEPS:,} here, got '{text}'; more: workbench sweep")
+            axes[f"{TRAINING}.steps"] = (int(text),)
+        grid = Grid(
+            tasks=(self.task.value,),
+            rules=rules,
+            axes=axes,
+            seeds=parse_seeds(self.seeds.value or ""),
+            episodes=episodes,
+        )
+        jobs = sum(_size(grid, rule) for rule in rules)
+        if jobs > MOST_JOBS:
+            raise ValueError(
+                f"this sweep has {jobs:,} jobs, this page starts {MOST_JOBS} at most: take fewer values or seeds, or "
+                f"run it in a terminal: {grid.command('STORE')[:400]}"
+            )
+        return grid
+
+    def follow(self, state: SweepState | None) -> None:
+        """Say how far the sweep is."""
+        running = state is not None and state.running
+        self.start.disabled, self.stop.disabled = running, not running
+        text = Markup() if state is None else words_of(state)
+        if text != self.progress.object:
+            self.progress.object = text
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        row: dict[str, Any] = {"styles": {"gap": "8px"}, "sizing_mode": "stretch_width", "margin": (0, 0, 7, 0)}
+        return pn.Column(
+            pn.Row(self.task, **row),
+            pn.Row(self.rules, **row),
+            pn.Row(self.values, **row),
+            pn.Row(self.seeds, self.episodes, self.steps, **row),
+            pn.Row(self.start, self.stop, **row),
+            self.progress,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+
+def axes_of(rules: tuple[str, ...], text: str) -> dict[str, tuple[Any, ...]]:
+    """The axes that a text means: values of each rule's own strength, or ``name=values`` as the command line takes them.
+
+    A rule that equals the behaviour whatever its settings has no strength and runs once. One that is steered in training
+    has its strength there, and training settings are the same for all rules of a grid, so that it must be swept alone.
+
+    Raises
+    ------
+    ValueError
+    """
+    text = text.strip()
+    if "=" in text:
+        return parse_axes((tuple(text.split()),), "this field")
+    steered = [name for name in rules if RULES[name].bc_at != {}]
+    trained = {name: word for name in steered if (word := RULES[name].trained_strength) is not None}
+    if not text and steered:
+        raise ValueError("give values of the strength, such as 0.1,0.3,1, or name=value,value of any setting")
+    if trained and len(steered) > 1:
+        name, setting = next(iter(trained.items()))
+        raise ValueError(
+            f"the strength of {RULES[name].title} is set in training ({TRAINING}.{setting}), which rules share: sweep it alone"
+        )
+    names = [f"{TRAINING}.{trained[name]}" if name in trained else f"{name}.{RULES[name].strength}" for name in steered]
+    return {name: parse_values(text) for name in names}
+
+
+def words_of(state: SweepState) -> Markup:
+    """A sweep's progress as HTML, with a bar while it runs."""
+    if not state.running:
+        left = state.total - state.done
+        ended = f"Sweep ended: {state.done} of {state.total} runs are done."
+        more = " Start it again and the rest is done." if left else ""
+        return html("<p role='status'>{}</p>", state.error or ended + more)
+    share = 100 * state.done / max(state.total, 1)
+    eta = "training first" if state.eta_seconds is None else f"about {duration(state.eta_seconds)} left"
+    return html(
+        "<p role='status'>{} of {} runs done, {}<span class='bar' style='--wb-part:{:.0f}%;display:block'></span></p>",
+        state.done,
+        state.total,
+        eta,
+        share,
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds, or minutes from two on."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _size(grid: Grid, rule: str) -> int:
+    count = len(grid.seeds)
+    for values in grid.axes_of(rule).values():
+        count *= len(values)
+    return count

@@ -1,0 +1,192 @@
+"""What the page of budgets draws: the curves of a store, where the user's own settings lie, and equal shift for all."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from workbench.engine.glossary import TERM
+from workbench.engine.metrics.evaluate import evaluate
+from workbench.engine.metrics.intervals import Interval
+from workbench.engine.models.parts import Parts
+from workbench.engine.steering.rules import RULES
+from workbench.engine.words import plain
+from workbench.experiments.files import DamagedError
+from workbench.experiments.grid import Grid
+from workbench.experiments.store import Store
+from workbench.experiments.summary import MEASURES, Curve, curves, matched
+from workbench.views.fields import fields_of
+from workbench.views.question import Policy
+
+HERE_EPISODES = 200
+# A first sweep that takes a minute or two: three ways to spend a budget, from too little to too much.
+FIRST = ("bc", "qgf", "grad_step", "best_of_n")
+BUDGETS: dict[str, tuple[float, ...]] = {
+    "qgf": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
+    "grad_step": (1, 2, 5, 10, 20, 40),
+    "best_of_n": (2, 4, 8, 16),
+}
+APART = 7  # stops of a slider between two budgets of a rule that has none above: for a weight a factor of five
+MOST = 6
+
+
+def budgets_of(rule: str) -> tuple[float, ...]:
+    """Values of the rule's strength from well below its default to far above; none where training sets the strength."""
+    kind = RULES[rule]
+    if rule in BUDGETS or not kind.bc_at:
+        return BUDGETS.get(rule, ())
+    field = next(field for field in fields_of(kind) if field.name == kind.strength)
+    middle = field.stops.index(field.default)
+    return tuple(stop for stop in field.stops[middle % APART :: APART] if stop)[:MOST]
+
+
+def grid_of(rules: Sequence[str]) -> Grid:
+    """A small sweep on three exits: two seeds, 200 episodes in each set, each rule at its budgets."""
+    axes = {f"{rule}.{RULES[rule].strength}": values for rule in rules if (values := budgets_of(rule))}
+    return Grid(tasks=("three_exits",), rules=tuple(rules), axes=axes, seeds=(0, 1), episodes=200)
+
+
+@dataclass(frozen=True)
+class Here:
+    """Where one policy lies: its own evaluation, with few episodes.
+
+    Attributes
+    ----------
+    policy : Policy
+    shift, transport : float
+    value, low, high : float
+        Mean return with its 95% interval.
+    promised : float
+        NaN without a critic.
+    """
+
+    policy: Policy
+    shift: float
+    value: float
+    low: float
+    high: float
+    transport: float
+    promised: float
+
+
+def here(policy: Policy, parts: Parts, task: Any, seed: int) -> Here:
+    """Evaluate a policy; ValueError in the engine's words when rule and parts do not fit together."""
+    found = evaluate(policy.make(), parts, task, HERE_EPISODES, seed)
+    promised = float("nan") if found.promised is None else found.promised.mean
+    mean = found.returns
+    return Here(policy, found.shift.w2, mean.mean, mean.low, mean.high, found.transport, promised)
+
+
+def points_of(curve: Curve) -> dict[str, Any]:
+    """The columns of one curve's points, as both figures read them."""
+    return {
+        "shift": curve.column("shift.w2"),
+        "value": np.array([point.returns.mean for point in curve.points]),
+        "low": np.array([point.returns.low for point in curve.points]),
+        "high": np.array([point.returns.high for point in curve.points]),
+        "transport": curve.column("transport"),
+        "promised": curve.column("promised"),
+        "label": [f"{curve.name}, {curve.axis} {point.value:g}" for point in curve.points],
+        "seeds": [len(point.seeds) for point in curve.points],
+        "key": [point.keys[0] for point in curve.points],
+    }
+
+
+def seed_lines(curve: Curve, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
+    """Every seed's own line along the curve, as one line with NaN between them."""
+    seeds = sorted({seed for point in curve.points for seed in point.seeds})
+    rows = []
+    for seed in seeds:
+        for point in curve.points:
+            if seed in point.seeds:
+                place = point.seeds.index(seed)
+                rows.append([point.per_seed[x][place], point.per_seed[y][place]])
+        rows.append([np.nan, np.nan])
+    line = np.array(rows, dtype=float).reshape(-1, 2)
+    return line[:, 0], line[:, 1]
+
+
+@dataclass(frozen=True)
+class Match:
+    """A rule's setting at a given shift.
+
+    Attributes
+    ----------
+    curve : Curve
+    value : float
+        Of the curve's axis.
+    returns, difference : Interval or None
+        As `workbench.experiments.summary.matched` reads them off: the return there, and that minus the best curve's, paired.
+        None where the curve's seeds have not played what the other curves' have; the difference also for the best one itself.
+    """
+
+    curve: Curve
+    value: float
+    returns: Interval | None
+    difference: Interval | None
+
+
+def match(found: Sequence[Curve], at: float) -> tuple[list[Match], list[str]]:
+    """For every curve the first setting that reaches the shift ``at``, and the names of those that never do.
+
+    Between two points the setting is interpolated (in its logarithm where both are positive).
+    """
+    table, matches, missing = matched(list(found), [at]), [], []
+    for curve in found:
+        shift, values = curve.column("shift.w2"), [point.value for point in curve.points]
+        place = next((i for i in range(1, len(values)) if shift[i - 1] <= at <= shift[i]), None)
+        if place is None:
+            missing.append(curve.name)
+            continue
+        span = shift[place] - shift[place - 1]
+        part = 0.0 if span == 0.0 else float((at - shift[place - 1]) / span)
+        low, high = values[place - 1], values[place]
+        value = low ** (1 - part) * high**part if low > 0 else low + part * (high - low)
+        whole = RULES[curve.rule].model_fields.get(curve.axis)
+        if whole is not None and whole.annotation is int:
+            value = round(value)
+        returns = None if table is None else table.returns.get(curve.name, [None])[0]
+        own = table is None or curve.name == table.against
+        difference = None if own or table is None else table.differences.get(curve.name, [None])[0]
+        matches.append(Match(curve, float(f"{value:.3g}"), returns, difference))
+    return matches, missing
+
+
+def as_csv(found: Sequence[Curve]) -> bytes:
+    """One line a point: rule, strength, return with its interval, and every number that was measured."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(
+        ["task", "curve", "axis", "strength", "return", "return_low", "return_high"]
+        + [TERM[name].column for name in MEASURES]
+        + ["seeds", "run"]
+    )
+    for curve in found:
+        columns = points_of(curve)
+        for place, point in enumerate(curve.points):
+            measured = [f"{columns[name][place]:.6g}" for name in ("value", "low", "high")]
+            measured += [f"{curve.column(name)[place]:.6g}" for name in MEASURES]
+            row = [curve.task, curve.name, curve.axis, point.value, *measured, len(point.seeds), columns["key"][place]]
+            writer.writerow(row)
+    return text.getvalue().encode()
+
+
+def read(store: Store) -> list[Curve]:
+    """All curves of a store."""
+    return curves(store)
+
+
+def damaged_words(damaged: Mapping[str, DamagedError], where: str) -> str:
+    """The note that says how many runs are left out, and which; "" when none is."""
+    if not damaged:
+        return ""
+    keys = ", ".join(plain(key)[:8] for key in list(damaged)[:5]) + (", …" if len(damaged) > 5 else "")
+    return (
+        f"{len(damaged)} damaged run{'s are' if len(damaged) > 1 else ' is'} left out: {keys}. "
+        f"Why: workbench runs check {where}; put in order: workbench runs repair {where}"
+    )

@@ -1,0 +1,100 @@
+"""From a question to everything that the stages show: the answer, and the landscape behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from workbench.engine.models.parts import Parts
+from workbench.views.question import Answer, Question, Scene, landscape, true_landscape
+
+GROUNDS = {"learned": "Learned Q", "true": "True reward", "difference": "Q − true reward"}
+LOOKS = {"learned": ("Q", False), "true": ("reward", False), "difference": ("Q − truth", True)}
+MOST_PAIRS = 2e8  # pairs of particles over all steps: some seconds of one core
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An answer with what stands behind and beside it.
+
+    Attributes
+    ----------
+    answer : Answer
+    ground : ndarray
+        (G, G), behind the particles.
+    ground_look : tuple of str and bool
+        What the ground is called, and whether its colours part at zero.
+    truth : ndarray or None
+        (G, G), the true reward where it is known.
+    """
+
+    answer: Answer
+    ground: np.ndarray
+    ground_look: tuple[str, bool]
+    truth: np.ndarray | None
+
+
+def check_size(question: Question) -> None:
+    """Raise ValueError, with the cure, for a picture that would keep the server busy for many seconds."""
+    for policy in question.policies:
+        rule = policy.make()
+        groups = max(1, round(question.shown / rule.particles))
+        pairs = groups * rule.particles**2 * rule.ticks()
+        if pairs > MOST_PAIRS:
+            raise ValueError(
+                f"{rule.particles} particles in {groups} groups over {rule.ticks()} steps is more than this page computes "
+                f"at once; take at most {int((MOST_PAIRS / groups / rule.ticks()) ** 0.5)} particles, or fewer steps"
+            )
+
+
+class Artist:
+    """Draws one user's pictures, and keeps the grounds of the last one."""
+
+    def __init__(self) -> None:
+        self._scene = Scene()
+        self._kept: dict[tuple[Any, ...], np.ndarray | None] = {}
+        self._posed: tuple[tuple[Any, ...], Parts, tuple[Parts, Any]] | None = None
+
+    def draw(self, asked: tuple[Question, str], parts: Parts, task: Any) -> Picture:
+        """Answer the question, with the ground of that name behind."""
+        question, ground = asked
+        check_size(question)
+        pose = (question.task, question.peak)
+        if self._posed is None or self._posed[0] != pose or self._posed[1] is not parts:
+            self._posed = (pose, parts, question.posed(parts, task))  # other parts once a further one is trained
+        parts, task = self._posed[2]
+        found = self._scene.answer(question, parts, task)
+        before, self._kept = self._kept, {}
+        settings = found.traces[1].settings
+        place = (question.task, question.state, question.peak)
+        q = self._keep(before, ("q", *place, settings["critic"], settings["pick_aggregate"]), parts)
+        truth = None
+        if ground != "learned" or len(question.policies) == 1:  # else nobody sees it
+            truth = self._keep(before, ("truth", *place), parts, task)
+        assert q is not None
+        shown = q
+        if truth is not None and ground != "learned":
+            shown = truth if ground == "true" else self._difference(before, (*place, settings["critic"]), q, truth)
+        return Picture(found, shown, LOOKS[ground if truth is not None else "learned"], truth)
+
+    def _keep(
+        self, before: dict[tuple[Any, ...], np.ndarray | None], key: tuple[Any, ...], parts: Parts, task: Any = None
+    ) -> np.ndarray | None:
+        if key in before:
+            made = before[key]
+        elif task is not None:
+            made = true_landscape(task, parts.action_dim)
+        else:
+            made = landscape(parts, key[2], *key[4:])
+        self._kept[key] = made
+        return made
+
+    def _difference(
+        self, before: dict[tuple[Any, ...], np.ndarray | None], key: tuple[Any, ...], q: np.ndarray, truth: np.ndarray
+    ) -> np.ndarray:
+        whole = ("difference", *key, id(q))
+        made = before.get(whole)
+        self._kept[whole] = made = q - truth if made is None else made
+        return made
