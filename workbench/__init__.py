@@ -19,6 +19,7 @@ _HOMES = {
     "Parts": "workbench.engine.models.parts",
     "check_parts": "workbench.engine.models.check",
     "load_published": "workbench.engine.models.published",
+    "import_checkpoint": "workbench.runs.importing",
     "TASKS": "workbench.engine.tasks.registry",
     "make_task": "workbench.engine.tasks.registry",
     "WideBandit": "workbench.engine.tasks.wide_bandit",

@@ -1,5 +1,6 @@
 """Checkpoints of the published codes as nested dicts of NumPy arrays, with made-up weights of any size."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ def dense(
     """An MLP's arrays by name; the first ``norms`` hidden layers have LayerNorm, members stand first when there are several."""
     lead = (members,) if members > 1 else ()
     arrays: dict[str, np.ndarray] = {}
-    for i, (n_in, n_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for i, (n_in, n_out) in enumerate(pairwise(widths)):
         arrays[f"{name}.Dense_{i}.kernel"] = rng.normal(size=(*lead, n_in, n_out)) / np.sqrt(n_in)
         arrays[f"{name}.Dense_{i}.bias"] = 0.3 * rng.normal(size=(*lead, n_out))
         if i < norms:

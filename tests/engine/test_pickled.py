@@ -152,10 +152,19 @@ def test_what_is_no_dict_of_arrays(content: bytes, words: str) -> None:
         read_pickle(content)
 
 
-def array_of(shape: bytes, content: bytes, kind: bytes = b"\x8c\x02f4\x89\x88\x87R(K\x03\x8c\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb") -> bytes:  # fmt: skip
+# A type f4, little-endian, and the start of a dict with one array.
+FLOATS = (
+    b"\x8c\x05numpy\x8c\x05dtype\x93\x8c\x02f4\x89\x88\x87R(K\x03\x8c\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+)
+START = (
+    b"\x80\x04}\x8c\x01a\x8c\x16numpy._core.multiarray\x8c\x0c_reconstruct\x93"
+    b"\x8c\x05numpy\x8c\x07ndarray\x93K\x00\x85C\x01b\x87R"
+)
+
+
+def array_of(shape: bytes, content: bytes) -> bytes:
     """A dict with one array whose shape and content are given as letters."""
-    start = b"\x80\x04}\x8c\x01a\x8c\x16numpy._core.multiarray\x8c\x0c_reconstruct\x93\x8c\x05numpy\x8c\x07ndarray\x93K\x00\x85C\x01b\x87R"
-    return start + b"(K\x01" + shape + b"\x8c\x05numpy\x8c\x05dtype\x93" + kind + b"\x89" + content + b"tbs."
+    return START + b"(K\x01" + shape + FLOATS + b"\x89" + content + b"tbs."
 
 
 def test_declared_sizes_are_compared_with_what_is_there() -> None:
@@ -270,6 +279,7 @@ def test_ten_thousand_damaged_files() -> None:
     wholes = [pickle.dumps(tree_of(family, (1, 1, (2,), 2)), protocol=p) for family in FAMILIES for p in (0, 2, 4, 5)]
     wholes += [(HERE / f"{name}.pkl").read_bytes() for name in ("fql", "fql_frozen_bfloat16")]
     modules, counts = set(sys.modules), {"read": 0, "refused": 0}
+    said: list[str] = []
     sys.addaudithook(_watch)
     for number in range(10_000):
         content = damaged(wholes[number % len(wholes)], rng)
@@ -278,8 +288,7 @@ def test_ten_thousand_damaged_files() -> None:
             found = read_pickle(content)
         except PickleError as error:
             counts["refused"] += 1
-            assert len(str(error)) < 3000
-            assert str(error).isprintable()
+            said.append(str(error))
         else:
             counts["read"] += 1
             for value in found.values():
@@ -288,6 +297,7 @@ def test_ten_thousand_damaged_files() -> None:
         seen, _seen = _seen, None
         assert seen == [], number
     assert set(sys.modules) == modules
+    assert all(words.isprintable() and len(words) < 3000 for words in said)
     assert counts["read"] > 500
     assert counts["refused"] > 5000
 

@@ -25,8 +25,8 @@ from workbench.engine.models.published.load import Published, read_published
 from workbench.engine.models.published.mapping import read_mapped
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
-from workbench.engine.training.loop.checkpoint import IMPORTED, Run, load_run, write_run
 from workbench.engine.training.config import FitConfig, make_config
+from workbench.engine.training.loop.checkpoint import IMPORTED, Run, load_run, write_run
 from workbench.engine.words import SaidError
 from workbench.runs.training import SOURCE, Source
 

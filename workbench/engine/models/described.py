@@ -84,6 +84,14 @@ class NetDescription(BaseModel):
         """Width of the last layer's output."""
         return 1 if self.kind in ("critic", "value") else self.action_dim
 
+    @property
+    def layer_norm(self) -> str:
+        """Where LayerNorm stands, in words."""
+        place = f"{'after' if self.after else 'before'} the activation"
+        words = {"none": "nowhere", "all": place, "all_but_last": f"{place}, not on the last hidden layer"}
+        normed = self._normed()
+        return f"{place}, on some layers" if normed is None else words[normed]
+
     def layout(self) -> dict[str, tuple[int, int, int]]:
         """Name and shape (K, rows, columns) of every array."""
         k, arrays = self.members, {}
@@ -102,7 +110,7 @@ class NetDescription(BaseModel):
             Named and shaped as `layout` says.
         """
         normed = self._normed()
-        if self.after and any(self.normed) or normed is None:
+        if normed is None or (self.after and any(self.normed)):
             return self._stack(DenseStack(arrays, self.activation, self.after))
         shape = MlpShape(self.inputs, self.outputs, tuple(self.hidden), self.activation, normed, self.members)
         module = self._fast(shape)

@@ -80,9 +80,10 @@ NO_FLOW = {
 _TREE = re.compile(r"(?:agent\.)?(?:network\.params\.modules_(?P<one>\w+?)|(?P<own>\w+)\.params)\.(?P<rest>.+)")
 
 
-def by_net(arrays: Arrays, prefix: str) -> Nets:
-    """The weights by net and path: those of a whole checkpoint's tree, and those below ``prefix``."""
+def by_net(arrays: Arrays, prefix: str) -> tuple[Nets, dict[str, str]]:
+    """The weights by net and path, those of a whole checkpoint's tree and those below ``prefix``; and the nets' full names."""
     found: Nets = {}
+    names: dict[str, str] = {}
     for name, array in arrays.items():
         tree = None if prefix and name.startswith(prefix) else _TREE.fullmatch(name)
         if tree is not None:
@@ -94,7 +95,8 @@ def by_net(arrays: Arrays, prefix: str) -> Nets:
         if path in found.setdefault(net, {}):
             raise SaidError(f"two arrays are '{path}' of net '{net}' (one is {shown(name)}); keep one of them")
         found[net][path] = array
-    return found
+        names[net] = name.removesuffix(f".{path}")
+    return found, names
 
 
 def below(net: Mapping[str, np.ndarray], inner: str) -> dict[str, np.ndarray]:

@@ -78,6 +78,10 @@ def read_weights(path: str | Path) -> Weights:
     if len(content) > 8 and content[8:9] == b"{":
         return _safetensors(content, source)
     what = {b"\x93NUMPY": "a single array (.npy)", b"\x89HDF\r\n": "an HDF5 file"}.get(content[:6])
+    if (
+        len(content) > 1 and 0x81 <= content[0] <= 0x8F and 0xA0 <= content[1] <= 0xBF
+    ):  # a map whose first key is a text
+        what = "flax's msgpack"
     if content.startswith(OLD_TORCH):
         what = "a torch file of before 2020, which is a bare pickle: load it and torch.save(state_dict, …) it anew"
     raise SaidError(
@@ -109,7 +113,8 @@ def _zipped(content: bytes, source: str) -> Weights:
         raise
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError, struct.error) as error:
         raise SaidError(
-            f"{source} is no complete npz archive ({error}): it is cut off or damaged; copy it again, or write it with numpy.savez"
+            f"{source} is no complete npz archive ({error}): it is cut off or damaged; copy it again, or write it anew with "
+            "numpy.savez"
         ) from None
     except (
         OSError,
@@ -180,7 +185,8 @@ def _torch(content: bytes, source: str) -> Weights:
     except Exception as error:
         reason = str(error).partition("\n")[0][:300]
         raise SaidError(
-            f"{source} holds more than weights, or is damaged ({reason}); save the state dict alone: torch.save(module.state_dict(), …)"
+            f"{source} holds more than weights, or is damaged ({reason}); save the state dict alone: "
+            "torch.save(module.state_dict(), …)"
         ) from None
     arrays: dict[str, np.ndarray] = {}
     open_: list[tuple[str, Any]] = [("", found)]

@@ -173,7 +173,7 @@ def _published(
     config: Mapping[str, Any],
     given: Mapping[str, float | None],
 ) -> Published:
-    nets = by_net(weights.arrays, prefix)
+    nets, names = by_net(weights.arrays, prefix)
     chosen = family or recognise(nets)
     if chosen is None:
         flows = [flow for traits in FAMILIES.values() for flow in traits.flows]
@@ -184,19 +184,19 @@ def _published(
     traits = FAMILIES[chosen]
     if activation is not None:
         traits = traits._replace(activation=activation)
-    flow, layers = _flow(nets, traits, chosen, prefix, weights.arrays)
+    flow, layers = _flow(nets, names, traits, chosen, prefix, weights.arrays)
     used = {flow}
     critics: dict[str, Layers] = {}
     for name in CRITICS:
         if name in nets:
-            critics[name] = _critic(name, nets[name], prefix)
+            critics[name] = _critic(names[name], nets[name])
             used.add(name)
     sizes, time = sizes_of(layers, traits.flows[flow], critics, chosen)
     found = {"reference": layers} | critics
     for part, net in traits.parts.items():
         if net in nets:
             inner = nets[net] if traits.trunk else below(nets[net], "mlp")
-            where = f"{prefix}{net}" if traits.trunk else f"{prefix}{net}.mlp"
+            where = names[net] if traits.trunk else f"{names[net]}.mlp"
             found[part] = read_layers(where, inner, trunk=traits.trunk)
             used.add(net)
     descriptions = agreed(found, sizes, traits.activation, traits.after, time)
@@ -221,30 +221,32 @@ def _published(
     )
 
 
-def _flow(nets: Nets, traits: FamilyTraits, family: Family, prefix: str, arrays: Arrays) -> tuple[str, Layers]:
+def _flow(
+    nets: Nets, names: Mapping[str, str], traits: FamilyTraits, family: Family, prefix: str, arrays: Arrays
+) -> tuple[str, Layers]:
     """The net that is the behaviour flow, and its layers."""
     flow = next((name for name in traits.flows if name in nets), None)
     first = next(iter(traits.flows))
     inner = "MLP_0" if traits.trunk else "mlp"
     if flow is None or not below(nets[flow], inner):
-        wanted = f"{prefix}{flow or first}.{inner}.Dense_0.kernel"
+        wanted = f"{names.get(flow or '', f'{prefix}{first}')}.{inner}.Dense_0.kernel"
         raise SaidError(f"no array named '{wanted}'; {_hint(nets, family, arrays)}")
     if traits.trunk:
-        return flow, read_layers(f"{prefix}{flow}", nets[flow], trunk=True)
+        return flow, read_layers(names[flow], nets[flow], trunk=True)
     odd = sorted(path for path in nets[flow] if not path.startswith("mlp."))
     if odd:
-        raise SaidError(f"'{prefix}{flow}.{odd[0]}' is no part of family '{family}': {what_else(nets, traits.flows)}")
-    return flow, read_layers(f"{prefix}{flow}.mlp", below(nets[flow], "mlp"))
+        raise SaidError(f"'{names[flow]}.{odd[0]}' is no part of family '{family}': {what_else(nets, traits.flows)}")
+    return flow, read_layers(f"{names[flow]}.mlp", below(nets[flow], "mlp"))
 
 
-def _critic(name: str, net: Mapping[str, np.ndarray], prefix: str) -> Layers:
+def _critic(name: str, net: Mapping[str, np.ndarray]) -> Layers:
     odd = sorted(path for path in net if not path.startswith("value_net."))
     if odd:
         raise SaidError(
-            f"'{prefix}{name}.{odd[0]}' is no part of a critic of state and action (an encoder of images?); "
+            f"'{name}.{odd[0]}' is no part of a critic of state and action (an encoder of images?); "
             "give Parts your own module (docs/bring_your_own.md)"
         )
-    return read_layers(f"{prefix}{name}.value_net", below(net, "value_net"))
+    return read_layers(f"{name}.value_net", below(net, "value_net"))
 
 
 def sizes_of(
@@ -296,8 +298,8 @@ def _check_norms(read: Layers, part: str, traits: FamilyTraits, family: Family) 
         has = "has LayerNorm" if not allowed or bare == 0 else "has no LayerNorm"
         raise SaidError(
             f"'{read.name}' (family {family}): layer {layer} {has}, which this family does not have there; these weights were "
-            "trained with another network, or the file is not complete: say the right family, export the checkpoint anew, or give "
-            "Parts your own module (docs/bring_your_own.md)"
+            "trained with another network, or the file is not complete: say the right family, export the checkpoint anew, or "
+            "give Parts your own module (docs/bring_your_own.md)"
         )
 
 
@@ -333,6 +335,9 @@ def _notes(arrays: Arrays, config: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _hint(nets: Nets, family: Family, arrays: Arrays) -> str:
     """What the arrays seem to be."""
+    seems = recognise(nets)
+    if seems not in (None, family):
+        return f"these look like weights of family '{seems}'"
     for other, traits in FAMILIES.items():
         for flow in traits.flows:
             end = f"{flow}.{'MLP_0' if traits.trunk else 'mlp'}.Dense_0.kernel"
