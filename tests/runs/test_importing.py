@@ -32,7 +32,7 @@ TESTS = Path(__file__).resolve().parents[1]
 PARITY = {
     "qgf": TESTS / "parity/data/qgf_c1.npz",
     "vgf": TESTS / "parity/data/vgf_c1.npz",
-    "fql": TESTS / "engine/data/published/fql_c1.npz",
+    "fql": TESTS / "engine/models/published/fql_c1.npz",
 }
 
 
@@ -225,7 +225,7 @@ def small(folder: Path, family: str, **changes: Any) -> Imported:
         ("three_exits", (4, 2, (8,), 2), {"chunk": 0}, r"--chunk is 0; a whole number from 1 to 100"),
         ("three_exits", (4, 2, (8,), 2), {"config": {"discount": "x"}}, r"'discount' is 'x'; a number"),
         ("three_exits", (4, 2, (8,), 2), {"config": {"agent": {"actor_hidden_dims": [512]}}}, r"settings are of another"),
-        ("three_exits", (4, 2, (8,), 2), {"family": "vgf"}, r"no array named 'params\.actor_bc\.mlp.*look like weights of family 'qgf'"),
+        ("three_exits", (4, 2, (8,), 2), {"family": "vgf"}, r"no array named 'params\.actor_bc\.mlp.*weights of family 'qgf'"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(

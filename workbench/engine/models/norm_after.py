@@ -51,10 +51,7 @@ class DenseStack(nn.Module):
             x = x @ layer["weight"] + layer["bias"]
             if i == len(self.layers) - 1:
                 break
-            if self.after:
-                x = self._norm(self._act(x), layer)
-            else:
-                x = self._act(self._norm(x, layer))
+            x = self._norm(self._act(x), layer) if self.after else self._act(self._norm(x, layer))
         return x
 
     def _act(self, x: Tensor) -> Tensor:

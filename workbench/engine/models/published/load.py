@@ -202,9 +202,9 @@ def _published(
     descriptions = agreed(found, sizes, traits.activation, traits.after, time)
     for part, read in found.items():
         _check_norms(read, part, traits, chosen)
-    hidden = {"actor_hidden_dims": layers.hidden} | {
-        "value_hidden_dims": critics[n].hidden for n in critics if n == "critic"
-    }
+    hidden = {"actor_hidden_dims": layers.hidden}
+    if "critic" in critics:
+        hidden["value_hidden_dims"] = critics["critic"].hidden
     check_against(config, "the settings", hidden)
     mean, std = _normalisation(weights.arrays, sizes[0])
     return Published(
@@ -295,9 +295,9 @@ def _check_norms(read: Layers, part: str, traits: FamilyTraits, family: Family) 
     allowed = traits.flow_norms if PARTS[part] in ("velocity", "one_step") else (0,)
     if bare not in allowed:
         layer = 0 if not allowed else next((i for i, has in enumerate(read.normed) if not has), len(read.normed) - 1)
-        has = "has LayerNorm" if not allowed or bare == 0 else "has no LayerNorm"
+        has, rule = ("has", "does not have") if not allowed or bare == 0 else ("lacks", "has")
         raise SaidError(
-            f"'{read.name}' (family {family}): layer {layer} {has}, which this family does not have there; these weights were "
+            f"'{read.name}' (family {family}): layer {layer} {has} LayerNorm, which this family {rule} there; these weights were "
             "trained with another network, or the file is not complete: say the right family, export the checkpoint anew, or "
             "give Parts your own module (docs/bring_your_own.md)"
         )

@@ -1,6 +1,6 @@
 """Small checkpoints as the three codes write them, by jax and flax themselves: run in an environment that has these.
 
-    python tests/engine/data/published/make.py    # jax 0.10.2, flax 0.12.8, NumPy 2.4.6 wrote those that are here
+    python tests/engine/models/published/make.py    # jax 0.10.2, flax 0.12.8, NumPy 2.4.6 wrote those that are here
 
 Their weights are those of `engine.published_trees`, so that a test knows every number without reading a pickle.
 """

@@ -15,7 +15,7 @@ from engine.published_trees import FAMILIES, full_names, nets_of, tree_of
 from workbench.engine.models.published.opcodes import MOST_LETTERS, PickleError
 from workbench.engine.models.published.pickled import NAMES, read_pickle
 
-HERE = Path(__file__).parent / "data/published"
+HERE = Path(__file__).parent / "published"
 SMALL = (3, 2, (8, 8), 2)
 
 
@@ -31,7 +31,7 @@ Frozen.__module__, Frozen.__qualname__ = "flax.core.frozen_dict", "FrozenDict"
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_checkpoints_by_jax_itself(family: str) -> None:
-    """Written by jax and flax (data/published/make.py); the weights are made again from their seed."""
+    """Written by jax and flax (published/make.py); the weights are made again from their seed."""
     found = read_pickle((HERE / f"{family}.pkl").read_bytes())
     expected = full_names(family, nets_of(family, SMALL))
     for name, array in expected.items():
