@@ -34,7 +34,7 @@ def faults(family: str) -> dict[str, tuple[Any, str]]:
             r"takes 6 numbers and gives 6|LayerNorm_0, LayerNorm_1 beside 1 hidden|gives 6",
         ),
         "a bias is missing": ({f"{flow}.Dense_0.bias": None}, rf"no array named '{flow}.Dense_0.bias'"),
-        "the flow is missing": ({name: None for name in full_names(family, nets_of(family, SIZES)) if flow in name}, "no array named"),
+        "the flow is missing": ({name: None for name in full_names(family, nets_of(family, SIZES)) if flow in name}, "no array"),
         "an array too many": ({f"{critic}.value_net.Dense_0.extra": np.zeros(3, "f4")}, "Dense_0.extra' is no layer"),
         "an encoder": (
             {f"{critic}.encoder.MLP_0.Dense_0.kernel": np.zeros((3, 3), "f4")},

@@ -105,6 +105,6 @@ def read_mapped(weights: Weights, path: Path, config: Mapping[str, Any], **given
 
 def _get(weights: Weights, name: str, path: Path) -> np.ndarray:
     if name not in weights.arrays:
-        there = ", ".join(list(weights.arrays)[:20])
+        there = ", ".join(sorted(weights.arrays)[:20])
         raise SaidError(f"{path}: {weights.source} has no array {shown(name)}; it has {there}")
     return weights.arrays[name]
