@@ -1,14 +1,21 @@
 """Weights that are not those of a family, files that are no weights: each is refused with file, key, found, expected and cure."""
 
+import pickle
+import random
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from engine.published_trees import FAMILIES, full_names, nets_of
+import torch
+from chaos.mutate import mutate
+from engine.published_trees import FAMILIES, full_names, nets_of, tree_of
+from safetensors.numpy import save_file
 
 from workbench.engine.models.published import load_published
+from workbench.engine.words import SaidError
 
 SIZES = (4, 2, (8, 6), 3)
 FLOWS = {
@@ -107,3 +114,31 @@ def test_small_files_that_declare_much(tmp_path: Path) -> None:
         archive.writestr("a.npy", header + bytes(100))
     with pytest.raises(ValueError, match=r"'a' claims shape \(99999999999,\).*but 100 are stored"):
         load_published(path)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "safetensors", "pkl", "pt"])
+def test_damaged_files_are_read_or_refused(suffix: str, tmp_path: Path) -> None:
+    """Bytes, headers, sizes, cuts, and other kinds of file in its place: arrays or words, nothing else."""
+    arrays = full_names("qgf", nets_of("qgf", (2, 1, (4,), 2)))
+    whole = tmp_path / f"whole.{suffix}"
+    if suffix == "npz":
+        np.savez(whole, config=np.frombuffer(b'{"discount": 0.9}', np.uint8), **arrays)
+    elif suffix == "safetensors":
+        save_file(arrays, whole, metadata={"config": '{"discount": 0.9}'})
+    elif suffix == "pkl":
+        whole.write_bytes(pickle.dumps(tree_of("qgf", (2, 1, (4,), 2))))
+    else:
+        torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, whole)
+    ends = {"read": 0, "refused": 0}
+    for number in range(150):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        path = folder / whole.name
+        shutil.copyfile(whole, path)
+        mutate(path, random.Random(number))
+        try:
+            load_published(path)
+            ends["read"] += 1
+        except (SaidError, OSError):
+            ends["refused"] += 1
+    assert ends["refused"] > 60
