@@ -217,8 +217,27 @@ def test_fql_flow_with_layernorm() -> None:
     ],
 )
 def test_policies_without_a_flow_are_told_what_they_are(net: str, words: str) -> None:
+    arrays = {f"agent.network.params.{net}": np.zeros((3, 3), "f4")}
     with pytest.raises(ValueError, match=words):
-        load_published({f"agent.network.params.{net}": np.zeros((3, 3), "f4")})
+        load_published(arrays)
+    for inner in ("MLP_0.Dense_0", "Dense_0"):  # cfgrl and dcgql have these beside it
+        arrays |= {
+            f"agent.network.params.modules_actor.{inner}.{key}": np.zeros((3, 3), "f4") for key in ("kernel", "bias")
+        }
+    for family in (None, "qgf"):
+        with pytest.raises(ValueError, match=words):
+            load_published(arrays, family)  # type: ignore[arg-type]
+
+
+def test_settings_of_another_agent() -> None:
+    """FQL's weights under VGF's names would act with another activation: its settings tell."""
+    renamed = {name.replace("actor_bc_flow", "actor_bc"): array for name, array in fql_weights().items()}
+    with pytest.raises(
+        ValueError, match=r"say agent 'fql', which is no agent of family 'vgf': the names .* were changed"
+    ):
+        load_published(renamed, config={"agent": {"agent_name": "fql"}})
+    for agent in ("fql", "ifql", "my_own"):
+        assert load_published(fql_weights(), config={"agent_name": agent}).action_dim == 2
 
 
 def test_qgf_agents_of_one_network() -> None:

@@ -69,6 +69,14 @@ FAMILIES: dict[str, FamilyTraits] = {
         "gelu", True, False, (0,), {"actor_bc_flow": "raw", "actor_flow": "raw"}, {"one_step": "actor_onestep_flow"}
     ),
 }
+# Which families an agent, as the settings name it, can be of: QGF's code has agents of its own under two of FQL's names.
+AGENTS: dict[str, tuple[Family, ...]] = {
+    **dict.fromkeys(("vgf", "avgf"), ("vgf",)),
+    **dict.fromkeys(("fql", "ifql"), ("fql", "qgf")),
+    **dict.fromkeys(
+        ("qgf", "grad_step", "edp", "bc", "robust_q", "dsrl", "fawac", "fbrac", "iql_diffusion", "qam"), ("qgf",)
+    ),
+}
 CRITICS = ("critic", "target_critic", "value")  # called so by all three
 # What nets that are no behaviour flow are, for the words of a refusal.
 NO_FLOW = {
@@ -115,12 +123,19 @@ def recognise(nets: Nets) -> Family | None:
     return fits[0] if len(fits) == 1 else None
 
 
+def no_flow(name: str, net: Iterable[str]) -> str | None:
+    """Why the net of that name, with arrays at these paths, is no behaviour flow, where one of them tells it."""
+    for path in net:
+        for inner in path.split("."):
+            if inner in NO_FLOW:
+                return f"net '{name}' has '{path}': {NO_FLOW[inner]}"
+    return None
+
+
 def what_else(nets: Nets, flows: Iterable[str]) -> str:
     """Why there is no behaviour flow among ``nets``: what they seem to be instead."""
     for name, net in nets.items():
-        for path in net:
-            for inner in path.split("."):
-                if inner in NO_FLOW and name.startswith(("actor", "policy", "critic")):
-                    return f"net '{name}' has '{path}': {NO_FLOW[inner]}"
+        if name.startswith(("actor", "policy", "critic")) and (why := no_flow(name, net)):
+            return why
     there = ", ".join(shown(name).strip("'") for name in list(nets)[:12]) or "none"
     return f"it has the nets {there}; a flow is called {' or '.join(flows)}"

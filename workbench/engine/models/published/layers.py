@@ -18,6 +18,7 @@ from workbench.engine.words import SaidError, shown
 
 Rename = Callable[[str], str]
 NORM_KEYS = {"scale": "scale", "bias": "shift"}
+OTHER = "the network is of another kind: give Parts your own module (docs/bring_your_own.md)"
 _LAYER = re.compile(r"(Dense|LayerNorm)_(\d{1,3})\.(kernel|bias|scale)")
 
 
@@ -80,6 +81,9 @@ def read_layers(name: str, net: Mapping[str, np.ndarray], *, trunk: bool = False
         inner = below(net, "MLP_0")
         count = len({path for path in inner if path.startswith("Dense_") and path.endswith(".kernel")})
         others = {path: array for path, array in net.items() if not path.startswith("MLP_0.")}
+        odd = sorted(path for path in others if not path.startswith("Dense_0."))
+        if odd:
+            raise SaidError(f"'{name}.{odd[0]}' is no part of a flow of MLP_0 and Dense_0; {OTHER}")
         if inner and not any(path.startswith("Dense_0.") for path in others):
             raise SaidError(
                 f"no array named '{name}.Dense_0.kernel'; the flow ends in it: these weights are not complete"
@@ -100,10 +104,7 @@ def _checked(name: str, net: dict[str, np.ndarray], home: Rename) -> Layers:
 
     odd = sorted(path for path in net if _LAYER.fullmatch(path) is None)
     if odd:
-        raise SaidError(
-            f"'{full(odd[0])}' is no layer that this reader knows (Dense_i, LayerNorm_i): the network is of another kind; "
-            "give Parts your own module (docs/bring_your_own.md)"
-        )
+        raise SaidError(f"'{full(odd[0])}' is no layer that this reader knows (Dense_i, LayerNorm_i): {OTHER}")
     last = max((int(path.split("_")[1].partition(".")[0]) for path in net if path.startswith("Dense_")), default=-1)
     if last < 0:
         raise SaidError(f"no array named '{full('Dense_0.kernel')}'; these weights are not complete")

@@ -15,6 +15,7 @@ from workbench.engine.models.described import CORE, PARTS, NetDescription
 from workbench.engine.models.mlp import Activation
 from workbench.engine.models.parts import Normalizer, Parts
 from workbench.engine.models.published.families import (
+    AGENTS,
     CRITICS,
     FAMILIES,
     Arrays,
@@ -23,6 +24,7 @@ from workbench.engine.models.published.families import (
     Nets,
     below,
     by_net,
+    no_flow,
     recognise,
     what_else,
 )
@@ -181,6 +183,12 @@ def _published(
             f"no behaviour flow of a known code: {what_else(nets, dict.fromkeys(flows))}. "
             f"If it is one, say which: family {', '.join(FAMILIES)} (docs/bring_your_own.md)"
         )
+    agent = agent_settings(config).get("agent_name")
+    if isinstance(agent, str) and chosen not in AGENTS.get(agent, (chosen,)):
+        raise SaidError(
+            f"its settings say agent '{agent}', which is no agent of family '{chosen}': the names of the nets were changed, or "
+            "these settings are of another checkpoint; export the checkpoint anew, under its own names"
+        )
     traits = FAMILIES[chosen]
     if activation is not None:
         traits = traits._replace(activation=activation)
@@ -231,6 +239,8 @@ def _flow(
     if flow is None or not below(nets[flow], inner):
         wanted = f"{names.get(flow or '', f'{prefix}{first}')}.{inner}.Dense_0.kernel"
         raise SaidError(f"no array named '{wanted}'; {_hint(nets, family, arrays)}")
+    if why := no_flow(names[flow], nets[flow]):
+        raise SaidError(why)
     if traits.trunk:
         return flow, read_layers(names[flow], nets[flow], trunk=True)
     odd = sorted(path for path in nets[flow] if not path.startswith("mlp."))
