@@ -25,6 +25,7 @@ from workbench.engine.models.published.load import Published, read_published
 from workbench.engine.models.published.mapping import read_mapped
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
+from workbench.engine.tasks.storage import OwnDataTask
 from workbench.engine.training.config import FitConfig, make_config
 from workbench.engine.training.loop.checkpoint import IMPORTED, Run, load_run, write_run
 from workbench.engine.words import SaidError
@@ -86,7 +87,8 @@ def import_checkpoint(
     mapping : path, optional
         JSON that says which array of the file is which layer (docs/bring_your_own.md).
     data : path, optional
-        The dataset that it was trained on: shift is then measured at its states, and support is measured.
+        The dataset that it was trained on: shift is then measured at its states, and support is measured. Tasks of
+        recorded data (``data/…``, ``minari/…``) bring their own.
     clip_actions : bool
         Clip actions of the data to [-1, 1] instead of refusing them.
     discount, chunk, reward_scale, flow_steps : number, optional
@@ -119,7 +121,7 @@ def import_checkpoint(
         published = read_published(weights, family, activation=activation, config=settings, **given)
     _check_task(published, played)
     origin = Source.of(None if data is None else Path(data), 0, clip_actions)
-    rows = None if data is None else origin.load(played)
+    rows = origin.load(played) if data is not None or isinstance(played, OwnDataTask) else None
     record, arrays = _record(path, published, played, rows)
     with folder_at_once(folder) as draft:
         write_atomic(draft / SOURCE, (json.dumps(asdict(origin), indent=1) + "\n").encode())
