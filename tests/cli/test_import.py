@@ -155,3 +155,16 @@ def test_torch_files_run_nothing(command: Command, inside: Path) -> None:
     torch.save(Torch().state_dict(), "weights.pt")
     done = command("import", "weights.pt", "--task", "three_exits", "--out", "run")
     check(done, "weights.pt", "no behaviour flow of a known code")
+
+
+def test_without_a_simulator(command: Command, inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint for data that have no environment: the data alone are measured."""
+    monkeypatch.setenv("WORKBENCH_DATASETS", str(inside / "datasets"))
+    assert command("generate", "three_exits", "--out", "data", "--rows", "400").code == 0
+    assert command("data", "add", "data/three_exits.npz", "--name", "mine").code == 0
+    done = command("import", checkpoint(), "--task", "data/mine", "--out", "run")
+    assert done.code == 0, done
+    assert "no dataset given" not in done.err
+    measured = command("measure", "offline", "run", "--rule", "qgf", "--json")
+    assert measured.code == 0, measured
+    assert measured.json["support"]["inside"] is not None
