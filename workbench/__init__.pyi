@@ -56,3 +56,4 @@ from workbench.experiments.sweep import sweep as sweep
 from workbench.report.page import write_report as write_report
 
 __version__: str
+from workbench.runs.importing import import_checkpoint as import_checkpoint

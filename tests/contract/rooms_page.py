@@ -15,7 +15,8 @@ from contract.law import LAW, ROOT, within
 
 BEGIN, END = "<!-- rooms: written by make architecture -->", "<!-- end of the rooms -->"
 PICTURE, PAGE = "rooms.svg", "README.md"
-GROUPED = ("workbench.engine.training", "workbench.ui.pages")  # drawn as one room; the law looks inside
+# Drawn as one room each; the law looks inside.
+GROUPED = ("workbench.engine.models", "workbench.engine.training", "workbench.ui.pages")
 WHOLE = ("workbench", "workbench.engine")  # no rooms: what stands beside the rooms
 WIDTH, BOX, HEIGHT, FLOOR, MARGIN = 880, 118, 34, 66, 24
 THIN = {"apps": "A short file for each page.", "notebooks": "The lessons."}  # folders that are no packages

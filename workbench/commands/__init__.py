@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workbench.commands.about import doctor, rules, tasks
+from workbench.commands.checkpoints import convert, import_run
 from workbench.commands.course import COURSE, handout
 from workbench.commands.data import DATA, record
 from workbench.commands.fit import fit
@@ -27,6 +28,8 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "data": DATA,
     "record": record,
     "fit": fit,
+    "import": import_run,
+    "convert": convert,
     "online": online,
     "evaluate": evaluate,
     "steer": steer,

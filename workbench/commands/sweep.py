@@ -34,6 +34,7 @@ def sweep(
     scheduler: Annotated[str | None, tyro.conf.arg(metavar="tcp://…")] = None,
     workers: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
     allow_version_mismatch: bool = False,
+    run: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None,
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     clip_actions: bool = False,
     device: Device = "cpu",
@@ -55,6 +56,7 @@ def sweep(
         scheduler: Address of a running dask scheduler; without it dask starts a cluster on this machine.
         workers: Processes; without it as many as there are cores.
         allow_version_mismatch: Give work also to dask workers of another version of workbench, torch, NumPy, Python or code.
+        run: A run that workbench import made: its networks are steered, nothing is trained. The store keeps a copy.
         data: Folder made by workbench generate; built-in tasks make their data without it.
         clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.
         device: Where to train and evaluate.
@@ -62,6 +64,7 @@ def sweep(
         together: Train the seeds of small networks at once; each ends as if alone, up to float rounding.
     """
     from workbench.experiments.grid import Grid, parse_axes, parse_seeds
+    from workbench.experiments.imported_runs import axis_of, keep_run
     from workbench.experiments.job import Data
     from workbench.experiments.store import Store
     from workbench.experiments.sweep import check_data
@@ -75,15 +78,23 @@ def sweep(
         if name in axes:
             raise ValueError(f"{name} is given in --grid and in --fit-grid; leave one out")
         axes[name] = values
+    if run is not None:
+        if data is not None or fit_grid:
+            flag = "--fit-grid" if data is None else "--data"
+            raise ValueError(f"{flag} is for training, and --run is trained already; leave one of them out")
+        axes |= axis_of(run, task)
     wanted = Grid(tasks=task, rules=rule, axes=axes, seeds=parse_seeds(seeds), episodes=episodes)
     wanted.jobs()  # everything that can be wrong is said before a file is read or written
     if data is not None and len(set(task)) > 1:
         raise ValueError(f"--data is a dataset of one task, and there are {len(set(task))}; run a sweep for each")
-    for name in task:
-        found = check_data(Data(folder=None if data is None else str(data), clip_actions=clip_actions), name)
-    wanted = wanted.model_copy(update={"data": found})
+    if run is None:
+        for name in task:
+            found = check_data(Data(folder=None if data is None else str(data), clip_actions=clip_actions), name)
+        wanted = wanted.model_copy(update={"data": found})
     hands = _executor(executor, scheduler, workers, allow_version_mismatch)
     kept = Store(store, create=True)
+    if run is not None:
+        keep_run(kept, run, wanted.jobs()[0])
     again = f"go on with the same command; see what is there: workbench runs list {store}"
     stop, started, last, told = StopOnSignal("stopping; what is being trained is saved …"), time.perf_counter(), None, 0
     begun = False

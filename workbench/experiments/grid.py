@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from workbench.engine.steering.protocol import nearest
 from workbench.engine.steering.rules import RULES, find_rule
 from workbench.engine.training.config import FitConfig
-from workbench.experiments.job import Data, Job, make_job
+from workbench.experiments.job import IMPORTED, Data, Job, make_job
 
 TRAINING = "fit"  # the prefix of training settings: fit.expectile=0.7,0.9
 RANGE = re.compile(r"(\d+)\.\.(\d+)")
@@ -95,7 +95,7 @@ class Grid(BaseModel):
             place, dot, setting = axis.rpartition(".")
             known: dict[str, Any] = {}
             if place == TRAINING:
-                known = dict(FitConfig.model_fields)
+                known = {**FitConfig.model_fields, IMPORTED: None}
                 whose = "training"
             elif dot:
                 if place not in self.rules:

@@ -16,6 +16,7 @@ from workbench.experiments.canonical import key_of
 
 # Evaluation seeds of the two disjoint sets. A budget is chosen on the first and reported on the second, always.
 SETS = {"choose": 1_000_000_000, "report": 1_500_000_000}
+IMPORTED = "imported"  # the training setting of jobs on a run that was imported: which one, and nothing else of it
 SEEDS = 500_000_000  # of training; fewer than what lies between the two sets
 
 
@@ -77,8 +78,15 @@ class Job(BaseModel):
         training = given.get("training", {})
         if "seed" in training:
             raise ValueError("training setting 'seed' cannot be given here: the seed is the job's own")
-        defaults = task.training_defaults(str(training.get("critic", "iql")))
         parts = {"parts": list(extra_parts(rule.needs))}
+        if IMPORTED in training:
+            if others := sorted(set(training) - {IMPORTED, "parts"}):
+                raise ValueError(
+                    f"an imported run is not trained here, so 'fit.{others[0]}' means nothing; leave it out"
+                )
+            filled = {IMPORTED: str(training[IMPORTED])} | parts
+            return given | {"settings": rule.model_dump(mode="json"), "training": filled}
+        defaults = task.training_defaults(str(training.get("critic", "iql")))
         filled = make_config(**(defaults | training | parts)).model_dump(mode="json")
         filled.pop("seed")
         return given | {"settings": rule.model_dump(mode="json"), "training": filled}
@@ -94,6 +102,8 @@ class Job(BaseModel):
 
         Parts beyond flow and critic are left out: training them changes nothing of the others.
         """
+        if IMPORTED in self.training:
+            return key_of({"task": self.task, IMPORTED: self.training[IMPORTED]})
         training = {name: value for name, value in self.training.items() if name != "parts"}
         data = self.data.model_dump(exclude={"folder"})
         return key_of({"task": self.task, "training": training, "data": data, "seed": self.seed})
@@ -119,14 +129,15 @@ class Job(BaseModel):
     def changed(self) -> dict[str, dict[str, Any]]:
         """Settings that differ from the rule's and the task's defaults, and the strength: what a list of runs shows."""
         kind = find_rule(self.rule)
-        critic = {} if self.training["critic"] == "iql" else {"critic": self.training["critic"]}
+        method = self.training.get("critic", "iql")
+        critic = {} if method == "iql" else {"critic": method}
         usual = Job(task=self.task, rule=self.rule, training=critic)
         rule = {
             name: value
             for name, value in self.settings.items()
             if value != usual.settings[name] or (name == kind.strength and kind.bc_at != {})
         }
-        training = {name: value for name, value in self.training.items() if value != usual.training[name]}
+        training = {name: value for name, value in self.training.items() if value != usual.training.get(name)}
         return {"settings": rule, "training": critic | training}
 
 

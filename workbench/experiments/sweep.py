@@ -12,7 +12,7 @@ from workbench.engine.training.loop.together import pays_together
 from workbench.experiments.damage import damaged_runs
 from workbench.experiments.grid import Grid
 from workbench.experiments.items import Event, Executor, Item
-from workbench.experiments.job import Data, Job
+from workbench.experiments.job import IMPORTED, Data, Job
 from workbench.experiments.place import never
 from workbench.experiments.row import Row, row_of_result
 from workbench.experiments.store import Store
@@ -127,7 +127,8 @@ def items_of(
     alike: dict[str, list[str]] = {}
     for key, job in first.items():
         wanted = sorted({*parts[key], *job.parts})
-        small = groups is not None and pays_together(make_config(**job.training))
+        trains = groups is not None and IMPORTED not in job.training
+        small = trains and pays_together(make_config(**job.training))
         alike.setdefault(job.family_key(wanted) if small else key, []).append(key)
     trainings: list[Item] = []
     done_by: dict[str, str] = {}

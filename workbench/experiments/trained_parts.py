@@ -16,7 +16,8 @@ from workbench.engine.data.transitions import Transitions
 from workbench.engine.training.loop.checkpoint import RUN_FILE, CheckpointError, Run, load_run, read_record
 from workbench.engine.training.loop.fit import Progress
 from workbench.engine.training.loop.together import fit_together
-from workbench.experiments.job import Job
+from workbench.experiments.imported_runs import absent
+from workbench.experiments.job import IMPORTED, Job
 from workbench.experiments.place import Stopped, never
 from workbench.experiments.store import TRAINED, Store
 from workbench.runs.training import TrainingRun, training_data
@@ -160,6 +161,8 @@ def ensure_trained(
     found = find_trained(store, job)
     if found is not None:
         return found
+    if IMPORTED in job.training:
+        raise ValueError(absent(store, job))
     wanted = tuple(dict.fromkeys((*parts, *job.parts)))
     name = folder_of(job, wanted)
     with store.lock_training(name, should_stop):

@@ -222,6 +222,8 @@ def training_data(run: Run) -> Transitions:
     ValueError, OSError
         They are not where they were, or no longer the same.
     """
+    if run.imported is not None and not run.fingerprint:
+        raise SaidError(f"{run.folder} was imported without its dataset; import it again with --data DIR")
     task = make_task(run.task)
     data = Source.read(run.folder / SOURCE, Source(None, run.config.seed, False)).load(task)
     if data.fingerprint() != run.fingerprint:

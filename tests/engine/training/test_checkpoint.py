@@ -110,7 +110,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a list": (lambda run: (run / RUN_FILE).write_text("[]"), "format version None, this workbench reads 1"),
     "another version": (
         lambda run: reseal(run, format=99),
-        "format version 99, this workbench reads 1; use the version",
+        "format version 99, this workbench reads 1 and 2; use the version",
     ),
     "another task": (lambda run: reseal(run, task="other"), "was trained on task 'other', not on 'a_task'"),
     "lacking a key": (lambda run: reseal(run, trained=None), "'trained' is missing"),

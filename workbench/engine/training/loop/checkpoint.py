@@ -28,12 +28,14 @@ from workbench.engine.models.mlp import layout
 from workbench.engine.models.parts import Parts
 from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import FitConfig, make_config
-from workbench.engine.training.loop.run_record import RunRecord
+from workbench.engine.training.loop.imported import check_imported, imported_parts
+from workbench.engine.training.loop.run_record import ImportNote, RunRecord
 from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.networks import Networks, shape_of
 from workbench.engine.words import SaidError, shown
 
 FORMAT = 1
+IMPORTED = 2  # the format of runs that were imported: their networks are described one by one
 RUN_FILE = "run.json"
 
 
@@ -60,6 +62,8 @@ class Run:
     arrays : dict of str to Tensor
     online : dict or None
         What a run that went on with environment steps notes of itself.
+    imported : ImportNote or None
+        Where an imported run comes from; None for one that was trained here.
     """
 
     folder: Path
@@ -72,6 +76,7 @@ class Run:
     trained: tuple[str, ...]
     arrays: dict[str, Tensor]
     online: dict[str, Any] | None = None
+    imported: ImportNote | None = None
 
     @property
     def finished(self) -> bool:
@@ -85,7 +90,12 @@ class Run:
 
     def parts(self, device: torch.device | str = "cpu") -> Parts:
         """The trained networks as `Parts` on ``device``, with dataset states at which shift is measured."""
-        made = _networks(self).to(torch.device(device)).parts(self.config, self.trained)
+        if self.imported is not None:
+            made = imported_parts(self.imported, self.arrays, self.config, device)
+        else:
+            made = _networks(self).to(torch.device(device)).parts(self.config, self.trained)
+        if not self.fingerprint:  # imported without its data: what its probes are is what the behaviour flow visits
+            return made
         return replace(made, behaviour_states=self.probes.to(device))
 
 
@@ -102,9 +112,6 @@ def save_checkpoint(trainer: Trainer, folder: Path, task: str, online: Mapping[s
     arrays = weights_of(trainer) | {"rng": trainer.generator.get_state()}
     arrays |= {f"adam.{name}": array for name, array in trainer.adam.arrays().items()}
     arrays["probes"] = trainer.data.sample_states(trainer.config.seed)
-    content = save_arrays({name: array.detach().cpu().contiguous() for name, array in arrays.items()})
-    digest = hashlib.sha256(content).hexdigest()
-    state = f"state-{trainer.step_number:09d}-{digest[:8]}.safetensors"
     record = {
         "format": FORMAT,
         "task": task,
@@ -116,12 +123,22 @@ def save_checkpoint(trainer: Trainer, folder: Path, task: str, online: Mapping[s
         "config": trainer.config.model_dump(mode="json"),
         "data": {"fingerprint": trainer.data.fingerprint(), "rows": len(trainer.data)},
         "device": trainer.device.type,
-        "versions": {name: version(name) for name in ("torch", "numpy", "safetensors")}
-        | {"python": platform.python_version()},
-        "state": {"file": state, "sha256": digest},
     }
     if online is not None:
         record["online"] = dict(online)
+    write_run(folder, record, arrays)
+
+
+def write_run(folder: Path, record: dict[str, Any], arrays: Mapping[str, Tensor]) -> None:
+    """Store what ``record`` says and its ``arrays`` in ``folder``; the versions and the state file's name are added."""
+    content = save_arrays({name: array.detach().cpu().contiguous() for name, array in arrays.items()})
+    digest = hashlib.sha256(content).hexdigest()
+    state = f"state-{record['step']:09d}-{digest[:8]}.safetensors"
+    versions = {name: version(name) for name in ("torch", "numpy", "safetensors")}
+    record |= {
+        "versions": versions | {"python": platform.python_version()},
+        "state": {"file": state, "sha256": digest},
+    }
     write_atomic(folder / state, content)
     write_atomic(folder / RUN_FILE, _seal(record))
     for old in folder.glob("state-*.safetensors"):
@@ -168,7 +185,10 @@ def load_run(folder: str | Path, task: str | None = None) -> Run:
         config = make_config(**record.config)
         state = folder / Path(record.state.file).name  # never outside the run's folder
         arrays = read_arrays_file(state, record.state.sha256, RUN_FILE)
-        _check_arrays(arrays, config)
+        if record.imported is None:
+            _check_arrays(arrays, config)
+        else:
+            check_imported(record.imported, arrays)
     except ValueError as error:
         raise CheckpointError(f"{folder / RUN_FILE}: {error}") from None
     return Run(
@@ -177,11 +197,12 @@ def load_run(folder: str | Path, task: str | None = None) -> Run:
         config=config,
         step=record.step,
         total_steps=record.total_steps,
-        fingerprint=record.data.fingerprint,
+        fingerprint="" if record.data is None else record.data.fingerprint,
         device=record.device,
         trained=tuple(record.trained),
         arrays=arrays,
         online=record.online,
+        imported=record.imported,
     )
 
 
@@ -195,7 +216,10 @@ def read_record(folder: Path) -> RunRecord:
     """
     path = folder / RUN_FILE
     try:
-        return checked(RunRecord, _unseal(path))
+        record = checked(RunRecord, _unseal(path))
+        if record.data is None and record.imported is None:
+            raise CheckpointError(f"{path}: 'data' is missing; train again or restore a copy")
+        return record
     except (FileNotFoundError, NotADirectoryError):
         raise CheckpointError(
             f"{folder} holds no run (no {RUN_FILE} there); make one: workbench fit TASK --out FOLDER"
@@ -216,6 +240,10 @@ def resume(run: Run, data: Transitions, device: torch.device | str = "cpu") -> T
     CheckpointError
         The data, or the kind of device, are not those of the run.
     """
+    if run.imported is not None:
+        raise CheckpointError(
+            f"{run.folder} was imported, without what an optimiser needs to go on; begin a new run: workbench fit {run.task}"
+        )
     found, kind = data.fingerprint(), torch.device(device).type
     if found != run.fingerprint:
         raise CheckpointError(
@@ -319,10 +347,11 @@ def _seal(record: dict[str, Any]) -> bytes:
 
 def _unseal(path: Path) -> dict[str, Any]:
     record = read_json(path)
-    if not isinstance(record, dict) or type(record.get("format")) is not int or record["format"] != FORMAT:
+    known = (FORMAT, IMPORTED)
+    if not isinstance(record, dict) or type(record.get("format")) is not int or record["format"] not in known:
         found = shown(record.get("format")) if isinstance(record, dict) else None
         raise CheckpointError(
-            f"{path} has format version {found}, this workbench reads {FORMAT}; "
+            f"{path} has format version {found}, this workbench reads {FORMAT} and {IMPORTED}; "
             "use the version that wrote it, or train again"
         )
     seal = record.pop("seal", None)

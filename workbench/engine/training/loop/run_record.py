@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from workbench.engine.data.records import Count, Name, Record
+from workbench.engine.models.described import NetDescription
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Size = Annotated[int, Field(ge=1, le=2**24)]
@@ -25,6 +26,15 @@ class FileNote(Record):
     sha256: Digest
 
 
+class ImportNote(Record):
+    """What a run that was imported from another code notes of where it comes from, and its networks by part."""
+
+    family: Name
+    source: Name
+    sha256: Digest
+    networks: Annotated[dict[Name, NetDescription], Field(min_length=1, max_length=100)]
+
+
 class RunRecord(Record):
     """A checkpoint's record; ``config`` and ``online`` are checked by the settings that they are."""
 
@@ -35,7 +45,8 @@ class RunRecord(Record):
     observation_dim: Size | None = None
     action_dim: Size | None = None
     config: dict[str, Any]
-    data: DataNote
+    data: DataNote | None = None
     device: Literal["cpu", "cuda", "mps", "xpu"]
     state: FileNote
     online: dict[str, Any] | None = None
+    imported: ImportNote | None = None

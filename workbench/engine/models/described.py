@@ -1,0 +1,156 @@
+"""What a network is like, in words that a file can hold, and the network that such words and arrays make."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+
+from workbench.engine.models.critic import CriticEnsemble, StateValue
+from workbench.engine.models.mlp import Activation, Mlp, MlpShape, Normed
+from workbench.engine.models.norm_after import DenseStack, StackedCritic, StackedField, StackedMap, StackedValue
+from workbench.engine.models.policies import OneStepPolicy
+from workbench.engine.models.value_gradient import ValueGradient
+from workbench.engine.models.velocity import TimeInput, VelocityField
+
+Kind = Literal["velocity", "critic", "value", "one_step", "value_gradient"]
+Width = Annotated[int, Field(ge=1, le=2**20)]
+CORE = ("reference", "critic", "target_critic", "value")  # the others are a policy's `extra`
+# The kind of each part that a policy may have, by the part's name in `Parts`.
+PARTS: dict[str, Kind] = {
+    "reference": "velocity",
+    "critic": "critic",
+    "target_critic": "critic",
+    "value": "value",
+    "one_step": "one_step",
+    "value_gradient": "value_gradient",
+    "adjoint_flow": "velocity",
+}
+
+
+class NetDescription(BaseModel):
+    """Everything about a network but its weights.
+
+    Attributes
+    ----------
+    kind : str
+        What it is called with and returns.
+    observation_dim, action_dim : int
+        S and D.
+    hidden : list of int
+        Widths of the hidden layers.
+    normed : list of bool
+        Which of them have LayerNorm.
+    after : bool
+        LayerNorm stands after the activation, as in the FQL code.
+    activation : {"relu", "gelu"}
+    members : int
+        K of an ensemble.
+    time : {"raw", "sinusoidal"}
+        How a velocity field is told the time.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    kind: Kind
+    observation_dim: Width
+    action_dim: Width
+    hidden: Annotated[list[Width], Field(max_length=64)]
+    normed: Annotated[list[bool], Field(max_length=64)]
+    after: bool
+    activation: Activation
+    members: Annotated[int, Field(ge=1, le=1024)] = 1
+    time: TimeInput = "raw"
+
+    @model_validator(mode="after")
+    def _one_each(self) -> Self:
+        if len(self.normed) != len(self.hidden):
+            raise ValueError(f"normed has {len(self.normed)} entries for {len(self.hidden)} hidden layers")
+        return self
+
+    @property
+    def inputs(self) -> int:
+        """Width of the first layer's input."""
+        s, d = self.observation_dim, self.action_dim
+        widths = {"value": s, "velocity": VelocityField.inputs(s, d, self.time)}
+        return widths.get(self.kind, s + d)
+
+    @property
+    def outputs(self) -> int:
+        """Width of the last layer's output."""
+        return 1 if self.kind in ("critic", "value") else self.action_dim
+
+    @property
+    def layer_norm(self) -> str:
+        """Where LayerNorm stands, in words."""
+        place = f"{'after' if self.after else 'before'} the activation"
+        words = {"none": "nowhere", "all": place, "all_but_last": f"{place}, not on the last hidden layer"}
+        normed = self._normed()
+        return f"{place}, on some layers" if normed is None else words[normed]
+
+    def layout(self) -> dict[str, tuple[int, int, int]]:
+        """Name and shape (K, rows, columns) of every array."""
+        k, arrays = self.members, {}
+        for i, (n_in, n_out) in enumerate(itertools.pairwise((self.inputs, *self.hidden, self.outputs))):
+            arrays[f"{i}.weight"], arrays[f"{i}.bias"] = (k, n_in, n_out), (k, 1, n_out)
+            if i < len(self.hidden) and self.normed[i]:
+                arrays[f"{i}.scale"] = arrays[f"{i}.shift"] = (k, 1, n_out)
+        return arrays
+
+    def build(self, arrays: Mapping[str, Tensor]) -> nn.Module:
+        """The network with these weights.
+
+        Parameters
+        ----------
+        arrays : mapping of str to Tensor
+            Named and shaped as `layout` says.
+        """
+        normed = self._normed()
+        if normed is None or (self.after and any(self.normed)):
+            return self._stack(DenseStack(arrays, self.activation, self.after))
+        shape = MlpShape(self.inputs, self.outputs, tuple(self.hidden), self.activation, normed, self.members)
+        module = self._fast(shape)
+        net = module.net
+        assert isinstance(net, Mlp)
+        with torch.no_grad():
+            for name, view in net.arrays().items():
+                view.copy_(arrays[name])
+        return module
+
+    def _normed(self) -> Normed | None:
+        """The word for which layers have LayerNorm; None when there is none."""
+        count, last = sum(self.normed), len(self.hidden) - 1
+        if count == 0:
+            return "none"
+        if count == len(self.hidden):
+            return "all"
+        return "all_but_last" if count == last and not self.normed[-1] else None
+
+    def _fast(self, shape: MlpShape) -> nn.Module:
+        s, d = self.observation_dim, self.action_dim
+        match self.kind:
+            case "velocity":
+                return VelocityField(s, d, shape, self.time)
+            case "critic":
+                return CriticEnsemble(s, d, shape)
+            case "value":
+                return StateValue(s, shape)
+            case "one_step":
+                return OneStepPolicy(s, d, shape)
+            case "value_gradient":
+                return ValueGradient(shape)
+
+    def _stack(self, net: DenseStack) -> nn.Module:
+        match self.kind:
+            case "velocity":
+                return StackedField(net, self.time)
+            case "critic":
+                return StackedCritic(net)
+            case "value":
+                return StackedValue(net)
+            case "one_step" | "value_gradient":
+                return StackedMap(net)
