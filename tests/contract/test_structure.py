@@ -43,7 +43,7 @@ ENGINE_PARTIES = {
 BANNED_NAMES = {"utils", "util", "misc", "helpers", "helper", "common"}
 BANNED_IMPORTS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 # Reads no file: its bytes come through a pipe from the processes that it started itself, as all of multiprocessing does.
-OWN_PIPES = {"workbench.ui.server.draw_processes": {"imports pickle"}}
+OWN_PIPES = {f"workbench.ui.server.{module}": {"imports pickle"} for module in ("drawing", "packing", "painter")}
 MACHINE_PATH = re.compile(
     r"""(?:(?<=file://)|(?<![\w.~/)}\]]))(?:/(?:work|home|root|opt|tmp|Users|mnt|scratch)/\w|[A-Z]:\\\\?\w)"""
 )

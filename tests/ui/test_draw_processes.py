@@ -20,7 +20,9 @@ from workbench.engine.steering.rules import RULES, rules_without_parts
 from workbench.engine.steering.rules.qgf import QGF
 from workbench.engine.tasks.registry import make_task
 from workbench.ui.server.crew import METER
-from workbench.ui.server.draw_processes import DESKS, NICE, Desk, Studio, packed, unpacked
+from workbench.ui.server.draw_processes import Desk, Studio
+from workbench.ui.server.drawing import NICE
+from workbench.ui.server.packing import packed, unpacked
 from workbench.views.particles import Artist, Picture
 from workbench.views.question import Policy, Question
 from workbench.views.terrain import Surveyor, View, terrain
@@ -170,9 +172,12 @@ def test_what_did_not_change_is_the_same_object_and_does_not_travel(studio: Stud
     assert set(now) == {id(value) for value in now.values()}
 
 
-def test_pages_do_not_see_each_others_pictures(studio: Studio, policy: tuple[Parts, Any]) -> None:
+def test_pages_do_not_see_each_others_pictures(
+    studio: Studio, policy: tuple[Parts, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """More pages than are kept, in turn, twice: those that were forgotten are drawn anew."""
-    desks = [Desk(Artist, studio) for _ in range(DESKS + 3)]
+    monkeypatch.setattr("workbench.ui.server.painter.PAGES", 8)
+    desks = [Desk(Artist, studio) for _ in range(8 + 3)]
     for _ in range(2):
         for number, desk in enumerate(desks):
             asked = question("qgf", weight=0.1 + 0.01 * number)
@@ -250,13 +255,13 @@ def test_a_question_that_ends_two_processes_is_refused_in_words(
 
 
 def test_deaths_over_time_do_not_use_up_a_process(pair: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.ui.server.draw_processes.MOST_FAILURES", 1)
+    monkeypatch.setattr(pair._painters[0]._child, "_most_failed_starts", 1)
     for _ in range(2):
         assert wait_for(pair, 2) == 2
-        before = pair._painters[0]._process.pid
+        before = pair._painters[0].pid
         assert before is not None
         os.kill(before, signal.SIGKILL)
-        until(lambda before=before: pair.up() < 2 or pair._painters[0]._process.pid != before)
+        until(lambda before=before: pair.up() < 2 or pair._painters[0].pid != before)
     assert wait_for(pair, 2) == 2
 
 
@@ -280,7 +285,7 @@ def test_a_process_ends_with_its_server_however_that_ends(root: Path) -> None:
         "from workbench.ui.server.draw_processes import Studio",
         "studio = Studio(1)",
         "studio.start()",
-        "print(studio._painters[0]._process.pid, flush=True)",
+        "print(studio._painters[0].pid, flush=True)",
         "time.sleep(600)",
     )
     server = subprocess.Popen([sys.executable, "-c", "\n".join(lines)], cwd=root, stdout=subprocess.PIPE, text=True)
