@@ -146,6 +146,11 @@ class ChildProgram(ChildProcess):
         """Whether it ended as one that was told to, or that had nothing left to do."""
         return self.exit_code in (0, INTERRUPTED, -signal.SIGINT, -signal.SIGTERM)
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether somebody ended it at once, the system perhaps for want of memory."""
+        return self.exit_code == -signal.SIGKILL
+
     def ask_to_stop(self, number: int = signal.SIGTERM) -> None:
         """Send it a signal, on which the commands of the workbench save and end."""
         self.asked_to_stop = True
@@ -196,6 +201,9 @@ class ChildFunction(ChildProcess):
     most_failed_starts : int, optional
         So many times in a row it may end without `came_up`; without it, it is started again without limit.
 
+    orphan_grace : float
+        Seconds that it has to end by itself when its parent is gone.
+
     Attributes
     ----------
     pipe : Connection
@@ -211,8 +219,11 @@ class ChildFunction(ChildProcess):
         name: str,
         preload: Sequence[str] = (),
         most_failed_starts: int | None = None,
+        orphan_grace: float = GRACE,
     ) -> None:
-        self._call, self._name, self._most_failed_starts = (function, arguments), name, most_failed_starts
+        self._call = (orphan_grace, function, arguments)
+        self._name = name
+        self._most_failed_starts = most_failed_starts
         self._context = _context(preload)
         self._ending = threading.Lock()
         self._failed_starts = 0
@@ -321,14 +332,16 @@ def _context(preload: Sequence[str]) -> Any:
     return multiprocessing.get_context("spawn")
 
 
-def _run_until_orphaned(pipe: Connection, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    """The child's side of a `ChildFunction`: it has `GRACE` seconds to see that its parent is gone."""
+def _run_until_orphaned(
+    pipe: Connection, grace: float, function: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
+    """The child's side of a `ChildFunction`."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
     def outlive() -> None:
         parent.join()
-        time.sleep(GRACE)
+        time.sleep(grace)
         os._exit(1)
 
     threading.Thread(target=outlive, daemon=True, name="outlive the parent").start()
