@@ -116,10 +116,10 @@ class Painter:
             It failed, in words.
         """
         name = question.task
-        new = None if self._policies.get(name) is parts else (parts, task)
+        unknown = None if self._policies.get(name) is parts else (parts, task)
         rules = [RULES[policy.rule] for policy in question.policies]
         try:
-            order = pickle.dumps(Order(page, kind, asked, name, new, rules))
+            order = pickle.dumps(Order(page, kind, asked, name, unknown, rules))
         except Exception as error:  # pickle raises what it likes
             log.info("%s cannot be drawn elsewhere: %s", name, error)
             return None
@@ -138,7 +138,8 @@ class Painter:
         self._held.move_to_end(page)
         if how == "error":
             raise ValueError(content)
-        picture, self._held[page] = unpacked(*content, held)
+        new, outline = content
+        picture, self._held[page] = unpacked(new, outline, held)
         self._sizes[page] = size_of(self._held[page])
         self._keep_within_bounds()
         return picture
