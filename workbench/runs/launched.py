@@ -86,7 +86,7 @@ class Training:
 
     @property
     def state(self) -> State:
-        """What it is doing."""
+        """Whether it runs, and if not, why."""
         if self.child is not None and self.child.is_alive:
             return "pausing" if self.child.asked_to_stop else "running"
         last = self.progress()[-1:]
@@ -139,7 +139,8 @@ class Trainings:
     def __init__(self, home: Path, most: int = 2) -> None:
         self.home, self.most = home, most
         self._lock = threading.RLock()
-        self._all = {found.name: found for path in sorted(home.glob(f"*/{ABOUT}")) if (found := _read_about(path))}
+        trainings = (_read_about(path) for path in sorted(home.glob(f"*/{ABOUT}")))
+        self._all = {training.name: training for training in trainings if training is not None}
 
     def start(
         self,
@@ -207,8 +208,8 @@ class Trainings:
         """The trainings that ``owner`` may see, newest first."""
         mine = digest(owner)
         with self._lock:
-            found = [training for training in self._all.values() if training.shared or training.owner == mine]
-        return sorted(found, key=lambda training: training.created, reverse=True)
+            visible = [training for training in self._all.values() if training.shared or training.owner == mine]
+        return sorted(visible, key=lambda training: training.created, reverse=True)
 
     def find(self, owner: str, name: str) -> Training:
         """One that ``owner`` may see.

@@ -67,13 +67,13 @@ def _dumped(value: Any, number_of: Callable[[Any], int | None]) -> bytes:
     """``value`` pickled; tensors as arrays, which is many times faster; what has a number as that."""
 
     class Pickler(pickle.Pickler):
-        def persistent_id(self, found: Any) -> int | None:
-            return number_of(found)
+        def persistent_id(self, part: Any) -> int | None:
+            return number_of(part)
 
-        def reducer_override(self, found: Any) -> Any:
-            return (
-                (torch.from_numpy, (found.detach().cpu().numpy(),)) if type(found) is torch.Tensor else NotImplemented
-            )
+        def reducer_override(self, part: Any) -> Any:
+            if type(part) is not torch.Tensor:
+                return NotImplemented
+            return torch.from_numpy, (part.detach().cpu().numpy(),)
 
     file = io.BytesIO()
     Pickler(file, protocol=5).dump(value)
