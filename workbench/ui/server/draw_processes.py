@@ -39,7 +39,7 @@ class Studio:
     Parameters
     ----------
     size : int
-        How many. Each takes some 100 MB beside what it shares with the others.
+        How many. Each takes some 20 MB beside what all of them share, and 2 MB for every page that it draws.
     """
 
     def __init__(self, size: int = PROCESSES) -> None:
