@@ -212,6 +212,25 @@ def test_a_deaf_program_is_killed_with_what_it_started(program):
     until(lambda: gone(started) or psutil.Process(started).status() == psutil.STATUS_ZOMBIE)  # whose it is now reaps it
 
 
+def test_without_a_place_for_the_socket_it_is_started_anew(tmp_path: Path) -> None:
+    far = tmp_path.joinpath(*["a_long_name"] * 12)  # a socket's path has at most some hundred characters
+    far.mkdir(parents=True)
+    lines = (
+        "import sys",
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})",
+        "import test_child as tests",
+        "if __name__ == '__main__':",
+        "    child = tests.ChildFunction(tests.answer, 1, name='adds', preload=['json'])",
+        "    child.pipe.send(1)",
+        "    print(child.pipe.recv())",
+        "    child.stop()",
+    )
+    (tmp_path / "parent.py").write_text("\n".join(lines))
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(far)}
+    done = subprocess.run([sys.executable, "parent.py"], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")
+
+
 START = {
     "a waiting function": "ChildFunction(tests.answer, 1, name='adds')",
     "a waiting function, forked": "ChildFunction(tests.answer, 1, name='adds', preload=['json'])",

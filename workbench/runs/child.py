@@ -225,21 +225,30 @@ class ChildFunction(ChildProcess):
         self._name = name
         self._most_failed_starts = most_failed_starts
         self._context = _context(preload)
+        self._process: Any = None
         self._ending = threading.Lock()
         self._failed_starts = 0
         self._exit_code = 0
         self._start()
 
     def _start(self) -> None:
-        self.pipe, theirs = self._context.Pipe()
-        self._process: Any = self._context.Process(
-            target=_run_until_orphaned, args=(theirs, *self._call), daemon=True, name=self._name
-        )
         self.has_come_up = False
+        self.pipe, theirs = self._context.Pipe()
         try:
-            self._process.start()
+            self._process = self._started(theirs)
+        except OSError:  # no place for the socket to the process that forks
+            if self._context.get_start_method() == "spawn":
+                raise
+            self._context = multiprocessing.get_context("spawn")
+            self._process = self._started(theirs)
         finally:
             theirs.close()
+
+    def _started(self, theirs: Connection) -> Any:
+        arguments = (theirs, *self._call)
+        process = self._context.Process(target=_run_until_orphaned, args=arguments, daemon=True, name=self._name)
+        process.start()
+        return process
 
     @property
     def pid(self) -> int:
@@ -301,6 +310,7 @@ class ChildFunction(ChildProcess):
             self.wait()
         words = self.how_it_ended()
         self._failed_starts += not self.has_come_up
+        self.has_come_up = False
         if not self.asked_to_stop and not self.gave_up:
             self._start()
         return words
