@@ -15,6 +15,7 @@ from itertools import count
 from typing import Any
 
 from workbench.engine.models.parts import Parts
+from workbench.engine.tasks.protocol import Task
 from workbench.ui.server.crew import METER
 from workbench.ui.server.deadly import Deadly
 from workbench.ui.server.drawing import Draws
@@ -23,9 +24,7 @@ from workbench.ui.server.parts_cache import PROCESSES
 from workbench.views.question import Question
 
 log = logging.getLogger(__name__)
-SAME = (
-    0.1  # seconds for which a page waits for the process that has its last picture; a new start takes some hundredths
-)
+SAME = 0.1  # seconds that a page waits for the process of its last picture: elsewhere the next takes longer to draw
 LOOK = 0.05  # seconds between two looks whether a process came up, which it says through its pipe alone
 
 
@@ -71,7 +70,7 @@ class Studio:
         for painter in self._painters:
             painter.forget(desk.number)
 
-    def draw(self, desk: Desk, asked: Any, question: Question, parts: Parts, task: Any) -> Any:
+    def draw(self, desk: Desk, asked: Any, question: Question, parts: Parts, task: Task) -> Any:
         """As `Desk.draw`, or None when it has to be drawn here.
 
         A picture whose process ends is asked again; never here, where it could end the server.
@@ -144,7 +143,7 @@ class Desk:
         self.last: Painter | None = None
         self._studio, self._own = studio, kind()
 
-    def draw(self, asked: Any, question: Question, parts: Parts, task: Any) -> Any:
+    def draw(self, asked: Any, question: Question, parts: Parts, task: Task) -> Any:
         """The picture.
 
         Parameters

@@ -21,6 +21,7 @@ import torch
 from workbench.engine.allocator import give_back, keep_large_blocks
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.protocol import Task
 from workbench.ui.server.packing import packed
 from workbench.views import particles, terrain  # noqa: F401 -- a process that is forked from one that has them starts at once
 
@@ -32,7 +33,7 @@ QUIET = 1.0  # seconds without an order after which freed memory goes back to th
 class Draws(Protocol):
     """Draws one page's pictures; what it keeps of one serves the next."""
 
-    def draw(self, asked: Any, parts: Parts, task: Any) -> Any:
+    def draw(self, asked: Any, parts: Parts, task: Task) -> Any:
         """The picture that was asked for."""
 
 
@@ -58,7 +59,7 @@ class Order:
     kind: type[Draws]
     asked: Any
     policy: str
-    parts_and_task: tuple[Parts, Any] | None
+    parts_and_task: tuple[Parts, Task] | None
     rules: list[Any]
 
 
@@ -74,7 +75,7 @@ class Drawing:
     """The artists of all pages, and what the other end has of their pictures."""
 
     def __init__(self) -> None:
-        self._policies: dict[str, tuple[Parts, Any]] = {}
+        self._policies: dict[str, tuple[Parts, Task]] = {}
         self._artists: dict[int, Draws] = {}
         self._held: dict[int, dict[int, Any]] = {}
 

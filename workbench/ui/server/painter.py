@@ -11,6 +11,7 @@ from typing import Any
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.protocol import Task
 from workbench.runs.child import ChildFunction
 from workbench.ui.server.crew import METER
 from workbench.ui.server.drawing import Draws, LetGo, Order, draw_pictures
@@ -105,7 +106,7 @@ class Painter:
         self._closed.append(page)
         self._let_go()
 
-    def draw(self, page: int, kind: type[Draws], asked: Any, question: Question, parts: Parts, task: Any) -> Any:
+    def draw(self, page: int, kind: type[Draws], asked: Any, question: Question, parts: Parts, task: Task) -> Any:
         """The picture, or None when it cannot be drawn there; by who holds the lock.
 
         Raises
