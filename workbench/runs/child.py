@@ -225,6 +225,7 @@ class ChildFunction(ChildProcess):
         self._name = name
         self._most_failed_starts = most_failed_starts
         self._context = _context(preload)
+        self.pipe: Connection
         self._process: Any = None
         self._ending = threading.Lock()
         self._failed_starts = 0
