@@ -149,13 +149,19 @@ async def killer(pid: int, outcome: Outcome, start: float, times: list[float]) -
 
 
 def _drawing(pid: int) -> list[int]:
-    """The server's children that draw: not the one that cleans up after them."""
-    found = []
-    for child in children(pid):
-        with suppress(OSError):
-            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-                found.append(child)
-    return found
+    """The processes that draw for a server: forked from a child that only has imported what they need, or its own children."""
+    return [
+        process
+        for child in children(pid)
+        for process in (children(child) if _runs(child, b"forkserver") else [child] * _runs(child, b"spawn_main"))
+    ]
+
+
+def _runs(pid: int, what: bytes) -> bool:
+    """Whether a process's command line says so; one that has ended runs nothing."""
+    with suppress(OSError):
+        return what in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 async def opened(people: list[Person], outcome: Outcome) -> list[Person]:

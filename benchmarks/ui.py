@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 # 20 steps in each of two rules, 512 particles, over the page's landscape of 100×100.
 SCENE = "/particles?rule=qgf&flow_steps=20&rule2=vgf&steps2=10&shown=512"
-PEOPLE, THINK = 30, (0.7, 1.3)  # seconds between two movements of one person
+PEOPLE = 30
+THINK = (0.7, 1.3)  # seconds between two movements of one person
 
 
 @contextmanager
@@ -135,13 +136,18 @@ def stat(pid: int) -> list[str]:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process started; of the server's, those that it draws in."""
-    found = []
+    """The processes that a process started."""
+    started = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended meanwhile
             if int(stat(int(folder.name))[1]) == pid:
-                found.append(int(folder.name))
-    return found
+                started.append(int(folder.name))
+    return started
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process started, and those that these did; of a server's, all that it draws in."""
+    return [one for child in children(pid) for one in (child, *descendants(child))]
 
 
 def cpu(*pids: int) -> float:
@@ -217,7 +223,7 @@ async def people(url: str, pid: int, seconds: float) -> tuple[list[float], int, 
     clients = [Client(url, f"{SCENE}&seed={number}") for number in range(PEOPLE)]
     for client in clients:
         await client.open("wb-weight")
-    before, drawn = cpu(pid), cpu(*children(pid))
+    before, drawn = cpu(pid), cpu(*descendants(pid))
     times: list[float] = []
     errors = 0
 
@@ -234,7 +240,7 @@ async def people(url: str, pid: int, seconds: float) -> tuple[list[float], int, 
 
     end = time.perf_counter() + seconds
     await asyncio.gather(*(live(client, random.Random(number)) for number, client in enumerate(clients)))
-    spent, drawn = cpu(pid) - before, cpu(*children(pid)) - drawn
+    spent, drawn = cpu(pid) - before, cpu(*descendants(pid)) - drawn
     for client in clients:
         await client.close()
     return times, errors, spent, drawn
@@ -261,7 +267,7 @@ def memory(url: str, pid: int) -> list[object]:
     for _ in range(2):
         asyncio.run(sessions(url))
         time.sleep(40.0)  # sessions are discarded some 15 to 32 s after their page was closed
-        after.append(resident(pid, *children(pid)))
+        after.append(resident(pid, *descendants(pid)))
     return [
         "60 sessions twice: growth of the second round",
         f"{after[1] - after[0]:.0f} MiB",

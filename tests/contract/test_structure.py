@@ -46,7 +46,15 @@ ENGINE_PARTIES = {
 BANNED_NAMES = {"utils", "util", "misc", "helpers", "helper", "common"}
 BANNED_IMPORTS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 # Reads no file: its bytes come through a pipe from the processes that it started itself, as all of multiprocessing does.
-OWN_PIPES = {"workbench.ui.server.draw_processes": {"imports pickle"}}
+OWN_PIPES = {f"workbench.ui.server.{module}": {"imports pickle"} for module in ("drawing", "packing", "painter")}
+# Who starts processes: one supervisor, and three that cannot stand on it.
+STARTERS = {
+    "workbench.runs.child",
+    "workbench.engine.tasks.collect",  # the engine imports no runs; a pool that ends with its function
+    "workbench.engine.tasks.film",  # likewise
+    "workbench.course.player",  # a stranger's code, confined
+}
+STARTING = {"subprocess.Popen", "ProcessPoolExecutor", "os.fork", "os.posix_spawn"}
 MACHINE_PATH = re.compile(
     r"""(?:(?<=file://)|(?<![\w.~/)}\]]))(?:/(?:work|home|root|opt|tmp|Users|mnt|scratch)/\w|[A-Z]:\\\\?\w)"""
 )
@@ -91,6 +99,12 @@ def _is(node: ast.expr | None, value: object) -> bool:
     return isinstance(node, ast.Constant) and node.value is value
 
 
+def starts_processes(tree: ast.Module) -> bool:
+    """Whether a module starts a process that it would have to look after."""
+    calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return any(name in STARTING or name.endswith((".Process", "Popen")) for name in calls)
+
+
 def test_everything_is_seen():
     modules = {name for name, _ in sources()}
     assert "workbench.engine.steering.rules.vgf" in modules
@@ -99,6 +113,10 @@ def test_everything_is_seen():
 
 def test_import_law():
     assert [line for name, tree in sources() for line in trespasses(name, tree)] == []
+
+
+def test_one_supervisor_starts_the_processes():
+    assert {name for name, tree in sources() if starts_processes(tree)} == STARTERS
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,6 @@ def test_a_wrong_grid_starts_nothing(sweeps):
 def test_the_child_ends_with_the_server(sweeps):
     long = Grid(tasks=("bandit2d",), rules=("qgf",), axes={"weight": (0.1,), "fit.steps": (500_000,)}, episodes=20)
     sweeps.start("ann", long)
-    child = sweeps._process
+    child = sweeps._child
     sweeps.close()
-    assert child.poll() is not None
+    assert child.exit_code is not None

@@ -47,7 +47,7 @@ def test_start_pause_resume_and_a_new_server(trainings):
     assert (found.state, found.task, found.settings) == ("paused", "bandit2d", LONG)
     again.resume("ann", found.name)
     until(lambda: found.progress() and found.progress()[-1]["step"] > step + 100)
-    child = psutil.Process(found._process.pid)
+    child = psutil.Process(found.child.pid)
     again.close()
     assert not child.is_running()
     assert found.state == "paused"
@@ -57,7 +57,7 @@ def test_start_pause_resume_and_a_new_server(trainings):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits another process")
 def test_the_kernel_limits_a_training_s_memory(trainings):
     one = trainings.start("ann", "bandit2d", LONG)
-    assert psutil.Process(one._process.pid).rlimit(psutil.RLIMIT_DATA) == (MEMORY, MEMORY)
+    assert psutil.Process(one.child.pid).rlimit(psutil.RLIMIT_DATA) == (MEMORY, MEMORY)
 
 
 def test_one_that_another_process_works_on_is_not_taken_up(trainings):

@@ -14,6 +14,6 @@ def test_nothing_is_lost_when_drawing_processes_are_killed() -> None:
     assert outcome.lost == 0
     assert outcome.last == outcome.sessions == 6  # everybody sees what they chose last
     assert len(outcome.kills) == 2
-    assert len(outcome.waits) >= 10
+    assert len(outcome.waits) >= 5  # everybody who is not greedy saw a picture
     assert outcome.greedy_waits
     assert outcome.descriptors[1] <= outcome.descriptors[0]

@@ -26,7 +26,8 @@ from workbench.experiments.work import Bench, work
 
 PATIENCE = 30.0  # seconds for the scheduler to answer, and for a first worker to appear
 AWAY = 300.0  # seconds for a scheduler that went away to come back
-FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds until it is tried again: doubled from try to try
+FIRST_WAIT = 0.5  # seconds until it is tried again: doubled from try to try
+LONGEST_WAIT = 30.0
 LOOK = 1.0  # seconds between two looks at who works there
 ASK = 1.0  # seconds between two questions of a worker whether to stop
 TELL = 1.0  # seconds between two reports of progress over the network

@@ -1,15 +1,13 @@
 """Sweeps that a page starts: ``workbench sweep`` in a child process, which goes on when the page is closed.
 
-The store keeps what is done, so a sweep that was cancelled, or whose server stopped, is started again and goes on.
+It ends with its server. The store keeps what is done, so a sweep that was cancelled, or whose server stopped, is started
+again and goes on.
 """
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -18,9 +16,8 @@ from pathlib import Path
 from workbench.experiments.grid import Grid
 from workbench.experiments.owners import Owners
 from workbench.experiments.store import Store
-from workbench.runs.launched import digest
-
-GRACE = 15.0  # seconds a sweep has for stopping its workers before it is killed
+from workbench.runs.child import ChildProgram
+from workbench.runs.owner import digest
 
 
 class SweepRefusedError(ValueError):
@@ -64,9 +61,12 @@ class Sweeps:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.RLock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._owner, self._command, self._keys = "", "", frozenset[str]()
-        self._started, self._found = 0.0, 0  # when, and how many runs were done by then
+        self._child: ChildProgram | None = None
+        self._owner = ""
+        self._command = ""
+        self._keys = frozenset[str]()
+        self._started = 0.0
+        self._done_before = 0  # runs of it that were done when it started
         self._log = folder.parent / f"{folder.name}-sweep.log"
 
     def found(self) -> Store | None:
@@ -90,25 +90,20 @@ class Sweeps:
         """
         keys = frozenset(job.key for job in grid.jobs())
         with self._lock:
-            if self._process is not None and self._process.poll() is None:
+            if self._child is not None and self._child.is_alive:
                 raise SweepRefusedError(
                     "a sweep is running on this server already; wait for it, or let its owner cancel it"
                 )
             store = self.store()
             left = store.unfinished(keys)
             Owners(store).note(owner, left)
-            self._started, self._found = time.monotonic(), len(keys) - len(left)
-            self._command, self._keys, self._owner = grid.command(store.where), keys, digest(owner)
+            self._started = time.monotonic()
+            self._done_before = len(keys) - len(left)
+            self._command = grid.command(store.where)
+            self._keys = keys
+            self._owner = digest(owner)
             words = shlex.split(self._command)[1:]
-            with self._log.open("wb") as log:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "workbench.cli", *words, "--workers", str(workers)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env=os.environ | {"OMP_NUM_THREADS": "1"},
-                    start_new_session=True,
-                )
+            self._child = ChildProgram("workbench.cli", [*words, "--workers", str(workers)], self._log)
 
     def cancel(self, owner: str, *, anybody: bool = False) -> None:
         """Stop the running sweep; what is done stays.
@@ -125,42 +120,32 @@ class Sweeps:
             It belongs to someone else.
         """
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
+            if self._child is None or not self._child.is_alive:
                 return
             if not anybody and digest(owner) != self._owner:
                 raise SweepRefusedError("this sweep belongs to someone else; only its owner can cancel it")
-            self._process.send_signal(signal.SIGINT)
+            self._child.ask_to_stop(signal.SIGINT)
 
     def state(self) -> SweepState | None:
         """How far the latest sweep of this server is; None when there was none."""
         with self._lock:
-            process = self._process
-            if process is None:
-                return None
-            running, code = process.poll() is None, process.returncode
+            child = self._child
+        if child is None:
+            return None
+        running = child.is_alive  # asked before the store is: what is done when it ends is counted
         left = len(self.store().unfinished(self._keys))
-        new = len(self._keys) - left - self._found
+        new = len(self._keys) - left - self._done_before
         eta = (time.monotonic() - self._started) / new * left if running and new > 0 else None
-        stopped = code in (None, 0, 130, -signal.SIGINT, -signal.SIGTERM)
-        return SweepState(
-            running, len(self._keys) - left, len(self._keys), self._command, "" if stopped else self._error(), eta
-        )
+        error = "" if running or child.was_stopped else child.last_error() or self._silent_end(child)
+        return SweepState(running, len(self._keys) - left, len(self._keys), self._command, error, eta)
 
     def close(self) -> None:
-        """End the running sweep: it gets time to stop its workers, then it is killed."""
+        """End the running sweep: it gets time to stop its workers, then all of them are killed."""
         with self._lock:
-            process = self._process
-        if process is None or process.poll() is not None:
-            return
-        process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + GRACE
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            child = self._child
+        if child is not None:
+            child.stop()
 
-    def _error(self) -> str:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines() if self._log.exists() else []
-        told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        return told[-1] if told else "the sweep stopped without saying why; start it again, it goes on where it was"
+    @staticmethod
+    def _silent_end(child: ChildProgram) -> str:
+        return f"the sweep stopped without saying why ({child.how_it_ended()}); start it again, it goes on where it was"

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from workbench.experiments.reading import owner_lines
 from workbench.experiments.store import Store
-from workbench.runs.launched import digest
+from workbench.runs.owner import digest
 
 OWNERS = "owners.jsonl"
 

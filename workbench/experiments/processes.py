@@ -14,6 +14,7 @@ from typing import Any
 from workbench.experiments.items import Event, Item
 from workbench.experiments.store import Store
 from workbench.experiments.waiting import Queue
+from workbench.runs.child import ChildFunction, parent_is_alive
 
 QUIET = 0.2  # seconds without news after which the caller gets a turn
 PATIENCE = 10.0  # seconds that a worker has to stop
@@ -53,10 +54,9 @@ class Processes:
         OSError
             The store cannot be written.
         """
-        context = multiprocessing.get_context("spawn")
-        stop = context.Event()
+        stop = multiprocessing.get_context("spawn").Event()
         queue = Queue(store, items)
-        team = [_Worker(context, store.where, stop) for _ in range(min(self._workers, len(items)))]
+        team = [_Worker(store.where, stop) for _ in range(min(self._workers, len(items)))]
         try:
             while not queue.finished:
                 if should_stop() and not stop.is_set():
@@ -101,42 +101,36 @@ class Processes:
 
 
 class _Worker:
-    """A process, and the pipe to it."""
+    """A process, and what it works on."""
 
-    def __init__(self, context: Any, where: str, stop: Any) -> None:
-        self._context, self._where, self._stop = context, where, stop
+    def __init__(self, where: str, stop: Any) -> None:
+        self._stop = stop
+        self._child = ChildFunction(serve, where, stop, name="work for a sweep")
         self.item: Item | None = None
         self.last: str | None = None
-        self._start()
 
-    def _start(self) -> None:
-        self.pipe, theirs = self._context.Pipe()
-        self._process = self._context.Process(target=serve, args=(theirs, self._where, self._stop), daemon=True)
-        self._process.start()
-        theirs.close()
+    @property
+    def pipe(self) -> Connection:
+        """To the process; closed once there is none."""
+        return self._child.pipe
 
     def give(self, item: Item) -> None:
+        """Let it do ``item``."""
         self.item, self.last = item, item.after or item.name
         with suppress(OSError):  # it died: the next reading of the pipe says so
             self.pipe.send(item.as_dict())
 
     def bury(self) -> str:
-        """Replace a process that died; returns how."""
-        self._process.join()
-        code = self._process.exitcode or 0
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        self.pipe.close()
+        """Replace a process that died, unless all stop; how it died, in words."""
         self.item, self.last = None, None
-        if not self._stop.is_set():
-            self._start()
-        return how
+        if self._stop.is_set():
+            self._child.stop(PATIENCE)
+            return self._child.how_it_ended()
+        return self._child.restart(PATIENCE)
 
     def close(self) -> None:
-        self.pipe.close()
-        self._process.join(PATIENCE)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        """End it."""
+        self._child.stop(PATIENCE)
 
 
 def serve(pipe: Connection, where: str, stop: Any) -> None:
@@ -148,10 +142,10 @@ def serve(pipe: Connection, where: str, stop: Any) -> None:
     from workbench.experiments.work import Bench, work
 
     torch.set_num_threads(1)
-    store, bench, parent = Store(where), Bench(), os.getppid()
+    store, bench = Store(where), Bench()
 
     def should_stop() -> bool:
-        return bool(stop.is_set()) or os.getppid() != parent  # nobody is left to hear of it
+        return bool(stop.is_set()) or not parent_is_alive()  # nobody is left to hear of it
 
     def tell(event: Event) -> None:
         pipe.send(asdict(event))

@@ -1,20 +1,16 @@
 """Trainings in processes of their own: started, paused, resumed and cancelled from a page that may come and go.
 
 Each is a ``workbench fit`` in a child process that writes into a run folder; this module only starts it, signals it and
-reads what it writes. Nothing is lost when the page is reloaded, and a server that starts again finds its old trainings
-paused where they were saved last.
+reads what it writes. Nothing is lost when the page is reloaded. The trainings end with their server, and one that starts
+again finds them paused where they were saved last.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import secrets
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -25,21 +21,26 @@ from typing import Any, Literal
 from workbench.engine.data.atomic import write_atomic
 from workbench.engine.data.hold import is_held
 from workbench.engine.data.records import checked, read_json
-from workbench.engine.data.regular import open_regular, read_regular
+from workbench.engine.data.regular import open_regular
 from workbench.engine.steering.rules import find_rule
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.config import make_config
 from workbench.engine.training.loop.checkpoint import CheckpointError, load_run
-from workbench.engine.words import SaidError, plain
+from workbench.engine.words import SaidError
+from workbench.runs.child import GRACE, ChildProgram
 from workbench.runs.notes import About, reports_in
+from workbench.runs.owner import digest
 
 State = Literal["running", "pausing", "paused", "finished", "failed"]
-ABOUT, LOG, PROGRESS, RUN, DATA = "about.json", "log.txt", "progress.jsonl", "run", "data"
-SNAPSHOTS, SAVE_EVERY = 20, 500
-MOST_READ = 2**28  # bytes of a log that are read at once
+ABOUT = "about.json"
+LOG = "log.txt"
+PROGRESS = "progress.jsonl"
+RUN = "run"
+DATA = "data"
+SNAPSHOTS = 20
+SAVE_EVERY = 500  # updates
+MOST_READ = 2**28  # bytes of the progress that are read at once
 MEMORY = 16 * 2**30  # bytes that a training may take for itself: its data may be an upload
-STOPPED = (0, 130, -signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL)  # exit codes of one that was told to stop
-GRACE = 15.0  # seconds a child has for saving before it is killed
 
 
 class TrainingRefusedError(ValueError):
@@ -64,6 +65,8 @@ class Training:
         Everyone may look at it; only the owner may touch it.
     created : float
         Seconds since 1970.
+    child : ChildProgram or None
+        The process that trains, or that did last; None before this server has started one.
     """
 
     name: str
@@ -73,8 +76,7 @@ class Training:
     owner: str
     shared: bool
     created: float
-    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-    _stopping: bool = field(default=False, repr=False)
+    child: ChildProgram | None = field(default=None, repr=False)
     _read: tuple[int, list[dict[str, Any]]] = field(default=(0, []), repr=False)
 
     @property
@@ -84,26 +86,21 @@ class Training:
 
     @property
     def state(self) -> State:
-        """What it is doing."""
-        if self._process is not None and self._process.poll() is None:
-            return "pausing" if self._stopping else "running"
+        """Whether it runs, and if not, why."""
+        if self.child is not None and self.child.is_alive:
+            return "pausing" if self.child.asked_to_stop else "running"
         last = self.progress()[-1:]
         if last and last[0]["step"] >= last[0]["total"]:
             return "finished"
-        return "paused" if self._process is None or self._process.returncode in STOPPED else "failed"
+        return "paused" if self.child is None or self.child.was_stopped or self.child.was_killed else "failed"
 
     @property
     def error(self) -> str:
         """Why it failed, in the words of the command line; "" when it did not."""
         if self.state != "failed":
             return ""
-        path = self.folder / LOG
-        try:
-            lines = read_regular(path, MOST_READ).decode(errors="replace").splitlines()
-        except (OSError, SaidError):
-            lines = []
-        told = [plain(line) for line in lines if line.startswith("error: ")]
-        return told[-1].removeprefix("error: ") if told else "it stopped without saying why; start it again"
+        assert self.child is not None
+        return self.child.last_error() or "it stopped without saying why; start it again"
 
     def progress(self) -> list[dict[str, Any]]:
         """All reports so far (`engine.training.fit.Progress` as dicts); only what is new is read."""
@@ -142,7 +139,8 @@ class Trainings:
     def __init__(self, home: Path, most: int = 2) -> None:
         self.home, self.most = home, most
         self._lock = threading.RLock()
-        self._all = {found.name: found for path in sorted(home.glob(f"*/{ABOUT}")) if (found := _read_about(path))}
+        trainings = (_read_about(path) for path in sorted(home.glob(f"*/{ABOUT}")))
+        self._all = {training.name: training for training in trainings if training is not None}
 
     def start(
         self,
@@ -210,8 +208,8 @@ class Trainings:
         """The trainings that ``owner`` may see, newest first."""
         mine = digest(owner)
         with self._lock:
-            found = [training for training in self._all.values() if training.shared or training.owner == mine]
-        return sorted(found, key=lambda training: training.created, reverse=True)
+            visible = [training for training in self._all.values() if training.shared or training.owner == mine]
+        return sorted(visible, key=lambda training: training.created, reverse=True)
 
     def find(self, owner: str, name: str) -> Training:
         """One that ``owner`` may see.
@@ -229,9 +227,8 @@ class Trainings:
     def pause(self, owner: str, name: str) -> None:
         """Ask it to save and stop; TrainingRefusedError unless it is the owner's own."""
         training = self._own(owner, name)
-        if training._process is not None and training._process.poll() is None:
-            training._stopping = True
-            training._process.send_signal(signal.SIGINT)
+        if training.child is not None and training.child.is_alive:
+            training.child.ask_to_stop(signal.SIGINT)
 
     def resume(self, owner: str, name: str) -> None:
         """Go on where it was saved; TrainingRefusedError unless it is the owner's own, paused, and there is room."""
@@ -253,7 +250,8 @@ class Trainings:
     def remove(self, owner: str, name: str) -> None:
         """Stop it and delete its folder; TrainingRefusedError unless it is the owner's own."""
         training = self._own(owner, name)
-        _end(training)
+        if training.child is not None:
+            training.child.stop()
         _refuse_held(training)
         with self._lock:
             del self._all[name]
@@ -262,13 +260,12 @@ class Trainings:
     def close(self) -> None:
         """End all children: they get time to save, then they are killed."""
         with self._lock:
-            running = [training for training in self._all.values() if training.state in ("running", "pausing")]
-        for training in running:
-            assert training._process is not None
-            training._process.send_signal(signal.SIGTERM)
+            running = [training.child for training in self._all.values() if training.child and training.child.is_alive]
+        for child in running:
+            child.ask_to_stop()
         deadline = time.monotonic() + GRACE
-        for training in running:
-            _end(training, max(0.0, deadline - time.monotonic()))
+        for child in running:
+            child.stop(max(0.0, deadline - time.monotonic()))
 
     def _refuse_too_many(self) -> None:
         running = sum(training.state in ("running", "pausing") for training in self._all.values())
@@ -286,7 +283,7 @@ class Trainings:
 
     def _launch(self, training: Training) -> None:
         about = _about_of(training)
-        words = [sys.executable, "-m", "workbench.cli", "fit", training.task, "--out", str(training.run)]
+        words = ["fit", training.task, "--out", str(training.run)]
         words += ["--snapshots", str(SNAPSHOTS), "--save-every", str(SAVE_EVERY), "--device", "cpu"]
         if training.run.exists():
             words.append("--resume")
@@ -294,27 +291,7 @@ class Trainings:
             words += ["--data", str(training.folder / DATA)] if about.data else []
             words += ["--rule", *about.rules] if about.rules else []
             words += [word for key, value in training.settings.items() for word in ("--set", f"{key}={_value(value)}")]
-        with (training.folder / LOG).open("ab") as log:
-            training._process = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=os.environ | {"OMP_NUM_THREADS": "1"},  # the page's sliders need the other cores
-                start_new_session=True,  # a Ctrl-C in the server's terminal is passed on by `close`, once
-            )
-        _limit(training._process.pid)
-        training._stopping = False
-
-
-def _limit(pid: int) -> None:
-    """Let the kernel refuse a training more than `MEMORY`, where it can (Linux): an upload may be made to take more."""
-    try:
-        import resource
-
-        resource.prlimit(pid, resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    except (ImportError, AttributeError, OSError, ValueError):
-        return  # another system, or the training has ended already
+        training.child = ChildProgram("workbench.cli", words, training.folder / LOG, append=True, memory=MEMORY)
 
 
 def _about_of(training: Training) -> About:
@@ -333,11 +310,6 @@ def _refuse_held(training: Training) -> None:
         raise TrainingRefusedError(f"this training is being worked on by {who}; wait for it, or end it there")
 
 
-def digest(owner: str) -> str:
-    """What is kept of an owner's secret."""
-    return hashlib.sha256(owner.encode()).hexdigest()
-
-
 def finished_run(training: Training) -> bool:
     """Whether its run folder can be steered with."""
     try:
@@ -349,18 +321,6 @@ def finished_run(training: Training) -> bool:
 
 def _value(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _end(training: Training, grace: float = GRACE) -> None:
-    process = training._process
-    if process is None or process.poll() is not None:
-        return
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(grace)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _read_about(path: Path) -> Training | None:

@@ -30,11 +30,11 @@ class Report(Record):
 
 
 def reports_in(block: bytes) -> Iterator[dict[str, Any]]:
-    """The lines that are reports; what is none is left out."""
+    """The lines that are reports; all others are left out."""
     for line in block.splitlines():
         try:
-            found = parse_json(line)
-            checked(Report, found)
+            report = parse_json(line)
+            checked(Report, report)
         except ValueError:
             continue
-        yield found
+        yield report

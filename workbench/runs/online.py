@@ -101,8 +101,10 @@ class OnlineRun:
     def _events(self, should_stop: Callable[[], bool] | None, tick: Tick | None) -> Iterator[Event]:
         log = self.folder / LOG
         if log.exists():  # a killed run may have logged what it did not save
-            kept = read_regular(log, MOST_LOG).decode(errors="replace").splitlines()[: self.learner.counts.events]
-            write_atomic(log, "".join(f"{line}\n" for line in kept).encode())
+            saved_lines = (
+                read_regular(log, MOST_LOG).decode(errors="replace").splitlines()[: self.learner.counts.events]
+            )
+            write_atomic(log, "".join(f"{line}\n" for line in saved_lines).encode())
         for event in self.learner.run(lambda: save_online(self.learner, self.folder), should_stop, tick):
             if event.kind in LOGGED:
                 line = json.dumps(asdict(event)) + "\n"

@@ -1,4 +1,4 @@
-"""What a question will cost: from what the last ones like it did."""
+"""What a question will cost, estimated from what earlier ones like it have cost."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ FORGETS = 0.2  # share of a new, lower cost
 class Costs:
     """Estimates in seconds of processor time, corrected by every measurement.
 
-    A question of the same shape as an earlier one costs what that did; another one its first guess, times how far guesses
-    of its kind were off. A rise is believed at once and a fall slowly: what one picture could keep of the one before
-    says little about the next.
+    A question of the same shape as an earlier one is expected to cost the same. Any other one is expected to cost its first
+    guess, times the factor by which guesses of its kind were wrong. A rise is believed at once and a fall slowly: one
+    picture may be cheap only because it could keep parts of the one before, and the next may not.
     """
 
     def __init__(self) -> None:
@@ -27,17 +27,17 @@ class Costs:
         Parameters
         ----------
         kind : hashable
-            What guesses are off by the same factor.
+            Questions of one kind have guesses that are wrong by the same factor.
         shape : hashable
-            What costs the same, within ``kind``.
+            Within a kind, questions of one shape cost the same.
         guess : float
-            Seconds, before anything was measured.
+            Seconds, expected before anything was measured.
         """
         known = self._shapes.get((kind, shape))
         return guess * self._kinds.get(kind, 1.0) if known is None else known
 
     def learn(self, kind: Hashable, shape: Hashable, guess: float, spent: float) -> None:
-        """It cost ``spent`` seconds."""
+        """Such a question has cost ``spent`` seconds."""
         _blend(self._shapes, (kind, shape), spent)
         _blend(self._kinds, kind, spent / max(guess, 1e-9))
 

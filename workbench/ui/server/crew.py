@@ -1,4 +1,4 @@
-"""Threads that work for many sessions in fair turns."""
+"""Threads that work for many sessions, in turns that are fair."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEAVY = 0.1  # seconds of a processor; the pictures that a page opens with take 
 
 
 class Meter(threading.local):
-    """Of the work that this thread does: whether it is a heavy one, and seconds that it spends in another process."""
+    """About the work of this thread: whether it is heavy, and the seconds that another process has spent on it."""
 
     heavy = False
     elsewhere = 0.0
@@ -27,15 +27,15 @@ METER = Meter()
 
 
 class Crew:
-    """Workers, and who of the sessions has them next (`workbench.ui.server.turns`).
+    """Worker threads; whose question they work on next, `workbench.ui.server.turns` decides.
 
     Parameters
     ----------
     name : str
-        Of the threads.
+        Names the threads.
     workers : int
     heavy : float
-        Seconds from which a piece of work is a heavy one: these together never have the last worker.
+        Seconds from which a piece of work counts as heavy. Heavy work never takes the last free worker.
     """
 
     def __init__(self, name: str, workers: int, heavy: float = HEAVY) -> None:
@@ -47,13 +47,16 @@ class Crew:
         )
 
     def ask(self, key: Hashable, who: Hashable, work: Callable[[], None], effort: Effort) -> None:
-        """Do ``work``, which raises nothing, when it is the session's turn; of one key the newest that waits, one at a time."""
+        """Do ``work``, which raises nothing, when it is the session's turn.
+
+        Of one key the newest work takes the place of what still waits, and one is done at a time.
+        """
         with self._lock:
             self._turns.ask(key, (work, effort), self._costs.estimate(*effort), who)
         self._start()
 
     def drop(self, key: Hashable) -> bool:
-        """Forget what has not started; whether there was something."""
+        """Forget the work of ``key`` that has not started; returns whether there was some."""
         with self._lock:
             return self._turns.drop(key) is not None
 
@@ -63,7 +66,7 @@ class Crew:
             return self._turns.waits(key)
 
     def busy(self, key: Hashable) -> bool:
-        """Whether work of ``key`` waits or is done."""
+        """Whether work of ``key`` waits or is being done."""
         with self._lock:
             return self._turns.busy(key)
 

@@ -24,7 +24,7 @@ class Deadly:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._found: OrderedDict[str, tuple[int, float, str]] = OrderedDict()
+        self._deaths: OrderedDict[str, tuple[int, float, str]] = OrderedDict()
 
     def check(self, kind: type, asked: object) -> bool:
         """Whether a process ended with this question lately.
@@ -35,7 +35,7 @@ class Deadly:
             Two did: it is not asked a third time.
         """
         with self._lock:
-            deaths, when, how = self._found.get(_name(kind, asked), (0, 0.0, "")) if self._found else (0, 0.0, "")
+            deaths, when, how = self._deaths.get(_name(kind, asked), (0, 0.0, ""))
         if deaths == 0 or self._clock() - when > FORGIVEN:
             return False
         if deaths >= MOST:
@@ -50,17 +50,17 @@ class Deadly:
         """A process ended with it; ``how`` in words."""
         name, now = _name(kind, asked), self._clock()
         with self._lock:
-            deaths, when, _ = self._found.get(name, (0, now, ""))
-            self._found[name] = (1 if now - when > FORGIVEN else deaths + 1, now, how)
-            self._found.move_to_end(name)
-            if len(self._found) > KEPT:
-                self._found.popitem(last=False)
+            deaths, when, _ = self._deaths.get(name, (0, now, ""))
+            self._deaths[name] = (1 if now - when > FORGIVEN else deaths + 1, now, how)
+            self._deaths.move_to_end(name)
+            if len(self._deaths) > KEPT:
+                self._deaths.popitem(last=False)
 
     def survived(self, kind: type, asked: object) -> None:
         """It was answered: the death was chance."""
-        if self._found:
+        if self._deaths:
             with self._lock:
-                self._found.pop(_name(kind, asked), None)
+                self._deaths.pop(_name(kind, asked), None)
 
 
 def _name(kind: type, asked: object) -> str:

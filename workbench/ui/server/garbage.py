@@ -1,9 +1,8 @@
-"""Python's collector of unreachable cycles, kept out of people's way.
+"""Python's garbage collector, run when nobody has to wait for it.
 
-Looking through everything that thirty open pages hold takes half a second, in which nobody's page answers; Python does it
-as pages open, and Panel again after each one closes. Here what a page holds is set aside once it is open (`gc.freeze`), so
-that those passes see little, and the long one is made in a quiet moment after somebody left; what it frees goes back to the
-system.
+Python collects as pages open, and Panel again after each one closes. A pass over everything that thirty open pages hold takes
+half a second, in which no page answers. So once a page is open, its objects are set aside (`gc.freeze`) and those passes see
+little. The long pass over all objects is made in a quiet moment after somebody left, and gives the memory back to the system.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ PATIENCE = 300.0  # seconds after which the long pass is made although people ar
 
 
 class Garbage:
-    """Sets aside, and collects: `tick` does what is due, every `TICK` seconds after `start`.
+    """Sets objects aside and collects garbage: after `start`, `tick` does every `TICK` seconds what is due.
 
     Parameters
     ----------
@@ -36,12 +35,12 @@ class Garbage:
         self, wall: Callable[[], float] = time.monotonic, processor: Callable[[], float] = time.process_time
     ) -> None:
         self._wall, self._processor = wall, processor
-        self._opened = self._left = float("nan")  # since when something is to be done
+        self._opened = self._left = float("nan")  # when; NaN while there is nothing to do
         self._before = (wall(), processor())
         self._started = False
 
     def start(self) -> None:
-        """Watch, once; in the server's loop."""
+        """Start to watch, once, in the server's loop."""
         if not self._started:
             self._started = True
             PeriodicCallback(self.tick, 1000 * TICK).start()
@@ -57,7 +56,7 @@ class Garbage:
             self._left = self._wall()
 
     def tick(self) -> None:
-        """Do what is due."""
+        """Set aside or collect, if it is time to."""
         now, spent = self._wall(), self._processor()
         share = (spent - self._before[1]) / max(1e-9, now - self._before[0])
         self._before = (now, spent)

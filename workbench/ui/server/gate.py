@@ -14,10 +14,9 @@ from tornado import httputil, netutil
 
 from workbench.ui.server.names import Names, read_name, read_origin
 
-NONCE, USER = (
-    "Workbench-Nonce",
-    "Workbench-User",
-)  # headers that the gate writes for the pages; a visitor's own are dropped
+# Headers that the gate writes for the pages; a visitor's own are dropped.
+NONCE = "Workbench-Nonce"
+USER = "Workbench-User"
 EMBEDDING = ("autoload.js", "metadata")  # Bokeh's, for pages elsewhere that show ours
 READING = ("GET", "HEAD", "OPTIONS")
 COMMON = {
@@ -101,11 +100,11 @@ class Gate(httputil.HTTPServerConnectionDelegate):
 
     def refusal(self, start: Any, headers: httputil.HTTPHeaders) -> tuple[HTTPStatus, str] | None:
         """Why a request is not answered; None when it is."""
-        said = headers.get_list("Host")
-        if len(said) != 1:
+        hosts = headers.get_list("Host")
+        if len(hosts) != 1:
             return HTTPStatus.BAD_REQUEST, "A request names one host."
-        if read_name(said[0]) not in self.names:
-            return HTTPStatus.FORBIDDEN, f"This server is not known as {said[0][:80]!r}. {CURE}"
+        if read_name(hosts[0]) not in self.names:
+            return HTTPStatus.FORBIDDEN, f"This server is not known as {hosts[0][:80]!r}. {CURE}"
         for origin in headers.get_list("Origin"):
             if read_origin(origin) not in self.names:
                 return HTTPStatus.FORBIDDEN, f"A page of {origin[:80]!r} may not use this server. {CURE}"
@@ -204,8 +203,8 @@ def trust(context: Any, headers: httputil.HTTPHeaders, proxies: frozenset[str]) 
     context.remote_ip, context.protocol = address, "http"
     if address not in proxies:
         return
-    said = [part.strip() for line in headers.get_list("X-Forwarded-For") for part in line.split(",")]
-    visitor = next((part for part in reversed(said) if part not in proxies), address)
+    addresses = [part.strip() for line in headers.get_list("X-Forwarded-For") for part in line.split(",")]
+    visitor = next((part for part in reversed(addresses) if part not in proxies), address)
     if netutil.is_valid_ip(visitor):
         context.remote_ip = visitor
     if headers.get("X-Forwarded-Proto", "").strip().lower() == "https":

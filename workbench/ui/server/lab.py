@@ -19,18 +19,18 @@ SHARED_VARIABLE = "WORKBENCH_SHARED"  # set where several people use one server
 
 @functools.cache
 def sweeps() -> Sweeps:
-    """The sweeps of this process; the child ends with it."""
-    made = Sweeps(store_folder())
-    atexit.register(made.close)
-    return made
+    """The sweeps of this process, made on first use; their child process ends with it."""
+    one = Sweeps(store_folder())
+    atexit.register(one.close)
+    return one
 
 
 @functools.cache
 def trainings() -> Trainings:
     """All trainings of this process, made on first use; its children end with it."""
-    made = Trainings(user_data_path("workbench") / "trainings", MOST_TRAININGS)
-    atexit.register(made.close)
-    return made
+    all_of_them = Trainings(user_data_path("workbench") / "trainings", MOST_TRAININGS)
+    atexit.register(all_of_them.close)
+    return all_of_them
 
 
 NO_STORE = (-1.0,)  # the stamp while there is none

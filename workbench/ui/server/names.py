@@ -1,7 +1,7 @@
-"""Under which names a server is reached: what a browser says in Host and Origin is compared with what is served.
+"""Under which names a server is reached: the Host and Origin of a request are compared with what is served.
 
-A page of a stranger whose name resolves to this machine (DNS rebinding) says its own name in both, so that comparing one with
-the other finds nothing wrong with it.
+A stranger's page may have a name that resolves to this machine (DNS rebinding). Its requests carry that name in both
+headers, so comparing one header with the other would find nothing wrong.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ class Name(NamedTuple):
 
 def read_name(text: str) -> Name | None:
     """``host[:port]`` in one spelling: lower case, no dot at the end, IPv6 shortened; None for what is none."""
-    found = HOST.fullmatch(text.lower())
-    if found is None or (port := int(found["port"] or 0)) > 65_535:
+    match = HOST.fullmatch(text.lower())
+    if match is None or (port := int(match["port"] or 0)) > 65_535:
         return None
-    host = found["name"]
+    host = match["name"]
     if host.startswith("["):
         try:
             host = str(ipaddress.IPv6Address(host[1:-1]))
         except ValueError:
             return None
-    return Name(host, None if found["port"] is None else port)
+    return Name(host, None if match["port"] is None else port)
 
 
 def read_origin(text: str) -> Name | None:
@@ -91,6 +91,6 @@ def names_of(address: str, port: int, further: Iterable[str] = ()) -> Names:
 
 def _own_addresses() -> set[str]:
     try:
-        return {str(found[4][0]).partition("%")[0] for found in socket.getaddrinfo(socket.gethostname(), None)}
+        return {str(info[4][0]).partition("%")[0] for info in socket.getaddrinfo(socket.gethostname(), None)}
     except OSError:
         return set()

@@ -92,11 +92,14 @@ def train_part(source: Source, parts: Parts, part: str, report: Report) -> Parts
     training = quick_part(parts, part, source.data, source.config())
     while True:
         try:
-            found = next(training)
+            progress = next(training)
         except StopIteration as end:
-            made: Parts = end.value
-            return made
-        report(*(0.0, float("nan")) if found is None else (found.step / found.total, found.eta_seconds))
+            trained: Parts = end.value
+            return trained
+        if progress is None:
+            report(0.0, float("nan"))
+        else:
+            report(progress.step / progress.total, progress.eta_seconds)
 
 
 class ClosingError(Exception):
@@ -104,7 +107,7 @@ class ClosingError(Exception):
 
 
 def told(error: Exception | None) -> str:
-    """An error for the user: the engine's own words, or the kind of what nobody foresaw (the log has the traceback)."""
+    """An error in words for the user: the engine's own, or the name of one that nobody foresaw (its traceback is in the log)."""
     return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 
@@ -183,49 +186,49 @@ class Cache:
         if not part:
             return status
         with self._lock:
-            made = self._parts.get((name, part))
-            if made is not None and who in made.refused:
+            learned = self._parts.get((name, part))
+            if learned is not None and who in learned.refused:
                 return Status(part=part, stopped=True)
-            if made is not None and not made.stopped:
-                made.wanted.add(who)
-                made.cancelled = False
-                return made
+            if learned is not None and not learned.stopped:
+                learned.wanted.add(who)
+                learned.cancelled = False
+                return learned
             if not train:
                 return Status(part=part)
-            made = self._parts[name, part] = Status(part=part, wanted=WeakSet((who,)), waits=True)
-            self._turns.ask((name, part), (find(name), status, made), USUAL, visitor())
+            learned = self._parts[name, part] = Status(part=part, wanted=WeakSet((who,)), waits=True)
+            self._turns.ask((name, part), (find(name), status, learned), USUAL, visitor())
         self._train()
-        return made
+        return learned
 
     def _train(self) -> None:
         """Start the training whose turn it is, if none runs."""
         with self._lock:
             turn = None if self._closing else self._turns.take()
         if turn is not None:
-            source, _, made = turn.question
-            made.waits = False
-            self._start(f"train {made.part} for {source.name}", self._add, turn)
+            source, _, learned = turn.question
+            learned.waits = False
+            self._start(f"train {learned.part} for {source.name}", self._add, turn)
 
     def cancel(self, name: str, part: str, who: object) -> None:
         """``who`` no longer waits for a learned part; when nobody does, its training stops."""
         with self._lock:
-            made = self._parts.get((name, part))
-            if made is not None:
-                made.refused.add(who)
-                made.wanted.discard(who)
-                made.cancelled = not made.wanted
-                if made.cancelled and self._turns.drop((name, part)) is not None:
-                    made.waits, made.stopped = False, True
+            learned = self._parts.get((name, part))
+            if learned is not None:
+                learned.refused.add(who)
+                learned.wanted.discard(who)
+                learned.cancelled = not learned.wanted
+                if learned.cancelled and self._turns.drop((name, part)) is not None:
+                    learned.waits, learned.stopped = False, True
 
     def retry(self, name: str, part: str = "", who: object = None) -> None:
         """Forget a failed try, and that ``who`` cancelled the training of ``part``."""
         with self._lock:
             if name in self._status and self._status[name].error:
                 del self._status[name]
-            made = self._parts.get((name, part))
-            if made is not None:
-                made.refused.discard(who)
-                if made.error or made.stopped:
+            learned = self._parts.get((name, part))
+            if learned is not None:
+                learned.refused.discard(who)
+                if learned.error or learned.stopped:
                     del self._parts[name, part]
 
     def wait(self, name: str) -> Parts:
@@ -256,8 +259,8 @@ class Cache:
         torch.set_num_threads(1)  # networks of 64 units: a second thread on a busy machine made this seven times slower
         try:
             with contained(f"the policy '{source.name}'"):
-                made = self._build(source.task, report) if source.run is None else source.parts()
-                status.parts = replace(made, data=source.near())
+                parts = self._build(source.task, report) if source.run is None else source.parts()
+                status.parts = replace(parts, data=source.near())
         except ClosingError:
             status.error = "the server is stopping"
         except Exception as error:  # whatever it was, the page must say it instead of loading for ever
@@ -268,13 +271,13 @@ class Cache:
 
     def _add(self, turn: Turn[tuple[Source, Status, Status]]) -> None:
         """Train one learned part, and add it to the parts that everybody sees."""
-        source, status, made = turn.question
+        source, status, learned = turn.question
         start = time.monotonic()
 
         def report(progress: float, left: float) -> None:
-            if self._closing or made.cancelled:
+            if self._closing or learned.cancelled:
                 raise ClosingError
-            made.progress, made.left = progress, left
+            learned.progress, learned.left = progress, left
 
         try:
             report(0.0, float("nan"))
@@ -282,16 +285,16 @@ class Cache:
             # Always from the policy as it was made, so that what is found on disk does not depend on the order.
             base = replace(status.parts, extra={}) if status.base is None else status.base
             status.base = base
-            with contained(f"the part '{made.part}'"):
-                found = self._further(source, base, made.part, report)
-            value = found.value if status.parts.value is None else status.parts.value
-            status.parts = replace(status.parts, value=value, extra=dict(status.parts.extra) | dict(found.extra))
+            with contained(f"the part '{learned.part}'"):
+                trained = self._further(source, base, learned.part, report)
+            value = trained.value if status.parts.value is None else status.parts.value
+            status.parts = replace(status.parts, value=value, extra=dict(status.parts.extra) | dict(trained.extra))
         except ClosingError:
-            made.stopped = True
+            learned.stopped = True
         except Exception as error:  # as above
             expected = isinstance(error, ValueError)
-            log.warning("training %s for %s failed: %s", made.part, source.name, error, exc_info=not expected)
-            made.error = told(error)
+            log.warning("training %s for %s failed: %s", learned.part, source.name, error, exc_info=not expected)
+            learned.error = told(error)
         finally:
             with self._lock:
                 self._turns.done(turn, time.monotonic() - start)

@@ -1,0 +1,190 @@
+"""One process that draws pictures, seen from the server, and what it keeps there."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from typing import Any
+
+from workbench.engine.models.parts import Parts
+from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.protocol import Task
+from workbench.runs.child import ChildFunction
+from workbench.ui.server.crew import METER
+from workbench.ui.server.drawing import Draws, LetGo, Order, draw_pictures
+from workbench.ui.server.packing import size_of, unpacked
+from workbench.views.question import Question
+
+log = logging.getLogger(__name__)
+POLICIES = 8  # kept in a process at once
+PAGES = 1024  # of which a process keeps something
+MOST_HELD = 2**29  # bytes of pictures that a process keeps
+MOST_FAILED_STARTS = 5  # of a process: then something here is wrong, and the thread that asks draws
+PATIENCE = 2.0  # seconds that a process which closed its pipe gets to end
+
+
+class DiedError(RuntimeError):
+    """A process ended while it drew."""
+
+
+class Painter:
+    """One process, the pipe to it, and what it keeps: whoever holds `lock` may use them.
+
+    Parameters
+    ----------
+    polite : bool
+        Where processors are scarce it lets the others go first.
+
+    Attributes
+    ----------
+    lock : Lock
+    draws_heavy : bool
+        What it draws now is a heavy picture.
+    """
+
+    def __init__(self, polite: bool = False) -> None:
+        self.polite = polite
+        self.lock = threading.Lock()
+        self.draws_heavy = False
+        self._closed: list[int] = []  # pages of which the process still keeps something
+        self._policies: OrderedDict[str, Parts] = OrderedDict()
+        self._held: OrderedDict[int, dict[int, Any]] = OrderedDict()  # of each page's last picture
+        self._sizes: dict[int, int] = {}  # bytes of that
+        self._child = ChildFunction(
+            draw_pictures,
+            polite,
+            name="draw pictures",
+            preload=[draw_pictures.__module__],
+            most_failed_starts=MOST_FAILED_STARTS,
+        )
+
+    @property
+    def gave_up(self) -> bool:
+        """It ended again and again before it could draw: something here is wrong."""
+        return self._child.gave_up
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._child.pid
+
+    def up(self) -> bool:
+        """Whether it can draw; one that ended is replaced."""
+        if not self.gave_up and self.lock.acquire(blocking=False):
+            try:
+                if not self._child.is_alive:
+                    self._replace()
+                elif not self._child.has_come_up and self._child.pipe.poll():
+                    with suppress(EOFError, OSError):
+                        if self._child.pipe.recv_bytes() == b"ready":
+                            self._child.came_up()
+            finally:
+                self.lock.release()
+        return self._child.has_come_up
+
+    def take(self, heavy: bool) -> bool:
+        """Hold its lock, if it can draw and draws nothing."""
+        if not self.lock.acquire(blocking=False):
+            return False
+        if not self._child.has_come_up:  # it ended meanwhile
+            self.lock.release()
+            return False
+        self.draws_heavy = heavy
+        return True
+
+    def release(self) -> None:
+        """It draws nothing any more."""
+        self.draws_heavy = False
+        self.lock.release()
+        self._let_go()
+
+    def forget(self, page: int) -> None:
+        """The page was closed, or is drawn by another process: nothing is kept of it, here and there."""
+        self._closed.append(page)
+        self._let_go()
+
+    def draw(self, page: int, kind: type[Draws], asked: Any, question: Question, parts: Parts, task: Task) -> Any:
+        """The picture, or None when it cannot be drawn there; by who holds the lock.
+
+        Raises
+        ------
+        DiedError
+            The process ended; another one is started.
+        ValueError
+            It failed, in words.
+        """
+        name = question.task
+        unknown = None if self._policies.get(name) is parts else (parts, task)
+        rules = [RULES[policy.rule] for policy in question.policies]
+        try:
+            order = pickle.dumps(Order(page, kind, asked, name, unknown, rules))
+        except Exception as error:  # pickle raises what it likes
+            log.info("%s cannot be drawn elsewhere: %s", name, error)
+            return None
+        try:
+            self._child.pipe.send_bytes(order)
+            how, content, seconds = pickle.loads(self._child.pipe.recv_bytes())  # noqa: S301 -- our own child's
+        except (EOFError, OSError):
+            raise DiedError(f"a process that drew {name} ended ({self._replace()})") from None
+        METER.elsewhere += seconds
+        if how == "cannot":
+            log.info("%s cannot be drawn elsewhere: %s", name, content)
+            return None
+        self._policies[name] = parts
+        self._policies.move_to_end(name)
+        held = self._held.setdefault(page, {})
+        self._held.move_to_end(page)
+        if how == "error":
+            raise ValueError(content)
+        new, outline = content
+        picture, self._held[page] = unpacked(new, outline, held)
+        self._sizes[page] = size_of(self._held[page])
+        self._keep_within_bounds()
+        return picture
+
+    def close(self) -> None:
+        """End the process for good; who waits for its picture draws it."""
+        self._child.kill()
+        if self.lock.acquire(timeout=PATIENCE):  # else who draws is about to find out
+            self._child.wait()
+            self.lock.release()
+
+    def _let_go(self) -> None:
+        """Let go of what was closed, unless the process draws: then whoever asked for that does it afterwards."""
+        while self._closed and self.lock.acquire(blocking=False):
+            try:
+                pages, self._closed = self._closed, []
+                self._drop(LetGo([page for page in pages if self._forget(page)]))
+            finally:
+                self.lock.release()
+
+    def _keep_within_bounds(self) -> None:
+        """Of what was used longest ago the process and this end keep no more than the bounds say."""
+        over = LetGo()
+        while len(self._held) > 1 and (len(self._held) > PAGES or sum(self._sizes.values()) > MOST_HELD):
+            page = next(iter(self._held))
+            self._forget(page)
+            over.pages.append(page)
+        while len(self._policies) > POLICIES:
+            over.policies.append(self._policies.popitem(last=False)[0])
+        self._drop(over)
+
+    def _forget(self, page: int) -> bool:
+        """Let go of it at this end; whether there was something."""
+        self._sizes.pop(page, None)
+        return self._held.pop(page, None) is not None
+
+    def _drop(self, what: LetGo) -> None:
+        if (what.pages or what.policies) and self._child.has_come_up:
+            with suppress(OSError):  # it ended: the next picture finds out
+                self._child.pipe.send_bytes(pickle.dumps(what))
+
+    def _replace(self) -> str:
+        """Start a process in the place of one that ended, or that closed its pipe; how that one ended, in words."""
+        self._policies.clear()
+        self._held.clear()
+        self._sizes.clear()
+        return self._child.restart(PATIENCE)
