@@ -13,6 +13,7 @@ import tyro
 from workbench.commands.flags import Device, Json, Settings, TaskName, Whole, check_range, parse_settings, quoted
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json
+from workbench.engine.words import UserError
 
 
 def fit(
@@ -68,9 +69,7 @@ def fit(
     if critic == "td_actor" and len(rule) == 1 and "actor" not in others:
         flags["actor"] = rule[0]
     for name in flags.keys() & others.keys():
-        raise ValueError(
-            f"{name} is given twice: --{name} {flags[name]} and --set {name}={others[name]}; leave one out"
-        )
+        raise UserError(f"{name} is given twice: --{name} {flags[name]} and --set {name}={others[name]}; leave one out")
     run = TrainingRun.open(
         task, out, flags | others, data=data, device=device, resume=resume, clip_actions=clip_actions
     )

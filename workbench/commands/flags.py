@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from workbench.engine.words import UserError
+
 Device = Literal["auto", "cpu", "cuda"]
 Json = Annotated[bool, tyro.conf.arg(name="json", help="Print one JSON value instead of a table.")]
 Settings = Annotated[
@@ -28,9 +30,9 @@ def parse_settings(groups: tuple[tuple[str, ...], ...]) -> dict[str, Any]:
     for pair in (pair for group in groups for pair in group):
         key, equals, text = pair.partition("=")
         if not equals or not key or not text:
-            raise ValueError(f"--set takes key=value, such as --set steps=3; got '{pair}'")
+            raise UserError(f"--set takes key=value, such as --set steps=3; got '{pair}'")
         if key in found:
-            raise ValueError(f"--set gives {key} twice, {found[key]} and {text}; leave one out")
+            raise UserError(f"--set gives {key} twice, {found[key]} and {text}; leave one out")
         try:
             found[key] = json.loads(text)
         except ValueError:
@@ -39,10 +41,10 @@ def parse_settings(groups: tuple[tuple[str, ...], ...]) -> dict[str, Any]:
 
 
 def check_range(flag: str, value: float, low: float, high: float | None) -> None:
-    """Raise ValueError unless ``value`` lies in ``low`` to ``high`` (None: no upper bound)."""
+    """Raise UserError unless ``value`` lies in ``low`` to ``high`` (None: no upper bound)."""
     if not low <= value or (high is not None and value > high):
         allowed = f"at least {low}" if high is None else f"{low} to {high}"
-        raise ValueError(f"{flag} must be {allowed}, got {value}")
+        raise UserError(f"{flag} must be {allowed}, got {value}")
 
 
 def quoted(path: Path) -> str:

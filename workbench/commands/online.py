@@ -13,6 +13,7 @@ import tyro
 from workbench.commands.flags import Device, Folder, Json, Settings, Whole, parse_settings, quoted
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json
+from workbench.engine.words import UserError
 
 Number = Annotated[float | None, tyro.conf.arg(metavar="FLOAT")]
 Sampling = Annotated[Literal["share", "uniform"] | None, tyro.conf.arg(metavar="{share,uniform}")]
@@ -77,7 +78,7 @@ def online(
     }
     given = {name: value for name, value in flags.items() if value is not None}
     if rule is None and not resume:
-        raise ValueError("which rule acts? --rule NAME (workbench rules), such as --rule vgf")
+        raise UserError("which rule acts? --rule NAME (workbench rules), such as --rule vgf")
     opened = OnlineRun.resume(out, given, device) if resume else OnlineRun.start(run, out, given, device)
     learner = opened.learner
     again = f"go on with: workbench online {quoted(run)} --out {quoted(out)} --resume"

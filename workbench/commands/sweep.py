@@ -13,6 +13,7 @@ import tyro
 from workbench.commands.flags import Device, Json, check_range
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json
+from workbench.engine.words import UserError
 
 if TYPE_CHECKING:
     from workbench.experiments.items import Executor
@@ -73,12 +74,12 @@ def sweep(
     axes = parse_axes(grid)
     for name, values in parse_axes(fit_grid, "--fit-grid", "fit.").items():
         if name in axes:
-            raise ValueError(f"{name} is given in --grid and in --fit-grid; leave one out")
+            raise UserError(f"{name} is given in --grid and in --fit-grid; leave one out")
         axes[name] = values
     wanted = Grid(tasks=task, rules=rule, axes=axes, seeds=parse_seeds(seeds), episodes=episodes)
     wanted.jobs()  # everything that can be wrong is said before a file is read or written
     if data is not None and len(set(task)) > 1:
-        raise ValueError(f"--data is a dataset of one task, and there are {len(set(task))}; run a sweep for each")
+        raise UserError(f"--data is a dataset of one task, and there are {len(set(task))}; run a sweep for each")
     for name in task:
         found = check_data(Data(folder=None if data is None else str(data), clip_actions=clip_actions), name)
     wanted = wanted.model_copy(update={"data": found})
@@ -135,9 +136,9 @@ def sweep(
 def _executor(name: str, scheduler: str | None, workers: int | None, allow_version_mismatch: bool) -> Executor:
     if name == "local":
         if allow_version_mismatch:
-            raise ValueError("--allow-version-mismatch is for --executor dask; leave it out, or add --executor dask")
+            raise UserError("--allow-version-mismatch is for --executor dask; leave it out, or add --executor dask")
         if scheduler is not None:
-            raise ValueError("--scheduler is for --executor dask; leave it out, or add --executor dask")
+            raise UserError("--scheduler is for --executor dask; leave it out, or add --executor dask")
         from workbench.experiments.processes import Processes
 
         return Processes(workers)

@@ -14,6 +14,7 @@ from workbench.commands.flags import Json, Settings, check_range, parse_settings
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json, print_table
 from workbench.engine.glossary import TERM
+from workbench.engine.words import UserError
 
 if TYPE_CHECKING:
     from workbench.experiments.tune import Tuned
@@ -61,13 +62,13 @@ def tune(
     check_range("--report-episodes", report_episodes, 1, None)
     find_rule(rule)
     if not runs:
-        raise ValueError("tune takes a run's folder; make one: workbench fit TASK --out RUN")
+        raise UserError("tune takes a run's folder; make one: workbench fit TASK --out RUN")
     if data is not None and not offline:
-        raise ValueError("--data is for --offline; add --offline, or leave it out")
+        raise UserError("--data is for --offline; add --offline, or leave it out")
     axis, values = default_values(rule) if over is None else next(iter(parse_axes(((over,),), "--over").items()))
     numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
     if len(numbers) < max(len(values), 2):
-        raise ValueError(f"--over takes two numbers or more, such as --over {axis}=0.1,0.3,1; got {axis}={values}")
+        raise UserError(f"--over takes two numbers or more, such as --over {axis}=0.1,0.3,1; got {axis}={values}")
     loaded = [load_run(run) for run in runs]
     table = data_of(loaded[0], data) if offline else None
     stop = StopOnSignal("stopping …")

@@ -13,6 +13,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from workbench.engine.words import UserError
 from workbench.plots.markup import html, joined, own
 from workbench.plots.still import equation_svg
 
@@ -69,18 +70,18 @@ def source(thing: Callable[..., Any], equation: str = "") -> Side:
 
     Raises
     ------
-    ValueError
+    UserError
         Its source cannot be found, or there is no equation.
     """
     try:
         lines, first = inspect.getsourcelines(thing)
         file = inspect.getsourcefile(thing) or ""
     except (TypeError, OSError):
-        raise ValueError(f"the source of {thing!r} cannot be found; name a function or a method") from None
+        raise UserError(f"the source of {thing!r} cannot be found; name a function or a method") from None
     text = textwrap.dedent("".join(lines))
     found = equation or _equation_of(thing)
     if not found:
-        raise ValueError(f"{thing!r} states no equation; give one: source({getattr(thing, '__name__', 'f')}, r'a + b')")
+        raise UserError(f"{thing!r} states no equation; give one: source({getattr(thing, '__name__', 'f')}, r'a + b')")
     place = file.replace("\\", "/").rpartition("/workbench/")
     where = f"workbench/{place[2]}" if place[1] else "this notebook"
     return Side(found, without_docstring(text), f"{where}, line {first}")

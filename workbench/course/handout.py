@@ -21,6 +21,7 @@ from pygments.formatters import HtmlFormatter
 
 from workbench.course.copies import HOME, lessons
 from workbench.engine.data.atomic import folder_at_once
+from workbench.engine.words import UserError
 from workbench.plots.markup import Markup, html, joined, own
 from workbench.plots.still import equation_svg
 from workbench.ui.notebook.saved_figures import FIGURES, save_figure
@@ -58,15 +59,15 @@ def write_handout(out: Path, chosen: Sequence[Path] = (), figures: bool = True) 
 
     Raises
     ------
-    ValueError
+    UserError
         ``out`` exists, a notebook is missing, or one of its cells fails.
     """
     if out.exists():
-        raise ValueError(f"{out} exists; choose another folder or delete it first")
+        raise UserError(f"{out} exists; choose another folder or delete it first")
     sources = list(chosen) or lessons()
     for source in sources:
         if source.suffix != ".ipynb" or not source.is_file():
-            raise ValueError(f"{source} is not a notebook")
+            raise UserError(f"{source} is not a notebook")
     with folder_at_once(out) as draft:
         entries = []
         for source in sources:
@@ -96,7 +97,7 @@ def executed(source: Path) -> Any:
             client.execute(env=os.environ | {PAPER: "1"}, stderr=subprocess.DEVNULL)  # the kernel's own remarks
         except Exception as error:  # nbclient has several
             last = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[-1]
-            raise ValueError(f"{source} does not run to its end: {last}") from None
+            raise UserError(f"{source} does not run to its end: {last}") from None
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [item for item in cell.outputs if item.get("name") != "stderr"]

@@ -12,6 +12,7 @@ from workbench.engine.steering.rules import find_rule, make_rule
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.config import make_config
 from workbench.engine.training.plan import extra_parts
+from workbench.engine.words import UserError
 from workbench.experiments.canonical import key_of
 
 # Evaluation seeds of the two disjoint sets. A budget is chosen on the first and reported on the second, always.
@@ -53,7 +54,7 @@ class Job(BaseModel):
 
     Raises
     ------
-    ValueError
+    UserError
         Unknown task, rule or setting, or a value out of bounds.
     """
 
@@ -76,7 +77,7 @@ class Job(BaseModel):
         task, rule = make_task(given["task"]), make_rule(given["rule"], **given.get("settings", {}))
         training = given.get("training", {})
         if "seed" in training:
-            raise ValueError("training setting 'seed' cannot be given here: the seed is the job's own")
+            raise UserError("training setting 'seed' cannot be given here: the seed is the job's own")
         defaults = task.training_defaults(str(training.get("critic", "iql")))
         parts = {"parts": list(extra_parts(rule.needs))}
         filled = make_config(**(defaults | training | parts)).model_dump(mode="json")
@@ -131,7 +132,7 @@ class Job(BaseModel):
 
 
 def make_job(**given: Any) -> Job:
-    """Build a `Job`; ValueError says in one sentence what is wrong, with the bounds or the nearest name."""
+    """Build a `Job`; UserError says in one sentence what is wrong, with the bounds or the nearest name."""
     try:
         return Job(**given)
     except ValidationError as error:
@@ -140,7 +141,7 @@ def make_job(**given: Any) -> Job:
             cause = item.get("ctx", {}).get("error")
             where = ".".join(map(str, item["loc"]))
             lines.append(str(cause) if cause else f"'{where}' of a job {in_words(item['msg'])}, got {item['input']!r}")
-        raise ValueError("\n".join(lines)) from None
+        raise UserError("\n".join(lines)) from None
 
 
 def job_of(record: dict[str, Any]) -> Job:
@@ -148,12 +149,12 @@ def job_of(record: dict[str, Any]) -> Job:
 
     Raises
     ------
-    ValueError
+    UserError
         It was written by a version whose settings this one does not know.
     """
     job = make_job(**record["job"])
     if job.key != record["key"]:
-        raise ValueError(
+        raise UserError(
             f"job {record['key']} means something else in this version of the workbench (it would be {job.key}): "
             "run the sweep's command again, which makes new jobs"
         )

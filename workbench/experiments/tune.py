@@ -23,6 +23,7 @@ from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.training.loop.checkpoint import Run
 from workbench.engine.training.loop.fqe import FQEConfig, fitted_q_evaluation
+from workbench.engine.words import UserError
 from workbench.experiments.halving import Round, successive_halving
 from workbench.experiments.job import SETS
 from workbench.experiments.place import Stopped, never
@@ -94,7 +95,7 @@ def default_values(rule: str) -> tuple[str, tuple[float, ...]]:
 
     Raises
     ------
-    ValueError
+    UserError
         The rule's strength was set in training: there is nothing to choose at test time.
     """
     kind = find_rule(rule)
@@ -102,7 +103,7 @@ def default_values(rule: str) -> tuple[str, tuple[float, ...]]:
         fit = (
             f"; its strength is the training setting {kind.trained_strength}: sweep it" if kind.trained_strength else ""
         )
-        raise ValueError(f"rule '{rule}' has no strength to choose at test time{fit}")
+        raise UserError(f"rule '{rule}' has no strength to choose at test time{fit}")
     schema = kind.model_json_schema()["properties"][kind.strength]
     ladder: tuple[float, ...] = STEPS if schema["type"] == "integer" else LADDER
     if schema["type"] == "integer" and schema["minimum"] >= 1:
@@ -164,13 +165,13 @@ def tune(
     ------
     Stopped
         ``should_stop`` said so.
-    ValueError
+    UserError
         Runs of different tasks, wrong settings, too few episodes, a seed out of range, or no value that stays in support.
     """
     if not 0 <= seed < MOST_SEEDS:
-        raise ValueError(f"the seed must be 0 to {MOST_SEEDS - 1}, got {seed}")
+        raise UserError(f"the seed must be 0 to {MOST_SEEDS - 1}, got {seed}")
     if len({run.task for run in runs}) != 1:
-        raise ValueError(f"the runs are of different tasks: {', '.join(sorted({run.task for run in runs}))}")
+        raise UserError(f"the runs are of different tasks: {', '.join(sorted({run.task for run in runs}))}")
     fixed = settings or {}
     rules = {float(value): make_rule(rule, **fixed | {axis: value}) for value in values}
     task, parts = make_task(runs[0].task), [run.parts() for run in runs]
@@ -200,7 +201,7 @@ def tune(
         allowed = [value for value, share in inside.items() if share >= in_support]
         if not allowed:
             best = max(inside, key=lambda value: inside[value])
-            raise ValueError(
+            raise UserError(
                 f"no value of {axis} keeps {in_support:.0%} of its actions in the data's support (the best is {best:g}: "
                 f"{inside[best]:.0%}); try smaller values, or a lower --in-support"
             )
@@ -276,7 +277,7 @@ def data_of(run: Run, folder: Path | None, clip_actions: bool = False) -> Transi
 
     Raises
     ------
-    ValueError
+    UserError
         It is not where the run found it.
     """
     from workbench.runs.training import SOURCE, Source

@@ -30,7 +30,7 @@ from workbench.engine.steering.rules import find_rule
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.config import make_config
 from workbench.engine.training.loop.checkpoint import CheckpointError, load_run
-from workbench.engine.words import SaidError, plain
+from workbench.engine.words import UserError, plain
 from workbench.runs.notes import About, reports_in
 
 State = Literal["running", "pausing", "paused", "finished", "failed"]
@@ -42,7 +42,7 @@ STOPPED = (0, 130, -signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL)  # exit cod
 GRACE = 15.0  # seconds a child has for saving before it is killed
 
 
-class TrainingRefusedError(ValueError):
+class TrainingRefusedError(UserError):
     """A training that cannot be started or touched; the message says why and what to do."""
 
 
@@ -100,7 +100,7 @@ class Training:
         path = self.folder / LOG
         try:
             lines = read_regular(path, MOST_READ).decode(errors="replace").splitlines()
-        except (OSError, SaidError):
+        except (OSError, UserError):
             lines = []
         told = [plain(line) for line in lines if line.startswith("error: ")]
         return told[-1].removeprefix("error: ") if told else "it stopped without saying why; start it again"
@@ -119,7 +119,7 @@ class Training:
                 with open_regular(path) as file:
                     file.seek(place)
                     block = file.read(MOST_READ)
-            except (OSError, SaidError):
+            except (OSError, UserError):
                 return reports
             whole = block[: block.rfind(b"\n") + 1]
             reports = [*reports, *reports_in(whole)]
@@ -176,7 +176,7 @@ class Trainings:
         ------
         TrainingRefusedError
             Too many are running.
-        ValueError
+        UserError
             No such task or rule, or settings that training does not have.
         """
         make_config(**(make_task(task).training_defaults(str(settings.get("critic", "iql"))) | dict(settings)))
@@ -320,7 +320,7 @@ def _limit(pid: int) -> None:
 def _about_of(training: Training) -> About:
     try:
         return checked(About, read_json(training.folder / ABOUT))
-    except (OSError, SaidError) as error:
+    except (OSError, UserError) as error:
         raise TrainingRefusedError(
             f"the note of this training is damaged ({error}); delete it and begin anew"
         ) from None
@@ -367,7 +367,7 @@ def _read_about(path: Path) -> Training | None:
     """The training whose note is at ``path``; None when the note cannot be read."""
     try:
         about = checked(About, read_json(path))
-    except (OSError, SaidError):
+    except (OSError, UserError):
         return None
     return Training(
         name=path.parent.name,

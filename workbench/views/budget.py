@@ -75,7 +75,7 @@ class Here:
 
 
 def here(policy: Policy, parts: Parts, task: Any, seed: int) -> Here:
-    """Evaluate a policy; ValueError in the engine's words when rule and parts do not fit together."""
+    """Evaluate a policy; UserError in the engine's words when rule and parts do not fit together."""
     found = evaluate(policy.make(), parts, task, HERE_EPISODES, seed)
     promised = float("nan") if found.promised is None else found.promised.mean
     mean = found.returns

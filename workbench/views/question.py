@@ -15,6 +15,7 @@ from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.steering.run import steer
 from workbench.engine.steering.trace import Trace
+from workbench.engine.words import UserError
 from workbench.views.effort import Effort
 from workbench.views.numbers import Numbers, Variety, measure
 
@@ -33,7 +34,7 @@ class Policy:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def make(self) -> Rule:
-        """The rule; ValueError says which setting is wrong."""
+        """The rule; UserError says which setting is wrong."""
         return make_rule(self.rule, **self.settings)
 
 
@@ -171,11 +172,11 @@ class Scene:
     def answer(self, question: Question, parts: Parts, task: Any) -> Answer:
         """Run the behaviour flow and the policies on the same noise and measure all.
 
-        Raises ValueError with the engine's own words when a rule and the parts do not fit together.
+        Raises UserError with the engine's own words when a rule and the parts do not fit together.
         """
         rules = [policy.make() for policy in question.policies]
         if not rules:
-            raise ValueError("a picture needs at least one rule beside the behaviour flow")
+            raise UserError("a picture needs at least one rule beside the behaviour flow")
         state = torch.tensor(question.state, dtype=torch.float32)
         sizes = [(max(1, round(question.shown / rule.particles)), rule.particles) for rule in rules]
         total = max(groups * size for groups, size in sizes)

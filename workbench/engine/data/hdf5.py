@@ -13,7 +13,7 @@ from typing import Any
 from workbench.engine.data.columns import NAMES, Arrays, DataFileError, check_columns, plain_from_d4rl
 from workbench.engine.data.npz import MAX_BYTES, check_sizes
 from workbench.engine.data.regular import FLOOR, open_regular
-from workbench.engine.words import SaidError
+from workbench.engine.words import MissingExtraError, UserError
 
 FILTERS = (
     1,
@@ -39,7 +39,7 @@ def read_hdf5(path: str | Path, *, max_bytes: int = MAX_BYTES) -> Arrays:
     try:
         import h5py
     except ImportError as error:
-        raise ImportError(
+        raise MissingExtraError(
             f'HDF5 files need an optional package ({error}); install it with: pip install "workbench[minari]"'
         ) from error
     try:
@@ -50,7 +50,7 @@ def read_hdf5(path: str | Path, *, max_bytes: int = MAX_BYTES) -> Arrays:
             check_sizes(str(path), sum(array.nbytes for array in arrays.values()), path.stat().st_size, max_bytes)
             check_columns({name: array.shape for name, array in arrays.items()}, str(path))
             columns = {name: array[()] for name, array in arrays.items()}
-    except SaidError as error:
+    except UserError as error:
         raise DataFileError(str(error)) from None
     except (FileNotFoundError, IsADirectoryError) as error:
         words = "no such file" if isinstance(error, FileNotFoundError) else "is a folder"

@@ -19,7 +19,7 @@ from workbench.engine.models.mlp import Activation, Mlp, MlpShape, Normed
 from workbench.engine.models.norm_after import NormAfterCritic
 from workbench.engine.models.parts import Critic, Parts
 from workbench.engine.models.velocity import VelocityField
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 Family = Literal["vgf", "qgf", "fql"]
 Arrays = Mapping[str, np.ndarray]
@@ -67,16 +67,16 @@ def load_published(
 
     Raises
     ------
-    SaidError
+    UserError
         Unknown family or activation, a pickle or damaged archive, a named array that is missing or has the wrong shape, or
         LayerNorm where the family has none.
     FileNotFoundError
         No such file.
     """
     if family not in get_args(Family):
-        raise SaidError(f"family must be one of {', '.join(get_args(Family))}, got '{family}'")
+        raise UserError(f"family must be one of {', '.join(get_args(Family))}, got '{family}'")
     if activation not in (None, *get_args(Activation)):
-        raise SaidError(f"activation must be one of {', '.join(get_args(Activation))}, got '{activation}'")
+        raise UserError(f"activation must be one of {', '.join(get_args(Activation))}, got '{activation}'")
     arrays = _as_named(_read(source))
     made = FAMILIES[family]
     if activation is not None:
@@ -85,7 +85,7 @@ def load_published(
     action_dim = int(flow_layers[-1]["kernel"].shape[-1])
     observation_dim = int(flow_layers[0]["kernel"].shape[-2]) - action_dim - made.time_width
     if observation_dim < 1:
-        raise SaidError(
+        raise UserError(
             f"the flow's first layer takes {flow_layers[0]['kernel'].shape[-2]} numbers, too few for actions of {action_dim} and "
             f"{made.time_width} of the time; these are weights of another family than '{family}'"
         )
@@ -127,7 +127,7 @@ def _read(source: str | Path | Arrays) -> Arrays:
     with Path(source).open("rb") as file:
         start = file.read(2)
         if start[:1] == b"\x80" and start[1:2] <= b"\x05":  # how Python's pickles begin
-            raise SaidError(
+            raise UserError(
                 f"{source} is a pickle, which could run code and is never loaded here. In the environment that wrote it, save "
                 "its arrays with numpy.savez, by the few lines in docs/bring_your_own.md (Published weights), and load that file"
             )
@@ -137,7 +137,7 @@ def _read(source: str | Path | Arrays) -> Arrays:
                 return {name: archive[name] for name in archive.files}
         except Exception as error:  # NumPy and its decoders answer damage with errors of every kind
             reason = str(error) if "pickle" not in str(error) else "it holds other things than arrays"
-            raise SaidError(
+            raise UserError(
                 f"{source} is no complete npz archive ({reason}); write it with numpy.savez, see docs/bring_your_own.md"
             ) from None
 
@@ -157,11 +157,11 @@ def _layers(arrays: Arrays, net: str) -> list[dict[str, np.ndarray]]:
             {key: np.asarray(arrays[f"{net}.{name}"]) for key, name in names.items() if f"{net}.{name}" in arrays}
         )
         if layers[i]["kernel"].ndim not in (2, 3):
-            raise SaidError(
+            raise UserError(
                 f"'{net}.{names['kernel']}' must be (in, out) or (K, in, out), got {layers[i]['kernel'].shape}"
             )
     if not layers:
-        raise SaidError(f"no array named '{net}.Dense_0.kernel'; {_hint(arrays)}")
+        raise UserError(f"no array named '{net}.Dense_0.kernel'; {_hint(arrays)}")
     return layers
 
 
@@ -174,7 +174,7 @@ def _flow_layers(arrays: Arrays, prefix: str, family: Family) -> list[dict[str, 
         if f"{prefix}policy.Dense_0.{key}" in arrays
     }
     if len(last) < 2:
-        raise SaidError(f"no array named '{prefix}policy.Dense_0.kernel'; QGF's flow ends in it. {_hint(arrays)}")
+        raise UserError(f"no array named '{prefix}policy.Dense_0.kernel'; QGF's flow ends in it. {_hint(arrays)}")
     return [*_layers(arrays, f"{prefix}policy.MLP_0"), last]
 
 
@@ -186,7 +186,7 @@ def _shape(layers: list[dict[str, Any]], activation: Activation, layer_norm: Nor
     shape = MlpShape(int(first.shape[-2]), int(layers[-1]["kernel"].shape[-1]), hidden, activation, layer_norm, members)
     odd = [i for i in normed if not shape.normed(i)]
     if odd:
-        raise SaidError(
+        raise UserError(
             f"layer {odd[0]} has LayerNorm, which this family does not have there; these weights were trained with another "
             "network, which cannot be rebuilt from its arrays: give Parts your own module (docs/bring_your_own.md)"
         )
@@ -204,12 +204,12 @@ def _norm_after(layers: list[dict[str, Any]], inputs: int, activation: Activatio
         if not last:
             wanted |= {"scale": (members, out), "shift": (members, out)}
         if set(layer) != set(wanted):
-            raise SaidError(
+            raise UserError(
                 f"layer {i} of '{net}' has {', '.join(sorted(layer))}, this family needs {', '.join(wanted)}"
             )
         for name, shape in wanted.items():
             if layer[name].size != np.prod(shape):
-                raise SaidError(f"layer {i} of '{net}' has '{name}' of shape {layer[name].shape}, expected {shape}")
+                raise UserError(f"layer {i} of '{net}' has '{name}' of shape {layer[name].shape}, expected {shape}")
         filled.append(
             {
                 name: torch.from_numpy(np.array(layer[name], dtype=np.float32)).reshape(shape)
@@ -235,9 +235,9 @@ def _fill(net: Mlp, layers: list[dict[str, np.ndarray]]) -> None:
         index, key = name.split(".")
         array = layers[int(index)].get("kernel" if key == "weight" else key)
         if array is None:
-            raise SaidError(f"layer {index} has no array for '{key}', which this family needs")
+            raise UserError(f"layer {index} has no array for '{key}', which this family needs")
         if array.size != view.numel():
-            raise SaidError(
+            raise UserError(
                 f"layer {index} has '{key}' of shape {array.shape}, its kernel asks for {tuple(view.shape)}"
             )
         view.copy_(torch.from_numpy(np.array(array, dtype=np.float32)).reshape(view.shape))

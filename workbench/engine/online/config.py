@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workbench.engine.steering.protocol import in_words, nearest
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 
 class OnlineConfig(BaseModel):
@@ -37,7 +37,7 @@ class OnlineConfig(BaseModel):
 
 
 def make_online_config(**settings: Any) -> OnlineConfig:
-    """Build an `OnlineConfig`; ValueError says which setting is wrong and the nearest name."""
+    """Build an `OnlineConfig`; UserError says which setting is wrong and the nearest name."""
     try:
         return OnlineConfig(**settings)
     except ValidationError as error:
@@ -51,4 +51,4 @@ def make_online_config(**settings: Any) -> OnlineConfig:
                 )
             else:
                 lines.append(f"online setting '{where}': {in_words(item['msg'])}, got {shown(item['input'])}")
-        raise SaidError("\n".join(lines)) from None
+        raise UserError("\n".join(lines)) from None

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from workbench.engine.models.parts import Parts, q_values
 from workbench.engine.steering.noise import Noise
 from workbench.engine.steering.protocol import Info, Rule, State, describe_bounds
+from workbench.engine.words import DivergedError
 
 FAR = 1e6  # a particle that is farther out was thrown there; actions live in [-1, 1]
 ROOTS = (
@@ -23,10 +24,8 @@ ROOTS = (
 )
 
 
-class NonFiniteError(FloatingPointError, ValueError):
+class NonFiniteError(DivergedError):
     """A rule met a number that is NaN or infinite.
-
-    A `ValueError` too: who shows the words of a wrong setting shows these.
 
     Attributes
     ----------

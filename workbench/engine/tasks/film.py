@@ -19,12 +19,13 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.tasks.protocol import StepResult, Task
 from workbench.engine.tasks.rollout import Episodes, rollout
+from workbench.engine.words import UserError
 
 FRAMES, PATIENCE = 10, 180.0
 CLOSE = 1e-4  # observations of the same episode, played again, may differ by this
 
 
-class NoPictureError(ValueError):
+class NoPictureError(UserError):
     """An episode that cannot be shown; the message says why and what to do."""
 
 

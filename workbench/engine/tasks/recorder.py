@@ -6,6 +6,7 @@ import numpy as np
 
 from workbench.engine.data.transitions import Transitions, make_transitions
 from workbench.engine.tasks.protocol import StepResult
+from workbench.engine.words import UserError
 
 
 class Recorder:
@@ -25,10 +26,10 @@ class Recorder:
 
         Raises
         ------
-        ValueError
+        UserError
             Nothing was recorded, or the environments gave numbers that are not finite.
         """
         if not self._columns:
-            raise ValueError(f"{source}: no step was recorded")
+            raise UserError(f"{source}: no step was recorded")
         active, *arrays = (np.stack(column, 1) for column in zip(*self._columns, strict=True))  # (E, steps, ...)
         return make_transitions(*(array[active] for array in arrays), source=source)

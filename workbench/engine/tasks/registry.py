@@ -12,6 +12,7 @@ from workbench.engine.steering.protocol import nearest
 from workbench.engine.tasks.bandits import Bandit1D, Bandit2D
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.three_exits import ThreeExits
+from workbench.engine.words import UserError
 
 TASKS: dict[str, type] = {task.info.name: task for task in (Bandit1D, Bandit2D, ThreeExits)}
 FAMILIES = {  # prefix before "/": module and class
@@ -35,7 +36,7 @@ def make_task(name: str) -> Task:
 
     Raises
     ------
-    ValueError
+    UserError
         No task has this name; the message says the nearest one.
     """
     if name in TASKS:
@@ -56,7 +57,7 @@ def make_listed(name: str) -> Task:
 
     Raises
     ------
-    ValueError
+    UserError
         No task has this name, or it would choose a module, a folder or the network.
     """
     family, _, identifier = name.partition("/")
@@ -72,6 +73,6 @@ def _class_of(family: str) -> Any:
     return getattr(importlib.import_module(module), class_name)
 
 
-def _unknown(name: str) -> ValueError:
+def _unknown(name: str) -> UserError:
     known = [*TASKS, *(f"{prefix}/<id>" for prefix in FAMILIES)]
-    return ValueError(f"no task named '{name[:80]}'{nearest(name[:80], known)} Known tasks: {', '.join(known)}")
+    return UserError(f"no task named '{name[:80]}'{nearest(name[:80], known)} Known tasks: {', '.join(known)}")

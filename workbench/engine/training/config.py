@@ -10,7 +10,7 @@ from workbench.engine.models.critic import Aggregate
 from workbench.engine.steering.ascent import Ascent
 from workbench.engine.steering.kernel import Repulsion
 from workbench.engine.steering.protocol import in_words, nearest
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 CriticName = Literal["iql", "td_vgf", "td_actor"]
 
@@ -107,7 +107,7 @@ class FitConfig(BaseModel):
 
 
 def make_config(**settings: Any) -> FitConfig:
-    """Build a `FitConfig`; ValueError says which setting is wrong, its bounds, and the nearest name."""
+    """Build a `FitConfig`; UserError says which setting is wrong, its bounds, and the nearest name."""
     try:
         return FitConfig(**settings)
     except ValidationError as error:
@@ -124,7 +124,7 @@ def make_config(**settings: Any) -> FitConfig:
                 lines.append(
                     f"training setting '{where}': {in_words(item['msg'])}, got {shown(item['input'])}{_bounds(where)}"
                 )
-        raise SaidError("\n".join(lines)) from None
+        raise UserError("\n".join(lines)) from None
 
 
 def _bounds(where: str) -> str:

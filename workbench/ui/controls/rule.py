@@ -66,7 +66,7 @@ class StopSlider(pn.viewable.Viewer):
         self.value = self._stops[event.new]
 
     def put(self, value: Any) -> None:
-        """Move the handle to one of the stops; ValueError where there is none of this value."""
+        """Move the handle to one of the stops; UserError where there is none of this value."""
         self.slider.value = self._stops.index(value)
 
     def __panel__(self) -> pn.viewable.Viewable:

@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from workbench.engine.words import UserError
+
 MOST = 2  # deaths: one may be chance
 KEPT = 64
 FORGIVEN = 600.0  # seconds
@@ -32,7 +34,7 @@ class Deadly:
 
         Raises
         ------
-        ValueError
+        UserError
             Two did: it is not asked a third time.
         """
         with self._lock:
@@ -41,7 +43,7 @@ class Deadly:
             return False
         if deaths >= MOST:
             minutes = round(FORGIVEN / 60)
-            raise ValueError(
+            raise UserError(
                 f"Two processes ended while they drew this ({how}), perhaps for want of memory, and it is not tried again for "
                 f"{minutes} minutes. Take fewer particles or steps, or change something else."
             )

@@ -30,9 +30,11 @@ from workbench.engine.allocator import keep_large_blocks
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
+from workbench.engine.words import UserError, refusal
 from workbench.ui.server.crew import METER
 from workbench.ui.server.deadly import Deadly
-from workbench.ui.server.parts_cache import PROCESSES, told
+from workbench.ui.server.fault import ToldError, told
+from workbench.ui.server.parts_cache import PROCESSES
 from workbench.views.question import Question
 
 log = logging.getLogger(__name__)
@@ -104,7 +106,7 @@ class Studio:
             painter = self._free(desk, patient=again or METER.heavy)
             if painter is None:
                 if again:
-                    raise ValueError("The process that drew this ended, and no other one starts; see the server's log.")
+                    raise UserError("The process that drew this ended, and no other one starts; see the server's log.")
                 return None
             try:
                 found = painter.draw(desk, asked, question, parts, task)
@@ -167,7 +169,7 @@ class Desk:
 
         Raises
         ------
-        ValueError
+        UserError
             The artist failed there, in its words, or two processes ended with it; one that draws here raises what it likes.
         """
         found = self._studio.draw(self, asked, question, parts, task)
@@ -249,8 +251,8 @@ class _Painter:
             log.info("%s cannot be drawn elsewhere: %s", name, content)
             return None
         _keep(self._known, name, parts, POLICIES)
-        if how == "error":
-            raise ValueError(content)
+        if how in ("refused", "fault"):
+            raise UserError(content) if how == "refused" else ToldError(content)
         new_ones, outline = content
         picture, held = unpacked(new_ones, outline, self._held.get(desk.number, {}))
         _keep(self._held, desk.number, held, DESKS)
@@ -311,9 +313,7 @@ def paint(pipe: Connection, polite: bool = False) -> None:
             _keep(artists, desk, artist, DESKS)
             content, now = packed(artist.draw(asked, *policies[name]), held.get(desk, {}))
         except Exception as error:  # as words: not every exception can be pickled
-            if not isinstance(error, ValueError):
-                log.exception("a picture of %s failed", name)
-            return "error", told(error)
+            return "fault" if refusal(error) is None else "refused", told(error)
         _keep(held, desk, now, DESKS)
         return "picture", content
 

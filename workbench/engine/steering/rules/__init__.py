@@ -25,6 +25,7 @@ from workbench.engine.steering.rules.robust_q import RobustQ
 from workbench.engine.steering.rules.vgf import VGF
 from workbench.engine.steering.rules.vgf_amortised import VGFAmortised
 from workbench.engine.steering.rules.vgf_zero import VGFZero
+from workbench.engine.words import UserError
 
 # fmt: off
 TEST_TIME: tuple[type[Rule], ...] = (
@@ -43,18 +44,18 @@ def rules_without_parts() -> dict[str, type[Rule]]:
 
 
 def make_rule(name: str, **settings: Any) -> Rule:
-    """Build a rule by name; ValueError names the nearest rule or setting, and the bounds, when something is wrong."""
+    """Build a rule by name; UserError names the nearest rule or setting, and the bounds, when something is wrong."""
     rule = find_rule(name)
     try:
         return rule(**settings)
     except ValidationError as error:
-        raise ValueError(explain(error, rule)) from None
+        raise UserError(explain(error, rule)) from None
 
 
 def find_rule(name: str) -> type[Rule]:
-    """The class of a rule by name; ValueError names the nearest one when there is none."""
+    """The class of a rule by name; UserError names the nearest one when there is none."""
     if name not in RULES:
-        raise ValueError(f"no rule named '{name}'{nearest(name, list(RULES))} Known rules: {', '.join(RULES)}")
+        raise UserError(f"no rule named '{name}'{nearest(name, list(RULES))} Known rules: {', '.join(RULES)}")
     return RULES[name]
 
 

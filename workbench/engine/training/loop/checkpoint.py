@@ -31,13 +31,13 @@ from workbench.engine.training.config import FitConfig, make_config
 from workbench.engine.training.loop.run_record import RunRecord
 from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.networks import Networks, shape_of
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 FORMAT = 1
 RUN_FILE = "run.json"
 
 
-class CheckpointError(SaidError):
+class CheckpointError(UserError):
     """A run folder that cannot be used; the message says why and what to do."""
 
 
@@ -164,7 +164,7 @@ def load_run(folder: str | Path, task: str | None = None) -> Run:
         state = folder / Path(record.state.file).name  # never outside the run's folder
         arrays = read_arrays_file(state, record.state.sha256, RUN_FILE)
         _check_arrays(arrays, config)
-    except ValueError as error:
+    except UserError as error:
         raise CheckpointError(f"{folder / RUN_FILE}: {error}") from None
     return Run(
         folder=folder,
@@ -199,7 +199,7 @@ def read_record(folder: Path) -> RunRecord:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}); restore a copy or train again") from None
     except CheckpointError:
         raise
-    except SaidError as error:
+    except UserError as error:
         raise CheckpointError(f"{path}: {error}; train again or restore a copy") from None
 
 

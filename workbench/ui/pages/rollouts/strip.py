@@ -14,10 +14,12 @@ from PIL import Image
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.tasks.film import Film, NoPictureError, film
+from workbench.engine.words import UserError
 from workbench.plots.markup import Markup, html, joined
 from workbench.ui.canvas.frames import figure
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE
+from workbench.ui.server.fault import told
 from workbench.ui.server.parts_cache import Latest
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.page import Page
@@ -49,7 +51,7 @@ class Strip(pn.Column):
     ----------
     page : Page
     scene : callable
-        ``scene(number) -> Scene`` of policy A (0) or B (1); ValueError, in words, while there is none.
+        ``scene(number) -> Scene`` of policy A (0) or B (1); UserError, in words, while there is none.
     """
 
     def __init__(self, page: Page, scene: Callable[[int], Scene]) -> None:
@@ -82,7 +84,7 @@ class Strip(pn.Column):
     def _press(self, number: int) -> None:
         try:
             scene = self._scene(number)
-        except ValueError as error:
+        except UserError as error:
             self._words.object = html("<p role='alert'>{}</p>", error)
             return
         self._asked += 1
@@ -106,7 +108,9 @@ class Strip(pn.Column):
         number, scene = asked
         if number != self._asked:
             return
-        self._words.object = html_of(found, scene.title) if found is not None else html("<p role='alert'>{}</p>", error)
+        self._words.object = (
+            html_of(found, scene.title) if found is not None else html("<p role='alert'>{}</p>", told(error))
+        )
 
 
 def html_of(found: Film, title: str) -> Markup:
