@@ -76,7 +76,7 @@ def test_further_parts_are_trained_once_for_all_and_cancelled_by_all(parts: Part
     slow.go.set()
     second.pressed()
     soon(lambda: second.ask("bandit2d", ["fql"])[1].kind == "error")
-    assert "OSError: disk full" in second.ask("bandit2d", ["fql"])[1].text
+    assert "could not be trained. disk full" in second.ask("bandit2d", ["fql"])[1].text
     slow.fails = False
     second.pressed()
     soon(lambda: second.ask("bandit2d", ["fql"])[0] is not None)

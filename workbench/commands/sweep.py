@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from workbench.commands.flags import Device, Json, check_range
+from workbench.commands.flags import ClipActions, Device, Json, check_range
+from workbench.commands.model_flags import NOTHING, Given, read_given, settings_of
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json
 from workbench.engine.words import UserError
@@ -23,6 +24,7 @@ Axes = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.co
 Names = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 
 
+@settings_of("workbench.experiments.grid:Grid", only=("episodes",))  # the others have a spelling of their own
 def sweep(
     task: Annotated[Names, tyro.conf.arg(metavar="TASK")],
     rule: Annotated[Names, tyro.conf.arg(metavar="RULE")],
@@ -30,17 +32,18 @@ def sweep(
     grid: Axes = (),
     fit_grid: Axes = (),
     seeds: Annotated[str, tyro.conf.arg(metavar="0..4")] = "0",
-    episodes: int = 500,
     executor: Literal["local", "dask"] = "local",
     scheduler: Annotated[str | None, tyro.conf.arg(metavar="tcp://…")] = None,
     workers: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
     allow_version_mismatch: bool = False,
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
-    clip_actions: bool = False,
+    clip_actions: ClipActions = False,
     device: Device = "cpu",
     retry_failed: bool = True,
     together: bool = True,
     as_json: Json = False,
+    *,
+    given: Given = NOTHING,
 ) -> None:
     """Train and evaluate a grid of jobs; what is done is never done again. Ctrl-C stops, the same command goes on.
 
@@ -51,24 +54,21 @@ def sweep(
         grid: Values of settings: weight=0,0.3,1 of every rule that has it, qgf.weight=… of one rule, fit.tau=… of training.
         fit_grid: Values of training settings, the same as --grid fit.NAME=….
         seeds: Seeds of data, training and evaluation: 0..4 or 0,1,5.
-        episodes: Episodes to choose a strength on, and as many others to report it on.
         executor: Processes of this machine, or the workers of a Dask scheduler.
         scheduler: Address of a running dask scheduler; without it dask starts a cluster on this machine.
         workers: Processes; without it as many as there are cores.
         allow_version_mismatch: Give work also to dask workers of another version of workbench, torch, NumPy, Python or code.
         data: Folder made by workbench generate; built-in tasks make their data without it.
-        clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.
         device: Where to train and evaluate.
         retry_failed: Try jobs again that failed before.
         together: Train the seeds of small networks at once; each ends as if alone, up to float rounding.
     """
-    from workbench.experiments.grid import Grid, parse_axes, parse_seeds
+    from workbench.experiments.grid import make_grid, parse_axes, parse_seeds
     from workbench.experiments.job import Data
     from workbench.experiments.store import Store
     from workbench.experiments.sweep import check_data
     from workbench.experiments.sweep import sweep as run_sweep
 
-    check_range("--episodes", episodes, 1, None)
     if workers is not None:
         check_range("--workers", workers, 1, 4096)
     axes = parse_axes(grid)
@@ -76,7 +76,7 @@ def sweep(
         if name in axes:
             raise UserError(f"{name} is given in --grid and in --fit-grid; leave one out")
         axes[name] = values
-    wanted = Grid(tasks=task, rules=rule, axes=axes, seeds=parse_seeds(seeds), episodes=episodes)
+    wanted = make_grid(tasks=task, rules=rule, axes=axes, seeds=parse_seeds(seeds), **read_given(sweep, given))
     wanted.jobs()  # everything that can be wrong is said before a file is read or written
     if data is not None and len(set(task)) > 1:
         raise UserError(f"--data is a dataset of one task, and there are {len(set(task))}; run a sweep for each")

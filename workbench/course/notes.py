@@ -9,7 +9,7 @@ from workbench.course.answers import NothingYet
 from workbench.course.exercise import Exercise
 from workbench.course.exercises import EXERCISES
 from workbench.course.record import read, write
-from workbench.engine.steering.protocol import nearest
+from workbench.engine.settings import nearest
 from workbench.engine.words import UserError
 from workbench.plots.markup import Markup, html, joined
 

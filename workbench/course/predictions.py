@@ -8,7 +8,7 @@ from workbench.course.answers import choice, number
 from workbench.course.notes import Note
 from workbench.course.questions import QUESTIONS, Question
 from workbench.course.record import read, write
-from workbench.engine.steering.protocol import nearest
+from workbench.engine.settings import nearest
 from workbench.engine.words import UserError
 from workbench.ui.notebook.prediction import PredictionForm
 from workbench.ui.notebook.widgets import on_paper

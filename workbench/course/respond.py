@@ -69,7 +69,8 @@ def _answer(plan: dict[str, Any], inward: BinaryIO, outward: BinaryIO) -> None:
 
 
 def _rule(plan: dict[str, Any]) -> Any:
-    from workbench.engine.steering.protocol import Rule, explain
+    from workbench.engine.settings import make
+    from workbench.engine.steering.protocol import Rule
     from workbench.engine.steering.rules import make_rule
 
     if not plan["file"]:
@@ -88,12 +89,7 @@ def _rule(plan: dict[str, Any]) -> Any:
     kind = getattr(module, plan["rule"], None)
     if not (isinstance(kind, type) and issubclass(kind, Rule)):
         raise UserError(f"there is no rule {plan['rule']} in what was handed in")
-    from pydantic import ValidationError
-
-    try:
-        return kind(**plan["settings"])
-    except ValidationError as error:
-        raise UserError(explain(error, kind)) from None
+    return make(kind, plan["settings"], f"rule '{kind.name}'", f"setting '{{}}' of rule '{kind.name}'")
 
 
 def _frame(inward: BinaryIO) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from workbench.engine.steering.protocol import nearest
+from workbench.engine.settings import make, nearest
 from workbench.engine.steering.rules import RULES, find_rule
 from workbench.engine.training.config import FitConfig
 from workbench.engine.words import UserError
@@ -42,7 +42,9 @@ class Grid(BaseModel):
     rules: tuple[str, ...] = Field(min_length=1)
     axes: dict[str, tuple[Any, ...]] = {}
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
-    episodes: int = Field(default=500, ge=1)
+    episodes: int = Field(
+        default=500, ge=1, description="episodes to choose a strength on, and as many others to report it on"
+    )
     data: Data = Data()
 
     def jobs(self) -> list[Job]:
@@ -129,6 +131,11 @@ class Grid(BaseModel):
         if self.data.clip_actions:
             words += ["--clip-actions"]
         return shlex.join([*words, "--store", store])
+
+
+def make_grid(**given: Any) -> Grid:
+    """Build a `Grid`; UserError says what of it is wrong."""
+    return make(Grid, given, "a sweep", "'{}' of a sweep")
 
 
 def parse_axes(groups: tuple[tuple[str, ...], ...], flag: str = "--grid", prefix: str = "") -> dict[str, tuple]:

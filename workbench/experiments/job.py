@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from workbench.engine.steering.protocol import Rule, in_words
+from workbench.engine.settings import make
+from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import find_rule, make_rule
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.config import make_config
@@ -132,16 +133,8 @@ class Job(BaseModel):
 
 
 def make_job(**given: Any) -> Job:
-    """Build a `Job`; UserError says in one sentence what is wrong, with the bounds or the nearest name."""
-    try:
-        return Job(**given)
-    except ValidationError as error:
-        lines = []
-        for item in error.errors():
-            cause = item.get("ctx", {}).get("error")
-            where = ".".join(map(str, item["loc"]))
-            lines.append(str(cause) if cause else f"'{where}' of a job {in_words(item['msg'])}, got {item['input']!r}")
-        raise UserError("\n".join(lines)) from None
+    """Build a `Job`; UserError says what is wrong, with the bounds or the nearest name."""
+    return make(Job, given, "a job", "'{}' of a job")
 
 
 def job_of(record: dict[str, Any]) -> Job:

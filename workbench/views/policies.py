@@ -22,7 +22,7 @@ from weakref import WeakValueDictionary
 
 from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.protocol import nearest
+from workbench.engine.settings import nearest
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks import registry
 from workbench.engine.tasks.floor import floor_of

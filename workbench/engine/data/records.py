@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workbench.engine.data.regular import read_regular
 from workbench.engine.data.strict_json import parse_json
+from workbench.engine.settings import must
 from workbench.engine.words import UserError, shown
 
 LARGEST = 2**53  # whole numbers up to here are the same in JSON, Python and NumPy
@@ -38,9 +39,7 @@ def checked(kind: type[R], value: Any) -> R:
         where = f"'{place}'" if place else "the record"
         if first["type"] == "missing":
             raise UserError(f"{where} is missing") from None
-        words = (
-            "must be an object" if first["type"] == "model_type" else first["msg"].replace("Input should", "must", 1)
-        )
+        words = "must be an object" if first["type"] == "model_type" else must(first["msg"])
         raise UserError(f"{where}: {words}, got {shown(first['input'])}") from None
 
 

@@ -42,6 +42,10 @@ def make_gym(env_id: str, **options: Any) -> Any:
         near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=3, cutoff=0.6)
         hint = f"; the nearest are {', '.join(near)}" if near else ""
         raise UserError(f"no environment '{env_id}' can be made here ({error}){hint}") from error
+    except ImportError as error:  # of the module that the name says, or of one that it needs
+        raise UserError(
+            f"environment '{env_id}' cannot be imported ({error}); install it, or check its name"
+        ) from error
     except TypeError as error:
         if not options:
             raise

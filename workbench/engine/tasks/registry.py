@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from workbench.engine.steering.protocol import nearest
+from workbench.engine.settings import nearest
 from workbench.engine.tasks.bandits import Bandit1D, Bandit2D
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.three_exits import ThreeExits

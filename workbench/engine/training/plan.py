@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.engine.steering.protocol import nearest
+from workbench.engine.settings import nearest
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.losses.adjoint_flow import AdjointFlow
 from workbench.engine.training.losses.awr_actor import AWRActor

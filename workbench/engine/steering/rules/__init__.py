@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from pydantic import ValidationError
-
-from workbench.engine.steering.protocol import Rule, explain, nearest
+from workbench.engine.settings import make, nearest
+from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules.bc import BC
 from workbench.engine.steering.rules.best_of_n import BestOfN
 from workbench.engine.steering.rules.bptt import BPTT
@@ -45,11 +44,7 @@ def rules_without_parts() -> dict[str, type[Rule]]:
 
 def make_rule(name: str, **settings: Any) -> Rule:
     """Build a rule by name; UserError names the nearest rule or setting, and the bounds, when something is wrong."""
-    rule = find_rule(name)
-    try:
-        return rule(**settings)
-    except ValidationError as error:
-        raise UserError(explain(error, rule)) from None
+    return make(find_rule(name), settings, f"rule '{name}'", f"setting '{{}}' of rule '{name}'")
 
 
 def find_rule(name: str) -> type[Rule]:
