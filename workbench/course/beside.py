@@ -15,7 +15,7 @@ from pygments.lexers import PythonLexer
 
 from workbench.engine.words import UserError
 from workbench.plots.markup import html, joined, own
-from workbench.plots.still import equation_svg
+from workbench.plots.mathml import equation
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Side:
 
     def _repr_html_(self) -> str:
         parts = [part for part in self.equation.split(r"\quad") if part.strip(" ,")]
-        pictures = [(equation_svg(part.strip(" ,")), part) for part in parts]
+        set_parts = [(equation(part.strip(" ,"), "block"), part) for part in parts]
         lines = joined(
-            html('<div style="margin:8px 0">{}</div>', own(svg) if svg else html("<code>{}</code>", part))
-            for svg, part in pictures
+            html('<div style="margin:8px 0">{}</div>', own(found) if found else html("<code>{}</code>", part))
+            for found, part in set_parts
         )
         code = highlight(self.code, PythonLexer(), HtmlFormatter(noclasses=True, nobackground=True))
         shown = html(
