@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from plain_rules import rules_without_parts
 
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.rules import RULES, rules_without_parts
+from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import make_task
 from workbench.ui.controls.awaited import Awaited, slow_parts
 from workbench.ui.controls.rule import lacking

@@ -14,9 +14,10 @@ from weakref import WeakSet
 import numpy as np
 import pytest
 import torch
+from plain_rules import rules_without_parts
 
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.rules import RULES, rules_without_parts
+from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.rules.qgf import QGF
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.words import UserError

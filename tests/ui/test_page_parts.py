@@ -11,9 +11,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from plain_rules import rules_without_parts
 
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.rules import RULES, rules_without_parts
+from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import make_task
 from workbench.ui.canvas.frames import figure, pack, unpack
 from workbench.ui.canvas.stage import frame_of, truth_of

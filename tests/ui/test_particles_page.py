@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from plain_rules import rules_without_parts
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from workbench.engine.steering.rules import RULES, rules_without_parts
+from workbench.engine.steering.rules import RULES
 
 pytestmark = pytest.mark.browser
 TRAINING_MS = 400_000  # eight seconds on a free machine

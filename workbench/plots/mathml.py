@@ -11,7 +11,7 @@ from latex2mathml.converter import convert
 
 # What the converter does not know, or takes apart: names of functions are one word.
 WORD = re.compile(r"\\mathrm\{([A-Za-z]{2,})\}")
-NAMES = {r"\arg": r"\operatorname{arg}"}
+ARG = re.compile(r"\\arg(?![A-Za-z])")
 SIGNS = str.maketrans({"<": r"\lt ", ">": r"\gt "})
 # Fonts with the tables that set sub- and superscripts; one of them is on every common system. Named on each element, for the
 # generic `math` of some systems has no such tables.
@@ -25,8 +25,7 @@ COMMAND = re.compile(r"\\[A-Za-z]+")
 def equation(latex: str, display: Literal["inline", "block"] = "inline") -> str | None:
     """``latex`` as a ``<math>`` element that keeps the LaTeX as its annotation; None where it cannot be set whole."""
     text = WORD.sub(r"\\operatorname{\1}", latex).translate(SIGNS)
-    for command, known in NAMES.items():
-        text = re.sub(rf"{re.escape(command)}(?![A-Za-z])", lambda _, known=known: known, text)
+    text = ARG.sub(r"\\operatorname{arg}", text)
     if text.count("{") != text.count("}"):
         return None
     try:

@@ -29,7 +29,6 @@ from workbench.engine.data.regular import open_regular, read_regular
 from workbench.engine.steering.rules import find_rule
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.config import make_config
-from workbench.engine.training.loop.checkpoint import CheckpointError, load_run
 from workbench.engine.words import UserError, plain
 from workbench.runs.notes import About, reports_in
 
@@ -336,15 +335,6 @@ def _refuse_held(training: Training) -> None:
 def digest(owner: str) -> str:
     """What is kept of an owner's secret."""
     return hashlib.sha256(owner.encode()).hexdigest()
-
-
-def finished_run(training: Training) -> bool:
-    """Whether its run folder can be steered with."""
-    try:
-        load_run(training.run)
-    except CheckpointError:
-        return False
-    return True
 
 
 def _value(value: Any) -> str:

@@ -214,11 +214,6 @@ class Learner:
             counts.owed += len(data) * self.config.updates_per_step
         return self._event("played", played)
 
-    def _rollout(
-        self, episodes: int, seed: int, tick: Callable[[int, int], None] | None, record: Recorder | None = None
-    ) -> Episodes:
-        return rollout(self.rule, self.trainer.parts(), self.task, episodes, seed, tick, record=record)
-
     def _add(self, data: Transitions) -> None:
         self.recent.add(data, self.trainer.append(data))
 

@@ -62,10 +62,6 @@ class Episodes:
     seconds_per_action: float
     seconds_per_decision: float
 
-    def starts_tensor(self, parts: Parts) -> Tensor:
-        """The first observations (E, S) on the device of ``parts``."""
-        return torch.from_numpy(self.starts).to(parts.device)
-
 
 @outside_inference_mode
 def rollout(

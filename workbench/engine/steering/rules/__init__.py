@@ -37,11 +37,6 @@ TRAIN_TIME: tuple[type[Rule], ...] = (FQL, EDP, ReBRAC, IQL, IDQL, QAM)
 RULES: dict[str, type[Rule]] = {rule.name: rule for rule in TEST_TIME + TRAIN_TIME}
 
 
-def rules_without_parts() -> dict[str, type[Rule]]:
-    """The rules that need no learned part beyond flow and critic."""
-    return {name: rule for name, rule in RULES.items() if set(rule.needs) <= {"reference", "critic"}}
-
-
 def make_rule(name: str, **settings: Any) -> Rule:
     """Build a rule by name; UserError names the nearest rule or setting, and the bounds, when something is wrong."""
     return make(find_rule(name), settings, f"rule '{name}'", f"setting '{{}}' of rule '{name}'")
@@ -54,4 +49,4 @@ def find_rule(name: str) -> type[Rule]:
     return RULES[name]
 
 
-__all__ = ["RULES", "find_rule", "make_rule", "rules_without_parts"]
+__all__ = ["RULES", "find_rule", "make_rule"]
