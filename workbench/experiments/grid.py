@@ -138,7 +138,9 @@ def make_grid(**given: Any) -> Grid:
     return make(Grid, given, "a sweep", "'{}' of a sweep")
 
 
-def parse_axes(groups: tuple[tuple[str, ...], ...], flag: str = "--grid", prefix: str = "") -> dict[str, tuple]:
+def parse_axes(
+    groups: tuple[tuple[str, ...], ...], flag: str = "--grid", prefix: str = ""
+) -> dict[str, tuple[Any, ...]]:
     """Read ``name=value,value,…`` pairs: values as JSON has them, ``1..5`` a range of whole numbers, else text.
 
     Raises

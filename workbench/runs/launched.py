@@ -337,7 +337,7 @@ def digest(owner: str) -> str:
     return hashlib.sha256(owner.encode()).hexdigest()
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -1,9 +1,7 @@
 """The registry of steering rules: one file per rule, one line here."""
 
-from typing import Any
-
 from workbench.engine.settings import make, nearest
-from workbench.engine.steering.protocol import Rule
+from workbench.engine.steering.protocol import Rule, SettingValue
 from workbench.engine.steering.rules.bc import BC
 from workbench.engine.steering.rules.best_of_n import BestOfN
 from workbench.engine.steering.rules.bptt import BPTT
@@ -35,10 +33,28 @@ TEST_TIME: tuple[type[Rule], ...] = (
 # fmt: on
 TRAIN_TIME: tuple[type[Rule], ...] = (FQL, EDP, ReBRAC, IQL, IDQL, QAM)
 RULES: dict[str, type[Rule]] = {rule.name: rule for rule in TEST_TIME + TRAIN_TIME}
+"""Every steering rule by its name: first those that steer at test time, then those that are steered in training."""
 
 
-def make_rule(name: str, **settings: Any) -> Rule:
-    """Build a rule by name; UserError names the nearest rule or setting, and the bounds, when something is wrong."""
+def make_rule(name: str, **settings: SettingValue) -> Rule:
+    """Build a rule by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of `RULES`, such as "qgf".
+    **settings : bool, int, float or str
+        The rule's own fields, such as ``weight=3.0``; the others keep their defaults.
+
+    Returns
+    -------
+    Rule
+
+    Raises
+    ------
+    ValueError
+        No rule or setting of this name, or a value out of its bounds; the message says the nearest name, or the bounds.
+    """
     return make(find_rule(name), settings, f"rule '{name}'", f"setting '{{}}' of rule '{name}'")
 
 
@@ -49,4 +65,28 @@ def find_rule(name: str) -> type[Rule]:
     return RULES[name]
 
 
-__all__ = ["RULES", "find_rule", "make_rule"]
+__all__ = [
+    "BC",
+    "BPTT",
+    "CFGRL",
+    "EDP",
+    "FQL",
+    "IDQL",
+    "IQL",
+    "QAM",
+    "QGF",
+    "RULES",
+    "VGF",
+    "BestOfN",
+    "GradStep",
+    "Noisy",
+    "QGFChain",
+    "QGFJacobian",
+    "QPilotsM",
+    "ReBRAC",
+    "RobustQ",
+    "VGFAmortised",
+    "VGFZero",
+    "find_rule",
+    "make_rule",
+]
