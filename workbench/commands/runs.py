@@ -318,5 +318,11 @@ def _cell(value: object) -> str:
 
 
 RUNS: dict[str, Callable[..., None]] = {
-    "list": list_runs, "show": show, "compare": compare, "check": check, "repair": repair, "rm": rm, "empty-trash": empty_trash,
-}  # fmt: skip
+    "list": list_runs,
+    "show": show,
+    "compare": compare,
+    "check": check,
+    "repair": repair,
+    "rm": rm,
+    "empty-trash": empty_trash,
+}

@@ -68,9 +68,14 @@ class Grid(BaseModel):
                     place, _, setting = axis.rpartition(".")
                     (training if place == TRAINING else settings)[setting] = value
                 first = make_job(
-                    task=task, rule=name, settings=settings, training=training, data=self.data,
-                    episodes=self.episodes, seed=self.seeds[0],
-                )  # fmt: skip
+                    task=task,
+                    rule=name,
+                    settings=settings,
+                    training=training,
+                    data=self.data,
+                    episodes=self.episodes,
+                    seed=self.seeds[0],
+                )
                 for seed in self.seeds:
                     job = make_job(**first.model_dump() | {"seed": seed}) if seed != first.seed else first
                     found[job.key] = job

@@ -79,15 +79,23 @@ def work(store: Store, item: Item, bench: Bench, should_stop: Callable[[], bool]
     try:
         if item.beside:
             ensure_trained_together(
-                store, [job, *map(job_of, item.beside)], item.parts, device=item.device, should_stop=should_stop,
+                store,
+                [job, *map(job_of, item.beside)],
+                item.parts,
+                device=item.device,
+                should_stop=should_stop,
                 tell=_steps(item.name, tell),
-            )  # fmt: skip
+            )
             facts: dict[str, Any] = {"trainings": item.trainings}
         elif item.kind == "train":
             found = ensure_trained(
-                store, job, item.parts, device=item.device, should_stop=should_stop,
+                store,
+                job,
+                item.parts,
+                device=item.device,
+                should_stop=should_stop,
                 tell=_steps(item.name, tell),
-            )  # fmt: skip
+            )
             facts = {"seconds": found.seconds, "folder": found.name}
         else:
             facts = {"new": _do_job(store, job, item, bench, should_stop, tell)}

@@ -23,7 +23,7 @@ COMMAND = re.compile(r"\\[A-Za-z]+")
 
 @lru_cache(maxsize=512)
 def equation(latex: str, display: Literal["inline", "block"] = "inline") -> str | None:
-    """``latex`` as a ``<math>`` element that keeps the LaTeX as its annotation; None where it cannot be set whole."""
+    """``latex`` as a ``<math>`` element; None where it cannot be set whole."""
     text = WORD.sub(r"\\operatorname{\1}", latex).translate(SIGNS)
     text = ARG.sub(r"\\operatorname{arg}", text)
     if text.count("{") != text.count("}"):
