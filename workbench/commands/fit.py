@@ -47,7 +47,7 @@ def fit(
         device: auto takes CUDA when there is one.
         resume: Go on with the run in --out.
         save_every: Updates between two checkpoints.
-        snapshots: How often to keep a copy of the weights, so that the run's course can be looked at afterwards.
+        snapshots: How many copies of the weights to keep, evenly over the run; the training page shows them.
     """
     from workbench.engine.data.boundaries import episodes_in_words
     from workbench.engine.steering.rules import find_rule

@@ -16,7 +16,7 @@ Json = Annotated[bool, tyro.conf.arg(name="json", help="Print one JSON value ins
 Settings = Annotated[
     tuple[tuple[str, ...], ...],
     tyro.conf.UseAppendAction,  # --set a=1 b=2 and --set a=1 --set b=2 mean the same
-    tyro.conf.arg(name="set", metavar="KEY=VALUE ...", help="Values of settings, such as --set weight=0.3."),
+    tyro.conf.arg(name="set", metavar="KEY=VALUE ...", help="One or more settings, such as weight=3."),
 ]
 ClipActions = Annotated[bool, tyro.conf.arg(help="Clip actions of the data to [-1, 1] instead of refusing them.")]
 Whole = Annotated[int | None, tyro.conf.arg(metavar="INT")]

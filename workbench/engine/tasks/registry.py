@@ -6,7 +6,7 @@ Tasks that need an optional package are found by their prefix, and imported only
 from __future__ import annotations
 
 import importlib
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from workbench.engine.settings import nearest
 from workbench.engine.tasks.bandits import Bandit1D, Bandit2D
@@ -15,6 +15,7 @@ from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.engine.words import UserError
 
 
+@runtime_checkable
 class Family(Protocol):
     """How the names of one family become tasks."""
 
