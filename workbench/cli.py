@@ -1,7 +1,7 @@
-"""The command line: ``workbench doctor | tasks | rules | generate | fit | online | evaluate | steer | serve``.
+"""The command line: ``workbench COMMAND``, as `workbench.commands` lists them.
 
-Each command is a function; tyro makes its flags from the signature. torch is imported by the commands that need it, so
-that ``--help`` answers at once.
+Each command is a function; tyro makes its flags from the signature, and from the model of its settings. torch is imported
+by the commands that need it, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import sys
 import tyro
 
 from workbench.commands import COMMANDS
+from workbench.commands.model_flags import with_flags
 from workbench.console import errors_in_words
 
 
-def build_app() -> tyro.extras.SubcommandApp:
-    """All commands, groups as commands of their own (``workbench runs list``)."""
+def build_app(called: str = "") -> tyro.extras.SubcommandApp:
+    """All commands, groups as commands of their own (``workbench runs list``); the one ``called`` with all its flags."""
     app = tyro.extras.SubcommandApp()
     for name, command in COMMANDS.items():
         if isinstance(command, dict):
@@ -24,7 +25,7 @@ def build_app() -> tyro.extras.SubcommandApp:
                 group.command(name=inner)(function)
             app.command(group, name=name)
         else:
-            app.command(name=name)(command)
+            app.command(name=name)(with_flags(command) if name == called else command)
     return app
 
 
@@ -32,10 +33,11 @@ def main(args: list[str] | None = None) -> None:
     """Entry point of the ``workbench`` command."""
     with errors_in_words():
         try:
-            build_app().cli(
+            words = sys.argv[1:] if args is None else args
+            build_app(words[0] if words else "").cli(
                 prog="workbench",
                 description="Steer flow policies with a critic, and see what it does.",
-                args=args,
+                args=words,
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
         except KeyboardInterrupt:

@@ -11,45 +11,29 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-from workbench.engine.words import plain
+from workbench.engine.words import plain, refusal
 
 PLAIN_EVERY = 5.0  # seconds between two plain progress lines
 
 
 @contextmanager
 def errors_in_words() -> Iterator[None]:
-    """Turn the errors a user can cause into one message and exit code 2; ``WORKBENCH_DEBUG=1`` shows the traceback."""
+    """Print what the user or the machine caused as one message, and end with exit code 2.
+
+    Any other error is a fault of the workbench and keeps its traceback. ``WORKBENCH_DEBUG=1`` shows every traceback.
+    """
     try:
         yield
-    except (
-        BrokenPipeError
-    ):  # `workbench rules | head`: the reader has gone, and what is still buffered has nowhere to go
+    except BrokenPipeError:  # `workbench rules | head`: the reader has gone, what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
-    except (ValueError, OSError, ImportError, FloatingPointError, MemoryError, RuntimeError) as error:
-        unexpected = isinstance(error, RuntimeError) and not _out_of_memory(error)
-        if unexpected or os.environ.get("WORKBENCH_DEBUG"):
+    except Exception as error:
+        words = refusal(error)
+        if words is None or os.environ.get("WORKBENCH_DEBUG"):
             raise
-        for line in [*_words(error).splitlines(), *getattr(error, "__notes__", ())]:
+        for line in [*words.splitlines(), *getattr(error, "__notes__", ())]:
             print(f"error: {plain(line)}", file=sys.stderr)
         raise SystemExit(2) from None
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """torch reports a failed allocation as a RuntimeError, on CPU and CUDA in different words."""
-    return isinstance(error, MemoryError) or "tried to allocate" in str(error).lower()
-
-
-def _words(error: Exception) -> str:
-    if _out_of_memory(error):
-        return (
-            f"not enough memory ({error}); ask for less at a time"
-            if str(error)
-            else "not enough memory; ask for less at a time"
-        )
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return str(error)
 
 
 class Bar:

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import torch
+from plain_rules import rules_without_parts
 
 import workbench
-from workbench.engine.steering.rules import rules_without_parts
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/bring_your_own.md"
 

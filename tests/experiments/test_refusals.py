@@ -27,7 +27,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     f"{SWEEP} --fit-grid expektile=0.7": ("did you mean 'expectile'?",),
     f"{SWEEP} --seeds a": ("--seeds takes whole numbers", "got 'a'"),
     f"{SWEEP} --seeds 600000000": ("'seed' of a job",),
-    f"{SWEEP} --episodes 0": ("--episodes must be at least 1",),
+    f"{SWEEP} --episodes 0": ("'episodes' of a sweep", "at least 1"),
     f"{SWEEP} --workers 0": ("--workers must be 1 to 4096",),
     f"{SWEEP} --scheduler tcp://here:1": ("add --executor dask",),
     f"{SWEEP} --executor dask --scheduler tcp://here:1 --workers 2": ("start dask workers",),

@@ -245,7 +245,7 @@ def test_tune_offline_plays_no_episode_to_choose(
         (["--rule", "qgf", "--over", "pick=greedy,uniform"], "two numbers or more"),
         (["--rule", "qgf", "--over", "wieght=1,2"], "did you mean 'weight'"),
         (["--rule", "qgf", "--episodes", "3"], "give more --episodes"),
-        (["--rule", "qgf", "--seed", "-1"], "the seed must be"),
+        (["--rule", "qgf", "--seed", "-1"], "tune setting 'seed'"),
         (["--rule", "qgf", "--data", "d"], "--data is for --offline"),
     ],
 )

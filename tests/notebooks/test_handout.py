@@ -7,9 +7,9 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, expect
 
-from workbench.course.handout import MATH, page, slides, with_svg_math, write_handout
+from workbench.course.handout import MATH, page, slides, with_set_math, write_handout
 from workbench.engine.glossary import TERM
-from workbench.plots.still import equation_svg
+from workbench.plots.mathml import equation
 from workbench.ui.notebook.saved_figures import FIGURES, save_figure
 from workbench.ui.notebook.widgets import Bench
 
@@ -59,13 +59,13 @@ def test_every_formula_of_the_course_can_be_typeset(root):
             if cell.cell_type == "markdown":
                 found += [" ".join(formula[2].split()) for formula in MATH.finditer(cell.source)]
     assert len(found) > 10
-    assert [formula for formula in found if equation_svg(formula) is None] == []
+    assert [formula for formula in found if equation(formula) is None] == []
 
 
 def test_money_and_code_are_no_formulas():
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("`$x$` costs $5 or 10$ and $y$.")])
-    text = with_svg_math(book).cells[0].source
-    assert text.count("<img") == 1
+    text = with_set_math(book).cells[0].source
+    assert text.count("<math") == 1
     assert "`$x$`" in text
 
 
@@ -105,9 +105,12 @@ def test_pages_and_slides_work_offline(tmp_path, notebook, offline, environment,
     offline.get_by_role("link", name="A lesson").click()
     expect(offline.locator("h1")).to_have_text("A lesson")
     pictures = offline.locator("img")
-    assert pictures.count() == 3  # two formulas and the bench
-    assert all(pictures.nth(i).evaluate("image => image.naturalWidth") > 0 for i in range(3))
-    expect(offline.locator(".wb-source svg").first).to_be_visible()
+    assert pictures.count() == 1  # the bench
+    formulas = offline.locator("math")
+    assert formulas.count() == 4  # two in the text, two beside the code
+    assert formulas.evaluate_all("all => all.every((one) => one.getBoundingClientRect().width > 5)")
+    assert pictures.first.evaluate("image => image.naturalWidth") > 0
+    expect(offline.locator(".wb-source math").first).to_be_visible()
     offline.goto((tmp_path / "out" / "01_lesson-slides.html").as_uri())
     for width, height in ((1440, 900), (900, 700)):
         offline.set_viewport_size({"width": width, "height": height})

@@ -145,16 +145,3 @@ def test_a_live_picture_shows_what_changed() -> None:
     moved = trace_of(states=5)
     assert live.png([moved]) != first
     assert Image.open(io.BytesIO(first)).size == (360, 380)
-
-
-@pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
-def test_every_rule_s_equation_can_be_typeset(rule: type) -> None:
-    for part in rule.equation.split(r"\quad"):
-        svg = still.equation_svg(part.strip().rstrip(","))
-        assert svg is not None
-        assert svg.startswith("<svg")
-        assert "currentColor" in svg
-
-
-def test_an_equation_that_mathtext_does_not_know_is_left_to_the_caller() -> None:
-    assert still.equation_svg(r"\begin{cases} 1 \end{cases}") is None

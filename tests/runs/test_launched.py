@@ -11,7 +11,7 @@ import pytest
 from workbench.engine.data.hold import held_until_made
 from workbench.engine.training.loop.checkpoint import load_run
 from workbench.engine.training.loop.snapshots import list_snapshots
-from workbench.runs.launched import MEMORY, TrainingRefusedError, Trainings, finished_run
+from workbench.runs.launched import MEMORY, TrainingRefusedError, Trainings
 
 SMALL = {"hidden": [8, 8], "steps": 300, "batch_size": 16}
 LONG = SMALL | {"steps": 500_000}
@@ -77,7 +77,7 @@ def test_one_that_ends_can_be_steered_with_and_looked_back_at(trainings):
     one = trainings.start("ann", "bandit2d", SMALL)
     until(lambda: one.state != "running")
     assert (one.state, one.error) == ("finished", "")
-    assert finished_run(one)
+    assert load_run(one.run).parts().action_dim == 2
     assert one.progress()[-1]["step"] == 300
     assert len(list_snapshots(one.run)) == 21
     trainings.remove("ann", one.name)

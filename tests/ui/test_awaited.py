@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from plain_rules import rules_without_parts
 
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.rules import RULES, rules_without_parts
+from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import make_task
 from workbench.ui.controls.awaited import Awaited, slow_parts
 from workbench.ui.controls.rule import lacking
@@ -76,7 +77,7 @@ def test_further_parts_are_trained_once_for_all_and_cancelled_by_all(parts: Part
     slow.go.set()
     second.pressed()
     soon(lambda: second.ask("bandit2d", ["fql"])[1].kind == "error")
-    assert "OSError: disk full" in second.ask("bandit2d", ["fql"])[1].text
+    assert "could not be trained. disk full" in second.ask("bandit2d", ["fql"])[1].text
     slow.fails = False
     second.pressed()
     soon(lambda: second.ask("bandit2d", ["fql"])[0] is not None)

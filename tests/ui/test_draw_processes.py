@@ -14,14 +14,17 @@ from weakref import WeakSet
 import numpy as np
 import pytest
 import torch
+from plain_rules import rules_without_parts
 
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.rules import RULES, rules_without_parts
+from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.rules.qgf import QGF
 from workbench.engine.tasks.registry import make_task
+from workbench.engine.words import UserError
 from workbench.ui.server.crew import METER
 from workbench.ui.server.draw_processes import Desk, Studio
 from workbench.ui.server.drawing import NICE
+from workbench.ui.server.fault import ToldError
 from workbench.ui.server.packing import packed, unpacked
 from workbench.views.particles import Artist, Picture
 from workbench.views.question import Policy, Question
@@ -53,7 +56,7 @@ class Fragile:
         while asked == "work" and time.process_time() - self.made < 0.1:
             pass
         if asked == "fail":
-            raise ValueError("take fewer particles")
+            raise UserError("take fewer particles")
         if asked == "break":
             raise Stubborn("first", "second")
         return os.getpid()
@@ -214,9 +217,9 @@ def test_an_error_keeps_its_words_and_the_process(studio: Studio, policy: tuple[
     desk = Desk(Fragile, studio)
     process = desk.draw("where", question(), *policy)
     assert process != os.getpid()
-    with pytest.raises(ValueError, match="take fewer particles"):
+    with pytest.raises(UserError, match="take fewer particles"):
         desk.draw("fail", question(), *policy)
-    with pytest.raises(ValueError, match="Stubborn: first, second"):
+    with pytest.raises(ToldError, match=r"fault of the workbench.*Stubborn: first, second"):
         desk.draw("break", question(), *policy)
     assert desk.draw("where", question(), *policy) == process
 

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from plain_rules import rules_without_parts
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from workbench.engine.steering.rules import RULES, rules_without_parts
+from workbench.engine.steering.rules import RULES
 
 pytestmark = pytest.mark.browser
 TRAINING_MS = 400_000  # eight seconds on a free machine
@@ -57,7 +58,7 @@ def test_the_index_leads_to_the_page(page: Page, server: str) -> None:
     # Behaviour flow, QGF and VGF; nothing needs scrolling at this size.
     assert page.locator(".wb-stage h2").all_inner_texts() == ["Behaviour flow", "QGF", "VGF"]
     assert page.evaluate("[document.documentElement.scrollHeight, document.documentElement.scrollWidth]") == [900, 1440]
-    expect(page.locator(".equation svg")).to_have_count(4)
+    expect(page.locator(".equation math")).to_have_count(4)
 
 
 def test_a_slider_moved_by_keyboard_moves_particles_and_numbers(page: Page, server: str) -> None:

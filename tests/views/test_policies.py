@@ -16,6 +16,7 @@ from workbench.engine.training.config import make_config
 from workbench.engine.training.loop.checkpoint import RUN_FILE, _seal, save_checkpoint
 from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.trainer import Trainer
+from workbench.engine.words import MissingExtraError
 from workbench.ui.canvas.frames import unpack
 from workbench.ui.controls.policy_choice import PolicyChoice
 from workbench.ui.pages.landscape.page import LandscapePage
@@ -174,7 +175,9 @@ def test_what_is_no_checkpoint_is_refused_in_words(run_folder: Path, monkeypatch
 
 def test_a_missing_package_is_told_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> Source:
-        raise ImportError('OGBench tasks need an optional package; install it with: pip install "workbench[ogbench]"')
+        raise MissingExtraError(
+            'OGBench tasks need an optional package; install it with: pip install "workbench[ogbench]"'
+        )
 
     chosen = PolicyChoice("bandit2d", ["bandit2d"], 2)
     chosen.list.options = chosen.list.options | {"a run": "run:cccc"}

@@ -10,6 +10,7 @@ import tyro
 
 from workbench.commands.flags import Json, Whole, quoted
 from workbench.console import print_json
+from workbench.engine.words import UserError
 
 Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER")]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
@@ -28,7 +29,7 @@ def convert(script: bool = False, out: File = None) -> None:
     from workbench.engine.models.published.script import export_script
 
     if not script:
-        raise ValueError(
+        raise UserError(
             "nothing is converted here; add --script for the script that does it in the environment that wrote the checkpoint: "
             "workbench convert --script --out export_checkpoint.py"
         )
@@ -37,9 +38,9 @@ def convert(script: bool = False, out: File = None) -> None:
         print(text, end="")
         return
     if out.exists():
-        raise ValueError(f"{out} exists; choose another --out")
+        raise UserError(f"{out} exists; choose another --out")
     if not out.parent.is_dir():
-        raise ValueError(f"the folder {out.parent} does not exist; make it first, or choose another --out")
+        raise UserError(f"the folder {out.parent} does not exist; make it first, or choose another --out")
     write_atomic(out, text.encode())
     print(
         f"{out}: run it where the checkpoint was written: python {quoted(out)} params_1000000.pkl weights.npz; "

@@ -71,9 +71,19 @@ def collect(
         print_json(rows)
         return
     heads = (
-        "participant", "solved", "exercises", "tries", "hints", "right", "revealed",
-        "best_score", "low", "high", "place", "note",
-    )  # fmt: skip
+        "participant",
+        "solved",
+        "exercises",
+        "tries",
+        "hints",
+        "right",
+        "revealed",
+        "best_score",
+        "low",
+        "high",
+        "place",
+        "note",
+    )
     print_table(heads, [tuple(str(row.get(head, "")) for head in heads) for row in rows])
     for line in surprises(rows):
         print(line)

@@ -10,6 +10,7 @@ import tyro
 
 from workbench.commands.flags import SEEDS, Json, Settings, TaskName, check_range, parse_settings, quoted
 from workbench.console import print_json, print_table
+from workbench.engine.words import UserError
 
 if TYPE_CHECKING:  # the command line starts without torch
     from workbench.engine.models.parts import Parts
@@ -129,13 +130,13 @@ def add(
 def listed(as_json: Json = False) -> None:
     """List the datasets that were added."""
     from workbench.engine.data.own_datasets import own_datasets, read_own
-    from workbench.engine.words import SaidError
+    from workbench.engine.words import UserError
 
     found = {}
     for name in own_datasets():
         try:
             found[name] = read_own(name).model_dump()
-        except SaidError as error:
+        except UserError as error:
             found[name] = {"damaged": str(error)}
     if as_json:
         print_json(found)
@@ -177,11 +178,11 @@ def record(
     from workbench.engine.tasks.registry import make_task
 
     if out.exists():
-        raise ValueError(f"{out} exists; choose another name")
+        raise UserError(f"{out} exists; choose another name")
     if out.suffix != ".npz":
-        raise ValueError(f"--out must end in .npz, got {out.name}")
+        raise UserError(f"--out must end in .npz, got {out.name}")
     if not out.parent.is_dir():
-        raise ValueError(f"the folder {out.parent} does not exist; make it first, or choose another --out")
+        raise UserError(f"the folder {out.parent} does not exist; make it first, or choose another --out")
     check_range("--episodes", episodes, 1, 1_000_000)
     check_range("--seed", seed, 0, SEEDS - 1)
     made = make_task(task)
@@ -204,15 +205,15 @@ def _policy(name: str, rule: str, settings: Settings) -> Policy | tuple[Rule, Pa
         return make_rule(rule, **parse_settings(settings)), load_run(Path(name)).parts()
     module, colon, function = name.partition(":")
     if not colon:
-        raise ValueError(f"--policy is random, MODULE:FUNCTION or the folder of a run; there is no folder {name}")
+        raise UserError(f"--policy is random, MODULE:FUNCTION or the folder of a run; there is no folder {name}")
     import importlib
 
     try:
         found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"--policy {name}: {error}; is the module's folder on PYTHONPATH?") from error
+        raise UserError(f"--policy {name}: {error}; is the module's folder on PYTHONPATH?") from error
     if not callable(found):
-        raise ValueError(f"--policy {name}: is no function")
+        raise UserError(f"--policy {name}: is no function")
     policy: Policy = found
     return policy
 

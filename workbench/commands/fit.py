@@ -6,32 +6,35 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import tyro
 
-from workbench.commands.flags import Device, Json, Settings, TaskName, Whole, check_range, parse_settings, quoted
+from workbench.commands.flags import ClipActions, Device, Json, Settings, TaskName, check_range, parse_settings, quoted
+from workbench.commands.model_flags import NOTHING, Given, read_given, settings_of, spelled
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json
+from workbench.engine.words import UserError
 
 
+@settings_of(
+    "workbench.engine.training.config:FitConfig",
+    otherwise={"steps": "the task's own", "hidden": "the task's own", "actor": "--rule, else fql"},
+)
 def fit(
     task: TaskName,
     out: Path,
-    critic: Annotated[
-        Literal["iql", "td_vgf", "td_actor"] | None, tyro.conf.arg(metavar="{iql,td_vgf,td_actor}")
-    ] = None,
     rule: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RULE ...")] = (),
-    steps: Whole = None,
-    seed: Whole = None,
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     device: Device = "auto",
     resume: bool = False,
-    clip_actions: bool = False,
+    clip_actions: ClipActions = False,
     save_every: int = 1000,
     snapshots: int = 0,
     settings: Settings = (),
     as_json: Json = False,
+    *,
+    given: Given = NOTHING,
 ) -> None:
     """Train a behaviour flow and a critic. Ctrl-C saves and says how to go on.
 
@@ -40,14 +43,9 @@ def fit(
         out: Folder of the run; it must not exist, unless --resume.
         rule: Train also the parts that these steering rules need beyond flow and critic (workbench rules). With --critic
             td_actor a single rule is the actor too.
-        critic: How the critic is trained: IQL (default), TD through the value gradient flow, or TD with a rule's own actions
-            (--set actor=RULE).
-        steps: Updates; without it the task's own number.
-        seed: Fixes data, weights, minibatches and noise (default 0).
         data: Folder made by workbench generate, or a file (.npz, .hdf5: docs/tasks.md); built-in tasks need none.
         device: auto takes CUDA when there is one.
         resume: Go on with the run in --out.
-        clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.
         save_every: Updates between two checkpoints.
         snapshots: How many copies of the weights to keep, evenly over the run; the training page shows them.
     """
@@ -58,22 +56,18 @@ def fit(
 
     check_range("--save-every", save_every, 1, None)
     check_range("--snapshots", snapshots, 0, 10_000)
-    flags: dict[str, Any] = {
-        name: value for name, value in {"critic": critic, "steps": steps, "seed": seed}.items() if value is not None
-    }
-    others = parse_settings(settings)
+    flags, others = read_given(fit, given), parse_settings(settings)
+    for name in flags.keys() & others.keys():
+        raise UserError(
+            f"{name} is given twice: {spelled(name)} {flags[name]} and --set {name}={others[name]}; leave one out"
+        )
+    wanted = flags | others
     parts = [part for name in rule for part in extra_parts(find_rule(name).needs)]
     if parts:
-        flags["parts"] = list(dict.fromkeys(parts))
-    if critic == "td_actor" and len(rule) == 1 and "actor" not in others:
-        flags["actor"] = rule[0]
-    for name in flags.keys() & others.keys():
-        raise ValueError(
-            f"{name} is given twice: --{name} {flags[name]} and --set {name}={others[name]}; leave one out"
-        )
-    run = TrainingRun.open(
-        task, out, flags | others, data=data, device=device, resume=resume, clip_actions=clip_actions
-    )
+        wanted["parts"] = list(dict.fromkeys([*wanted.get("parts", ()), *parts]))
+    if wanted.get("critic") == "td_actor" and len(rule) == 1:
+        wanted.setdefault("actor", rule[0])
+    run = TrainingRun.open(task, out, wanted, data=data, device=device, resume=resume, clip_actions=clip_actions)
     again = f"go on with: workbench fit {task} --out {quoted(out)} --resume"
     stop, started, last = StopOnSignal(), time.perf_counter(), None
     try:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from workbench.engine.words import UserError
+
 Device = Literal["auto", "cpu", "cuda"]
 Json = Annotated[bool, tyro.conf.arg(name="json", help="Print one JSON value instead of a table.")]
 Settings = Annotated[
@@ -16,6 +18,7 @@ Settings = Annotated[
     tyro.conf.UseAppendAction,  # --set a=1 b=2 and --set a=1 --set b=2 mean the same
     tyro.conf.arg(name="set", metavar="KEY=VALUE ...", help="One or more settings, such as weight=3."),
 ]
+ClipActions = Annotated[bool, tyro.conf.arg(help="Clip actions of the data to [-1, 1] instead of refusing them.")]
 Whole = Annotated[int | None, tyro.conf.arg(metavar="INT")]
 TaskName = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TASK")]
 Folder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -28,9 +31,9 @@ def parse_settings(groups: tuple[tuple[str, ...], ...]) -> dict[str, Any]:
     for pair in (pair for group in groups for pair in group):
         key, equals, text = pair.partition("=")
         if not equals or not key or not text:
-            raise ValueError(f"--set takes key=value, such as --set steps=3; got '{pair}'")
+            raise UserError(f"--set takes key=value, such as --set steps=3; got '{pair}'")
         if key in found:
-            raise ValueError(f"--set gives {key} twice, {found[key]} and {text}; leave one out")
+            raise UserError(f"--set gives {key} twice, {found[key]} and {text}; leave one out")
         try:
             found[key] = json.loads(text)
         except ValueError:
@@ -39,10 +42,10 @@ def parse_settings(groups: tuple[tuple[str, ...], ...]) -> dict[str, Any]:
 
 
 def check_range(flag: str, value: float, low: float, high: float | None) -> None:
-    """Raise ValueError unless ``value`` lies in ``low`` to ``high`` (None: no upper bound)."""
+    """Raise UserError unless ``value`` lies in ``low`` to ``high`` (None: no upper bound)."""
     if not low <= value or (high is not None and value > high):
         allowed = f"at least {low}" if high is None else f"{low} to {high}"
-        raise ValueError(f"{flag} must be {allowed}, got {value}")
+        raise UserError(f"{flag} must be {allowed}, got {value}")
 
 
 def quoted(path: Path) -> str:

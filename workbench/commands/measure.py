@@ -10,6 +10,7 @@ import tyro
 from workbench.commands.flags import SEEDS, Device, Folder, Json, Settings, check_range, parse_settings
 from workbench.commands.numbers import in_words
 from workbench.console import print_json, print_table
+from workbench.engine.words import UserError
 
 
 def estimator(
@@ -41,7 +42,7 @@ def estimator(
 
     check_range("--seed", seed, 0, SEEDS - 1)
     if not noise or min(noise) <= 0.0:
-        raise ValueError(f"--noise takes lengths above 0, such as --noise 0.1 0.3; got {list(noise)}")
+        raise UserError(f"--noise takes lengths above 0, such as --noise 0.1 0.3; got {list(noise)}")
     loaded = load_run(run)
     check_range("--states", states, 1, len(loaded.probes))
     parts = loaded.parts()
@@ -53,7 +54,7 @@ def estimator(
     found: dict[str, Any] = {}
     for made in chosen:
         if not isinstance(made, DuringFlow):
-            raise ValueError(f"rule '{made.name}' has no gradient during the flow; workbench rules lists those that do")
+            raise UserError(f"rule '{made.name}' has no gradient during the flow; workbench rules lists those that do")
         generator = torch.Generator().manual_seed(seed)
         start = draw_noise(states, 1, parts.action_dim, generator, made.extra_draws())
         generator.manual_seed(seed + 1)  # the same directions, however much noise the rule itself takes

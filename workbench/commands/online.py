@@ -6,79 +6,49 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
-import tyro
-
-from workbench.commands.flags import Device, Folder, Json, Settings, Whole, parse_settings, quoted
+from workbench.commands.flags import Device, Folder, Json, Settings, parse_settings, quoted
+from workbench.commands.model_flags import NOTHING, Given, read_given, settings_of
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json
-
-Number = Annotated[float | None, tyro.conf.arg(metavar="FLOAT")]
-Sampling = Annotated[Literal["share", "uniform"] | None, tyro.conf.arg(metavar="{share,uniform}")]
+from workbench.engine.words import UserError
 
 
+@settings_of(
+    "workbench.engine.online.config:OnlineConfig",
+    without=("settings",),  # --set
+    otherwise={
+        "rule": "none, but a resumed run keeps its own",
+        "seed": "the offline run's",
+        "learning_rate": "the offline run's first",
+    },
+)
 def online(
     run: Folder,
     out: Path,
-    rule: Annotated[str | None, tyro.conf.arg(metavar="RULE")] = None,
     settings: Settings = (),
-    steps: Whole = None,
-    episodes: Whole = None,
-    updates_per_step: Number = None,
-    sampling: Sampling = None,
-    online_share: Number = None,
-    capacity: Whole = None,
-    warmup: Whole = None,
-    learning_rate: Number = None,
-    eval_every: Whole = None,
-    eval_episodes: Whole = None,
-    seed: Whole = None,
     device: Device = "auto",
     resume: bool = False,
     as_json: Json = False,
+    *,
+    given: Given = NOTHING,
 ) -> None:
     """Let a trained policy act and go on learning from what it meets. Ctrl-C saves and says how to go on.
 
     Args:
         run: Folder of a finished offline run (workbench fit); it is left as it is.
         out: Folder of the online run; it must not exist, unless --resume.
-        rule: Steering rule that acts (workbench rules); its settings by --set.
-        steps: Environment steps in all (default 10000); a resumed run may be given more.
-        episodes: Episodes played side by side between two stretches of updates (default 4).
-        updates_per_step: Updates for each environment step (default 1).
-        sampling: share (default): a fixed part of each minibatch is new; uniform: offline and new rows are alike.
-        online_share: With sampling share, the part of the minibatch that is new (default 0.5, symmetric).
-        capacity: New rows kept (default 200000); past that the newest replace the oldest.
-        warmup: Environment steps before the first update (default 0).
-        learning_rate: Adam's, constant; without it the one that the offline run began with.
-        eval_every: Environment steps between two evaluations (default 5000).
-        eval_episodes: Episodes of an evaluation (default 100), on a seed that no acting episode has.
-        seed: Fixes starts and noise; without it the seed of the offline run.
         device: auto takes the kind of device that the run was trained on.
-        resume: Go on with the run in --out.
+        resume: Go on with the run in --out; of its settings only --steps may be another.
     """
     from workbench.runs.online import OnlineRun
 
-    flags: dict[str, Any] = {
-        "rule": rule,
-        "settings": parse_settings(settings) or None,
-        "steps": steps,
-        "episodes": episodes,
-        "updates_per_step": updates_per_step,
-        "sampling": sampling,
-        "online_share": online_share,
-        "capacity": capacity,
-        "warmup": warmup,
-        "learning_rate": learning_rate,
-        "eval_every": eval_every,
-        "eval_episodes": eval_episodes,
-        "seed": seed,
-    }
-    given = {name: value for name, value in flags.items() if value is not None}
-    if rule is None and not resume:
-        raise ValueError("which rule acts? --rule NAME (workbench rules), such as --rule vgf")
-    opened = OnlineRun.resume(out, given, device) if resume else OnlineRun.start(run, out, given, device)
+    wanted = read_given(online, given)
+    if settings:
+        wanted["settings"] = parse_settings(settings)
+    if "rule" not in wanted and not resume:
+        raise UserError("which rule acts? --rule NAME (workbench rules), such as --rule vgf")
+    opened = OnlineRun.resume(out, wanted, device) if resume else OnlineRun.start(run, out, wanted, device)
     learner = opened.learner
     again = f"go on with: workbench online {quoted(run)} --out {quoted(out)} --resume"
     stop, started, stopped, note, last = StopOnSignal(), time.perf_counter(), False, "", None

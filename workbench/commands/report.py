@@ -7,6 +7,8 @@ from typing import Annotated
 
 import tyro
 
+from workbench.engine.words import UserError
+
 
 def report(
     store: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="STORE")],
@@ -21,11 +23,11 @@ def report(
         pdf: Folder for the figures as PDF, for papers.
     """
     if out.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"--out must end in .html, got {out.name}")
+        raise UserError(f"--out must end in .html, got {out.name}")
     if not out.parent.is_dir():
-        raise ValueError(f"the folder {out.parent} does not exist; make it first, or choose another --out")
+        raise UserError(f"the folder {out.parent} does not exist; make it first, or choose another --out")
     if out.is_dir():
-        raise ValueError(f"{out} is a folder; name a file")
+        raise UserError(f"{out} is a folder; name a file")
     from workbench.experiments.store import Store
     from workbench.report.page import write_report
 

@@ -12,7 +12,7 @@ from workbench.commands.flags import Json
 from workbench.commands.numbers import in_words, number
 from workbench.console import print_json, print_table
 from workbench.engine.glossary import TERM
-from workbench.engine.words import plain
+from workbench.engine.words import UserError, plain
 
 if TYPE_CHECKING:
     from workbench.experiments.row import Row
@@ -93,7 +93,7 @@ def show(store: Place, key: Annotated[str, tyro.conf.Positional], as_json: Json 
     whole = kept.find(key)
     (row,) = [row for row in kept.rows() if row.key == whole]
     if row.status == "damaged":
-        raise ValueError(row.error)
+        raise UserError(row.error)
     found: dict[str, Any] = {
         "job": kept.job(whole),
         "events": kept.events(whole),
@@ -148,7 +148,7 @@ def compare(store: Place, keys: Keys, as_json: Json = False) -> None:
     from workbench.experiments.compare import compare as compared
 
     if len(keys) < 2:
-        raise ValueError(f"compare takes two runs or more, got {len(keys)}; see workbench runs list {store}")
+        raise UserError(f"compare takes two runs or more, got {len(keys)}; see workbench runs list {store}")
     kept = _open(store)
     named = list(dict.fromkeys(kept.find(key) for key in keys))
     found = compared(kept, named)
@@ -231,7 +231,7 @@ def rm(store: Place, keys: Keys = (), failed: bool = False, yes: bool = False) -
     chosen = [kept.find(key) for key in keys] + [row.key for row in rows.values() if failed and row.status == "failed"]
     chosen = [key for key in dict.fromkeys(chosen) if rows[key].status != "planned"]
     if not chosen:
-        raise ValueError(f"nothing to remove: name runs by their keys (workbench runs list {store}), or --failed")
+        raise UserError(f"nothing to remove: name runs by their keys (workbench runs list {store}), or --failed")
     for key in chosen:
         print(f"{key[:SHORT]}  {rows[key].status}: {rows[key].label}, seed {rows[key].seed}", file=sys.stderr)
     if yes or _confirmed(len(chosen)):
@@ -272,9 +272,9 @@ def _note_damaged(store: str, keys: list[str]) -> None:
 
 
 def _confirmed(count: int) -> bool:
-    """Ask; where nobody can answer, ValueError."""
+    """Ask; where nobody can answer, UserError."""
     if not sys.stdin.isatty():
-        raise ValueError(f"this removes {count} run(s) for good; add --yes")
+        raise UserError(f"this removes {count} run(s) for good; add --yes")
     if input(f"remove {count} run(s) for good? [y/N] ").strip().lower() in ("y", "yes"):
         return True
     print("nothing removed", file=sys.stderr)
@@ -318,5 +318,11 @@ def _cell(value: object) -> str:
 
 
 RUNS: dict[str, Callable[..., None]] = {
-    "list": list_runs, "show": show, "compare": compare, "check": check, "repair": repair, "rm": rm, "empty-trash": empty_trash,
-}  # fmt: skip
+    "list": list_runs,
+    "show": show,
+    "compare": compare,
+    "check": check,
+    "repair": repair,
+    "rm": rm,
+    "empty-trash": empty_trash,
+}

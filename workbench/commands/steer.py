@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.commands.flags import SEEDS, Device, Folder, Json, Settings, check_range, parse_settings
 from workbench.commands.numbers import in_words
 from workbench.console import Bar, print_json
+from workbench.engine.words import UserError
 
 if TYPE_CHECKING:
     from workbench.engine.metrics.support import DataSupport
@@ -74,7 +75,7 @@ def _support_of(run: Run) -> DataSupport | None:
 
     try:
         return DataSupport(training_data(run))
-    except (ValueError, OSError) as missing:
+    except (UserError, OSError) as missing:
         print(f"support is not measured: {missing}", file=sys.stderr)
         return None
 
@@ -109,11 +110,11 @@ def steer(
     from workbench.engine.training.loop.checkpoint import load_run
 
     if out.exists():
-        raise ValueError(f"{out} exists; choose another name")
+        raise UserError(f"{out} exists; choose another name")
     if out.suffix != ".npz":
-        raise ValueError(f"--out must end in .npz, got {out.name}")
+        raise UserError(f"--out must end in .npz, got {out.name}")
     if not out.parent.is_dir():
-        raise ValueError(f"the folder {out.parent} does not exist; make it first, or choose another --out")
+        raise UserError(f"the folder {out.parent} does not exist; make it first, or choose another --out")
     check_range("--seed", seed, 0, SEEDS - 1)
     steering, loaded = make_rule(rule, **parse_settings(settings)), load_run(run)
     check_range("--states", states, 1, len(loaded.probes))

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from workbench.commands.flags import Device, Json, check_range
+from workbench.commands.flags import ClipActions, Device, Json, check_range
+from workbench.commands.model_flags import NOTHING, Given, read_given, settings_of
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json
+from workbench.engine.words import UserError
 
 if TYPE_CHECKING:
     from workbench.experiments.items import Executor
@@ -22,6 +24,7 @@ Axes = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.co
 Names = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 
 
+@settings_of("workbench.experiments.grid:Grid", only=("episodes",))  # the others have a spelling of their own
 def sweep(
     task: Annotated[Names, tyro.conf.arg(metavar="TASK")],
     rule: Annotated[Names, tyro.conf.arg(metavar="RULE")],
@@ -29,18 +32,19 @@ def sweep(
     grid: Axes = (),
     fit_grid: Axes = (),
     seeds: Annotated[str, tyro.conf.arg(metavar="0..4")] = "0",
-    episodes: int = 500,
     executor: Literal["local", "dask"] = "local",
     scheduler: Annotated[str | None, tyro.conf.arg(metavar="tcp://…")] = None,
     workers: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
     allow_version_mismatch: bool = False,
     run: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None,
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
-    clip_actions: bool = False,
+    clip_actions: ClipActions = False,
     device: Device = "cpu",
     retry_failed: bool = True,
     together: bool = True,
     as_json: Json = False,
+    *,
+    given: Given = NOTHING,
 ) -> None:
     """Train and evaluate a grid of jobs; what is done is never done again. Ctrl-C stops, the same command goes on.
 
@@ -51,42 +55,39 @@ def sweep(
         grid: Values of settings: weight=0,0.3,1 of every rule that has it, qgf.weight=… of one rule, fit.tau=… of training.
         fit_grid: Values of training settings, the same as --grid fit.NAME=….
         seeds: Seeds of data, training and evaluation: 0..4 or 0,1,5.
-        episodes: Episodes to choose a strength on, and as many others to report it on.
         executor: Processes of this machine, or the workers of a Dask scheduler.
         scheduler: Address of a running dask scheduler; without it dask starts a cluster on this machine.
         workers: Processes; without it as many as there are cores.
         allow_version_mismatch: Give work also to dask workers of another version of workbench, torch, NumPy, Python or code.
         run: A run that workbench import made: its networks are steered, nothing is trained. The store keeps a copy.
         data: Folder made by workbench generate; built-in tasks make their data without it.
-        clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.
         device: Where to train and evaluate.
         retry_failed: Try jobs again that failed before.
         together: Train the seeds of small networks at once; each ends as if alone, up to float rounding.
     """
-    from workbench.experiments.grid import Grid, parse_axes, parse_seeds
+    from workbench.experiments.grid import make_grid, parse_axes, parse_seeds
     from workbench.experiments.imported_runs import axis_of, keep_run
     from workbench.experiments.job import Data
     from workbench.experiments.store import Store
     from workbench.experiments.sweep import check_data
     from workbench.experiments.sweep import sweep as run_sweep
 
-    check_range("--episodes", episodes, 1, None)
     if workers is not None:
         check_range("--workers", workers, 1, 4096)
     axes = parse_axes(grid)
     for name, values in parse_axes(fit_grid, "--fit-grid", "fit.").items():
         if name in axes:
-            raise ValueError(f"{name} is given in --grid and in --fit-grid; leave one out")
+            raise UserError(f"{name} is given in --grid and in --fit-grid; leave one out")
         axes[name] = values
     if run is not None:
         if data is not None or fit_grid:
             flag = "--fit-grid" if data is None else "--data"
-            raise ValueError(f"{flag} is for training, and --run is trained already; leave one of them out")
+            raise UserError(f"{flag} is for training, and --run is trained already; leave one of them out")
         axes |= axis_of(run, task)
-    wanted = Grid(tasks=task, rules=rule, axes=axes, seeds=parse_seeds(seeds), episodes=episodes)
+    wanted = make_grid(tasks=task, rules=rule, axes=axes, seeds=parse_seeds(seeds), **read_given(sweep, given))
     wanted.jobs()  # everything that can be wrong is said before a file is read or written
     if data is not None and len(set(task)) > 1:
-        raise ValueError(f"--data is a dataset of one task, and there are {len(set(task))}; run a sweep for each")
+        raise UserError(f"--data is a dataset of one task, and there are {len(set(task))}; run a sweep for each")
     if run is None:
         for name in task:
             found = check_data(Data(folder=None if data is None else str(data), clip_actions=clip_actions), name)
@@ -146,9 +147,9 @@ def sweep(
 def _executor(name: str, scheduler: str | None, workers: int | None, allow_version_mismatch: bool) -> Executor:
     if name == "local":
         if allow_version_mismatch:
-            raise ValueError("--allow-version-mismatch is for --executor dask; leave it out, or add --executor dask")
+            raise UserError("--allow-version-mismatch is for --executor dask; leave it out, or add --executor dask")
         if scheduler is not None:
-            raise ValueError("--scheduler is for --executor dask; leave it out, or add --executor dask")
+            raise UserError("--scheduler is for --executor dask; leave it out, or add --executor dask")
         from workbench.experiments.processes import Processes
 
         return Processes(workers)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from workbench.commands.flags import Json, Settings, check_range, parse_settings, quoted
+from workbench.commands.flags import Json, Settings, parse_settings, quoted
+from workbench.commands.model_flags import NOTHING, Given, read_given, settings_of
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json, print_table
 from workbench.engine.glossary import TERM
+from workbench.engine.words import UserError
 
 if TYPE_CHECKING:
     from workbench.experiments.tune import Tuned
@@ -21,19 +23,17 @@ if TYPE_CHECKING:
 Runs = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN ...")]
 
 
+@settings_of("workbench.experiments.tune:TuneConfig")
 def tune(
     runs: Runs,
     rule: str,
     over: Annotated[str | None, tyro.conf.arg(metavar="NAME=VALUE,…")] = None,
     settings: Settings = (),
-    episodes: int = 400,
-    report_episodes: int = 500,
-    seed: int = 0,
     offline: bool = False,
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
-    in_support: float = 0.5,
-    regret: bool = False,
     as_json: Json = False,
+    *,
+    given: Given = NOTHING,
 ) -> None:
     """Find the strength of a rule: by successive halving over few episodes, or offline by fitted-Q evaluation.
 
@@ -41,33 +41,26 @@ def tune(
         runs: Folders of runs (workbench fit) on one task; one strength is chosen for all of them.
         rule: Name of the rule (workbench rules).
         over: Values to choose from; without it a ladder of the rule's own strength.
-        episodes: Episodes to choose with, for each run.
-        report_episodes: Other episodes, to report with.
-        seed: Fixes both sets of episodes, which share none.
         offline: Choose from the dataset alone, by fitted-Q evaluation.
         data: Dataset for --offline; without it the one that the run was trained on.
-        in_support: With --offline: least share of a value's actions that are like the data's; 0 allows every value.
-        regret: Play the full grid too, and say what choosing with less cost.
     """
     from workbench.engine.steering.rules import find_rule
     from workbench.engine.training.loop.checkpoint import load_run
     from workbench.experiments.grid import parse_axes
     from workbench.experiments.place import Stopped
-    from workbench.experiments.tune import data_of, default_values
+    from workbench.experiments.tune import data_of, default_values, make_tune_config
     from workbench.experiments.tune import tune as choose
 
-    check_range("--episodes", episodes, 1, None)
-    check_range("--in-support", in_support, 0.0, 1.0)
-    check_range("--report-episodes", report_episodes, 1, None)
+    config = make_tune_config(**read_given(tune, given))
     find_rule(rule)
     if not runs:
-        raise ValueError("tune takes a run's folder; make one: workbench fit TASK --out RUN")
+        raise UserError("tune takes a run's folder; make one: workbench fit TASK --out RUN")
     if data is not None and not offline:
-        raise ValueError("--data is for --offline; add --offline, or leave it out")
+        raise UserError("--data is for --offline; add --offline, or leave it out")
     axis, values = default_values(rule) if over is None else next(iter(parse_axes(((over,),), "--over").items()))
     numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
     if len(numbers) < max(len(values), 2):
-        raise ValueError(f"--over takes two numbers or more, such as --over {axis}=0.1,0.3,1; got {axis}={values}")
+        raise UserError(f"--over takes two numbers or more, such as --over {axis}=0.1,0.3,1; got {axis}={values}")
     loaded = [load_run(run) for run in runs]
     table = data_of(loaded[0], data) if offline else None
     stop = StopOnSignal("stopping …")
@@ -76,13 +69,9 @@ def tune(
         rule,
         axis,
         numbers,
+        config,
         settings=parse_settings(settings),
-        episodes=episodes,
-        report_episodes=report_episodes,
-        seed=seed,
         data=table,
-        in_support=in_support,
-        full_grid=regret,
         should_stop=stop.asked,
     )
     with stop, closing(Bar(100, "tune", "%")) as bar:

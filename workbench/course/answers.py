@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from workbench.course.stopped import described, why_stopped
+from workbench.engine.words import UserError
 
 Read = Callable[[Any], Any]
 
 
-class NothingYet(ValueError):
+class NothingYet(UserError):
     """There is no answer to judge yet."""
 
 
@@ -23,7 +24,7 @@ def number(unit: str = "") -> Read:
 
     def read(answer: object) -> Tensor:
         if isinstance(answer, bool):
-            raise ValueError(f"A number{_of(unit)} is wanted, got {answer}.")
+            raise UserError(f"A number{_of(unit)} is wanted, got {answer}.")
         if isinstance(answer, str):
             answer = _number_in(answer, unit)
         try:
@@ -33,13 +34,11 @@ def number(unit: str = "") -> Read:
             value = value.to(device="cpu", dtype=torch.float64)
         except (TypeError, ValueError, RuntimeError, OverflowError):
             called = ": call it, with its arguments in brackets" if callable(answer) else ""
-            raise ValueError(f"A number{_of(unit)} is wanted, got {_kind(answer)}{called}.") from None
+            raise UserError(f"A number{_of(unit)} is wanted, got {_kind(answer)}{called}.") from None
         if value.numel() != 1:
-            raise ValueError(
-                f"One number{_of(unit)} is wanted, got {value.numel()} of them: take a mean, or index one."
-            )
+            raise UserError(f"One number{_of(unit)} is wanted, got {value.numel()} of them: take a mean, or index one.")
         if not bool(torch.isfinite(value).all()):
-            raise ValueError(f"A finite number{_of(unit)} is wanted, got {value.item()}.")
+            raise UserError(f"A finite number{_of(unit)} is wanted, got {value.item()}.")
         return value.detach().reshape(())
 
     return read
@@ -59,7 +58,7 @@ def _number_in(text: str, unit: str) -> float:
     try:
         return scale * float(above) / (float(below) if slash else 1.0)
     except (ValueError, ZeroDivisionError):
-        raise ValueError(f"A number{_of(unit)} is wanted; '{text}' cannot be read as one.") from None
+        raise UserError(f"A number{_of(unit)} is wanted; '{text}' cannot be read as one.") from None
 
 
 def choice(options: Mapping[str, str]) -> Read:
@@ -70,7 +69,7 @@ def choice(options: Mapping[str, str]) -> Read:
         for key, text in options.items():
             if word in (key.lower(), text.lower().rstrip(".")):
                 return key
-        raise ValueError(f"Answer with one of {', '.join(repr(key) for key in options)}, got {answer!r}.")
+        raise UserError(f"Answer with one of {', '.join(repr(key) for key in options)}, got {answer!r}.")
 
     return read
 
@@ -83,7 +82,7 @@ def function(call: str, *probes: Sequence[Any]) -> Read:
 
     def read(answer: object) -> list[Tensor]:
         if not callable(answer) or isinstance(answer, type):
-            raise ValueError(f"A function is wanted, to be called as {call}; got {_kind(answer)}.")
+            raise UserError(f"A function is wanted, to be called as {call}; got {_kind(answer)}.")
         _takes(answer, len(probes[0]), call)
         found = [_returned(answer, probe, call) for probe in probes]
         empty = [one is None or one is Ellipsis for one in found]
@@ -91,7 +90,7 @@ def function(call: str, *probes: Sequence[Any]) -> Read:
             raise NothingYet("Your function returns nothing yet: put your answer behind `return`.")
         if any(empty):
             given = described(probes[empty.index(True)], call)
-            raise ValueError(
+            raise UserError(
                 f"Your function returns nothing when it is called with {given}: is there a way round `return`?"
             )
         return [_tensor(one) for one in found]
@@ -113,7 +112,7 @@ def _takes(answer: Callable[..., Any], count: int, call: str) -> None:
         signature.bind(*[None] * count)
     except TypeError:
         name = getattr(answer, "__name__", "it")
-        raise ValueError(
+        raise UserError(
             f"The function is called as {call}, with {count} arguments; yours is {name}{signature}."
         ) from None
 
@@ -123,10 +122,10 @@ def _returned(answer: Callable[..., Any], probe: Sequence[Any], call: str) -> An
     try:
         found = answer(*arguments)
     except Exception as error:  # whatever a participant's code does, the lesson goes on
-        raise ValueError(why_stopped(error, answer, call, probe)) from None
+        raise UserError(why_stopped(error, answer, call, probe)) from None
     for before, after in zip(probe, arguments, strict=True):
         if isinstance(before, Tensor) and not (before.shape == after.shape and torch.equal(before, after)):
-            raise ValueError(
+            raise UserError(
                 "Your function writes into a tensor that it was given, and whoever called it would find it changed. Make a new "
                 "one: `a = a + …` instead of `a += …` or `a[…] = …`."
             )
@@ -135,12 +134,12 @@ def _returned(answer: Callable[..., Any], probe: Sequence[Any], call: str) -> An
 
 def _tensor(found: object) -> Tensor:
     if isinstance(found, str) or callable(found):
-        raise ValueError(f"Your function should return numbers, it returned {_kind(found)}.")
+        raise UserError(f"Your function should return numbers, it returned {_kind(found)}.")
     if isinstance(found, (tuple, list)) and any(isinstance(item, Tensor) and item.numel() != 1 for item in found):
         try:
             found = torch.stack([torch.as_tensor(item) for item in found])
         except (TypeError, ValueError, RuntimeError):
-            raise ValueError(
+            raise UserError(
                 f"Your function should return one tensor, it returned {len(found)} of different shapes."
             ) from None
     try:
@@ -149,4 +148,4 @@ def _tensor(found: object) -> Tensor:
             raise TypeError
         return read.detach().to(device="cpu", dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise ValueError(f"Your function should return numbers, it returned {_kind(found)}.") from None
+        raise UserError(f"Your function should return numbers, it returned {_kind(found)}.") from None

@@ -13,8 +13,9 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from workbench.engine.words import UserError
 from workbench.plots.markup import html, joined, own
-from workbench.plots.still import equation_svg
+from workbench.plots.mathml import equation
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,10 @@ class Side:
 
     def _repr_html_(self) -> str:
         parts = [part for part in self.equation.split(r"\quad") if part.strip(" ,")]
-        pictures = [(equation_svg(part.strip(" ,")), part) for part in parts]
+        set_parts = [(equation(part.strip(" ,"), "block"), part) for part in parts]
         lines = joined(
-            html('<div style="margin:8px 0">{}</div>', own(svg) if svg else html("<code>{}</code>", part))
-            for svg, part in pictures
+            html('<div style="margin:8px 0">{}</div>', own(found) if found else html("<code>{}</code>", part))
+            for found, part in set_parts
         )
         code = highlight(self.code, PythonLexer(), HtmlFormatter(noclasses=True, nobackground=True))
         shown = html(
@@ -69,18 +70,18 @@ def source(thing: Callable[..., Any], equation: str = "") -> Side:
 
     Raises
     ------
-    ValueError
+    UserError
         Its source cannot be found, or there is no equation.
     """
     try:
         lines, first = inspect.getsourcelines(thing)
         file = inspect.getsourcefile(thing) or ""
     except (TypeError, OSError):
-        raise ValueError(f"the source of {thing!r} cannot be found; name a function or a method") from None
+        raise UserError(f"the source of {thing!r} cannot be found; name a function or a method") from None
     text = textwrap.dedent("".join(lines))
     found = equation or _equation_of(thing)
     if not found:
-        raise ValueError(f"{thing!r} states no equation; give one: source({getattr(thing, '__name__', 'f')}, r'a + b')")
+        raise UserError(f"{thing!r} states no equation; give one: source({getattr(thing, '__name__', 'f')}, r'a + b')")
     place = file.replace("\\", "/").rpartition("/workbench/")
     where = f"workbench/{place[2]}" if place[1] else "this notebook"
     return Side(found, without_docstring(text), f"{where}, line {first}")

@@ -20,6 +20,7 @@ from workbench.course.result import LIMIT, TO_BEAT, Result, read_result
 from workbench.course.submission import read_submission, submission_of
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import make_rule
+from workbench.engine.words import UserError
 from workbench.plots.markup import Markup, html, joined
 
 SHARED = "WORKBENCH_SCOREBOARD"  # the folder of a board that the teacher serves
@@ -95,12 +96,12 @@ def score(rule: Rule | str, **settings: Any) -> Board:
 
     Raises
     ------
-    ValueError
+    UserError
         An unknown rule or setting, a rule whose source cannot be found, or a name that is somebody else's on this board.
     """
     made = make_rule(rule, **settings) if isinstance(rule, str) else rule
     if not isinstance(made, Rule):
-        raise ValueError(
+        raise UserError(
             f"score takes a rule: wb.course.score(wb.make_rule('qgf', weight=0.3)); got {type(made).__name__}"
         )
     submission = submission_of(made)
@@ -123,7 +124,7 @@ def score(rule: Rule | str, **settings: Any) -> Board:
     handle = hand_in(folder, record["participant"] or Path.cwd().name, token, submission)
     answer = answer_to(folder, handle, PATIENCE)
     if answer is not None and not answer["good"] and answer["who"] == "?":
-        raise ValueError(answer["text"])
+        raise UserError(answer["text"])
     return scoreboard(
         "" if answer else "Handed in. The board has not answered yet; wb.course.scoreboard() shows when it has."
     )

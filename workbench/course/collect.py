@@ -16,6 +16,7 @@ from workbench.course.exercises import EXERCISES
 from workbench.course.questions import QUESTIONS
 from workbench.course.record import FILE, read
 from workbench.engine.data.atomic import write_atomic
+from workbench.engine.words import UserError
 
 if TYPE_CHECKING:
     from workbench.course.judge import Judge
@@ -44,12 +45,12 @@ def collect(folders: Iterable[Path], judge: Judge | None = None) -> list[dict[st
 
     Raises
     ------
-    ValueError
+    UserError
         No folder holds a record.
     """
     places = sorted({place.resolve() for folder in folders for place in _places(folder)})
     if not places:
-        raise ValueError(f"no {FILE} in these folders; participants get one from: workbench course new DIR")
+        raise UserError(f"no {FILE} in these folders; participants get one from: workbench course new DIR")
     rows = [_row(place) for place in places]
     if judge is not None:
         _score(rows, judge)

@@ -10,7 +10,7 @@ from typing import Any
 from workbench.course.record import FILE, empty, write
 from workbench.engine.data.atomic import made_folder, write_atomic
 from workbench.engine.data.regular import read_regular
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 MOST = 2**28  # bytes of a notebook with its outputs
 
@@ -44,14 +44,12 @@ def lessons(home: Path = HOME) -> list[Path]:
 
     Raises
     ------
-    ValueError
+    UserError
         The notebooks are not there: they come with the clone, not with an installed package.
     """
     found = sorted(home.glob("[0-9]*.ipynb"))
     if not found:
-        raise ValueError(
-            f"no notebooks in {home}; the course needs a clone of the repository (see notebooks/README.md)"
-        )
+        raise UserError(f"no notebooks in {home}; the course needs a clone of the repository (see notebooks/README.md)")
     return found
 
 
@@ -72,11 +70,11 @@ def new(folder: Path, participant: str = "", update: bool = False, home: Path = 
 
     Raises
     ------
-    ValueError
+    UserError
         No notebooks to copy, a file where the folder should be, the course's own folder, or a notebook that cannot be read.
     """
     if folder.resolve() == home.resolve():
-        raise ValueError(
+        raise UserError(
             f"{folder} holds the course itself; copy it to a folder of your own: workbench course new ~/course"
         )
     report, sources = Report(), lessons(home)
@@ -139,7 +137,7 @@ def _read(path: Path) -> Notebook:
         if not isinstance(cells, list) or not all(isinstance(text_of(cell), str) for cell in cells):
             raise TypeError("no list of cells")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise SaidError(f"{path} is not a notebook ({error}); move it away and run this again") from None
+        raise UserError(f"{path} is not a notebook ({error}); move it away and run this again") from None
     notebook: Notebook = found
     return notebook
 

@@ -19,6 +19,7 @@ from workbench.course.names import claim, clean
 from workbench.course.result import Result, ranks
 from workbench.course.submission import LONGEST, Submission, read_submission
 from workbench.engine.data.atomic import write_atomic
+from workbench.engine.words import UserError
 
 INBOX, ANSWERS, TABLE = "inbox", "answers", "table.json"
 MOST_BYTES = 4 * LONGEST
@@ -66,7 +67,7 @@ class Desk:
         if folder.resolve().is_relative_to(judge.home.resolve()) or judge.home.resolve().is_relative_to(
             folder.resolve()
         ):
-            raise ValueError(f"{folder} is shared, and {judge.home} holds the key: one must not lie in the other")
+            raise UserError(f"{folder} is shared, and {judge.home} holds the key: one must not lie in the other")
         for name, mode in ((INBOX, 0o1733), (ANSWERS, 0o755)):
             (folder / name).mkdir(parents=True, exist_ok=True)
             (folder / name).chmod(mode)
@@ -87,7 +88,7 @@ class Desk:
         who = "?"
         try:
             if path.stat().st_size > MOST_BYTES:
-                raise ValueError("what was handed in is too long")
+                raise UserError("what was handed in is too long")
             found = json.loads(path.read_text(encoding="utf-8"))
             submission = read_submission(found["submission"])
             who = claim(self.judge.home / "names", str(found["participant"]), str(found["token"]))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from workbench.course.answers import NothingYet, Read
+from workbench.engine.words import UserError
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Compared(Exercise):
     Attributes
     ----------
     read : callable
-        Turns any accepted form into a tensor, a list of tensors (a function at its probes) or a word; ValueError says what
+        Turns any accepted form into a tensor, a list of tensors (a function at its probes) or a word; UserError says what
         was expected.
     right : Any
         A right answer.
@@ -78,7 +79,7 @@ class Compared(Exercise):
             found = self.read(answer)
         except NothingYet:
             raise
-        except ValueError as error:
+        except UserError as error:
             return str(error)
         wanted = self.read(self.right)
         if self._equal(found, wanted):
@@ -132,7 +133,7 @@ class Judged(Exercise):
     Attributes
     ----------
     judge : callable
-        What is wrong with an answer, "" when it is right; a ValueError counts as such a sentence.
+        What is wrong with an answer, "" when it is right; a UserError counts as such a sentence.
     """
 
     judge: Callable[[Any], str]
@@ -141,5 +142,5 @@ class Judged(Exercise):
         """Let the judge decide."""
         try:
             return self.judge(answer)
-        except ValueError as error:
+        except UserError as error:
             return str(error)

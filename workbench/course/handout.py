@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import base64
 import copy
 import os
 import re
@@ -21,8 +20,9 @@ from pygments.formatters import HtmlFormatter
 
 from workbench.course.copies import HOME, lessons
 from workbench.engine.data.atomic import folder_at_once
+from workbench.engine.words import UserError
 from workbench.plots.markup import Markup, html, joined, own
-from workbench.plots.still import equation_svg
+from workbench.plots.mathml import equation
 from workbench.ui.notebook.saved_figures import FIGURES, save_figure
 from workbench.ui.notebook.widgets import PAPER
 
@@ -58,19 +58,19 @@ def write_handout(out: Path, chosen: Sequence[Path] = (), figures: bool = True) 
 
     Raises
     ------
-    ValueError
+    UserError
         ``out`` exists, a notebook is missing, or one of its cells fails.
     """
     if out.exists():
-        raise ValueError(f"{out} exists; choose another folder or delete it first")
+        raise UserError(f"{out} exists; choose another folder or delete it first")
     sources = list(chosen) or lessons()
     for source in sources:
         if source.suffix != ".ipynb" or not source.is_file():
-            raise ValueError(f"{source} is not a notebook")
+            raise UserError(f"{source} is not a notebook")
     with folder_at_once(out) as draft:
         entries = []
         for source in sources:
-            notebook = with_svg_math(executed(source))
+            notebook = with_set_math(executed(source))
             title = title_of(notebook, source.stem)
             (draft / f"{source.stem}.html").write_text(page(notebook, title), encoding="utf-8")
             (draft / f"{source.stem}-slides.html").write_text(slides(notebook, title), encoding="utf-8")
@@ -96,7 +96,7 @@ def executed(source: Path) -> Any:
             client.execute(env=os.environ | {PAPER: "1"}, stderr=subprocess.DEVNULL)  # the kernel's own remarks
         except Exception as error:  # nbclient has several
             last = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[-1]
-            raise ValueError(f"{source} does not run to its end: {last}") from None
+            raise UserError(f"{source} does not run to its end: {last}") from None
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [item for item in cell.outputs if item.get("name") != "stderr"]
@@ -107,24 +107,21 @@ def executed(source: Path) -> Any:
     return notebook
 
 
-def with_svg_math(notebook: Any) -> Any:
-    """Replace the formulas in Markdown cells by pictures of them; what cannot be typeset stays as it is written."""
+def with_set_math(notebook: Any) -> Any:
+    """Replace the formulas in Markdown cells by MathML; what cannot be typeset stays as it is written."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             pieces = CODE.split(cell.source)
-            cell.source = "".join(piece if odd % 2 else MATH.sub(_picture, piece) for odd, piece in enumerate(pieces))
+            cell.source = "".join(piece if odd % 2 else MATH.sub(_set, piece) for odd, piece in enumerate(pieces))
     return notebook
 
 
-def _picture(found: re.Match[str]) -> str:
+def _set(found: re.Match[str]) -> str:
     latex = " ".join(found[2].split())
-    svg = equation_svg(latex)
-    if svg is None:
+    mathml = equation(latex, "block" if found[1] == "$$" else "inline")
+    if mathml is None:
         return found[0]
-    kind = "display" if found[1] == "$$" else "inline"
-    data = base64.b64encode(svg.encode()).decode()
-    picture = html('<img class="math {}" alt="{}" src="data:image/svg+xml;base64,{}">', kind, latex, data)
-    return str(picture).replace("*", "&#42;")  # which Markdown would take for emphasis
+    return mathml.translate({ord(sign): f"&#{ord(sign)};" for sign in "*_`\\"})  # which Markdown would take for its own
 
 
 def title_of(notebook: Any, default: str) -> str:

@@ -19,6 +19,7 @@ from workbench.course.result import Result, read_result
 from workbench.course.submission import Submission
 from workbench.engine.data.atomic import write_atomic
 from workbench.engine.training.loop.learned_part import fingerprint
+from workbench.engine.words import UserError
 
 PREVIEW = Plan((20_26,), 300)
 SEEDS, EPISODES = 4, 500
@@ -113,7 +114,7 @@ def _key(place: Path) -> bytes:
             draft.unlink()
     text = place.read_text(encoding="ascii").strip()
     if len(text) < 64:
-        raise ValueError(
+        raise UserError(
             f"{place} holds no key of a board; move it away, and a new one is made (all is then played again)"
         )
     return bytes.fromhex(text)

@@ -10,6 +10,8 @@ import secrets
 import unicodedata
 from pathlib import Path
 
+from workbench.engine.words import UserError
+
 LONGEST = 40
 LOOK_ALIKE = ("LATIN", "CYRILLIC", "GREEK")  # alphabets with letters of the same shape
 
@@ -19,20 +21,20 @@ def clean(name: str) -> str:
 
     Raises
     ------
-    ValueError
+    UserError
         Nothing is left, it is too long, or it mixes alphabets whose letters look alike.
     """
     plain = unicodedata.normalize("NFKC", name)
     seen = "".join(" " if c.isspace() else c for c in plain if c.isspace() or unicodedata.category(c)[0] != "C")
     shown = " ".join(seen.split())
     if not shown:
-        raise ValueError('a name is needed: workbench course new DIR --name NAME, or "participant" in course.json')
+        raise UserError('a name is needed: workbench course new DIR --name NAME, or "participant" in course.json')
     if len(shown) > LONGEST:
-        raise ValueError(f"the name has {len(shown)} characters; at most {LONGEST} fit the board")
+        raise UserError(f"the name has {len(shown)} characters; at most {LONGEST} fit the board")
     alphabets = {unicodedata.name(c, "").partition(" ")[0] for c in shown if c.isalpha()} & set(LOOK_ALIKE)
     if len(alphabets) > 1:
         mixed = " and ".join(sorted(a.capitalize() for a in alphabets))
-        raise ValueError(f"the name '{shown}' mixes {mixed} letters, which look alike; write it in one alphabet")
+        raise UserError(f"the name '{shown}' mixes {mixed} letters, which look alike; write it in one alphabet")
     return shown
 
 
@@ -59,7 +61,7 @@ def claim(folder: Path, name: str, token: str) -> str:
 
     Raises
     ------
-    ValueError
+    UserError
         The name cannot be used, or it belongs to somebody else.
     """
     shown = clean(name)
@@ -75,7 +77,7 @@ def claim(folder: Path, name: str, token: str) -> str:
         draft.unlink()
     owner = json.loads(place.read_text(encoding="utf-8"))
     if not hmac.compare_digest(str(owner["mark"]), mark(token)):
-        raise ValueError(
+        raise UserError(
             f"the name '{owner['participant']}' is somebody else's on this board; "
             'choose another one ("participant" in course.json), or ask the teacher to free it'
         )

@@ -8,7 +8,8 @@ from workbench.course.answers import NothingYet
 from workbench.course.exercise import Exercise
 from workbench.course.exercises import EXERCISES
 from workbench.course.record import read, write
-from workbench.engine.steering.protocol import nearest
+from workbench.engine.settings import nearest
+from workbench.engine.words import UserError
 from workbench.plots.markup import Markup, html, joined
 
 COLOURS = {"right": "#00805d", "wrong": "#d55e00", "open": "#5b6472", "hint": "#0072b2"}
@@ -51,11 +52,9 @@ def in_html(text: str) -> Markup:
 
 
 def find(name: str) -> Exercise:
-    """The exercise; ValueError names the nearest one."""
+    """The exercise; UserError names the nearest one."""
     if name not in EXERCISES:
-        raise ValueError(
-            f"no exercise named '{name}'{nearest(name, list(EXERCISES))} There are: {', '.join(EXERCISES)}"
-        )
+        raise UserError(f"no exercise named '{name}'{nearest(name, list(EXERCISES))} There are: {', '.join(EXERCISES)}")
     return EXERCISES[name]
 
 
@@ -71,7 +70,7 @@ def check(name: str, answer: object = ...) -> Note:
 
     Raises
     ------
-    ValueError
+    UserError
         There is no such exercise.
     """
     exercise = find(name)

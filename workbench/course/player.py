@@ -29,6 +29,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.noise import Noise
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.engine.training.loop.quick import quick_parts
+from workbench.engine.words import UserError
 from workbench.views.policies import SEED
 
 CHILD = Path(__file__).with_name("respond.py")
@@ -40,7 +41,7 @@ SYSTEM = (
 MOST_PARTICLES = 64
 
 
-class Refused(ValueError):
+class Refused(UserError):
     """What was handed in cannot be played; the message is for its author."""
 
 
@@ -198,7 +199,7 @@ def _readable_words(text: str) -> str:
             if name not in ("SystemExit", "KeyboardInterrupt")
             else "the rule called exit"
         )
-    return rest if name == "ValueError" else f"the rule stopped with {text}"
+    return rest if name in ("UserError", "ValueError") else f"the rule stopped with {text}"
 
 
 def _module(source: str) -> str:

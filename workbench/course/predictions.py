@@ -8,22 +8,23 @@ from workbench.course.answers import choice, number
 from workbench.course.notes import Note
 from workbench.course.questions import QUESTIONS, Question
 from workbench.course.record import read, write
-from workbench.engine.steering.protocol import nearest
+from workbench.engine.settings import nearest
+from workbench.engine.words import UserError
 from workbench.ui.notebook.prediction import PredictionForm
 from workbench.ui.notebook.widgets import on_paper
 
 
 def find(name: str) -> Question:
-    """The question; ValueError names the nearest one."""
+    """The question; UserError names the nearest one."""
     if name not in QUESTIONS:
-        raise ValueError(
+        raise UserError(
             f"no prediction named '{name}'{nearest(name, list(QUESTIONS))} There are: {', '.join(QUESTIONS)}"
         )
     return QUESTIONS[name]
 
 
 def canonical(question: Question, guess: Any) -> Any:
-    """A guess as it is stored: an option's key, or a number; ValueError says what was expected."""
+    """A guess as it is stored: an option's key, or a number; UserError says what was expected."""
     return choice(question.options)(guess) if question.options else float(number(question.unit)(guess))
 
 
@@ -43,7 +44,7 @@ def predict(name: str, guess: Any = None) -> Any:
 
     Raises
     ------
-    ValueError
+    UserError
         There is no such question, or the guess is none of its answers.
     """
     question = find(name)

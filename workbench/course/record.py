@@ -11,7 +11,7 @@ from pydantic import Field
 from workbench.course.names import new_token
 from workbench.engine.data.atomic import write_atomic
 from workbench.engine.data.records import Record, checked, read_json
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 FILE = "course.json"
 PARTS: dict[str, type] = {"exercises": dict, "predictions": dict, "scores": list}
@@ -34,7 +34,7 @@ def read(folder: str | Path = ".") -> dict[str, Any]:
 
     Raises
     ------
-    ValueError
+    UserError
         The file is not a record of the course.
     """
     path = Path(folder) / FILE
@@ -42,16 +42,16 @@ def read(folder: str | Path = ".") -> dict[str, Any]:
         return empty()
     try:
         found = read_json(path)
-    except SaidError as error:
-        raise ValueError(f"{error}; move it away, and a new one is begun") from None
+    except UserError as error:
+        raise UserError(f"{error}; move it away, and a new one is begun") from None
     if not isinstance(found, dict) or any(
         not isinstance(found.get(name, kind()), kind) for name, kind in PARTS.items()
     ):
-        raise ValueError(f"{path} is not a record of this course; move it away, and a new one is begun")
+        raise UserError(f"{path} is not a record of this course; move it away, and a new one is begun")
     try:
         checked(Kept, empty() | found)
-    except SaidError as error:
-        raise ValueError(f"{path}: {error}; move it away, and a new one is begun") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}; move it away, and a new one is begun") from None
     return empty() | found
 
 

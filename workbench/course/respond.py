@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from workbench.engine.words import UserError
+
 PRELUDE = "import math\n\nimport numpy as np\nimport torch\nimport workbench as wb\n\n"
 HELLO, ACTIONS, FAULT = b"H", b"A", b"F"
 TOLD = 1000  # characters of an error that are passed on
@@ -62,12 +64,13 @@ def _answer(plan: dict[str, Any], inward: BinaryIO, outward: BinaryIO) -> None:
         noise = Noise(start.view(b, n, 2), choice.view(b, n), extra.view(b, n, m, 2) if m else None)
         actions = act(rule, parts, states.view(b, 4), noise).to(torch.float32).contiguous()
         if actions.shape != (b, 2):
-            raise ValueError(f"the rule gave actions of shape {tuple(actions.shape)}, wanted ({b}, 2)")
+            raise UserError(f"the rule gave actions of shape {tuple(actions.shape)}, wanted ({b}, 2)")
         _send(outward, ACTIONS, actions.numpy().tobytes())
 
 
 def _rule(plan: dict[str, Any]) -> Any:
-    from workbench.engine.steering.protocol import Rule, explain
+    from workbench.engine.settings import make
+    from workbench.engine.steering.protocol import Rule
     from workbench.engine.steering.rules import make_rule
 
     if not plan["file"]:
@@ -80,18 +83,13 @@ def _rule(plan: dict[str, Any]) -> Any:
     try:
         spec.loader.exec_module(module)
     except NameError as error:
-        raise ValueError(
+        raise UserError(
             f"{error}: put all that your rule uses (imports, functions, numbers) into its own cell"
         ) from None
     kind = getattr(module, plan["rule"], None)
     if not (isinstance(kind, type) and issubclass(kind, Rule)):
-        raise ValueError(f"there is no rule {plan['rule']} in what was handed in")
-    from pydantic import ValidationError
-
-    try:
-        return kind(**plan["settings"])
-    except ValidationError as error:
-        raise ValueError(explain(error, kind)) from None
+        raise UserError(f"there is no rule {plan['rule']} in what was handed in")
+    return make(kind, plan["settings"], f"rule '{kind.name}'", f"setting '{{}}' of rule '{kind.name}'")
 
 
 def _frame(inward: BinaryIO) -> bytes:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import RULES
+from workbench.engine.words import UserError
 
 LIBRARIES = ("workbench", "pydantic", "abc", "builtins", "typing")
 LONGEST = 60_000  # characters of source
@@ -53,7 +54,7 @@ def read_submission(found: object) -> Submission:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "it"
-        raise ValueError(
+        raise UserError(
             f"this is no submission: {where}: {first['msg']}; run the cell with wb.course.score again"
         ) from None
 
@@ -63,18 +64,18 @@ def submission_of(rule: Rule) -> Submission:
 
     Raises
     ------
-    ValueError
+    UserError
         The source of the class cannot be found, or it is too long.
     """
     own = [kind for kind in type(rule).__mro__ if kind.__module__.partition(".")[0] not in LIBRARIES]
     if not own and type(rule) is not RULES.get(rule.name):
-        raise ValueError(
+        raise UserError(
             f"the class {type(rule).__name__} is not among the rules; hand in one by its name, or a class of your own"
         )
     texts = dict.fromkeys(_source_of(kind) for kind in reversed(own))
     source = "\n\n".join(texts)
     if len(source) > LONGEST:
-        raise ValueError(
+        raise UserError(
             f"the source of {type(rule).__name__} has {len(source)} characters; at most {LONGEST} can be handed in"
         )
     name = type(rule).__name__ if own else rule.name
@@ -85,7 +86,7 @@ def _source_of(kind: type) -> str:
     files = {item.__code__.co_filename for item in map(inspect.unwrap, _functions(kind))}
     text = "".join(line for file in sorted(files) for line in linecache.getlines(file))
     if not text:
-        raise ValueError(
+        raise UserError(
             f"the source of the class {kind.__name__} cannot be found; define it in a cell of this notebook, or in a file"
         )
     return needed(text)

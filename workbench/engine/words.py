@@ -1,4 +1,4 @@
-"""Text that is fit to be printed, whatever file its values came from: short, on lines of its own, without control characters."""
+"""What a user is told: the one error that is a message, and text that is fit to be printed, whatever its values came from."""
 
 from __future__ import annotations
 
@@ -13,11 +13,45 @@ _repr.maxlong = 40
 _repr.maxlevel = 3
 
 
-class SaidError(ValueError):
-    """A refusal in words; what its message quotes is cut to a readable length, control characters stand as escapes."""
+class UserError(ValueError):
+    """What somebody gave is refused, in words that say what, where and the cure.
+
+    Whoever uses the workbench reads the message and never a traceback: on the command line, on pages, in lessons. A plain
+    ``ValueError`` is a fault of the workbench itself, and keeps its traceback. What a message quotes is cut to a readable
+    length; control characters stand as escapes.
+    """
 
     def __init__(self, message: object = "") -> None:
         super().__init__(plain(str(message)))
+
+
+class MissingExtraError(UserError, ImportError):
+    """An optional package is needed and not installed."""
+
+
+class DivergedError(UserError, FloatingPointError):
+    """Numbers became NaN or infinite by what was asked for: settings, parts or an environment that run away."""
+
+
+def refusal(error: BaseException) -> str | None:
+    """The words for whoever met ``error``, or None where it is a fault of the workbench.
+
+    Beside `UserError` the machine itself may refuse: a full disk, a file that is not there, too little memory.
+    """
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _allocation_failed(error)):
+        return f"not enough memory{f' ({error})' if str(error) else ''}; ask for less at a time"
+    if isinstance(error, OSError):
+        if not error.strerror:
+            return str(error)
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return None
+
+
+def _allocation_failed(error: RuntimeError) -> bool:
+    """torch has no error of its own for it; on CPU and CUDA it uses different words."""
+    return "tried to allocate" in str(error).lower()
 
 
 def plain(text: str) -> str:

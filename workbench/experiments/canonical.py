@@ -14,7 +14,7 @@ def canonical_json(value: object) -> str:
 
     Raises
     ------
-    ValueError
+    UserError
         NaN or infinity, which JSON does not have.
     """
     return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)

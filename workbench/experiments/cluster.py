@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from workbench.engine.words import MissingExtraError, UserError
 from workbench.experiments.items import Event, Item
 from workbench.experiments.processes import QUIET, usable_cores
 from workbench.experiments.roster import Roster, differences, fingerprint, told
@@ -37,7 +38,7 @@ _one_at_a_time = threading.Lock()  # simulators and torch's settings are global 
 _bench = Bench()
 
 
-class SchedulerLostError(OSError):
+class SchedulerLostError(UserError, OSError):
     """The connection to the scheduler broke; what was being done there is not lost, but unknown."""
 
 
@@ -76,9 +77,9 @@ class Cluster:
         try:
             import distributed  # noqa: F401
         except ImportError as error:
-            raise ImportError('the dask executor needs the extra dask: pip install "workbench[dask]"') from error
+            raise MissingExtraError('the dask executor needs the extra dask: pip install "workbench[dask]"') from error
         if scheduler is not None and workers is not None:
-            raise ValueError("--workers is for a cluster that is started here; with --scheduler, start dask workers")
+            raise UserError("--workers is for a cluster that is started here; with --scheduler, start dask workers")
         self._address, self._workers = scheduler, workers or usable_cores()
         self._any_version, self._patience, self._away = allow_version_mismatch, patience, away
         self._roster = Roster()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from workbench.engine.data.hold import is_held
 from workbench.engine.data.records import Record
-from workbench.engine.words import plain
+from workbench.engine.words import UserError, plain
 from workbench.experiments import reading
 from workbench.experiments.files import (
     INDEX,
@@ -169,5 +169,5 @@ def _damaged_trainings(files: StoreFiles) -> Iterator[Damage]:
             here = files.place.working_folder(name)
             if files.place.fetch(name, RUN_FILE) and is_held(here) is None:
                 load_run(here).parts()
-        except (ValueError, OSError) as error:
+        except (UserError, OSError) as error:
             yield Damage(name, str(error).removeprefix(f"{files.where}/{name}/"), "trash")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.data.records import Record
-from workbench.engine.words import SaidError, plain
+from workbench.engine.words import UserError, plain
 from workbench.experiments import reading
 from workbench.experiments.place import Place
 
@@ -17,7 +17,7 @@ STORE, INDEX, SWEEPS, RUNS, TRAINED, TRASH = "store.json", "index.jsonl", "sweep
 JOB, METRICS, RESULT, FAILED = "job.json", "metrics.jsonl", "result.json", "failed.json"
 
 
-class StoreError(SaidError):
+class StoreError(UserError):
     """A store that cannot be used, or a run that is not in it; the message says what to do."""
 
 
@@ -130,7 +130,7 @@ class StoreFiles:
     def _read(self, name: str) -> bytes | None:
         try:
             return self.place.read(name)
-        except SaidError as error:
+        except UserError as error:
             raise self.damaged(name, error) from None
         except OSError as error:
             raise self.damaged(name, error.strerror or error) from None
@@ -139,7 +139,7 @@ class StoreFiles:
         """The lines of a file that `Place.append` wrote."""
         try:
             return self.place.lines(name)
-        except SaidError as error:
+        except UserError as error:
             raise self.damaged(name, error) from None
         except OSError as error:
             raise self.damaged(name, error.strerror or error) from None
@@ -150,7 +150,7 @@ class StoreFiles:
             return None
         try:
             return reading.record(kind, content, key)
-        except SaidError as error:
+        except UserError as error:
             raise self.damaged(name, error) from None
 
     def _episodes(self, result: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -160,5 +160,5 @@ class StoreFiles:
             raise self.damaged(name, "it is missing")
         try:
             return reading.episodes(content, result["job"]["episodes"])
-        except SaidError as error:
+        except UserError as error:
             raise self.damaged(name, error) from None

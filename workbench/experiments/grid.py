@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from workbench.engine.steering.protocol import nearest
+from workbench.engine.settings import make, nearest
 from workbench.engine.steering.rules import RULES, find_rule
 from workbench.engine.training.config import FitConfig
+from workbench.engine.words import UserError
 from workbench.experiments.job import IMPORTED, Data, Job, make_job
 
 TRAINING = "fit"  # the prefix of training settings: fit.expectile=0.7,0.9
@@ -41,7 +42,9 @@ class Grid(BaseModel):
     rules: tuple[str, ...] = Field(min_length=1)
     axes: dict[str, tuple[Any, ...]] = {}
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
-    episodes: int = Field(default=500, ge=1)
+    episodes: int = Field(
+        default=500, ge=1, description="episodes to choose a strength on, and as many others to report it on"
+    )
     data: Data = Data()
 
     def jobs(self) -> list[Job]:
@@ -49,7 +52,7 @@ class Grid(BaseModel):
 
         Raises
         ------
-        ValueError
+        UserError
             Unknown names, values out of bounds, an axis that no rule of the grid has, or more than 100,000 jobs.
         """
         self._check_axes()
@@ -57,7 +60,7 @@ class Grid(BaseModel):
         for task, name in itertools.product(dict.fromkeys(self.tasks), dict.fromkeys(self.rules)):
             axes = self.axes_of(name)
             if self._count(axes) > MOST:
-                raise ValueError(f"this grid has {self._count(axes):,} jobs for rule '{name}', more than {MOST:,}")
+                raise UserError(f"this grid has {self._count(axes):,} jobs for rule '{name}', more than {MOST:,}")
             for values in itertools.product(*axes.values()):
                 settings: dict[str, Any] = {}
                 training: dict[str, Any] = {}
@@ -65,9 +68,14 @@ class Grid(BaseModel):
                     place, _, setting = axis.rpartition(".")
                     (training if place == TRAINING else settings)[setting] = value
                 first = make_job(
-                    task=task, rule=name, settings=settings, training=training, data=self.data,
-                    episodes=self.episodes, seed=self.seeds[0],
-                )  # fmt: skip
+                    task=task,
+                    rule=name,
+                    settings=settings,
+                    training=training,
+                    data=self.data,
+                    episodes=self.episodes,
+                    seed=self.seeds[0],
+                )
                 for seed in self.seeds:
                     job = make_job(**first.model_dump() | {"seed": seed}) if seed != first.seed else first
                     found[job.key] = job
@@ -91,7 +99,7 @@ class Grid(BaseModel):
     def _check_axes(self) -> None:
         for axis, values in self.axes.items():
             if not values:
-                raise ValueError(f"axis '{axis}' has no values")
+                raise UserError(f"axis '{axis}' has no values")
             place, dot, setting = axis.rpartition(".")
             known: dict[str, Any] = {}
             if place == TRAINING:
@@ -100,7 +108,7 @@ class Grid(BaseModel):
             elif dot:
                 if place not in self.rules:
                     have = f"{', '.join(self.rules)}; training settings begin with {TRAINING}."
-                    raise ValueError(f"axis '{axis}' is of '{place}', which is not among the rules here: {have}")
+                    raise UserError(f"axis '{axis}' is of '{place}', which is not among the rules here: {have}")
                 known, whose = dict(find_rule(place).model_fields), f"rule '{place}'"
             else:
                 for rule in self.rules:
@@ -111,7 +119,7 @@ class Grid(BaseModel):
                 if not dot and setting in FitConfig.model_fields:
                     hint = f" (a training setting? write {TRAINING}.{setting}=…)"
                 verb = "has" if whose.startswith(("rule ", "training")) else "have"
-                raise ValueError(f"{whose} {verb} no setting '{setting}'{nearest(setting, list(known))}{hint}")
+                raise UserError(f"{whose} {verb} no setting '{setting}'{nearest(setting, list(known))}{hint}")
 
     def command(self, store: str) -> str:
         """The command line that runs this grid into ``store``."""
@@ -130,6 +138,11 @@ class Grid(BaseModel):
         return shlex.join([*words, "--store", store])
 
 
+def make_grid(**given: Any) -> Grid:
+    """Build a `Grid`; UserError says what of it is wrong."""
+    return make(Grid, given, "a sweep", "'{}' of a sweep")
+
+
 def parse_axes(
     groups: tuple[tuple[str, ...], ...], flag: str = "--grid", prefix: str = ""
 ) -> dict[str, tuple[Any, ...]]:
@@ -137,17 +150,17 @@ def parse_axes(
 
     Raises
     ------
-    ValueError
+    UserError
         Not of this form, or a name given twice.
     """
     found: dict[str, tuple[Any, ...]] = {}
     for pair in (pair for group in groups for pair in group):
         name, equals, text = pair.partition("=")
         if not equals or not name or not text:
-            raise ValueError(f"{flag} takes name=value,value,…, such as {flag} weight=0,0.3,1; got '{pair}'")
+            raise UserError(f"{flag} takes name=value,value,…, such as {flag} weight=0,0.3,1; got '{pair}'")
         name = prefix + name
         if name in found:
-            raise ValueError(f"{flag} gives {name} twice; put all its values behind one {name}=")
+            raise UserError(f"{flag} gives {name} twice; put all its values behind one {name}=")
         found[name] = parse_values(text)
     return found
 
@@ -157,7 +170,7 @@ def parse_values(text: str) -> tuple[Any, ...]:
     if span := RANGE.fullmatch(text):
         low, high = int(span[1]), int(span[2])
         if high - low >= MOST:
-            raise ValueError(f"the range {text} has {high - low + 1:,} values, more than {MOST:,}")
+            raise UserError(f"the range {text} has {high - low + 1:,} values, more than {MOST:,}")
         return tuple(range(low, high + 1))
     try:
         values = json.loads(f"[{text}]")
@@ -171,12 +184,12 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
     Raises
     ------
-    ValueError
+    UserError
         Not whole numbers, negative ones, or none.
     """
     seeds = [value for word in text.split(",") for value in parse_values(word.strip() or "?")]
     if not seeds or not all(isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in seeds):
-        raise ValueError(f"--seeds takes whole numbers from 0, such as 0..4 or 0,1,5; got '{text}'")
+        raise UserError(f"--seeds takes whole numbers from 0, such as 0..4 or 0,1,5; got '{text}'")
     return tuple(dict.fromkeys(seeds))
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.engine.words import UserError
+
 Play = Callable[[float, int, int], np.ndarray]  # (value, episodes, seed) -> returns
 
 
@@ -65,15 +67,15 @@ def successive_halving(
 
     Raises
     ------
-    ValueError
+    UserError
         No values, values twice, too few episodes, or ``keep`` below 2.
     """
     if not values or len(set(values)) != len(values):
-        raise ValueError(f"successive halving needs values that are all different, got {list(values)}")
+        raise UserError(f"successive halving needs values that are all different, got {list(values)}")
     if keep < 2:
-        raise ValueError(f"keep must be at least 2, got {keep}")
+        raise UserError(f"keep must be at least 2, got {keep}")
     if episodes < len(values):
-        raise ValueError(
+        raise UserError(
             f"{len(values)} values need at least {len(values)} episodes, got {episodes}; give more --episodes"
         )
     rounds = max(1, math.ceil(math.log(len(values)) / math.log(keep) - 1e-9))

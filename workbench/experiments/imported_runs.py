@@ -8,7 +8,7 @@ from pathlib import Path
 
 from workbench.engine.models.described import CORE
 from workbench.engine.training.loop.checkpoint import RUN_FILE, load_run
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 from workbench.experiments.job import IMPORTED, Job
 from workbench.experiments.store import TRAINED, Store
 from workbench.runs.training import SOURCE
@@ -26,11 +26,11 @@ def axis_of(folder: Path, tasks: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """
     run = load_run(folder)
     if run.imported is None:
-        raise SaidError(
+        raise UserError(
             f"{folder} was trained here; a sweep trains its own runs, so leave --run out (it is for workbench import)"
         )
     if set(tasks) != {run.task}:
-        raise SaidError(
+        raise UserError(
             f"{folder} is for task '{run.task}', the sweep is of {', '.join(tasks)}; give --task {run.task}"
         )
     return {f"fit.{IMPORTED}": (digest_of(folder),)}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from workbench.engine.steering.protocol import Rule, in_words
+from workbench.engine.settings import make
+from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import find_rule, make_rule
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.config import make_config
 from workbench.engine.training.plan import extra_parts
+from workbench.engine.words import UserError
 from workbench.experiments.canonical import key_of
 
 # Evaluation seeds of the two disjoint sets. A budget is chosen on the first and reported on the second, always.
@@ -54,7 +56,7 @@ class Job(BaseModel):
 
     Raises
     ------
-    ValueError
+    UserError
         Unknown task, rule or setting, or a value out of bounds.
     """
 
@@ -77,7 +79,7 @@ class Job(BaseModel):
         task, rule = make_task(given["task"]), make_rule(given["rule"], **given.get("settings", {}))
         training = given.get("training", {})
         if "seed" in training:
-            raise ValueError("training setting 'seed' cannot be given here: the seed is the job's own")
+            raise UserError("training setting 'seed' cannot be given here: the seed is the job's own")
         parts = {"parts": list(extra_parts(rule.needs))}
         if IMPORTED in training:
             if others := sorted(set(training) - {IMPORTED, "parts"}):
@@ -142,16 +144,8 @@ class Job(BaseModel):
 
 
 def make_job(**given: Any) -> Job:
-    """Build a `Job`; ValueError says in one sentence what is wrong, with the bounds or the nearest name."""
-    try:
-        return Job(**given)
-    except ValidationError as error:
-        lines = []
-        for item in error.errors():
-            cause = item.get("ctx", {}).get("error")
-            where = ".".join(map(str, item["loc"]))
-            lines.append(str(cause) if cause else f"'{where}' of a job {in_words(item['msg'])}, got {item['input']!r}")
-        raise ValueError("\n".join(lines)) from None
+    """Build a `Job`; UserError says what is wrong, with the bounds or the nearest name."""
+    return make(Job, given, "a job", "'{}' of a job")
 
 
 def job_of(record: dict[str, Any]) -> Job:
@@ -159,12 +153,12 @@ def job_of(record: dict[str, Any]) -> Job:
 
     Raises
     ------
-    ValueError
+    UserError
         It was written by a version whose settings this one does not know.
     """
     job = make_job(**record["job"])
     if job.key != record["key"]:
-        raise ValueError(
+        raise UserError(
             f"job {record['key']} means something else in this version of the workbench (it would be {job.key}): "
             "run the sweep's command again, which makes new jobs"
         )

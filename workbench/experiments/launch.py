@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.engine.words import UserError
 from workbench.experiments.grid import Grid
 from workbench.experiments.owners import Owners
 from workbench.experiments.store import Store
@@ -20,7 +21,7 @@ from workbench.runs.child import ChildProgram
 from workbench.runs.owner import digest
 
 
-class SweepRefusedError(ValueError):
+class SweepRefusedError(UserError):
     """A sweep that cannot be started or stopped; the message says why and what to do."""
 
 
@@ -85,7 +86,7 @@ class Sweeps:
         ------
         SweepRefusedError
             One is running.
-        ValueError
+        UserError
             A grid with unknown names or values out of bounds.
         """
         keys = frozenset(job.key for job in grid.jobs())

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from workbench.engine.words import UserError
 from workbench.experiments.items import Event, Item
 from workbench.experiments.store import Store
 from workbench.experiments.waiting import Queue
@@ -38,7 +39,7 @@ class Processes:
 
     def __init__(self, workers: int | None = None) -> None:
         if workers is not None and workers < 1:
-            raise ValueError(f"workers must be at least 1, got {workers}")
+            raise UserError(f"workers must be at least 1, got {workers}")
         self._workers = workers or usable_cores()
 
     @property

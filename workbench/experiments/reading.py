@@ -16,7 +16,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from workbench.engine.data.records import Count, Name, Record, Text, checked
 from workbench.engine.data.strict_json import parse_json
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 from workbench.experiments.row import Row
 from workbench.experiments.upgrade import upgrade_result
 
@@ -30,7 +30,7 @@ RETURNS = ("choose.returns", "report.returns")
 
 def _when(text: str) -> str:
     if datetime.fromisoformat(text).tzinfo is None:
-        raise ValueError("a time needs its zone")
+        raise UserError("a time needs its zone")
     return text
 
 
@@ -227,13 +227,13 @@ class OwnerLine(Record):
 
 
 def parsed(content: bytes | str) -> Any:
-    """The value of a record; SaidError when it is too large or no JSON."""
+    """The value of a record; UserError when it is too large or no JSON."""
     if len(content) > MOST:
-        raise SaidError(f"it has {len(content):,} bytes, more than the {MOST:,} that a record may have")
+        raise UserError(f"it has {len(content):,} bytes, more than the {MOST:,} that a record may have")
     try:
         return parse_json(content)
     except ValueError as error:
-        raise SaidError(f"it is not valid JSON ({error}); it was cut off or edited") from None
+        raise UserError(f"it is not valid JSON ({error}); it was cut off or edited") from None
 
 
 def record(kind: type[Record], content: bytes | str, key: str | None = None) -> dict[str, Any]:
@@ -249,7 +249,7 @@ def record(kind: type[Record], content: bytes | str, key: str | None = None) -> 
 
     Raises
     ------
-    SaidError
+    UserError
         It is no such record, that of another run, or of a later workbench.
     """
     value = parsed(content)
@@ -257,7 +257,7 @@ def record(kind: type[Record], content: bytes | str, key: str | None = None) -> 
         value = upgrade_result(value)
     checked(kind, value)
     if key is not None and value["key"] != key:
-        raise SaidError(f"it is the record of another run, {value['key']}")
+        raise UserError(f"it is the record of another run, {value['key']}")
     found: dict[str, Any] = value
     return found
 
@@ -284,7 +284,7 @@ def index_rows(lines: Iterable[str]) -> tuple[dict[str, Row], int]:
             elif not isinstance(item, dict) or not item.keys() & {"failed", "restored"}:
                 checked(IndexLine, item)
                 found[item["key"]] = Row(**item)
-        except (SaidError, TypeError):  # another version's line: the folder is read instead
+        except (UserError, TypeError):  # another version's line: the folder is read instead
             odd += 1
     return found, odd
 
@@ -294,7 +294,7 @@ def episodes(content: bytes, count: int) -> dict[str, np.ndarray]:
 
     Raises
     ------
-    SaidError
+    UserError
         The archive is damaged, lacks the returns, or has another number of episodes.
     """
     import numpy as np  # here, so that lists of runs do without
@@ -305,7 +305,7 @@ def episodes(content: bytes, count: int) -> dict[str, np.ndarray]:
     for name in RETURNS:
         if name not in found or found[name].shape != (count,) or not np.isfinite(found[name]).all():
             has = f"has shape {found[name].shape}" if name in found else "is missing"
-            raise SaidError(f"it does not hold the returns of {count} episodes ('{name}' {has}, or is not finite)")
+            raise UserError(f"it does not hold the returns of {count} episodes ('{name}' {has}, or is not finite)")
     return found
 
 
@@ -322,6 +322,6 @@ def _kept(kind: type[Record], lines: Iterable[str]) -> tuple[list[dict[str, Any]
             item = parsed(line)
             checked(kind, item)
             found.append(item)
-        except SaidError:
+        except UserError:
             odd += 1
     return found, odd

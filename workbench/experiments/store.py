@@ -29,7 +29,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.words import SaidError, plain
+from workbench.engine.words import UserError, plain
 from workbench.experiments import reading
 from workbench.experiments.canonical import key_of
 from workbench.experiments.files import (
@@ -85,7 +85,7 @@ class Store(StoreFiles):
             return
         try:
             layout = reading.parsed(content)["layout"]
-        except (SaidError, KeyError, TypeError):
+        except (UserError, KeyError, TypeError):
             raise self.damaged(STORE, "it does not say which layout the store has") from None
         if layout != LAYOUT:
             raise StoreError(

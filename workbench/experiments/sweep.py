@@ -9,6 +9,7 @@ from typing import Any
 
 from workbench.engine.training.config import make_config
 from workbench.engine.training.loop.together import pays_together
+from workbench.engine.words import UserError
 from workbench.experiments.damage import damaged_runs
 from workbench.experiments.grid import Grid
 from workbench.experiments.items import Event, Executor, Item
@@ -94,7 +95,7 @@ def sweep(
 
     Raises
     ------
-    ValueError
+    UserError
         A grid with unknown names or values out of bounds: raised before anything is run.
     """
     jobs = grid.jobs()
@@ -149,7 +150,7 @@ def check_data(data: Data, task: str) -> Data:
 
     Raises
     ------
-    ValueError
+    UserError
         As `load_saved`, or the task needs a folder and none is named.
     """
     from pathlib import Path
@@ -160,7 +161,7 @@ def check_data(data: Data, task: str) -> Data:
     made = make_task(task)
     if data.folder is None:
         if made.info.extra:
-            raise ValueError(f"task '{task}' needs a dataset: workbench generate {task} --out DIR, then add --data DIR")
+            raise UserError(f"task '{task}' needs a dataset: workbench generate {task} --out DIR, then add --data DIR")
         return data
     source = Source.of(Path(data.folder), 0, data.clip_actions)
     return Data(fingerprint=source.load(made).fingerprint(), folder=source.folder, clip_actions=data.clip_actions)

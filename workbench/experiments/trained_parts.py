@@ -16,6 +16,7 @@ from workbench.engine.data.transitions import Transitions
 from workbench.engine.training.loop.checkpoint import RUN_FILE, CheckpointError, Run, load_run, read_record
 from workbench.engine.training.loop.fit import Progress
 from workbench.engine.training.loop.together import fit_together
+from workbench.engine.words import UserError
 from workbench.experiments.imported_runs import absent
 from workbench.experiments.job import IMPORTED, Job
 from workbench.experiments.place import Stopped, never
@@ -89,7 +90,7 @@ def newest_trainings(store: Path, most: int = 20) -> list[Found]:
     for path in sorted(records, key=lambda path: path.stat().st_mtime, reverse=True):
         try:
             record = checked(Listed, read_json(path))
-        except (OSError, ValueError):
+        except (UserError, OSError):
             continue
         if record.step < record.total_steps:
             continue
@@ -101,7 +102,7 @@ def newest_trainings(store: Path, most: int = 20) -> list[Found]:
 
 
 def data_of(run: Run) -> Transitions:
-    """The data that ``run`` was trained on, read or made again; ValueError or OSError when they cannot be had."""
+    """The data that ``run`` was trained on, read or made again; UserError or OSError when they cannot be had."""
     return training_data(run)
 
 
@@ -155,7 +156,7 @@ def ensure_trained(
     ------
     Stopped
         ``should_stop`` said so.
-    ValueError, FloatingPointError, OSError
+    UserError, OSError
         As `workbench.runs.training.TrainingRun`.
     """
     found = find_trained(store, job)
@@ -196,15 +197,15 @@ def ensure_trained_together(
             locks.enter_context(store.lock_training(name, should_stop))
         left = {name: job for name, job in named.items() if find_trained(store, job) is None}
         folders = {name: store.place.working_folder(name) for name in left}
-        errors: list[Exception] = []
+        errors: list[UserError] = []
         try:
             runs = [_open(folders[name], job, wanted, device) for name, job in left.items()]
             _train_together(runs, should_stop, tell)
-        except (ValueError, FloatingPointError):
+        except UserError:
             for name, job in left.items():
                 try:
                     _train(folders[name], job, wanted, device, should_stop, tell)
-                except (ValueError, FloatingPointError) as error:
+                except UserError as error:
                     errors.append(error)
                     folders.pop(name)
             if errors and not folders:
@@ -274,9 +275,9 @@ def _train(
 
 
 def check_data(found: str, job: Job) -> None:
-    """Raise ValueError when a folder no longer holds the data that the job names."""
+    """Raise UserError when a folder no longer holds the data that the job names."""
     if job.data.fingerprint not in (None, found):
-        raise ValueError(
+        raise UserError(
             f"{job.data.folder} holds other data now than when the sweep was planned "
             f"(fingerprint {found[:12]}…, was {str(job.data.fingerprint)[:12]}…); run the sweep's command again"
         )

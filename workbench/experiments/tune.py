@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.metrics.choose import Played, choose_strength
@@ -17,6 +18,7 @@ from workbench.engine.metrics.intervals import Interval, bootstrap_runs
 from workbench.engine.metrics.shift import draw_clouds
 from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
+from workbench.engine.settings import make
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import find_rule, make_rule
 from workbench.engine.tasks.recorded import RecordedTask
@@ -24,14 +26,42 @@ from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.training.loop.checkpoint import Run
 from workbench.engine.training.loop.fqe import FQEConfig, fitted_q_evaluation
+from workbench.engine.words import UserError
 from workbench.experiments.halving import Round, successive_halving
 from workbench.experiments.job import SETS
 from workbench.experiments.place import Stopped, never
 
 LADDER = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 STEPS = (0, 1, 2, 3, 5, 10, 20, 40)
-IN_SUPPORT = 0.5  # a value's actions must mostly be such as the data hold, else no dataset can say what they are worth
 MOST_SEEDS = 1_000_000  # of --seed: rounds and grid take seeds of their own beside each other
+
+
+class TuneConfig(BaseModel):
+    """How a strength is chosen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    episodes: int = Field(400, ge=1, description="episodes to choose with, for each run in all; unused with --offline")
+    report_episodes: int = Field(500, ge=1, description="other episodes, to report with, for each run and value")
+    seed: int = Field(0, ge=0, lt=MOST_SEEDS, description="fixes both sets of episodes, which share none")
+    in_support: float = Field(
+        0.5,
+        ge=0.0,
+        le=1.0,
+        description="with --offline: least share of a value's actions that must be like the data's, since no dataset can say "
+        "what others are worth; 0 allows every value",
+    )
+    regret: bool = Field(
+        False, description="play every value, and say how much worse the chosen one is than the best of them"
+    )
+
+
+def make_tune_config(**settings: Any) -> TuneConfig:
+    """Build a `TuneConfig`; UserError says which setting is wrong, and its bounds."""
+    return make(TuneConfig, settings, "tune", "tune setting '{}'")
+
+
+DEFAULT = make_tune_config()
 
 
 @dataclass(frozen=True)
@@ -96,7 +126,7 @@ def default_values(rule: str) -> tuple[str, tuple[float, ...]]:
 
     Raises
     ------
-    ValueError
+    UserError
         The rule's strength was set in training: there is nothing to choose at test time.
     """
     kind = find_rule(rule)
@@ -104,7 +134,7 @@ def default_values(rule: str) -> tuple[str, tuple[float, ...]]:
         fit = (
             f"; its strength is the training setting {kind.trained_strength}: sweep it" if kind.trained_strength else ""
         )
-        raise ValueError(f"rule '{rule}' has no strength to choose at test time{fit}")
+        raise UserError(f"rule '{rule}' has no strength to choose at test time{fit}")
     schema = kind.model_json_schema()["properties"][kind.strength]
     ladder: tuple[float, ...] = STEPS if schema["type"] == "integer" else LADDER
     if schema["type"] == "integer" and schema["minimum"] >= 1:
@@ -117,14 +147,10 @@ def tune(
     rule: str,
     axis: str,
     values: Sequence[float],
+    config: TuneConfig = DEFAULT,
     *,
     settings: dict[str, Any] | None = None,
-    episodes: int = 400,
-    report_episodes: int = 500,
-    seed: int = 0,
     data: Transitions | None = None,
-    in_support: float = IN_SUPPORT,
-    full_grid: bool = False,
     fqe: FQEConfig | None = None,
     should_stop: Callable[[], bool] = never,
 ) -> Generator[TuneProgress, None, Tuned]:
@@ -136,22 +162,14 @@ def tune(
         Trained on one task; with several (training seeds) one value is chosen for all.
     rule, axis : str
     values : sequence of float
+    config : TuneConfig
+        With ``regret`` every value is played on the reporting episodes, and on as many others, for what the whole grid would
+        have chosen.
     settings : dict, optional
         The rule's other settings.
-    episodes : int
-        To choose with, for each run in all; unused offline.
-    report_episodes : int
-        Others, to report with, for each run and value.
-    seed : int
-        Fixes both sets of episodes.
     data : Transitions, optional
         Choose by fitted-Q evaluation on these, without the environment.
-    in_support : float
-        Offline: only values that keep at least this share of their actions in the data's support can be chosen. Beyond it the
-        evaluation critics guess, and what they guess is flattering. 0 lets all be chosen.
-    full_grid : bool
-        Play every value on the reporting episodes, for the regret, and on ``report_episodes`` others, for what the whole
-        grid would have chosen.
+    fqe : FQEConfig, optional
     should_stop : callable
 
     Yields
@@ -166,18 +184,16 @@ def tune(
     ------
     Stopped
         ``should_stop`` said so.
-    ValueError
-        Runs of different tasks, wrong settings, too few episodes, a seed out of range, or no value that stays in support.
+    UserError
+        Runs of different tasks, wrong settings, too few episodes, or no value that stays in support.
     """
-    if not 0 <= seed < MOST_SEEDS:
-        raise ValueError(f"the seed must be 0 to {MOST_SEEDS - 1}, got {seed}")
     if len({run.task for run in runs}) != 1:
-        raise ValueError(f"the runs are of different tasks: {', '.join(sorted({run.task for run in runs}))}")
-    fixed = settings or {}
+        raise UserError(f"the runs are of different tasks: {', '.join(sorted({run.task for run in runs}))}")
+    fixed, seed = settings or {}, config.seed
     rules = {float(value): make_rule(rule, **fixed | {axis: value}) for value in values}
     task, parts = make_task(runs[0].task), [run.parts() for run in runs]
-    if isinstance(task, RecordedTask) and (data is None or full_grid):
-        raise ValueError(f"{task.name} has no environment to play episodes in; add --offline, and leave --regret out")
+    if isinstance(task, RecordedTask) and (data is None or config.regret):
+        raise UserError(f"{task.name} has no environment to play episodes in; add --offline, and leave --regret out")
 
     def tick(done: int, total: int) -> None:
         if should_stop():
@@ -193,7 +209,7 @@ def tune(
     inside: dict[float, float] = {}
     if data is None:
         for step in successive_halving(
-            play, list(rules), episodes, lambda number: SETS["choose"] + 100 * seed + number
+            play, list(rules), config.episodes, lambda number: SETS["choose"] + 100 * seed + number
         ):
             rounds.append(step)
             yield TuneProgress("choosing", (step.number + 1) / step.rounds, step)
@@ -201,44 +217,55 @@ def tune(
         scores = {value: mean for step in rounds for value, mean in step.means.items()}
     else:
         inside = _inside(rules, runs, parts, DataSupport(data), seed)
-        allowed = [value for value, share in inside.items() if share >= in_support]
+        allowed = [value for value, share in inside.items() if share >= config.in_support]
         if not allowed:
             best = max(inside, key=lambda value: inside[value])
-            raise ValueError(
-                f"no value of {axis} keeps {in_support:.0%} of its actions in the data's support (the best is {best:g}: "
+            raise UserError(
+                f"no value of {axis} keeps {config.in_support:.0%} of its actions in the data's support (the best is {best:g}: "
                 f"{inside[best]:.0%}); try smaller values, or a lower --in-support"
             )
         estimates = []
         for number, (run, some) in enumerate(zip(runs, parts, strict=True)):
-            config = fqe or FQEConfig(hidden=tuple(run.config.hidden), seed=seed)
-            work = fitted_q_evaluation(list(rules.values()), some, data, config)
+            how = fqe or FQEConfig(hidden=tuple(run.config.hidden), seed=seed)
+            work = fitted_q_evaluation(list(rules.values()), some, data, how)
             estimates.append((yield from _hear(work, number, len(runs), should_stop)))
         scores = dict(zip(rules, np.mean(estimates, 0).tolist(), strict=True))
         chosen = max(allowed, key=lambda value: (scores[value], -value))
+    chosen_by: dict[str, Any] = {
+        "rule": rule,
+        "axis": axis,
+        "settings": fixed,
+        "method": "halving" if data is None else "fqe",
+        "chosen": chosen,
+        "scores": scores,
+        "rounds": tuple(rounds),
+        "episodes": sum(step.episodes * len(step.means) for step in rounds) * len(runs),
+        "inside": inside,
+    }
     reporting = SETS["report"] + seed
-    if not full_grid:
+    if not config.regret:
         yield TuneProgress("reporting", 0.0)
         alone = isinstance(task, RecordedTask)  # data without an environment: nothing can be played
-        reported = None if alone else bootstrap_runs(play_each(chosen, report_episodes, reporting), seed)
-        return Tuned(
-            rule, axis, fixed, _method(data), chosen, scores, tuple(rounds), _spent(rounds, len(runs)), reported,
-            inside=inside,
-        )  # fmt: skip
+        reported = None if alone else bootstrap_runs(play_each(chosen, config.report_episodes, reporting), seed)
+        return Tuned(**chosen_by, reported=reported)
     played: list[Played] = []
     choosing = SETS["choose"] + 100 * seed + 99
     for number, value in enumerate(rules):
         for evaluation_seed in (choosing, reporting):
-            for index, returns in enumerate(play_each(value, report_episodes, evaluation_seed)):
+            for index, returns in enumerate(play_each(value, config.report_episodes, evaluation_seed)):
                 played.append(Played(value, index, evaluation_seed, returns))
         yield TuneProgress("full grid", (number + 1) / len(rules))
     whole = choose_strength(played, (choosing,), (reporting,), seed)
     of = {value: [p.returns for p in played if p.strength == value and p.seed == reporting] for value in rules}
     grid = {value: float(np.mean([returns.mean() for returns in found])) for value, found in of.items()}
     return Tuned(
-        rule, axis, fixed, _method(data), chosen, scores, tuple(rounds), _spent(rounds, len(runs)),
-        bootstrap_runs(of[chosen], seed), grid, max(grid.values()) - grid[chosen], whole.strength,
-        report_episodes * len(rules) * len(runs), inside,
-    )  # fmt: skip
+        **chosen_by,
+        reported=bootstrap_runs(of[chosen], seed),
+        grid=grid,
+        regret=max(grid.values()) - grid[chosen],
+        grid_choice=whole.strength,
+        grid_episodes=config.report_episodes * len(rules) * len(runs),
+    )
 
 
 def _inside(
@@ -268,20 +295,12 @@ def _hear(
         yield TuneProgress("fitted-Q evaluation", (number + share) / count)
 
 
-def _method(data: Transitions | None) -> str:
-    return "halving" if data is None else "fqe"
-
-
-def _spent(rounds: Sequence[Round], runs: int) -> int:
-    return sum(step.episodes * len(step.means) for step in rounds) * runs
-
-
 def data_of(run: Run, folder: Path | None, clip_actions: bool = False) -> Transitions:
     """The dataset a run was trained on, or another one in ``folder``.
 
     Raises
     ------
-    ValueError
+    UserError
         It is not where the run found it.
     """
     from workbench.runs.training import SOURCE, Source

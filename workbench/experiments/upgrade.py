@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.engine.glossary import VERSION
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 SETS = ("choose", "report")
 
@@ -20,7 +20,7 @@ def upgrade_result(result: dict[str, Any]) -> dict[str, Any]:
 
     Raises
     ------
-    SaidError
+    UserError
         A later version wrote it.
     """
     return result | {name: _upgrade(result[name]) for name in SETS if isinstance(result.get(name), dict)}
@@ -37,7 +37,7 @@ def _upgrade(old: dict[str, Any]) -> dict[str, Any]:
     if version == VERSION:
         return old
     if version != 1:
-        raise SaidError(
+        raise UserError(
             f"measurements of version {version} are of a later workbench, this one reads up to {VERSION}; use that one"
         )
     new = {

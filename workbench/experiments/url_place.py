@@ -23,6 +23,7 @@ import fsspec
 from platformdirs import user_cache_path
 
 from workbench.engine.data.atomic import write_atomic
+from workbench.engine.words import UserError
 from workbench.experiments.place import never
 
 
@@ -31,7 +32,7 @@ class UrlPlace:
 
     Raises
     ------
-    ValueError
+    UserError
         fsspec does not know the scheme, or its package is missing.
     """
 
@@ -39,7 +40,7 @@ class UrlPlace:
         try:
             self._fs, path = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
-            raise ValueError(f"cannot open the store {url}: {error}") from None
+            raise UserError(f"cannot open the store {url}: {error}") from None
         self._root, self._url = path.rstrip("/"), url
         self._cache = user_cache_path("workbench") / "stores" / hashlib.sha256(url.encode()).hexdigest()[:16]
 

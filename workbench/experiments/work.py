@@ -16,6 +16,7 @@ from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
+from workbench.engine.words import UserError, refusal
 from workbench.experiments.items import Event, Item, Tell
 from workbench.experiments.job import Job, job_of
 from workbench.experiments.place import Stopped
@@ -56,7 +57,7 @@ class Bench:
             self._data = None  # two datasets at a time may be more than fits
             try:
                 self._data = name, DataSupport(training_data(found.run))
-            except (OSError, ValueError) as error:
+            except (UserError, OSError) as error:
                 self._data = name, str(error)
         return self._data[1]
 
@@ -73,20 +74,28 @@ def work(store: Store, item: Item, bench: Bench, should_stop: Callable[[], bool]
     started = time.perf_counter()
     try:
         job = job_of(item.record)
-    except ValueError as error:
+    except UserError as error:
         return _failed(store, item, error)
     try:
         if item.beside:
             ensure_trained_together(
-                store, [job, *map(job_of, item.beside)], item.parts, device=item.device, should_stop=should_stop,
+                store,
+                [job, *map(job_of, item.beside)],
+                item.parts,
+                device=item.device,
+                should_stop=should_stop,
                 tell=_steps(item.name, tell),
-            )  # fmt: skip
+            )
             facts: dict[str, Any] = {"trainings": item.trainings}
         elif item.kind == "train":
             found = ensure_trained(
-                store, job, item.parts, device=item.device, should_stop=should_stop,
+                store,
+                job,
+                item.parts,
+                device=item.device,
+                should_stop=should_stop,
                 tell=_steps(item.name, tell),
-            )  # fmt: skip
+            )
             facts = {"seconds": found.seconds, "folder": found.name}
         else:
             facts = {"new": _do_job(store, job, item, bench, should_stop, tell)}
@@ -153,7 +162,7 @@ def finite(value: object) -> Any:
 
 def _failed(store: Store, item: Item, error: Exception) -> Event:
     words = "\n".join([f"{error}" or type(error).__name__, *getattr(error, "__notes__", ())])
-    if not isinstance(error, (ValueError, OSError, FloatingPointError)):
+    if refusal(error) is None:
         words = f"{type(error).__name__}: {words}"
     if item.kind == "job":
         store.fail(item.record, words, "".join(traceback.format_exception(error)))

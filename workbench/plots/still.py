@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.image import AxesImage
-from matplotlib.mathtext import math_to_image
 
 from workbench.engine.steering.trace import Trace
 from workbench.plots.lines import positions_of
@@ -146,26 +142,4 @@ def png(figure: Figure, dpi: int = 100) -> bytes:
     return buffer.getvalue()
 
 
-@lru_cache(maxsize=256)
-def equation_svg(latex: str) -> str | None:
-    """Typeset ``latex`` as inline SVG in the current text colour; None where mathtext does not know a command.
-
-    No script and no font travels to the reader: the glyphs are outlines.
-    """
-    buffer = io.BytesIO()
-    try:
-        math_to_image(f"${latex}$", buffer, prop=FontProperties(math_fontfamily="cm", size=12), format="svg", dpi=72)
-    except ValueError:
-        return None
-    svg = buffer.getvalue().decode()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="patch_1">.*?</g>', "", svg, count=1, flags=re.DOTALL)
-    # Two equations on one page must not share ids.
-    mark = f"eq{abs(hash(latex)):x}"
-    svg = re.sub(r'id="([^"]+)"', rf'id="{mark}-\1"', svg)
-    svg = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{mark}-\1"', svg)
-    return svg.replace("<svg ", '<svg fill="currentColor" ', 1)
-
-
-__all__ = ["Figure", "equation_svg", "landscape", "one_dimension", "particles", "paths", "png", "stages", "value_map"]
+__all__ = ["Figure", "landscape", "one_dimension", "particles", "paths", "png", "stages", "value_map"]

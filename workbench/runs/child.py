@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.engine.data.regular import open_regular
-from workbench.engine.words import SaidError, plain
+from workbench.engine.words import UserError, plain
 
 GRACE = 15.0  # seconds that a child has for saving before it is killed
 LOG_TAIL = 2**16  # bytes at the end of a log in which its last error is looked for
@@ -329,7 +329,7 @@ def last_error(log: Path) -> str:
         with open_regular(log) as file:
             file.seek(max(0, log.stat().st_size - LOG_TAIL))
             lines = file.read(LOG_TAIL).decode(errors="replace").splitlines()
-    except (OSError, SaidError):
+    except (OSError, UserError):
         return ""
     errors = [plain(line) for line in lines if line.startswith(ERROR)]
     return errors[-1].removeprefix(ERROR) if errors else ""

@@ -28,7 +28,7 @@ from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.storage import OwnDataTask
 from workbench.engine.training.config import FitConfig, make_config
 from workbench.engine.training.loop.checkpoint import IMPORTED, Run, load_run, write_run
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 from workbench.runs.training import SOURCE, Source
 
 FLAGS = "flags.json"
@@ -103,7 +103,7 @@ def import_checkpoint(
     """
     path, folder = Path(source), Path(out)
     if folder.exists():
-        raise SaidError(f"{folder} exists; choose another --out (it is never written over)")
+        raise UserError(f"{folder} exists; choose another --out (it is never written over)")
     played = make_task(task)
     weights = read_weights(path)
     settings = (
@@ -139,18 +139,18 @@ def _settings(path: Path, config: str | Path | Mapping[str, Any] | None) -> dict
 
 
 def _check_task(published: Published, task: Task) -> None:
-    """Raise `SaidError` where the networks are of other observations or actions than the task's."""
+    """Raise `UserError` where the networks are of other observations or actions than the task's."""
     info, chunk = task.info, published.settings.chunk
     where, s, d = published.source, published.observation_dim, published.action_dim
     if s != info.observation_dim:
-        raise SaidError(
+        raise UserError(
             f"{where}: its networks take observations of {s} numbers, task '{info.name}' has {info.observation_dim}; "
             "name the task that it was trained for"
         )
     if d != chunk * info.action_dim:
         steps, rest = divmod(d, info.action_dim)
         cure = f"give --chunk {steps}" if not rest else "name the task that it was trained for"
-        raise SaidError(
+        raise UserError(
             f"{where}: its networks act with {d} numbers, task '{info.name}' with {info.action_dim} a step, and a chunk is "
             f"{chunk} step{'s' if chunk > 1 else ''}; {cure}"
         )
@@ -194,7 +194,7 @@ def _probes(parts: Parts, task: Task) -> Tensor:
     try:
         return behaviour_states(parts, task).rows.float()
     except ImportError as error:
-        raise SaidError(
+        raise UserError(
             f"task '{task.info.name}' cannot be played here to find states that the policy visits ({error}); "
             "install what it needs, or give the dataset: --data DIR"
         ) from None

@@ -25,8 +25,7 @@ from workbench.engine.data.regular import open_regular
 from workbench.engine.steering.rules import find_rule
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.config import make_config
-from workbench.engine.training.loop.checkpoint import CheckpointError, load_run
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 from workbench.runs.child import GRACE, ChildProgram
 from workbench.runs.notes import About, reports_in
 from workbench.runs.owner import digest
@@ -43,7 +42,7 @@ MOST_READ = 2**28  # bytes of the progress that are read at once
 MEMORY = 16 * 2**30  # bytes that a training may take for itself: its data may be an upload
 
 
-class TrainingRefusedError(ValueError):
+class TrainingRefusedError(UserError):
     """A training that cannot be started or touched; the message says why and what to do."""
 
 
@@ -116,7 +115,7 @@ class Training:
                 with open_regular(path) as file:
                     file.seek(place)
                     block = file.read(MOST_READ)
-            except (OSError, SaidError):
+            except (OSError, UserError):
                 return reports
             whole = block[: block.rfind(b"\n") + 1]
             reports = [*reports, *reports_in(whole)]
@@ -174,7 +173,7 @@ class Trainings:
         ------
         TrainingRefusedError
             Too many are running.
-        ValueError
+        UserError
             No such task or rule, or settings that training does not have.
         """
         make_config(**(make_task(task).training_defaults(str(settings.get("critic", "iql"))) | dict(settings)))
@@ -297,7 +296,7 @@ class Trainings:
 def _about_of(training: Training) -> About:
     try:
         return checked(About, read_json(training.folder / ABOUT))
-    except (OSError, SaidError) as error:
+    except (OSError, UserError) as error:
         raise TrainingRefusedError(
             f"the note of this training is damaged ({error}); delete it and begin anew"
         ) from None
@@ -310,15 +309,6 @@ def _refuse_held(training: Training) -> None:
         raise TrainingRefusedError(f"this training is being worked on by {who}; wait for it, or end it there")
 
 
-def finished_run(training: Training) -> bool:
-    """Whether its run folder can be steered with."""
-    try:
-        load_run(training.run)
-    except CheckpointError:
-        return False
-    return True
-
-
 def _value(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
@@ -327,7 +317,7 @@ def _read_about(path: Path) -> Training | None:
     """The training whose note is at ``path``; None when the note cannot be read."""
     try:
         about = checked(About, read_json(path))
-    except (OSError, SaidError):
+    except (OSError, UserError):
         return None
     return Training(
         name=path.parent.name,

@@ -18,6 +18,7 @@ from workbench.engine.online.learner import Event, Learner, Tick
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.loop.checkpoint import load_run, read_record
 from workbench.engine.training.loop.checkpoint import resume as resume_trainer
+from workbench.engine.words import UserError
 from workbench.runs.training import LOG as OFFLINE_LOG
 from workbench.runs.training import MOST_LOG, SOURCE, Source, choose_device
 
@@ -39,7 +40,7 @@ class OnlineRun:
 
         Raises
         ------
-        ValueError
+        UserError
             No run, or one that cannot go on (unfinished, lost data, a rule that it has no parts for); the folder exists;
             unknown settings.
         OSError
@@ -47,10 +48,10 @@ class OnlineRun:
         """
         if folder.exists():
             cure = "go on with the run in it: --resume" if (folder / LOG).exists() else "it is never written over"
-            raise ValueError(f"{folder} exists; choose another --out ({cure})")
+            raise UserError(f"{folder} exists; choose another --out ({cure})")
         loaded = load_run(run)
         if loaded.online is not None:
-            raise ValueError(f"{run} is an online run; go on with it: workbench online {run} --out {run} --resume")
+            raise UserError(f"{run} is an online run; go on with it: workbench online {run} --out {run} --resume")
         where = choose_device(loaded.device if device == "auto" else device)
         task = make_task(loaded.task)
         config = make_online_config(**({"seed": loaded.config.seed} | settings))
@@ -70,7 +71,7 @@ class OnlineRun:
 
         Raises
         ------
-        ValueError
+        UserError
             No such run, another process works in it, or other settings than it began with.
         """
         read_record(folder)
@@ -83,7 +84,7 @@ class OnlineRun:
             for name, value in config.model_dump(exclude={"steps"}).items():
                 held = getattr(before, name)
                 if value != held:
-                    raise ValueError(
+                    raise UserError(
                         f"the run in {folder} has {name} = {held}, not {value}; a resumed run keeps its settings, "
                         f"so leave {name} out, or begin a new run"
                     )

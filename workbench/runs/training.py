@@ -26,7 +26,7 @@ from workbench.engine.training.loop.checkpoint import resume as resume_trainer
 from workbench.engine.training.loop.fit import Progress, fit
 from workbench.engine.training.loop.snapshots import save_snapshot, snapshot_steps
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 LOG = "progress.jsonl"
 SOURCE = "source.json"
@@ -34,9 +34,9 @@ MOST_LOG = 2**30  # bytes of a log
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto``, ``cpu`` or ``cuda``; ValueError when CUDA is asked for and missing."""
+    """``auto``, ``cpu`` or ``cuda``; UserError when CUDA is asked for and missing."""
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
+        raise UserError(
             "no CUDA device here (torch.cuda.is_available() is False); use --device cpu, or install torch for CUDA"
         )
     if name == "auto":
@@ -79,7 +79,7 @@ class Source:
         """What a run noted; ``default`` when its note is lost (the data's fingerprint is checked in any case)."""
         try:
             return cls(**checked(SourceNote, read_json(path)).model_dump())
-        except (OSError, SaidError):
+        except (OSError, UserError):
             return default
 
     def load(self, task: Task) -> Transitions:
@@ -91,7 +91,7 @@ class Source:
             return task.own_data(out_of_bounds)
         if isinstance(task, StoredTask):
             name = task.info.name
-            raise ValueError(
+            raise UserError(
                 f"task '{name}' needs a dataset: workbench generate {name} --out DIR, "
                 f"then workbench fit {name} --data DIR --out RUN"
             )
@@ -126,7 +126,7 @@ class TrainingRun:
 
         Raises
         ------
-        ValueError
+        UserError
             Unknown task or setting, bad data, no CUDA, the folder exists (or, to resume, does not), another process works
             in it, or settings that differ from those of the run to resume.
         OSError
@@ -138,7 +138,7 @@ class TrainingRun:
         where = choose_device(device)
         if folder.exists():
             cure = "go on with the run in it: --resume" if (folder / SOURCE).exists() else "it is never written over"
-            raise ValueError(f"{folder} exists; choose another --out ({cure})")
+            raise UserError(f"{folder} exists; choose another --out ({cure})")
         defaults = task.training_defaults(str(settings.get("critic", "iql")))
         config = make_config(**(defaults | settings))
         source = Source.of(data, config.seed, clip_actions)
@@ -157,14 +157,14 @@ class TrainingRun:
         with held_until_made(folder) as hold:
             loaded = load_run(folder, task.info.name)
             if loaded.online is not None:
-                raise ValueError(
+                raise UserError(
                     f"{folder} is an online run; go on with: workbench online {folder} --out {folder} --resume"
                 )
             where = choose_device(loaded.device if device == "auto" else device)
             held = loaded.config.model_dump()
             for name, value in make_config(**(held | settings)).model_dump().items():
                 if value != held[name]:
-                    raise ValueError(
+                    raise UserError(
                         f"the run in {folder} has {name} = {held[name]}, not {value}; "
                         f"a resumed run keeps its settings, so leave {name} out, or begin a new run"
                     )
@@ -219,15 +219,15 @@ def training_data(run: Run) -> Transitions:
 
     Raises
     ------
-    ValueError, OSError
+    UserError, OSError
         They are not where they were, or no longer the same.
     """
     if run.imported is not None and not run.fingerprint:
-        raise SaidError(f"{run.folder} was imported without its dataset; import it again with --data DIR")
+        raise UserError(f"{run.folder} was imported without its dataset; import it again with --data DIR")
     task = make_task(run.task)
     data = Source.read(run.folder / SOURCE, Source(None, run.config.seed, False)).load(task)
     if data.fingerprint() != run.fingerprint:
-        raise ValueError(f"the data have changed since {run.folder} was trained on them")
+        raise UserError(f"the data have changed since {run.folder} was trained on them")
     return data
 
 

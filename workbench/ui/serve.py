@@ -17,6 +17,7 @@ import panel as pn
 import torch
 
 from workbench.engine.allocator import keep_large_blocks
+from workbench.engine.words import UserError
 from workbench.ui.server.draw_processes import STUDIO
 from workbench.ui.server.gate import NONCE, USER, Gate
 from workbench.ui.server.lab import SHARED_VARIABLE
@@ -54,22 +55,22 @@ def check_free(address: str, port: int) -> None:
 
 
 def check_origin(origin: str) -> str:
-    """``host`` or ``host:port`` as it is; ValueError, with the cure, for a URL or a wildcard."""
+    """``host`` or ``host:port`` as it is; UserError, with the cure, for a URL or a wildcard."""
     if "://" in origin or "/" in origin or not origin:
-        raise ValueError(f"--allow-websocket-origin takes host or host:port, such as lab.example.org, got '{origin}'")
+        raise UserError(f"--allow-websocket-origin takes host or host:port, such as lab.example.org, got '{origin}'")
     if "*" in origin:
-        raise ValueError("--allow-websocket-origin takes no wildcards: any page on the web could then use this server")
+        raise UserError("--allow-websocket-origin takes no wildcards: any page on the web could then use this server")
     if read_name(origin) is None:
-        raise ValueError(f"--allow-websocket-origin takes host or host:port, such as lab.example.org, got '{origin}'")
+        raise UserError(f"--allow-websocket-origin takes host or host:port, such as lab.example.org, got '{origin}'")
     return origin
 
 
 def check_proxy(address: str) -> str:
-    """An address of a proxy, in its one spelling; ValueError, with the cure, for what is none."""
+    """An address of a proxy, in its one spelling; UserError, with the cure, for what is none."""
     try:
         return str(ipaddress.ip_address(address))
     except ValueError:
-        raise ValueError(f"--trusted-proxy takes an address, such as 127.0.0.1, got '{address}'") from None
+        raise UserError(f"--trusted-proxy takes an address, such as 127.0.0.1, got '{address}'") from None
 
 
 def guarded(names: Names) -> dict[str, Any]:

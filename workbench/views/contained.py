@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from workbench.engine.words import UserError
+
 
 @contextmanager
 def contained(what: str) -> Iterator[None]:
@@ -20,7 +22,7 @@ def contained(what: str) -> Iterator[None]:
 
     Raises
     ------
-    ValueError
+    UserError
         In place of a `BaseException` that is neither an `Exception` nor a `KeyboardInterrupt`.
     """
     try:
@@ -28,4 +30,4 @@ def contained(what: str) -> Iterator[None]:
     except (Exception, KeyboardInterrupt):
         raise
     except BaseException as error:
-        raise ValueError(f"{what} could not be made: it ended with {type(error).__name__} ({error})") from error
+        raise UserError(f"{what} could not be made: it ended with {type(error).__name__} ({error})") from error

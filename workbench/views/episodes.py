@@ -14,6 +14,7 @@ from workbench.engine.tasks.floor import Floor, HasFloor, floor_of
 from workbench.engine.tasks.outcomes import names_of_outcomes, outcomes
 from workbench.engine.tasks.protocol import BatchEnv, Task, TaskInfo
 from workbench.engine.tasks.rollout import rollout
+from workbench.engine.words import UserError
 from workbench.views.question import Question, behaviour_of
 
 ROWS = 4096  # episodes × particles at most
@@ -92,7 +93,7 @@ def play(
     ``overtaken`` is asked before every step; when it says so, `OvertakenError` ends the episodes.
     """
     if not isinstance(task, HasFloor):
-        raise ValueError(f"{task.info.title} has no ground, so its episodes cannot begin at a place that you choose")
+        raise UserError(f"{task.info.title} has no ground, so its episodes cannot begin at a place that you choose")
     floor = task.floor
     paths: list[np.ndarray] = []
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from workbench.engine.steering.protocol import Rule
+from workbench.engine.words import UserError
 
 Kind = Literal["whole", "number", "choice", "flag"]
 # Ten stops a decade that read well; equal steps of the slider are then nearly equal ratios.
@@ -64,23 +65,23 @@ class Field:
         return tuple(sorted((*self.stops, value)))
 
     def read(self, text: str) -> Any:
-        """Turn ``text`` (from a link) into a value of this kind; ValueError says what was expected."""
+        """Turn ``text`` (from a link) into a value of this kind; UserError says what was expected."""
         if self.kind == "flag":
             if text.lower() not in ("true", "false"):
-                raise ValueError(f"{self.name} is true or false, got {text!r}")
+                raise UserError(f"{self.name} is true or false, got {text!r}")
             return text.lower() == "true"
         if self.kind == "choice":
             if text not in self.stops:
-                raise ValueError(f"{self.name} is one of {', '.join(self.stops)}, got {text!r}")
+                raise UserError(f"{self.name} is one of {', '.join(self.stops)}, got {text!r}")
             return text
         try:
             value = int(text) if self.kind == "whole" else float(text)
         except ValueError:
-            raise ValueError(f"{self.name} is a {self.kind}, got {text!r}") from None
+            raise UserError(f"{self.name} is a {self.kind}, got {text!r}") from None
         assert self.low is not None
         assert self.high is not None
         if not self.low <= value <= self.high:  # refuses NaN too
-            raise ValueError(f"{self.name} goes from {self.low:g} to {self.show(self.high)}, got {text!r}")
+            raise UserError(f"{self.name} goes from {self.low:g} to {self.show(self.high)}, got {text!r}")
         return value
 
 

@@ -12,6 +12,7 @@ from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.abilities import HasPeak
 from workbench.engine.tasks.floor import HasFloor, floor_of
 from workbench.engine.tasks.protocol import Task
+from workbench.engine.words import UserError
 from workbench.views.fields import fields_of
 from workbench.views.policies import ALL_TASKS, find
 from workbench.views.question import Policy, Question
@@ -42,7 +43,7 @@ def read_source(arguments: Mapping[str, str], default: str, most_dims: int, prob
     name = arguments.get("task", default)
     try:
         found = find(name)
-    except (ValueError, ImportError, OSError) as error:
+    except (UserError, OSError) as error:
         known = f"task is one of {', '.join(ALL_TASKS)}, got '{name[:40]}'"
         problems.append(f"task: {error}" if ":" in name or "/" in name else known)
         return default
@@ -116,7 +117,7 @@ def read_policy(arguments: Mapping[str, str], suffix: str, rule: str, problems: 
         if (name := field.name + suffix) in arguments:
             try:
                 settings[field.name] = field.read(arguments[name])
-            except ValueError as error:
+            except UserError as error:
                 problems.append(str(error))
     return Policy(rule, settings)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.tasks.protocol import Task
+from workbench.engine.words import UserError
 from workbench.views.question import Answer, Question, Scene, landscape, true_landscape
 
 GROUNDS = {"learned": "Learned Q", "true": "True reward", "difference": "Q − true reward"}
@@ -38,13 +39,13 @@ class Picture:
 
 
 def check_size(question: Question) -> None:
-    """Raise ValueError, with the cure, for a picture that would keep the server busy for many seconds."""
+    """Raise UserError, with the cure, for a picture that would keep the server busy for many seconds."""
     for policy in question.policies:
         rule = policy.make()
         groups = max(1, round(question.shown / rule.particles))
         pairs = groups * rule.particles**2 * rule.ticks()
         if pairs > MOST_PAIRS:
-            raise ValueError(
+            raise UserError(
                 f"{rule.particles} particles in {groups} groups over {rule.ticks()} steps is more than this page computes "
                 f"at once; take at most {int((MOST_PAIRS / groups / rule.ticks()) ** 0.5)} particles, or fewer steps"
             )

@@ -22,7 +22,7 @@ from weakref import WeakValueDictionary
 
 from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.protocol import nearest
+from workbench.engine.settings import nearest
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks import registry
 from workbench.engine.tasks.floor import floor_of
@@ -30,7 +30,7 @@ from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_listed
 from workbench.engine.training.loop.checkpoint import RUN_FILE, CheckpointError, Run, load_run
 from workbench.engine.training.plan import extra_parts
-from workbench.engine.words import shown
+from workbench.engine.words import UserError, shown
 from workbench.experiments.own_store import store_folder
 from workbench.views.contained import contained
 
@@ -80,7 +80,7 @@ class Source:
         return make_config(**self.task.training_defaults(), seed=SEED) if self.run is None else self.run.config
 
     def data(self) -> Transitions:
-        """What it learned from; ValueError or OSError when that is not here any more."""
+        """What it learned from; UserError or OSError when that is not here any more."""
         if self.run is None:
             made: Transitions = self.task.generate(None, SEED)
             return made
@@ -88,8 +88,8 @@ class Source:
 
         try:
             return data_of(self.run)
-        except (ValueError, OSError) as error:
-            raise ValueError(
+        except (UserError, OSError) as error:
+            raise UserError(
                 f"The data that this policy learned from are not here. Train it with its part: workbench fit {self.run.task} "
                 f"--data DIR --rule RULE --out RUN ({error})"
             ) from None
@@ -98,7 +98,7 @@ class Source:
         """Its data, ready to be asked how near its actions are; None where they are not here any more."""
         try:
             return DataSupport(self.data())
-        except (ValueError, OSError) as error:
+        except (UserError, OSError) as error:
             log.info("support of %s is not measured: %s", self.name, error)
             return None
 
@@ -133,7 +133,7 @@ def find(name: str) -> Source:
 
     Raises
     ------
-    ValueError
+    UserError
         There is none, its run cannot be used, or its task would choose what this server imports or reads.
     ImportError
         Its task needs an optional package; the message says which.
@@ -143,7 +143,7 @@ def find(name: str) -> Source:
             if name in _uploads:
                 _uploads.move_to_end(name)
             if name not in _shown:
-                raise ValueError("this uploaded checkpoint is no longer here; upload it again")
+                raise UserError("this uploaded checkpoint is no longer here; upload it again")
             return _shown[name]
         if name not in _found:
             with contained(f"the policy '{name[:40]}'"):
@@ -159,7 +159,7 @@ def forgotten(name: str) -> bool:
 def _built_in(name: str) -> Source:
     if name not in ALL_TASKS and name.partition("/")[0] not in registry.LISTED_FAMILIES:
         known = list(ALL_TASKS)
-        raise ValueError(
+        raise UserError(
             f"no policy of the list is named '{name[:40]}'{nearest(name[:40], known)} There are runs, and {', '.join(known)}"
         )
     task = make_listed(name)
@@ -172,9 +172,7 @@ def _read(name: str) -> Source:
     for found in newest_trainings(store_folder(), 10_000):
         if RUN + found.name == name:
             return _checked(name, load_run(found.folder))
-    raise ValueError(
-        f"{store_folder()} has no finished training '{name.removeprefix(RUN)[:40]}'; choose another policy"
-    )
+    raise UserError(f"{store_folder()} has no finished training '{name.removeprefix(RUN)[:40]}'; choose another policy")
 
 
 def _checked(name: str, run: Run) -> Source:
@@ -184,7 +182,7 @@ def _checked(name: str, run: Run) -> Source:
         needed = task.info.observation_dim, task.info.action_dim
     parts = run.parts()
     if (parts.observation_dim, parts.step_dim) != needed:
-        raise ValueError(
+        raise UserError(
             f"this checkpoint has {parts.observation_dim} observation and {parts.step_dim} action numbers, its task "
             f"'{run.task}' has {needed[0]} and {needed[1]}: it is of another version of the task"
         )
@@ -224,7 +222,7 @@ def _warm(tasks: set[str]) -> None:
             try:
                 with contained(task):
                     _ = make_listed(task).info
-            except (ImportError, ValueError, OSError):
+            except (UserError, OSError):
                 continue  # said in words when it is chosen
 
     if fresh - set(ALL_TASKS):
@@ -235,11 +233,11 @@ _warmed: set[str] = set()
 
 
 def _check_untrusted(run: Run) -> None:
-    """Refuse what would import more than a listed task does; ValueError."""
+    """Refuse what would import more than a listed task does; UserError."""
     known = str(run.task) in ALL_TASKS or run.task.partition("/")[0] in registry.LISTED_FAMILIES
     if not known:
         families = ", ".join(f"{family}/…" for family in registry.LISTED_FAMILIES)
-        raise ValueError(
+        raise UserError(
             f"uploads are taken for {', '.join(ALL_TASKS)} and {families}; this one is for {shown(run.task)}"
         )
 
@@ -252,18 +250,18 @@ def upload(files: Mapping[str, bytes]) -> Source:
 
     Raises
     ------
-    ValueError
+    UserError
         Too large, not these two files, or refused by the engine: damaged, edited, another format, no such task.
     ImportError
         Its task needs an optional package.
     """
     size = sum(map(len, files.values()))
     if size > LIMIT:
-        raise ValueError(f"the files have {size / 2**20:.0f} MiB, this page takes {LIMIT >> 20}; use the command line")
+        raise UserError(f"the files have {size / 2**20:.0f} MiB, this page takes {LIMIT >> 20}; use the command line")
     states = [name for name in files if name.endswith(".safetensors") and name.isprintable() and len(name) <= 200]
     if set(files) != {RUN_FILE, *states} or len(states) != 1:
         given = ", ".join(shown(name) for name in files) or "nothing"
-        raise ValueError(
+        raise UserError(
             f"a checkpoint is two files of a run's folder, {RUN_FILE} and its .safetensors; choose both at once (got {given})"
         )
     folder = Path(tempfile.mkdtemp(prefix="workbench-upload-"))
@@ -275,7 +273,7 @@ def upload(files: Mapping[str, bytes]) -> Source:
         _check_untrusted(run)
         source = _checked(name, run)
     except (CheckpointError, RuntimeError) as error:
-        raise ValueError(str(error).replace(f"{folder}/", "").replace(str(folder), "the checkpoint")) from None
+        raise UserError(str(error).replace(f"{folder}/", "").replace(str(folder), "the checkpoint")) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # everything is in memory
     with _lock:

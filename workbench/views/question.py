@@ -17,6 +17,7 @@ from workbench.engine.steering.run import steer
 from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.abilities import HasPeak, HasTruth
 from workbench.engine.tasks.protocol import Task
+from workbench.engine.words import UserError
 from workbench.views.effort import Effort
 from workbench.views.numbers import Numbers, Variety, measure
 
@@ -35,7 +36,7 @@ class Policy:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def make(self) -> Rule:
-        """The rule; ValueError says which setting is wrong."""
+        """The rule; UserError says which setting is wrong."""
         return make_rule(self.rule, **self.settings)
 
 
@@ -75,7 +76,7 @@ class Question:
         if self.peak is None:
             return parts, task
         if not isinstance(task, HasPeak):
-            raise ValueError(f"{task.info.title}: its reward has no peak that can be moved; leave the peak out")
+            raise UserError(f"{task.info.title}: its reward has no peak that can be moved; leave the peak out")
         moved, parts = task.move_peak(self.peak, parts)
         return parts, moved
 
@@ -175,11 +176,11 @@ class Scene:
     def answer(self, question: Question, parts: Parts, task: Task) -> Answer:
         """Run the behaviour flow and the policies on the same noise and measure all.
 
-        Raises ValueError with the engine's own words when a rule and the parts do not fit together.
+        Raises UserError with the engine's own words when a rule and the parts do not fit together.
         """
         rules = [policy.make() for policy in question.policies]
         if not rules:
-            raise ValueError("a picture needs at least one rule beside the behaviour flow")
+            raise UserError("a picture needs at least one rule beside the behaviour flow")
         state = torch.tensor(question.state, dtype=torch.float32)
         sizes = [(max(1, round(question.shown / rule.particles)), rule.particles) for rule in rules]
         total = max(groups * size for groups, size in sizes)

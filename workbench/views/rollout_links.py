@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.engine.steering.rules import RULES
+from workbench.engine.words import UserError
 from workbench.views.fields import fields_of
 from workbench.views.links import read_source
 from workbench.views.policies import ALL_TASKS
@@ -38,7 +39,7 @@ def read_link(arguments: Mapping[str, str]) -> tuple[Order, list[str]]:
                 continue
             try:
                 value = field.read(arguments[key])
-            except ValueError as error:
+            except UserError as error:
                 problems.append(str(error))
                 continue
             if key == "other":

@@ -45,7 +45,7 @@ class Order:
     seed: int = 0
 
     def rules(self) -> tuple[Rule, Rule]:
-        """Both rules; ValueError says which setting is wrong."""
+        """Both rules; UserError says which setting is wrong."""
         strength = RULES[self.rule].strength
         first = make_rule(self.rule, **self.settings)
         other = getattr(first, strength) if self.other is None else self.other

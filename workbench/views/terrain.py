@@ -14,6 +14,7 @@ from workbench.engine.models.parts import Parts, q_values
 from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.abilities import HasTruth
 from workbench.engine.tasks.protocol import Task
+from workbench.engine.words import UserError
 from workbench.views.effort import Effort
 from workbench.views.question import EXTENT, Answer, Question, answer, effort_of
 
@@ -61,7 +62,7 @@ def basis_of(behaviour: np.ndarray, plane: Plane) -> Basis:
 
     Raises
     ------
-    ValueError
+    UserError
         A coordinate that the action does not have, or the same one twice.
     """
     dim = behaviour.shape[1]
@@ -77,7 +78,7 @@ def basis_of(behaviour: np.ndarray, plane: Plane) -> Basis:
         return Basis(middle, directions * signs[:, None], ("1st principal", "2nd principal"), values[-2:].sum() / total)
     first, second = plane
     if first == second or not {first, second} <= set(range(dim)):
-        raise ValueError(f"a plane needs two different coordinates of 0 to {dim - 1}, got {first} and {second}")
+        raise UserError(f"a plane needs two different coordinates of 0 to {dim - 1}, got {first} and {second}")
     centre = middle.copy()
     centre[[first, second]] = 0.0
     share = float(spread[first, first] + spread[second, second]) / total

@@ -15,7 +15,7 @@ from engine.published_trees import FAMILIES, full_names, nets_of, tree_of
 from safetensors.numpy import save_file
 
 from workbench.engine.models.published import load_published
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 SIZES = (4, 2, (8, 6), 3)
 FLOWS = {
@@ -139,6 +139,6 @@ def test_damaged_files_are_read_or_refused(suffix: str, tmp_path: Path) -> None:
         try:
             load_published(path)
             ends["read"] += 1
-        except (SaidError, OSError):
+        except (UserError, OSError):
             ends["refused"] += 1
     assert ends["refused"] > 60

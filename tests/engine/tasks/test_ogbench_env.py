@@ -9,8 +9,9 @@ import pytest
 
 from workbench.engine.tasks import pointmaze
 from workbench.engine.tasks.ogbench import FEATURED, OGBenchTask, known_tasks, parse_name
-from workbench.engine.tasks.ogbench_env import MissingExtraError, clone, make_env, numpy_seeded, reset_env
+from workbench.engine.tasks.ogbench_env import clone, make_env, numpy_seeded, reset_env
 from workbench.engine.tasks.protocol import TaskInfo
+from workbench.engine.words import MissingExtraError
 
 MAZE = "pointmaze-medium-navigate-singletask-v0"
 CUBE = "cube-single-play-singletask-v0"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from workbench.engine.data.npz import MAX_BYTES
 from workbench.engine.data.regular import read_regular
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 
 def read_arrays_file(path: Path, digest: str = "", source: str = "its name") -> dict[str, Tensor]:
@@ -20,20 +20,20 @@ def read_arrays_file(path: Path, digest: str = "", source: str = "its name") -> 
 
     Raises
     ------
-    SaidError
+    UserError
         No such file, no regular one, another digest, or not in the format.
     """
     try:
         content = read_regular(path, MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
-        raise SaidError(f"{path} is missing; restore it or train again") from None
+        raise UserError(f"{path} is missing; restore it or train again") from None
     except OSError as error:
-        raise SaidError(f"{path} cannot be read ({error.strerror}); restore a copy or train again") from None
+        raise UserError(f"{path} cannot be read ({error.strerror}); restore a copy or train again") from None
     if not hashlib.sha256(content).hexdigest().startswith(digest):
-        raise SaidError(
+        raise UserError(
             f"{path} is truncated or was edited (its SHA-256 is not the one in {source}); restore a copy or train again"
         )
     try:
         return load(content)
     except Exception as error:  # beside its own error the library lets through what unknown types of numbers cause
-        raise SaidError(f"{path} is no valid safetensors file: {error!r}") from None
+        raise UserError(f"{path} is no valid safetensors file: {error!r}") from None

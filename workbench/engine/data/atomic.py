@@ -14,6 +14,7 @@ from pathlib import Path
 
 from workbench.engine.data.hold import FILE as LOCK
 from workbench.engine.data.hold import HeldError, Hold
+from workbench.engine.words import UserError
 
 DRAFT = ".draft"
 JUST_MADE = 10.0  # seconds in which a draft may not be held yet by the process that makes it
@@ -69,7 +70,7 @@ def made_folder(path: Path) -> Iterator[None]:
 
     Raises
     ------
-    ValueError
+    UserError
         A file stands where a folder is needed.
     """
     missing = []
@@ -77,7 +78,7 @@ def made_folder(path: Path) -> Iterator[None]:
         if place.is_dir():
             break
         if place.exists():
-            raise ValueError(f"{place} is a file where a folder is needed; choose another place")
+            raise UserError(f"{place} is a file where a folder is needed; choose another place")
         missing.append(place)
     path.mkdir(parents=True, exist_ok=True)
     try:
@@ -98,7 +99,7 @@ def folder_at_once(path: Path) -> Iterator[Path]:
 
     Raises
     ------
-    ValueError
+    UserError
         Another process made ``path`` meanwhile; what it made stays as it is.
     """
     with made_folder(path.parent):
@@ -123,7 +124,7 @@ def _rename_new(draft: Path, path: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise
-        raise ValueError(
+        raise UserError(
             f"{path} was made by another process meanwhile; go on with what is in it, or choose another place"
         ) from None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 NO_BOUND = 1e6  # bounds so far out are written where there are none, and would make every action 0
 LARGEST = tuple(float(np.finfo(kind).max) for kind in (np.float16, np.float32, np.float64))
@@ -22,7 +22,7 @@ def flat(observation: object, steps: int | None = None) -> np.ndarray:
 
     Raises
     ------
-    SaidError
+    UserError
         Something in it is not an array of numbers, or a picture, or has another number of rows.
     """
     lead = () if steps is None else (steps,)
@@ -40,14 +40,14 @@ def _row_or_rows(entry: Any, steps: int | None) -> np.ndarray:
     try:
         array = np.asarray(entry)
     except ValueError:
-        raise SaidError("observations must be numbers, found rows of several lengths") from None
+        raise UserError("observations must be numbers, found rows of several lengths") from None
     if array.dtype.kind not in "biuf":
-        raise SaidError(f"observations must be numbers, or dicts and tuples of numbers, got dtype {array.dtype}")
+        raise UserError(f"observations must be numbers, or dicts and tuples of numbers, got dtype {array.dtype}")
     if steps is not None and array.shape[:1] != (steps,):
-        raise SaidError(f"{len(array) if array.ndim else 1} rows where {steps} are needed")
+        raise UserError(f"{len(array) if array.ndim else 1} rows where {steps} are needed")
     each = array.shape if steps is None else array.shape[1:]
     if array.dtype == np.uint8 and len(each) >= 2:
-        raise SaidError(
+        raise UserError(
             f"pictures of shape {each} cannot be read as rows of numbers; encode them with a network of your own first, and save "
             "what it returns"
         )
@@ -67,7 +67,7 @@ class ActionBox:
 
     Raises
     ------
-    SaidError
+    UserError
         No bounds that mean something: infinite ones, or numbers that stand for "no bound".
     """
 
@@ -76,7 +76,7 @@ class ActionBox:
         bounds = np.concatenate((self.low, self.high))
         in_name_only = ~np.isfinite(bounds) | (np.abs(bounds) >= NO_BOUND) | np.isin(np.abs(bounds), LARGEST)
         if in_name_only.any() or not (self.low < self.high).all():
-            raise SaidError(
+            raise UserError(
                 f"{source}: its actions lie between {shown(self.low.tolist())} and {shown(self.high.tolist())}, which cannot be "
                 "scaled to [-1, 1]; give each action two finite bounds that it really uses: set them in the environment's "
                 "action_space, or wrap it (gymnasium.wrappers.RescaleAction, ClipAction) and register the wrapped one"

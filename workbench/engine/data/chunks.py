@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.data.transitions import Transitions
+from workbench.engine.words import UserError
 
 
 def chunk_reach(data: Transitions, chunk: int) -> tuple[np.ndarray, np.ndarray]:
@@ -31,7 +32,7 @@ def chunk_reach(data: Transitions, chunk: int) -> tuple[np.ndarray, np.ndarray]:
 
     Raises
     ------
-    ValueError
+    UserError
         ``chunk`` is less than 1, or no chunk of the data is valid.
 
     Notes
@@ -41,14 +42,14 @@ def chunk_reach(data: Transitions, chunk: int) -> tuple[np.ndarray, np.ndarray]:
     the end, so that such chunks are valid with discount 0, as here.
     """
     if chunk < 1:
-        raise ValueError(f"a chunk needs at least 1 action, got {chunk}")
+        raise UserError(f"a chunk needs at least 1 action, got {chunk}")
     ends, rows = np.flatnonzero(data.ends), np.arange(len(data))
     end = ends[np.searchsorted(ends, rows)]
     reach = np.minimum(chunk, end - rows + 1)
     valid = ((reach == chunk) | (data.masks[end] == 0.0)).astype(np.float32)
     if not valid.any():
         longest = int(np.diff(ends, prepend=-1).max())
-        raise ValueError(
+        raise UserError(
             f"chunk = {chunk} is longer than every episode of the data ({longest} steps); use a shorter one"
         )
     return reach, valid

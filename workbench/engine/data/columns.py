@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from workbench.engine.data.boundaries import not_followed, resets, warn_of_guess
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 Arrays = dict[str, np.ndarray]
 
@@ -22,7 +22,7 @@ NAMES = (*NEEDED, "masks", "timeouts", "next_observations", "ends")
 ROWS = "rows"  # the plain form's numbers of rows in the file
 
 
-class DataFileError(SaidError):
+class DataFileError(UserError):
     """A data file that cannot be used; the message says which file, what is wrong, and the cure."""
 
 

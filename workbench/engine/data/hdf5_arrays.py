@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.engine.data.columns import DataFileError
 from workbench.engine.data.regular import FLOOR, open_regular
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import MissingExtraError, UserError, shown
 
 FILTERS = {"deflate": 1, "shuffle": 2, "fletcher32": 3, "szip": 4, "scale-offset": 6, "lzf": 32000}
 """The filters that HDF5 brings itself; any other is a library that would be loaded because a file names it."""
@@ -32,7 +32,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     try:
         import h5py
     except ImportError as error:
-        raise ImportError(
+        raise MissingExtraError(
             f'HDF5 files need an optional package ({error}); install it with: pip install "workbench[minari]"'
         ) from error
     try:
@@ -40,7 +40,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
             pass
         with h5py.File(path, "r") as file:
             yield h5py, file
-    except SaidError as error:
+    except UserError as error:
         raise DataFileError(str(error)) from None
     except (FileNotFoundError, IsADirectoryError) as error:
         words = "no such file" if isinstance(error, FileNotFoundError) else "is a folder"

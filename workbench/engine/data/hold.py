@@ -15,12 +15,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from workbench.engine.data.records import Record, checked, read_json
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 FILE = ".lock"
 
 
-class HeldError(SaidError):
+class HeldError(UserError):
     """Another process works in the folder; the message says which, and since when."""
 
 
@@ -102,7 +102,7 @@ def holder(folder: Path) -> Holder | None:
     """
     try:
         return checked(Holder, read_json(folder / FILE, 10_000))
-    except (SaidError, OSError):
+    except (UserError, OSError):
         return None
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from workbench.engine.data.boxes import ActionBox, flat
 from workbench.engine.data.columns import Arrays, DataFileError
 from workbench.engine.data.recorded_env import RecordedEnv, recorded_env
-from workbench.engine.words import SaidError
+from workbench.engine.words import MissingExtraError, UserError
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def read_minari(dataset: str) -> MinariData:
     ------
     DataFileError
         It is not there, or cannot be read.
-    ValueError
+    UserError
         Observations that are not numbers, or actions without finite bounds.
     ImportError
         minari is not installed.
@@ -57,7 +57,7 @@ def read_minari(dataset: str) -> MinariData:
     try:
         import minari
     except ImportError as error:
-        raise ImportError(
+        raise MissingExtraError(
             f'Minari datasets need an optional package ({error}); install it with: pip install "workbench[minari]"'
         ) from error
     source = f"minari/{dataset}"
@@ -73,14 +73,14 @@ def read_minari(dataset: str) -> MinariData:
             f"{source}: not in Minari's folder on this machine; fetch it: minari download {dataset} "
             "(MINARI_DATASETS_PATH names the folder)"
         ) from error
-    except SaidError:
+    except UserError:
         raise
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise DataFileError(f"{source}: cannot be read ({error}); fetch it again: minari download {dataset}") from error
     if not episodes:
         raise DataFileError(f"{source}: has no episodes")
     if not hasattr(space, "low"):
-        raise ValueError(f"{source}: its actions are {space}; only continuous actions (a Box) can be steered")
+        raise UserError(f"{source}: its actions are {space}; only continuous actions (a Box) can be steered")
     arrays = {name: np.concatenate([episode[name] for episode in episodes]) for name in episodes[0]}
     lengths = [len(episode["rewards"]) for episode in episodes]
     return MinariData(
@@ -106,7 +106,7 @@ def _episode(episode: Any, source: str) -> Arrays:
         )
     try:
         seen, actions = flat(episode.observations, steps + 1), flat(episode.actions, steps)
-    except ValueError as error:
+    except UserError as error:
         raise DataFileError(
             f"{where} of {steps} steps does not fit ({error}); it needs {steps + 1} observations, one after the last step too, "
             f"and {steps} actions. It was cut off or put together wrongly: save the dataset without it"

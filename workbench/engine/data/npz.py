@@ -26,7 +26,7 @@ from workbench.engine.data.columns import ROWS, WIDE, Arrays, plain_from_d4rl
 from workbench.engine.data.columns import DataFileError as DataFileError
 from workbench.engine.data.regular import RATIO, open_regular, too_much
 from workbench.engine.data.transitions import OutOfBounds, Place, Transitions, make_transitions
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 PLAIN = ("observations", "actions", "rewards", "masks", "next_observations", "ends")
 COMPACT = ("observations", "actions", "terminals")
@@ -62,7 +62,7 @@ def read_arrays(
     try:
         with open_regular(path) as file:
             return read_archive(file, path.stat().st_size, str(path), names, max_bytes)
-    except SaidError as error:
+    except UserError as error:
         raise DataFileError(str(error)) from None
     except FileNotFoundError as error:
         raise DataFileError(
@@ -134,7 +134,7 @@ def _shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: str) -> tupl
         with archive.open(info) as stream:
             version = np.lib.format.read_magic(stream)
             if version not in READABLE:
-                raise ValueError(f"npy version {version}")
+                raise UserError(f"npy version {version}")
             shape, _, dtype = READABLE[version](stream)
             header = stream.tell()
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError):
@@ -213,7 +213,7 @@ def load_dataset(path: str | Path, *, out_of_bounds: OutOfBounds = "refuse") -> 
     ------
     DataFileError
         As `read_arrays`, or an array is missing.
-    ValueError
+    UserError
         As `make_transitions`: wrong shapes, NaN, actions out of bounds.
     """
     return plain_transitions(read_arrays(path), str(path), out_of_bounds)

@@ -24,7 +24,7 @@ from workbench.engine.data.formats.found import MOST_BYTES, ColumnNames
 from workbench.engine.data.npz import load_dataset, save_dataset
 from workbench.engine.data.records import Count, Record, checked, read_json
 from workbench.engine.data.transitions import Transitions, make_transitions
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 FOLDER_VARIABLE = "WORKBENCH_DATASETS"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
@@ -72,9 +72,9 @@ def own_datasets() -> list[str]:
 
 
 def check_name(name: str) -> str:
-    """Return ``name``. SaidError unless a dataset can have it: a name that leads out of the folder is refused."""
+    """Return ``name``. UserError unless a dataset can have it: a name that leads out of the folder is refused."""
     if not NAME.fullmatch(name):
-        raise SaidError(
+        raise UserError(
             f"'{name[:60]}' is no name for a dataset: letters, digits, - and _, 60 at most, such as my-robot"
         )
     return name
@@ -96,7 +96,7 @@ def add_dataset(path: Path, name: str, names: ColumnNames | None = None) -> OwnD
     ------
     DataFileError
         The data cannot be read.
-    SaidError
+    UserError
         The name is taken, or no dataset can have it.
     OSError
         The files cannot be written; nothing is left behind.
@@ -104,7 +104,7 @@ def add_dataset(path: Path, name: str, names: ColumnNames | None = None) -> OwnD
     folder = datasets_folder()
     target = folder / f"{check_name(name)}.npz"
     if target.exists():
-        raise SaidError(f"a dataset '{name}' is there already ({target}); choose another --name, or delete it first")
+        raise UserError(f"a dataset '{name}' is there already ({target}); choose another --name, or delete it first")
     data, about = converted(path, names or ColumnNames())
     with made_folder(folder):
         save_dataset(target, data)
@@ -166,19 +166,19 @@ def _bounds(actions: np.ndarray, source: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_own(name: str) -> OwnDataset:
-    """What is known of the dataset ``name``; SaidError where there is none, or its record is damaged."""
+    """What is known of the dataset ``name``; UserError where there is none, or its record is damaged."""
     path = datasets_folder() / f"{check_name(name)}.json"
     try:
         about = checked(OwnDataset, read_json(path))
     except FileNotFoundError:
         there = ", ".join(own_datasets()[:20]) or "none yet"
-        raise SaidError(
+        raise UserError(
             f"no dataset '{name}' in {path.parent} (there: {there}); add it: workbench data add PATH --name {name}"
         ) from None
-    except (OSError, SaidError) as error:
-        raise SaidError(f"{path}: {error}; add the dataset again") from None
+    except (OSError, UserError) as error:
+        raise UserError(f"{path}: {error}; add the dataset again") from None
     if not len(about.low) == len(about.high) == about.action_dim:
-        raise SaidError(
+        raise UserError(
             f"{path}: bounds of {len(about.low)} and {len(about.high)} numbers for {about.action_dim} actions; add it again"
         )
     return about

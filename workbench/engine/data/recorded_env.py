@@ -8,7 +8,7 @@ from typing import Any
 
 from workbench.engine.data.records import LARGEST, Record, checked
 from workbench.engine.data.strict_json import parse_json
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 WORD = re.compile(r"[A-Za-z0-9_ -]{0,100}")  # no path, no module, no format of either
 ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
@@ -64,7 +64,7 @@ def recorded_env(specification: Any, source: str) -> RecordedEnv:
 
     Raises
     ------
-    SaidError
+    UserError
         It is not such a description.
     """
     if not specification:
@@ -73,7 +73,7 @@ def recorded_env(specification: Any, source: str) -> RecordedEnv:
         text = specification if isinstance(specification, (str, bytes)) else specification.to_json()
         found = checked(_Specification, parse_json(text.encode() if isinstance(text, str) else text))
     except (ValueError, AttributeError) as error:
-        raise SaidError(
+        raise UserError(
             f"{source}: its description of the environment cannot be read ({error}); save the dataset again"
         ) from None
     if ":" in found.id:  # a module, which Gymnasium would import

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workbench.engine.data.regular import read_regular
 from workbench.engine.data.strict_json import parse_json
-from workbench.engine.words import SaidError, shown
+from workbench.engine.settings import must
+from workbench.engine.words import UserError, shown
 
 LARGEST = 2**53  # whole numbers up to here are the same in JSON, Python and NumPy
 MOST_BYTES = 8 * 2**20  # of a record in a file of its own
@@ -29,7 +30,7 @@ R = TypeVar("R", bound=Record)
 
 
 def checked(kind: type[R], value: object) -> R:
-    """``value`` as a record of the class ``kind``; SaidError says which field is wrong and what stands in it."""
+    """``value`` as a record of the class ``kind``; UserError says which field is wrong and what stands in it."""
     try:
         return kind.model_validate(value)
     except ValidationError as error:
@@ -37,11 +38,9 @@ def checked(kind: type[R], value: object) -> R:
         place = ".".join(map(str, first["loc"]))
         where = f"'{place}'" if place else "the record"
         if first["type"] == "missing":
-            raise SaidError(f"{where} is missing") from None
-        words = (
-            "must be an object" if first["type"] == "model_type" else first["msg"].replace("Input should", "must", 1)
-        )
-        raise SaidError(f"{where}: {words}, got {shown(first['input'])}") from None
+            raise UserError(f"{where} is missing") from None
+        words = "must be an object" if first["type"] == "model_type" else must(first["msg"])
+        raise UserError(f"{where}: {words}, got {shown(first['input'])}") from None
 
 
 def read_json(path: Path, most: int = MOST_BYTES) -> Any:
@@ -49,14 +48,14 @@ def read_json(path: Path, most: int = MOST_BYTES) -> Any:
 
     Raises
     ------
-    SaidError
+    UserError
         It is no JSON, no regular file, or larger than ``most`` bytes.
     OSError
         No such file, or one that cannot be read.
     """
     try:
         return parse_json(read_regular(path, most))
-    except SaidError:
+    except UserError:
         raise
     except ValueError as error:
-        raise SaidError(f"{path} is not valid JSON ({error}): it is truncated or was edited") from None
+        raise UserError(f"{path} is not valid JSON ({error}): it is truncated or was edited") from None

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 FLOOR = 64 * 2**20  # bytes that any file may unpack to
 RATIO = 100  # beyond that, bytes for each byte that is stored: constant columns compress 1000-fold, whole datasets some 10-fold
@@ -22,7 +22,7 @@ KINDS = {
 }
 
 
-class OddFileError(SaidError):
+class OddFileError(UserError):
     """Something that is no regular file, or is larger than it may be; the message says what and the cure."""
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from workbench.engine.data.chunks import chunk_reach, chunk_rows
 from workbench.engine.data.transitions import Batch, Transitions, n_step
+from workbench.engine.words import UserError
 
 
 class Replay:
@@ -38,7 +39,7 @@ class Replay:
 
     Raises
     ------
-    ValueError
+    UserError
         No chunk fits into an episode.
     """
 
@@ -56,7 +57,7 @@ class Replay:
         next_actions: bool = False,
     ) -> None:
         if next_actions and chunk > 1:
-            raise ValueError("next actions are not kept with action chunks; use chunk=1, or critic_penalty=0")
+            raise UserError("next actions are not kept with action chunks; use chunk=1, or critic_penalty=0")
         self._mean, self._std = mean.cpu(), std.cpu()
         self._steps, self._discount, self._reward_scale = max(steps, chunk), discount, reward_scale
         self._s, self._d, self._chunk, self._next = data.observation_dim, data.action_dim, chunk, next_actions

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.engine.words import UserError
+
 OutOfBounds = Literal["refuse", "clip"]
 Place = Callable[[int], str]  # what a message calls a row: rows may have been dropped since the file was read
 SLACK = 1e-5  # float32 rounding of a bound is not an error
@@ -127,7 +129,7 @@ def make_transitions(
 
     Raises
     ------
-    ValueError
+    UserError
         Empty data, disagreeing lengths, wrong dimensions, NaN or infinity (names array and row), masks or ends that are
         not 0 or 1, or actions outside [-1, 1] (counted, with the cure).
     """
@@ -142,23 +144,23 @@ def make_transitions(
     checked = {name: _float32(array, dims, f"{source}: '{name}'", place) for name, (array, dims) in given.items()}
     rows = len(checked["actions"])
     if rows == 0:
-        raise ValueError(f"{source}: the dataset has no rows")
+        raise UserError(f"{source}: the dataset has no rows")
     for name, array in checked.items():
         if len(array) != rows:
-            raise ValueError(f"{source}: '{name}' has {len(array)} rows but 'actions' has {rows}")
+            raise UserError(f"{source}: '{name}' has {len(array)} rows but 'actions' has {rows}")
         if 0 in array.shape:
-            raise ValueError(f"{source}: '{name}' has shape {array.shape}; it needs at least one column")
+            raise UserError(f"{source}: '{name}' has shape {array.shape}; it needs at least one column")
     if checked["observations"].shape != checked["next_observations"].shape:
         shapes = checked["observations"].shape, checked["next_observations"].shape
-        raise ValueError(f"{source}: 'observations' {shapes[0]} and 'next_observations' {shapes[1]} differ in shape")
+        raise UserError(f"{source}: 'observations' {shapes[0]} and 'next_observations' {shapes[1]} differ in shape")
     for name in ("masks", "ends"):
         odd = ~np.isin(checked[name], (0.0, 1.0))
         if odd.any():
             row = int(odd.argmax())
-            raise ValueError(f"{source}: '{name}' must be 0 or 1, got {checked[name][row]:g} in {place(row)}")
+            raise UserError(f"{source}: '{name}' must be 0 or 1, got {checked[name][row]:g} in {place(row)}")
     outside = np.abs(checked["actions"]).max(1) > 1.0 + SLACK
     if outside.any() and out_of_bounds == "refuse":
-        raise ValueError(
+        raise UserError(
             f"{source}: {int(outside.sum())} of {rows} rows have actions outside [-1, 1], "
             f"first {place(int(outside.argmax()))} "
             "(rescale them, or clip them: out_of_bounds='clip', on the command line --clip-actions)"
@@ -170,12 +172,12 @@ def make_transitions(
 
 
 def _float32(array: np.ndarray, dims: int, what: str, place: Place) -> np.ndarray:
-    """Return a float32 copy of ``array``, finite and with ``dims`` dimensions; ValueError calls it ``what``."""
+    """Return a float32 copy of ``array``, finite and with ``dims`` dimensions; UserError calls it ``what``."""
     array = np.asarray(array)
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{what} must hold real numbers, got dtype {array.dtype}")
+        raise UserError(f"{what} must hold real numbers, got dtype {array.dtype}")
     if array.ndim != dims:
-        raise ValueError(f"{what} must have {dims} dimension(s), got shape {array.shape}")
+        raise UserError(f"{what} must have {dims} dimension(s), got shape {array.shape}")
     _refuse_infinite(array, f"{what} has NaN or infinity", "drop or repair such rows", place)
     with np.errstate(over="ignore"):
         copy = np.array(array, dtype=np.float32, order="C")
@@ -186,7 +188,7 @@ def _float32(array: np.ndarray, dims: int, what: str, place: Place) -> np.ndarra
 def _refuse_infinite(array: np.ndarray, complaint: str, cure: str, place: Place) -> None:
     finite = np.isfinite(array)
     if not finite.all():
-        raise ValueError(f"{complaint}, first in {place(int(np.argwhere(~finite)[0, 0]))}; {cure}")
+        raise UserError(f"{complaint}, first in {place(int(np.argwhere(~finite)[0, 0]))}; {cure}")
 
 
 def n_step(data: Transitions, steps: int, discount: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -207,11 +209,11 @@ def n_step(data: Transitions, steps: int, discount: float) -> tuple[np.ndarray, 
 
     Raises
     ------
-    ValueError
+    UserError
         ``steps`` is less than 1.
     """
     if steps < 1:
-        raise ValueError(f"n-step returns need at least 1 step, got {steps}")
+        raise UserError(f"n-step returns need at least 1 step, got {steps}")
     rows = len(data)
     last = np.arange(rows)
     rewards = data.rewards.astype(np.float64)

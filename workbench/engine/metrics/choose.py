@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workbench.engine.metrics.intervals import Interval, bootstrap_runs
+from workbench.engine.words import UserError
 
 
 class Played(NamedTuple):
@@ -80,12 +81,12 @@ def choose_strength(
 
     Raises
     ------
-    ValueError
+    UserError
         The two sets of seeds share one, one of them is empty, or a strength lacks episodes that another has.
     """
     first, second = set(choosing), set(reporting)
     if both := sorted(first & second):
-        raise ValueError(
+        raise UserError(
             f"evaluation seed {both[0]} is in both sets: a strength chosen and reported on the same episodes is flattered by "
             "their luck; report on other seeds"
         )
@@ -93,7 +94,7 @@ def choose_strength(
     chosen, report = by_strength(table, first), by_strength(table, second)
     if missing := sorted(chosen.keys() ^ report.keys()):
         where = "choosing" if missing[0] in report else "reporting"
-        raise ValueError(
+        raise UserError(
             f"strength {missing[0]:g} was not played on the {where} seeds; play every strength on both sets"
         )
     means = {strength: float(np.mean([run.mean() for run in runs])) for strength, runs in chosen.items()}
@@ -108,7 +109,7 @@ def by_strength(played: Sequence[Played], seeds: set[int]) -> dict[float, list[n
 
     Raises
     ------
-    ValueError
+    UserError
         Nothing was played with these seeds, or strengths differ in who played them: they could not be compared on the same
         start states and the same noise.
     """
@@ -117,12 +118,12 @@ def by_strength(played: Sequence[Played], seeds: set[int]) -> dict[float, list[n
         if item.seed in seeds:
             table.setdefault(item.strength, {})[item.run, item.seed] = np.asarray(item.returns, dtype=np.float64)
     if not table:
-        raise ValueError(f"no episodes with evaluation seeds {sorted(seeds)} were given")
+        raise UserError(f"no episodes with evaluation seeds {sorted(seeds)} were given")
     everybody = sorted(set().union(*table.values()))
     for strength, found in table.items():
         if missing := [key for key in everybody if key not in found]:
             run, seed = missing[0]
-            raise ValueError(
+            raise UserError(
                 f"strength {strength:g} was not played by training seed {run} with evaluation seed {seed}, others were; "
                 "compare strengths on the same start states and noise"
             )

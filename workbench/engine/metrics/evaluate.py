@@ -36,6 +36,7 @@ from workbench.engine.steering.rules.bc import BC
 from workbench.engine.tasks.modes import KnowsModes
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.rollout import Episodes, Tick, Watch, rollout
+from workbench.engine.words import UserError
 
 SHIFT_STATES, SHIFT_DRAWS = 64, 32
 
@@ -193,11 +194,11 @@ def evaluate(
 
     Raises
     ------
-    ValueError
+    UserError
         Fewer than one episode, or a rule that needs a part that is missing.
     """
     if episodes < 1:
-        raise ValueError(f"episodes must be at least 1, got {episodes}")
+        raise UserError(f"episodes must be at least 1, got {episodes}")
     unsteered = type(rule) is BC and rule.pick == "uniform"
     twice = not unsteered and not is_kept(parts, task, episodes, seed, rule)
     home = behaviour_episodes(parts, task, episodes, seed, rule, _half(tick, 0)) if twice else None

@@ -14,6 +14,7 @@ from scipy.optimize import isotonic_regression
 
 from workbench.engine.metrics.choose import Played, by_strength
 from workbench.engine.metrics.intervals import RESAMPLES, Interval, resampled_run_means
+from workbench.engine.words import UserError
 
 APART = 1e-9  # shifts closer than this are one
 
@@ -80,7 +81,7 @@ def compare_at_shift(
 
     Raises
     ------
-    ValueError
+    UserError
         Methods played by different runs or seeds, or a shift that is not a number.
     """
     places = np.asarray(at, dtype=np.float64)
@@ -113,7 +114,7 @@ def _comparable(methods: Mapping[str, Iterable[Played]], wanted: set[int]) -> di
     players = {name: {(p.run, p.seed) for p in table if p.seed in wanted} for name, table in tables.items()}
     for name, found in players.items():
         if found != next(iter(players.values())):
-            raise ValueError(
+            raise UserError(
                 f"'{name}' and '{next(iter(players))}' were played by different training seeds or with different evaluation "
                 "seeds; methods are compared on the same start states and noise"
             )
@@ -126,7 +127,7 @@ def _read(played: list[Played], at: np.ndarray, seeds: set[int], seed: int) -> t
     shifts = by_strength([p._replace(returns=np.array([p.shift])) for p in played], seeds)
     mean_shift = np.array([[run.mean() for run in runs] for runs in shifts.values()])  # (G, runs)
     if not np.isfinite(mean_shift).all():
-        raise ValueError("every strength needs its measured shift, a finite number, to be compared at matched shift")
+        raise UserError("every strength needs its measured shift, a finite number, to be compared at matched shift")
     whole = return_at_shift(
         mean_shift.mean(1), np.array([np.mean([r.mean() for r in runs]) for runs in returns.values()]), at
     )

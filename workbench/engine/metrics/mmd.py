@@ -20,6 +20,7 @@ from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import steer
 from workbench.engine.steering.trace import Trace
+from workbench.engine.words import UserError
 
 ROOT_E = math.sqrt(math.e)
 BOUND_NEEDS = ("alpha", "step_size", "ascent", "repulsion")  # settings of a rule that the bound speaks of
@@ -54,7 +55,7 @@ def unbiased_mmd2(x: Tensor, y: Tensor, sigma: Tensor) -> Tensor:
 
     Raises
     ------
-    ValueError
+    UserError
         Fewer than two pairs, or clouds of different sizes.
     """
     n = x.shape[1]
@@ -146,13 +147,13 @@ def mmd_against_theory(trace: Trace, parts: Parts) -> MmdCurve:
 
     Raises
     ------
-    ValueError
+    UserError
         The trace is of a rule without a temperature α: the bound is about VGF's transport.
     """
     how = trace.settings
     missing = [name for name in BOUND_NEEDS if name not in how]
     if missing:
-        raise ValueError(f"the bound is about VGF's transport; rule '{trace.rule}' has no setting '{missing[0]}'")
+        raise UserError(f"the bound is about VGF's transport; rule '{trace.rule}' has no setting '{missing[0]}'")
     step_size, alpha = float(how["step_size"]), float(how["alpha"])
     measured, sigma = mmd_over_budget(trace)
     start = trace.positions[int(how["flow_steps"]) : -1]  # where each transport step began, (L, B, N, D)

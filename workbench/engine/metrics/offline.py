@@ -20,6 +20,7 @@ from workbench.engine.models.parts import Parts, q_values
 from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
+from workbench.engine.words import UserError
 
 STARTS = 1024  # first states that are looked at
 
@@ -94,7 +95,7 @@ def evaluate_offline(rule: Rule, parts: Parts, task: str, seed: int, data: Trans
         The parts bring no states of a dataset, or a part that the rule needs is missing.
     """
     if parts.behaviour_states is None:
-        raise ValueError(
+        raise UserError(
             "these parts bring no states of a dataset; give Parts(behaviour_states=...), (64, S) rows of your data"
         )
     rows = parts.behaviour_states.to(parts.device)[:SHIFT_STATES]

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from workbench.engine.data.transitions import Transitions
+from workbench.engine.words import UserError
 
 STATES, NEAREST = 64, 5
 CALIBRATION = 512  # rows of the data whose own distances say what is usual
@@ -55,13 +56,13 @@ class DataSupport:
 
     Raises
     ------
-    ValueError
+    UserError
         Fewer rows than ``nearest`` + 1, or ``states`` < ``nearest`` + 1.
     """
 
     def __init__(self, data: Transitions, states: int = STATES, nearest: int = NEAREST, seed: int = 0) -> None:
         if not 1 <= nearest < min(states, len(data)):
-            raise ValueError(
+            raise UserError(
                 f"nearest = {nearest} must be at least 1 and below both states = {states} and the data's {len(data)} rows"
             )
         self.nearest, self._states = nearest, min(states, len(data))

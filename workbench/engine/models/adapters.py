@@ -13,6 +13,8 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from workbench.engine.words import UserError
+
 Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]  # (observations (M, S), actions (M, D), t (M,)) -> (M, D)
 Critic = Callable[[Tensor, Tensor], Tensor]  # (observations (M, S), actions (M, D)) -> (M,) or (K, M)
 EARLY = 0.05  # flow time from which a schedule counts as one that begins with noise
@@ -97,14 +99,14 @@ def from_diffusion(
         cumulative = schedule.alphas_cumprod.detach().double().cpu()
         found = prediction or schedule.config.prediction_type
     if found not in ("epsilon", "sample", "v_prediction"):
-        raise ValueError(f"prediction must be 'epsilon', 'sample' or 'v_prediction', got {found!r}")
+        raise UserError(f"prediction must be 'epsilon', 'sample' or 'v_prediction', got {found!r}")
     if cumulative.dim() != 1 or len(cumulative) < 2 or not bool(((cumulative > 0) & (cumulative < 1)).all()):
-        raise ValueError(
+        raise UserError(
             "the schedule must be alphas_cumprod, (steps,), each between 0 and 1; one that ends at exactly 0 (zero terminal SNR) "
             "has no clean action to divide by at its last step: leave that step out"
         )
     if not bool((cumulative.diff() < 0).all()):
-        raise ValueError("alphas_cumprod must fall from step to step: from almost clean to noise")
+        raise UserError("alphas_cumprod must fall from step to step: from almost clean to noise")
     log_ratio = 0.5 * ((1.0 - cumulative) / cumulative).log()  # log σ/α, rising
     farthest = float(log_ratio[-1].exp())
     if 1.0 / (1.0 + farthest) > EARLY:
@@ -170,7 +172,7 @@ def standardised(velocity: Velocity, largest: float) -> Adapted:
     What leaves steering goes back by ``mean + std * R * a``.
     """
     if not largest > 0:
-        raise ValueError(f"largest must be above 0, got {largest}")
+        raise UserError(f"largest must be above 0, got {largest}")
     c = 1.0 / largest
 
     def call(s: Tensor, x: Tensor, t: Tensor) -> Tensor:
@@ -196,7 +198,7 @@ def dict_observations(network: Callable[..., Tensor], entries: Mapping[str, int]
 
     def call(s: Tensor, *rest: Tensor) -> Tensor:
         if s.shape[1] != sum(entries.values()):
-            raise ValueError(
+            raise UserError(
                 f"observations have {s.shape[1]} columns, the entries {sum(entries.values())}: {dict(entries)}"
             )
         return network(dict(zip(entries, s.split(list(entries.values()), 1), strict=True)), *rest)
@@ -249,7 +251,7 @@ def categorical(critic: Callable[[Tensor, Tensor], Tensor], atoms: Tensor) -> Ad
     def call(s: Tensor, a: Tensor) -> Tensor:
         logits = critic(s, a)
         if logits.shape[-1] != len(atoms):
-            raise ValueError(f"the critic returns {logits.shape[-1]} logits, there are {len(atoms)} atoms")
+            raise UserError(f"the critic returns {logits.shape[-1]} logits, there are {len(atoms)} atoms")
         return logits.softmax(-1) @ atoms.to(logits)
 
     return Adapted(critic, call)
@@ -263,5 +265,5 @@ def quantiles(critic: Callable[[Tensor, Tensor], Tensor]) -> Adapted:
 def units_of(critic: Critic, low: Tensor, high: Tensor) -> Adapted:
     """A critic that takes actions in units of their own, from ``low`` to ``high`` (D,), where steering has [-1, 1]."""
     if not bool((low < high).all()):
-        raise ValueError("low must be below high in every action")
+        raise UserError("low must be below high in every action")
     return Adapted(critic, lambda s, a: critic(s, low.to(a) + 0.5 * (a + 1.0) * (high - low).to(a)))

@@ -28,6 +28,7 @@ from workbench.engine.models.problems import (
     failure,
     layers_in_train_mode,
 )
+from workbench.engine.words import UserError
 
 ROWS = 7  # of one call; a prime, so that an ensemble of as many members is unlikely
 DRAWN = 512  # actions of the behaviour flow that are looked at
@@ -59,7 +60,7 @@ def check_parts(parts: Parts, observations: Tensor | None = None, seed: int = 0)
 
     Raises
     ------
-    ValueError
+    UserError
         ``observations`` are not (B, S).
 
     Examples
@@ -90,7 +91,7 @@ class _Probe:
         if observations is None:
             observations = torch.randn(ROWS, parts.observation_dim, generator=generator)
         if observations.dim() != 2 or observations.shape[1] != parts.observation_dim or len(observations) == 0:
-            raise ValueError(
+            raise UserError(
                 f"observations must be (B, {parts.observation_dim}) for these parts, got {tuple(observations.shape)}"
             )
         self.parts, device = parts, parts.device

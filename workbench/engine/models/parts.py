@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.models.critic import Aggregate, aggregate
+from workbench.engine.words import UserError
 
 Pull = Callable[[Tensor], Tensor]  # u (M, D) -> Jᵀ u (M, D)
 
@@ -111,18 +112,18 @@ class Parts:
 
     def __post_init__(self) -> None:
         if self.observation_dim < 1 or self.action_dim < 1:
-            raise ValueError(
+            raise UserError(
                 f"observation_dim = {self.observation_dim} and action_dim = {self.action_dim} must both be at least 1; "
                 "a policy that sees nothing gets one constant column"
             )
         if self.chunk < 1 or self.action_dim % self.chunk:
-            raise ValueError(
+            raise UserError(
                 f"action_dim = {self.action_dim} is not a chunk of {self.chunk} actions; it must be chunk times the "
                 "environment's own number of action dimensions"
             )
         states = self.behaviour_states
         if states is not None and (states.dim() != 2 or states.shape[1] != self.observation_dim or len(states) < 1):
-            raise ValueError(
+            raise UserError(
                 f"behaviour_states must be (P, S) with S = observation_dim = {self.observation_dim} and at least one row, "
                 f"got {tuple(states.shape)}"
             )
@@ -154,11 +155,11 @@ class Parts:
 
         Raises
         ------
-        ValueError
+        UserError
             It is missing; the message says how to get it.
         """
         if name not in self.available():
-            raise ValueError(
+            raise UserError(
                 f"part '{name}' is missing; these parts have {', '.join(self.available())}. "
                 f"Train it: workbench fit TASK --out RUN --rule RULE, with a rule that needs '{name}' (workbench rules)"
             )
@@ -168,7 +169,7 @@ class Parts:
         """Return the online or the target critic (the online one where there is no target)."""
         critic = self.target_critic if which == "target" and self.target_critic is not None else self.critic
         if critic is None:
-            raise ValueError(
+            raise UserError(
                 f"steering needs part 'critic'; these parts have {', '.join(self.available())}. "
                 "Pass critic=... to Parts, or train one: workbench fit TASK --out RUN"
             )
@@ -182,7 +183,7 @@ def velocity_at(reference: Reference, observations: Tensor, actions: Tensor, t: 
 
     Raises
     ------
-    ValueError
+    UserError
         The field returned another shape.
     """
     m = actions.shape[0]
@@ -190,7 +191,7 @@ def velocity_at(reference: Reference, observations: Tensor, actions: Tensor, t: 
     time: Any = t if number else torch.full((m,), t, dtype=actions.dtype, device=actions.device)
     v = reference(observations, actions, time)
     if v.shape != actions.shape:
-        raise ValueError(f"the velocity field must return (M, D) = {tuple(actions.shape)}, got {tuple(v.shape)}")
+        raise UserError(f"the velocity field must return (M, D) = {tuple(actions.shape)}, got {tuple(v.shape)}")
     return v
 
 
@@ -214,12 +215,12 @@ def q_values(critic: Critic, observations: Tensor, actions: Tensor, how: Aggrega
 
     Raises
     ------
-    ValueError
+    UserError
         The critic returned another shape.
     """
     q, m = critic(observations, actions), actions.shape[0]
     if q.shape not in ((m,), (m, 1)) and (q.dim() != 2 or q.shape[1] != m):
-        raise ValueError(
+        raise UserError(
             f"the critic must return (M,) or (K, M) with M = {m} rows, got {tuple(q.shape)}; transpose (M, K)"
         )
     return aggregate(q.reshape(-1, m), how)
@@ -239,5 +240,5 @@ def q_gradient(critic: Critic, observations: Tensor, actions: Tensor, how: Aggre
         q = q_values(critic, observations, leaf, how)
         grad = torch.autograd.grad(q.sum(), leaf, allow_unused=True)[0] if q.requires_grad else None
     if grad is None:
-        raise ValueError("the critic has no gradient in the action: it ignores it, detaches it, or turns autograd off")
+        raise UserError("the critic has no gradient in the action: it ignores it, detaches it, or turns autograd off")
     return q.detach(), grad

@@ -24,7 +24,7 @@ from workbench.engine.online.recent import Recent
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.training.loop.checkpoint import CheckpointError, Run, resume, save_checkpoint
 from workbench.engine.training.loop.run_record import FileNote
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 DRAFT = "online-new.npz"
 
@@ -117,7 +117,7 @@ def _record(run: Run) -> OnlineRecord:
         )
     try:
         return checked(OnlineRecord, run.online)
-    except SaidError as error:
+    except UserError as error:
         raise CheckpointError(f"{run.folder}: its note of online training: {error}; begin a new run") from None
 
 
@@ -132,7 +132,7 @@ def _read_rows(run: Run, rows: RowsNote) -> Recent:
     try:
         arrays = read_arrays(path, (*PLAIN, "samples"))
         data = plain_transitions(arrays, str(path))
-    except ValueError as error:
+    except UserError as error:
         raise CheckpointError(str(error)) from None
     samples = None
     if "samples" in arrays:

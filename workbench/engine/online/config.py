@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from workbench.engine.steering.protocol import in_words, nearest
-from workbench.engine.words import SaidError, shown
+from workbench.engine.settings import make
 
 
 class OnlineConfig(BaseModel):
@@ -37,18 +36,5 @@ class OnlineConfig(BaseModel):
 
 
 def make_online_config(**settings: Any) -> OnlineConfig:
-    """Build an `OnlineConfig`; ValueError says which setting is wrong and the nearest name."""
-    try:
-        return OnlineConfig(**settings)
-    except ValidationError as error:
-        lines = []
-        for item in error.errors():
-            where = str(item["loc"][0])
-            if item["type"] == "extra_forbidden":
-                known = list(OnlineConfig.model_fields)
-                lines.append(
-                    f"online training has no setting '{where}'{nearest(where, known)} It has: {', '.join(known)}"
-                )
-            else:
-                lines.append(f"online setting '{where}': {in_words(item['msg'])}, got {shown(item['input'])}")
-        raise SaidError("\n".join(lines)) from None
+    """Build an `OnlineConfig`; UserError says which setting is wrong, its bounds, and the nearest name."""
+    return make(OnlineConfig, settings, "online training", "online setting '{}'")

@@ -27,6 +27,7 @@ from workbench.engine.tasks.rollout import Episodes, rollout
 from workbench.engine.training.loop.fit import check_finite
 from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.networks import seed_of
+from workbench.engine.words import UserError
 
 REPORT_EVERY = 100  # updates
 Tick = Callable[[str, int, int], None]
@@ -94,7 +95,7 @@ class Learner:
 
     Raises
     ------
-    ValueError
+    UserError
         The offline training is not finished, the rule is unknown, or it needs a part that the run did not train.
     """
 
@@ -107,7 +108,7 @@ class Learner:
         recent: Recent | None = None,
     ) -> None:
         if not trainer.finished:
-            raise ValueError(
+            raise UserError(
                 f"the offline training has done {trainer.step_number} of {trainer.total_steps} updates; finish it first "
                 "(workbench fit … --resume)"
             )
@@ -126,7 +127,7 @@ class Learner:
         parts = self.trainer.parts()
         for name in rule.needs:
             if name not in parts.available():
-                raise ValueError(
+                raise UserError(
                     f"rule '{rule.name}' needs part '{name}'; this run has {', '.join(parts.available())}. "
                     f"Train it: workbench fit {self.task.info.name} --out RUN --rule {rule.name}"
                 )
@@ -212,11 +213,6 @@ class Learner:
         if counts.env_steps >= self.config.warmup:
             counts.owed += len(data) * self.config.updates_per_step
         return self._event("played", played)
-
-    def _rollout(
-        self, episodes: int, seed: int, tick: Callable[[int, int], None] | None, record: Recorder | None = None
-    ) -> Episodes:
-        return rollout(self.rule, self.trainer.parts(), self.task, episodes, seed, tick, record=record)
 
     def _add(self, data: Transitions) -> None:
         self.recent.add(data, self.trainer.append(data))

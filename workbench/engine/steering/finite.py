@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.parts import Parts, q_values
+from workbench.engine.settings import allowed
 from workbench.engine.steering.noise import Noise
-from workbench.engine.steering.protocol import Info, Rule, State, TrainedFlow, describe_bounds
+from workbench.engine.steering.protocol import Info, Rule, State, TrainedFlow
+from workbench.engine.words import DivergedError
 
 FAR = 1e6  # a particle that is farther out was thrown there; actions live in [-1, 1]
 ROOTS = (
@@ -23,10 +25,8 @@ ROOTS = (
 )
 
 
-class NonFiniteError(FloatingPointError, ValueError):
+class NonFiniteError(DivergedError):
     """A rule met a number that is NaN or infinite.
-
-    It is a `ValueError`, so that code which shows the message of a wrong setting shows this one too.
 
     Attributes
     ----------
@@ -217,7 +217,7 @@ def _outside(rule: Rule) -> str:
         schema = properties.get(name, {})
         if "minimum" in schema and not schema["minimum"] <= value <= schema["maximum"]:
             how = "small" if value < schema["minimum"] else "large"
-            return f"{name} {value:g} is too {how}{describe_bounds(type(rule), name)}"
+            return f"{name} {value:g} is too {how}{allowed(type(rule), name)}"
     return ""
 
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from workbench.engine.words import UserError
+
 
 class Noise(NamedTuple):
     """Random numbers for one call of `steer` or `act`.
@@ -55,11 +57,11 @@ def draw_noise(states: int, particles: int, action_dim: int, generator: torch.Ge
 
     Raises
     ------
-    ValueError
+    UserError
         B, N or D below 1, or M below 0.
     """
     if min(states, particles, action_dim) < 1 or extra < 0:
-        raise ValueError(
+        raise UserError(
             f"noise needs one state, one particle and one action dimension at least, got states = {states}, "
             f"particles = {particles}, action_dim = {action_dim}, extra = {extra}"
         )

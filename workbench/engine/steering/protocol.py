@@ -8,11 +8,10 @@ policy that was trained for it.
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from workbench.engine.models.critic import Aggregate
@@ -312,41 +311,3 @@ class OneJump(Rule):
         moved = unclipped.clamp(-1.0, 1.0)
         info = Info(1.0, None, {"jump": moved - state.actions}, unclipped=unclipped)
         return state._replace(actions=moved, tick=1), info
-
-
-def nearest(word: str, known: list[str]) -> str:
-    """End a sentence about an unknown ``word``: ``; did you mean 'x'?`` when one is close, else a full stop."""
-    close = difflib.get_close_matches(
-        word[:80], known, n=1, cutoff=0.5
-    )  # whose work grows with the square of the length
-    return f"; did you mean '{close[0]}'?" if close else "."
-
-
-def explain(error: ValidationError, rule: type[Rule]) -> str:
-    """Turn a validation error into one sentence a student understands: what, where, the bounds or the choices."""
-    lines = []
-    for item in error.errors():
-        where = str(item["loc"][0]) if item["loc"] else "settings"
-        if item["type"] == "extra_forbidden":
-            known = list(rule.model_fields)
-            lines.append(
-                f"rule '{rule.name}' has no setting '{where}'{nearest(where, known)} It has: {', '.join(known)}"
-            )
-            continue
-        bounds = describe_bounds(rule, where)
-        lines.append(f"setting '{where}' of rule '{rule.name}': {in_words(item['msg'])}, got {item['input']!r}{bounds}")
-    return "\n".join(lines)
-
-
-def in_words(message: str) -> str:
-    """Turn pydantic's "Input should be …" into "must be …"."""
-    return message.replace("Input should", "must", 1)
-
-
-def describe_bounds(rule: type[Rule], where: str) -> str:
-    """Return `` (allowed: 0 to 10 steps)`` for a bounded setting, else nothing."""
-    schema = rule.model_json_schema()["properties"].get(where, {})
-    if "minimum" not in schema:
-        return ""
-    unit = f" {schema['unit']}" if schema.get("unit") else ""
-    return f" (allowed: {schema['minimum']:g} to {schema['maximum']:g}{unit})"

@@ -50,7 +50,7 @@ def act(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> Tensor:
 
     Raises
     ------
-    ValueError
+    UserError
         Parts, observations and noise do not fit together, or there is nothing to do; the words say what to change.
     NonFiniteError
         A number on the way was NaN or infinite; the words say where, and why.

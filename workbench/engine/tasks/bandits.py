@@ -27,6 +27,7 @@ from workbench.engine.models.mixture import MixtureFlow
 from workbench.engine.models.mlp import MlpShape
 from workbench.engine.models.parts import Parts
 from workbench.engine.tasks.protocol import StepResult, TaskInfo
+from workbench.engine.words import UserError
 
 ROWS = 4096
 LEARNED_FROM = 1024  # rows from which the reward model of `Bandit2D` is learned
@@ -77,7 +78,7 @@ class Bandit(ABC):
 
     Raises
     ------
-    ValueError
+    UserError
         ``peak`` does not have D numbers.
     """
 
@@ -171,12 +172,12 @@ class Bandit(ABC):
 
         Raises
         ------
-        ValueError
+        UserError
             ``rows`` is less than 1.
         """
         count = ROWS if rows is None else rows
         if count < 1:
-            raise ValueError(f"{self.info.name}: rows must be at least 1, got {count}")
+            raise UserError(f"{self.info.name}: rows must be at least 1, got {count}")
         actions, rewards = self._draw(count, torch.Generator().manual_seed(seed))
         nothing = np.zeros((count, 1), dtype=np.float32)
         return make_transitions(

@@ -12,6 +12,8 @@ from functools import partial
 
 import numpy as np
 
+from workbench.engine.words import UserError
+
 Arrays = dict[str, np.ndarray]
 Tick = Callable[[int, int], None]
 Episode = Callable[[str, int, tuple[int, ...]], Arrays]
@@ -70,13 +72,13 @@ def collect(
 
     Raises
     ------
-    ValueError
+    UserError
         ``rows`` < 1 or a negative seed.
     RuntimeError
         The worker processes could not run.
     """
     if rows < 1 or min(entropy) < 0:
-        raise ValueError(f"{env_id}: needs rows >= 1 and a seed >= 0, got rows={rows}, seed={entropy[0]}")
+        raise UserError(f"{env_id}: needs rows >= 1 and a seed >= 0, got rows={rows}, seed={entropy[0]}")
     lengths = [EPISODE_STEPS] * (rows // EPISODE_STEPS) + ([rows % EPISODE_STEPS] if rows % EPISODE_STEPS else [])
     if processes is None:
         processes = max(1, min(os.cpu_count() or 1, rows // generator.rows_per_process))
@@ -106,7 +108,7 @@ def _run(make: Callable[[int, int], Arrays], lengths: list[int], processes: int)
     try:
         yield from executor.map(make, range(len(lengths)), lengths)
     except BrokenProcessPool as error:
-        raise RuntimeError(
+        raise UserError(
             "the processes that generate data stopped. In a script, put the call under `if __name__ == '__main__':` "
             "(each process imports the script); if memory is short, or in an interactive shell, pass processes=1"
         ) from error

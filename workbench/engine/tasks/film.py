@@ -20,6 +20,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.tasks.protocol import BatchEnv, StepResult, Task
 from workbench.engine.tasks.rollout import Episodes, rollout
+from workbench.engine.words import UserError
 
 FRAMES, PATIENCE = 10, 180.0
 CLOSE = 1e-4  # observations of the same episode, played again, may differ by this
@@ -42,7 +43,7 @@ class HasRenderer(Protocol):
         ...
 
 
-class NoPictureError(ValueError):
+class NoPictureError(UserError):
     """An episode that cannot be shown; the message says why and what to do."""
 
 

@@ -23,6 +23,7 @@ from workbench.engine.data.transitions import OutOfBounds, Transitions
 from workbench.engine.tasks.collect import Tick
 from workbench.engine.tasks.gym_batch import GymBatch, first_observation, make_gym, missing_gymnasium
 from workbench.engine.tasks.protocol import TaskInfo
+from workbench.engine.words import UserError
 
 HORIZON = 1000  # where an environment names none
 DEFAULTS: dict[str, Any] = {
@@ -70,7 +71,7 @@ class GymTask:
         except ImportError as error:
             raise missing_gymnasium(error) from error
         if identifier not in gymnasium.registry:
-            raise ValueError(
+            raise UserError(
                 f"gym/{identifier[:60]}: not an environment that Gymnasium lists here. A name with a module is taken on "
                 "the command line alone, where it is your own: workbench steer RUN"
             )
@@ -87,7 +88,7 @@ class GymTask:
         try:
             space = env.action_space
             if not hasattr(space, "low") or space.dtype.kind != "f":
-                raise ValueError(
+                raise UserError(
                     f"{self.name}: its actions are {space}; only continuous actions (a Box of floats) can be steered"
                 )
             box = ActionBox(space.low, space.high, self.name)
@@ -125,8 +126,8 @@ class GymTask:
         return self.environments(1, seed, render_mode="rgb_array")
 
     def generate(self, rows: int | None, seed: int) -> Transitions:
-        """Nothing is generated here: ValueError says where data come from."""
-        raise ValueError(
+        """Nothing is generated here: UserError says where data come from."""
+        raise UserError(
             f"task '{self.name}' has no data of its own; name a file: workbench fit {self.name} --data FILE.hdf5 --out RUN"
         )
 
@@ -141,7 +142,7 @@ class MinariTask(GymTask):
 
     Raises
     ------
-    DataFileError, ValueError
+    DataFileError, UserError
         As `read_minari`.
     """
 
@@ -151,7 +152,7 @@ class MinariTask(GymTask):
     def check_listed(identifier: str) -> None:
         """Refuse what is no dataset's name (`make_listed`): one with ``..`` or a leading slash reads anywhere."""
         if not MINARI_PATTERN.fullmatch(identifier):
-            raise ValueError(f"minari/{identifier[:60]}: not the name of a dataset, such as mujoco/hopper/medium-v0")
+            raise UserError(f"minari/{identifier[:60]}: not the name of a dataset, such as mujoco/hopper/medium-v0")
 
     def __init__(self, dataset: str) -> None:
         super().__init__(dataset)
@@ -186,12 +187,12 @@ class MinariTask(GymTask):
         return TaskInfo(self.name, self.env_id, size, len(box.low), horizon, summary, extra="minari")
 
     def environments(self, count: int, seed: int, **options: Any) -> GymBatch:
-        """As `GymTask`; ValueError when the dataset names no environment, or arguments that are not taken from data."""
+        """As `GymTask`; UserError when the dataset names no environment, or arguments that are not taken from data."""
         recorded = self._recorded
         if not recorded.id:
-            raise ValueError(f"{self.name}: the dataset names no environment; it can be trained on, not played")
+            raise UserError(f"{self.name}: the dataset names no environment; it can be trained on, not played")
         if recorded.refused:
-            raise ValueError(
+            raise UserError(
                 f"{self.name}: was recorded in {recorded.id} with the argument(s) {', '.join(recorded.refused)}, which are not "
                 "plain numbers or names and are not taken from a dataset. Train on it (workbench fit), and play in an "
                 "environment that you registered with these arguments yourself: save the data as a file, and name "
@@ -224,7 +225,7 @@ class D4RLTask(GymTask):
 
     Raises
     ------
-    ValueError
+    UserError
         Not one of D4RL's locomotion datasets.
     """
 
@@ -238,7 +239,7 @@ class D4RLTask(GymTask):
     def __init__(self, dataset: str) -> None:
         found = D4RL_PATTERN.fullmatch(dataset)
         if found is None or found["body"] not in D4RL:
-            raise ValueError(
+            raise UserError(
                 f"d4rl/{dataset}: environments are here for {', '.join(D4RL)} (such as hopper-medium-v2); "
                 "use other files with an environment of your own: workbench fit gym/ID --data FILE.hdf5"
             )
@@ -267,7 +268,7 @@ class D4RLTask(GymTask):
         return plain_transitions(arrays | {"actions": self.to_unit(arrays["actions"])}, str(path), out_of_bounds)
 
     def write(self, folder: str | Path, rows: int | None, seed: int, *, tick: Tick | None = None) -> tuple[Path, ...]:
-        """D4RL's data are not made here: ValueError says what to do."""
-        raise ValueError(
+        """D4RL's data are not made here: UserError says what to do."""
+        raise UserError(
             f"{self.name}: D4RL's data are not generated here; put its file {self.files(folder)['train'].name} into {folder}"
         )

@@ -12,14 +12,14 @@ import numpy as np
 
 from workbench.engine.data.boxes import ActionBox, flat
 from workbench.engine.tasks.protocol import StepResult
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import MissingExtraError, UserError, shown
 
 SUCCESS = ("success", "is_success")
 
 
-def missing_gymnasium(error: ImportError) -> ImportError:
+def missing_gymnasium(error: ImportError) -> MissingExtraError:
     """The error to raise where gymnasium cannot be imported."""
-    return ImportError(
+    return MissingExtraError(
         f'Gymnasium tasks need an optional package ({error}); install it with: pip install "workbench[minari]"'
     )
 
@@ -29,7 +29,7 @@ def make_gym(env_id: str, **options: Any) -> Any:
 
     Raises
     ------
-    ValueError
+    UserError
         No such environment, or a package that it needs is missing.
     ImportError
         gymnasium is not installed.
@@ -43,11 +43,15 @@ def make_gym(env_id: str, **options: Any) -> Any:
     except gymnasium.error.Error as error:
         near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=3, cutoff=0.6)
         hint = f"; the nearest are {', '.join(near)}" if near else ""
-        raise ValueError(f"no environment '{env_id}' can be made here ({error}){hint}") from error
+        raise UserError(f"no environment '{env_id}' can be made here ({error}){hint}") from error
+    except ImportError as error:  # of the module that the name says, or of one that it needs
+        raise UserError(
+            f"environment '{env_id}' cannot be imported ({error}); install it, or check its name"
+        ) from error
     except TypeError as error:
         if not options:
             raise
-        raise SaidError(
+        raise UserError(
             f"environment '{env_id}' cannot be made with the arguments {', '.join(options)} ({error}); another version of it "
             "took them: install that version, or register the environment under an id of its own"
         ) from error
@@ -72,7 +76,7 @@ class GymBatch:
 
     Raises
     ------
-    SaidError
+    UserError
         In `reset` and `step`: an environment returned something that is no observation, number or truth value.
     """
 
@@ -149,7 +153,7 @@ class GymBatch:
             raise self._odd(f"{found} as {what}", "one number")
         return float(array.reshape(()))
 
-    def _odd(self, found: str, expected: str) -> SaidError:
+    def _odd(self, found: str, expected: str) -> UserError:
         return odd_environment(self._id, found, expected)
 
 
@@ -168,9 +172,9 @@ def observation_row(observation: object, env_id: str) -> np.ndarray:
         raise odd_environment(env_id, f"an odd observation ({error})", "numbers, or dicts and tuples of them") from None
 
 
-def odd_environment(env_id: str, found: str, expected: str) -> SaidError:
+def odd_environment(env_id: str, found: str, expected: str) -> UserError:
     """The error to raise for an environment that does not keep to Gymnasium's interface."""
-    return SaidError(
+    return UserError(
         f"environment '{env_id}' returned {found}; expected {expected}. Change the environment, or wrap it "
         "(gymnasium.Wrapper) and register the wrapped one"
     )

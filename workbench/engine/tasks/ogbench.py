@@ -24,6 +24,7 @@ from workbench.engine.tasks.collect import Arrays, Generator, Tick, collect
 from workbench.engine.tasks.ogbench_batch import EnvBatch, base_env
 from workbench.engine.tasks.ogbench_env import clone, horizon_of, numpy_seeded, require_ogbench
 from workbench.engine.tasks.protocol import TaskInfo
+from workbench.engine.words import UserError
 
 PREFIX = "ogbench/"
 PATTERN = re.compile(r"(?P<env>.+)-(?P<kind>[a-z]+)-singletask(?P<task>-task\d)?(?P<version>-v\d+)")
@@ -123,7 +124,7 @@ def parse_name(name: str) -> Names:
 
     Raises
     ------
-    ValueError
+    UserError
         Not a known task; names the nearest ones.
     MissingExtraError
         ogbench is not installed.
@@ -131,12 +132,12 @@ def parse_name(name: str) -> Names:
     short = name.removeprefix(PREFIX)
     short = short if re.search(r"-v\d+$", short) else f"{short}-v0"
     if short.startswith("visual-"):
-        raise ValueError(f"{name}: tasks with images as observations are not supported; try {short[len('visual-') :]}")
+        raise UserError(f"{name}: tasks with images as observations are not supported; try {short[len('visual-') :]}")
     known = known_tasks()
     found = PATTERN.fullmatch(short)
     if found is None or f"{PREFIX}{short}" not in known:
         near = difflib.get_close_matches(f"{PREFIX}{short}", known, n=3, cutoff=0.3) or list(FEATURED)
-        raise ValueError(f"{name}: not an OGBench single task; the nearest are {', '.join(near)}")
+        raise UserError(f"{name}: not an OGBench single task; the nearest are {', '.join(near)}")
     env, kind, task, version = found["env"], found["kind"], found["task"] or "", found["version"]
     return Names(
         task=f"{PREFIX}{short}",
@@ -210,7 +211,7 @@ class OGBenchTask:
 
         Raises
         ------
-        ValueError
+        UserError
             This kind of data cannot be made here, or ``rows`` or ``seed`` are out of range.
         """
         generator = self._generator()
@@ -233,7 +234,7 @@ class OGBenchTask:
         ------
         DataFileError
             No such file, a damaged one, or data of another environment.
-        ValueError
+        UserError
             Actions outside [-1, 1].
         """
         path = self.files(folder)[split]
@@ -268,7 +269,7 @@ class OGBenchTask:
 
         Raises
         ------
-        ValueError
+        UserError
             As `generate`.
         OSError
             The files cannot be written; none is left behind.
@@ -321,7 +322,7 @@ class OGBenchTask:
         generator = GENERATORS.get((self.names.family, self.names.kind))
         if generator is None:
             made = " and ".join(f"{family}-*-{kind}" for family, kind in GENERATORS)
-            raise ValueError(
+            raise UserError(
                 f"{self.names.task}: only {made} data are generated here; download OGBench's own: "
                 f"OGBenchTask({self.names.task!r}).download(FOLDER)"
             )
@@ -369,6 +370,4 @@ class OGBenchTask:
 
 def _shifted(tick: Tick | None, done: int, total: int) -> Tick | None:
     """``tick`` for one part of a longer job."""
-    if tick is None:
-        return None
-    return lambda part, _: tick(done + part, total)
+    return None if tick is None else lambda part, _: tick(done + part, total)

@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.engine.tasks.ogbench_env import clone, make_env, numpy_seeded, reset_env
 from workbench.engine.tasks.protocol import StepResult
+from workbench.engine.words import UserError
 
 
 @lru_cache(maxsize=4)
@@ -45,7 +46,7 @@ class EnvBatch:
 
     Raises
     ------
-    ValueError
+    UserError
         ``count`` or ``seed`` out of range.
     """
 
@@ -59,7 +60,7 @@ class EnvBatch:
         **options: Any,
     ) -> None:
         if count < 1 or seed < 0:
-            raise ValueError(f"{env_id}: needs count >= 1 and seed >= 0, got count={count}, seed={seed}")
+            raise UserError(f"{env_id}: needs count >= 1 and seed >= 0, got count={count}, seed={seed}")
         base, self._lock = base_env(env_id)
         self._envs = [make_env(env_id, **options) if options else clone(base) for _ in range(count)]
         self._seed, self._horizon, self._place = seed, horizon, place

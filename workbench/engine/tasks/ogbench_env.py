@@ -15,9 +15,7 @@ from typing import Any
 
 import numpy as np
 
-
-class MissingExtraError(ImportError):
-    """An optional part of the workbench is not installed; the message says how to install it."""
+from workbench.engine.words import MissingExtraError
 
 
 def require_ogbench() -> Any:

@@ -13,7 +13,7 @@ from workbench.engine.steering.protocol import Rule
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.recorder import Recorder
 from workbench.engine.tasks.rollout import rollout
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 Policy = Callable[[np.ndarray], np.ndarray]
 AT_ONCE = 16  # episodes that are played together
@@ -33,7 +33,7 @@ def played(task: Task, policy: Policy | tuple[Rule, Parts] | None, episodes: int
 
     Raises
     ------
-    SaidError
+    UserError
         The policy returned something else than finite actions (E, D).
     """
     recorder, generator = Recorder(), np.random.default_rng(seed)
@@ -61,17 +61,17 @@ def _checked(actions: Any, count: int, dims: int) -> np.ndarray:
     try:
         found = np.asarray(actions, dtype=np.float64)
     except (TypeError, ValueError):
-        raise SaidError(
+        raise UserError(
             f"the policy returned {type(actions).__name__}, not an array of actions ({count}, {dims})"
         ) from None
     if found.shape != (count, dims):
-        raise SaidError(
+        raise UserError(
             f"the policy returned the shape {found.shape}; ({count}, {dims}) is needed, one row an environment"
         )
     if not np.isfinite(found).all():
-        raise SaidError("the policy returned NaN or infinity")
+        raise UserError("the policy returned NaN or infinity")
     if np.abs(found).max() > 1.0 + 1e-5:
-        raise SaidError(
+        raise UserError(
             f"the policy returned {float(np.abs(found).max()):.4g}; actions lie in [-1, 1] (2 (a − low)/(high − low) − 1)"
         )
     return np.clip(found, -1.0, 1.0)

@@ -13,10 +13,10 @@ from workbench.engine.data.own_datasets import OwnDataset, check_name, load_own,
 from workbench.engine.data.transitions import OutOfBounds, Transitions
 from workbench.engine.tasks.gym import DEFAULTS
 from workbench.engine.tasks.protocol import BatchEnv, TaskInfo
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 
-class NoEnvironmentError(SaidError):
+class NoEnvironmentError(UserError):
     """A task that has data and no environment was to be played."""
 
 
@@ -30,7 +30,7 @@ class RecordedTask:
 
     Raises
     ------
-    SaidError
+    UserError
         There is none of this name.
     """
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from workbench.engine.data.transitions import Transitions, make_transitions
 from workbench.engine.tasks.protocol import StepResult
+from workbench.engine.words import UserError
 
 
 class Recorder:
@@ -26,12 +27,12 @@ class Recorder:
 
         Raises
         ------
-        ValueError
+        UserError
             Nothing was recorded, or the environments gave numbers that are not finite.
         """
         self.pause()
         if not self._before:
-            raise ValueError(f"{source}: no step was recorded")
+            raise UserError(f"{source}: no step was recorded")
         return make_transitions(*(np.concatenate(column) for column in zip(*self._before, strict=True)), source=source)
 
     def pause(self) -> None:

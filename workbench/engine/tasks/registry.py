@@ -8,10 +8,11 @@ from __future__ import annotations
 import importlib
 from typing import Protocol, runtime_checkable
 
-from workbench.engine.steering.protocol import nearest
+from workbench.engine.settings import nearest
 from workbench.engine.tasks.bandits import Bandit1D, Bandit2D
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.three_exits import ThreeExits
+from workbench.engine.words import UserError
 
 
 @runtime_checkable
@@ -61,7 +62,7 @@ def make_task(name: str) -> Task:
 
     Raises
     ------
-    ValueError
+    UserError
         No task has this name; the message says the nearest one.
     """
     if name in TASKS:
@@ -80,7 +81,7 @@ def make_listed(name: str) -> Task:
 
     Raises
     ------
-    ValueError
+    UserError
         No task has this name, or it would choose a module, a folder or the network.
     """
     family, _, identifier = name.partition("/")
@@ -97,6 +98,6 @@ def _family(prefix: str) -> Family:
     return family
 
 
-def _unknown(name: str) -> ValueError:
+def _unknown(name: str) -> UserError:
     known = [*TASKS, *(f"{prefix}/<id>" for prefix in FAMILIES)]
-    return ValueError(f"no task named '{name[:80]}'{nearest(name[:80], known)} Known tasks: {', '.join(known)}")
+    return UserError(f"no task named '{name[:80]}'{nearest(name[:80], known)} Known tasks: {', '.join(known)}")

@@ -17,6 +17,7 @@ from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
 from workbench.engine.tasks.protocol import Playable, StepResult
+from workbench.engine.words import DivergedError, UserError
 
 Tick = Callable[[int, int], None]
 Watch = Callable[[np.ndarray, np.ndarray], None]
@@ -60,10 +61,6 @@ class Episodes:
     first_actions: np.ndarray
     seconds_per_action: float
     seconds_per_decision: float
-
-    def starts_tensor(self, parts: Parts) -> Tensor:
-        """The first observations (E, S) on the device of ``parts``."""
-        return torch.from_numpy(self.starts).to(parts.device)
 
 
 @outside_inference_mode
@@ -109,7 +106,7 @@ def rollout(
 
     Raises
     ------
-    ValueError
+    UserError
         The parts act with another number of dimensions than the task takes.
     FloatingPointError
         An observation or a reward of the environment is not finite, or the critic's Q of a first action is not.
@@ -117,9 +114,9 @@ def rollout(
         As `act`, with the episode and its step.
     """
     if episodes < 1:
-        raise ValueError(f"episodes must be at least 1, got {episodes}")
+        raise UserError(f"episodes must be at least 1, got {episodes}")
     if parts.step_dim != task.info.action_dim:
-        raise ValueError(
+        raise UserError(
             f"these parts act with {parts.action_dim} numbers, {parts.chunk} step(s) of {parts.step_dim}; task "
             f"'{task.info.name}' takes {task.info.action_dim} a step: these are the parts of another task"
         )
@@ -190,7 +187,7 @@ def _q_of(rule: Rule, parts: Parts, observations: Tensor, actions: Tensor) -> np
     worth: np.ndarray = (q / parts.reward_scale).cpu().numpy()
     if not np.isfinite(worth).all():
         episode = int(np.flatnonzero(~np.isfinite(worth))[0])
-        raise FloatingPointError(
+        raise DivergedError(
             f"the critic's Q of the first action of episode {episode} is {worth[episode]}; "
             "wb.check_parts(parts, observations) tries the critic"
         )
@@ -202,7 +199,7 @@ def _check_finite(task: Playable, what: str, values: np.ndarray, active: np.ndar
     bad = active[:, None] & ~np.isfinite(values)
     if bad.any():
         episode, column = (int(index) for index in np.argwhere(bad)[0])
-        raise FloatingPointError(
+        raise DivergedError(
             f"task '{task.info.name}': the {what} of episode {episode} is {values[episode, column]}"
             f"{f' in column {column}' if what == 'observation' else ''} after environment step {step}: the environment "
             "returned it; its simulation may have diverged, or it divides by 0"

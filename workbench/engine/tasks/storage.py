@@ -15,9 +15,10 @@ from workbench.engine.data.shards import SHARD, find_shards, read_shards
 from workbench.engine.data.transitions import OutOfBounds, Transitions
 from workbench.engine.tasks.collect import Tick
 from workbench.engine.tasks.protocol import Task
+from workbench.engine.words import UserError
 
 
-class DatasetExistsError(ValueError):
+class DatasetExistsError(UserError):
     """The folder already holds this dataset."""
 
 
@@ -99,7 +100,7 @@ def save_generated(
     ------
     DatasetExistsError
         The folder already holds the dataset, or a part of it.
-    ValueError
+    UserError
         The task cannot generate data, or ``rows`` or ``seed`` are out of range.
     OSError
         The files cannot be written; none is left behind.
@@ -111,9 +112,9 @@ def save_generated(
             f"{' and '.join(map(str, present))} already there, left untouched; choose another folder or delete it first"
         )
     if rows is not None and rows < 1:
-        raise ValueError(f"rows must be at least 1, got {rows}")
+        raise UserError(f"rows must be at least 1, got {rows}")
     if not 0 <= seed < 2**31:
-        raise ValueError(f"seed must be 0 to {2**31 - 1}, got {seed}")
+        raise UserError(f"seed must be 0 to {2**31 - 1}, got {seed}")
     with made_folder(folder):
         for path in dataset_files(task, folder):
             remove_leftovers(folder, path.name)
@@ -137,7 +138,7 @@ def load_saved(task: Task, folder: str | Path, *, out_of_bounds: OutOfBounds = "
     ------
     DataFileError
         No such file, or a damaged one.
-    ValueError
+    UserError
         Data that do not fit: actions outside [-1, 1], or the columns of another task.
     """
     folder = Path(folder).expanduser()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.engine.models.critic import Aggregate
+from workbench.engine.settings import make
 from workbench.engine.steering.ascent import Ascent
 from workbench.engine.steering.kernel import Repulsion
-from workbench.engine.steering.protocol import in_words, nearest
-from workbench.engine.words import SaidError, shown
 
 CriticName = Literal["iql", "td_vgf", "td_actor"]
 
@@ -107,30 +106,5 @@ class FitConfig(BaseModel):
 
 
 def make_config(**settings: Any) -> FitConfig:
-    """Build a `FitConfig`; ValueError says which setting is wrong, its bounds, and the nearest name."""
-    try:
-        return FitConfig(**settings)
-    except ValidationError as error:
-        lines, reported = [], set()
-        for item in error.errors():
-            where = str(item["loc"][0])
-            if where in reported:
-                continue  # a wrong entry also makes its list one too short
-            reported.add(where)
-            if item["type"] == "extra_forbidden":
-                known = list(FitConfig.model_fields)
-                lines.append(f"training has no setting '{where}'{nearest(where, known)} It has: {', '.join(known)}")
-            else:
-                lines.append(
-                    f"training setting '{where}': {in_words(item['msg'])}, got {shown(item['input'])}{_bounds(where)}"
-                )
-        raise SaidError("\n".join(lines)) from None
-
-
-def _bounds(where: str) -> str:
-    """Return `` (allowed: above 0, at most 1)`` for a bounded setting, else nothing."""
-    schema = FitConfig.model_json_schema()["properties"][where]
-    schema = schema.get("items", schema)  # of a list: what each entry may be
-    words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-    found = [f"{word} {schema[key]:g}" for key, word in words.items() if key in schema]
-    return f" (allowed: {', '.join(found)})" if found else ""
+    """Build a `FitConfig`; UserError says which setting is wrong, its bounds, and the nearest name."""
+    return make(FitConfig, settings, "training", "training setting '{}'")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.engine.steering.protocol import nearest
+from workbench.engine.settings import nearest
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.losses.adjoint_flow import AdjointFlow
 from workbench.engine.training.losses.awr_actor import AWRActor
@@ -20,6 +20,7 @@ from workbench.engine.training.losses.state_value import StateValueLoss
 from workbench.engine.training.losses.td_actor import TDActor
 from workbench.engine.training.losses.td_vgf import TDVGF
 from workbench.engine.training.losses.value_gradient import AmortisedGradient
+from workbench.engine.words import UserError
 
 CRITICS: dict[str, type[Loss]] = {"iql": IQL, "td_vgf": TDVGF, "td_actor": TDActor}
 # Learned parts beyond flow and critic, by the names under which rules need them; trained when asked for.
@@ -66,7 +67,7 @@ def plan(config: FitConfig) -> tuple[Phase, ...]:
 
     Raises
     ------
-    ValueError
+    UserError
         A part is unknown, or reads a network that this run does not train.
     """
     wanted = (*config.parts, *extra_parts(CRITICS[config.critic].parts(config)))
@@ -90,16 +91,16 @@ def plan(config: FitConfig) -> tuple[Phase, ...]:
     for key in keys:
         for name in LOSSES[key].reads:
             if name not in trained:
-                raise ValueError(
+                raise UserError(
                     f"part '{key}' needs the part '{name}', which critic={config.critic} does not train; use critic=iql"
                 )
     return phases
 
 
 def check_part(name: str) -> None:
-    """Raise ValueError, with the nearest name, unless ``name`` is a key of `EXTRA`."""
+    """Raise UserError, with the nearest name, unless ``name`` is a key of `EXTRA`."""
     if name not in EXTRA:
-        raise ValueError(f"no learned part named '{name}'{nearest(name, list(EXTRA))} Known: {', '.join(EXTRA)}")
+        raise UserError(f"no learned part named '{name}'{nearest(name, list(EXTRA))} Known: {', '.join(EXTRA)}")
 
 
 def trained_parts(config: FitConfig) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A rule's own words for the reader: its equation as SVG, and its docstring without the markup."""
+"""A rule's own words for the reader: its equation as MathML, and its docstring without the markup."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 
 from workbench.engine.steering.protocol import Rule
 from workbench.plots.markup import Markup, html, own
-from workbench.plots.still import equation_svg
+from workbench.plots.mathml import equation, marked
 
+# Symbols of settings as their equations write them.
 GREEK = {"α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\epsilon", "η": r"\eta", "σ": r"\sigma"}
-GLYPH = re.compile(r'href="#eq[0-9a-f]+-([^"]+)"')
 
 
 def equations_of(rule: type[Rule], symbol: str = "") -> list[Markup]:
-    """The lines of a rule's equation as HTML: pictures with the LaTeX as their spoken label.
+    """The lines of a rule's equation as HTML, with the LaTeX as their tooltip.
 
     ``symbol`` is marked where it stands in them (the setting that was just changed).
     """
@@ -21,20 +21,10 @@ def equations_of(rule: type[Rule], symbol: str = "") -> list[Markup]:
 
 
 def _line(latex: str, symbol: str) -> Markup:
-    latex = latex.strip().rstrip(",").strip()
-    svg = equation_svg(latex)
-    body = own(marked(svg, symbol)) if svg is not None else html("<code>{}</code>", latex)
-    return html('<span class="line" role="img" aria-label="{}">{}</span>', latex, body)
-
-
-def marked(svg: str, symbol: str) -> str:
-    """Give every glyph of ``symbol`` in an equation's picture the class ``on``: glyphs are named by font and character."""
-    alone = equation_svg(GREEK.get(symbol, symbol)) if symbol else None
-    found = GLYPH.search(alone) if alone else None
-    if found is None:
-        return svg
-    glyph = re.escape(found.group(1))
-    return re.sub(rf'<use (href="#eq[0-9a-f]+-{glyph}")', r'<use class="on" \1', svg)
+    latex = latex.strip(" ,")
+    found = equation(latex)
+    body = html("<code>{}</code>", latex) if found is None else own(marked(found, GREEK.get(symbol, symbol)))
+    return html('<span class="line" title="{}">{}</span>', latex, body)
 
 
 def paragraphs_of(rule: type[Rule]) -> list[str]:

@@ -12,6 +12,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
+from workbench.engine.words import UserError
 from workbench.ui.browser.link import component
 from workbench.ui.controls.rule import choice
 from workbench.views.policies import LIMIT, UPLOAD, find, listed, upload
@@ -107,7 +108,7 @@ class PolicyChoice(pn.viewable.Viewer):
             return
         try:
             find(event.new)
-        except (ValueError, ImportError, OSError) as error:
+        except (UserError, OSError) as error:
             self._ask(str(error), wrong=True)
             return
         self.more.visible = False
@@ -124,8 +125,8 @@ class PolicyChoice(pn.viewable.Viewer):
             source = upload(files)
             dims = source.task.info.action_dim * (1 if source.run is None else source.run.config.chunk)
             if dims > self._most:
-                raise ValueError(f"this policy acts with {dims} numbers, this page draws {self._most}; try Landscape")
-        except (ValueError, ImportError, OSError) as error:
+                raise UserError(f"this policy acts with {dims} numbers, this page draws {self._most}; try Landscape")
+        except (UserError, OSError) as error:
             self._ask(f"This checkpoint was not taken: {error}", wrong=True)
             return
         self.more.visible = False

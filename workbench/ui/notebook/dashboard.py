@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import panel as pn
 
+from workbench.engine.words import UserError
 from workbench.plots.markup import html
 from workbench.ui.notebook.widgets import on_paper
 from workbench.ui.serve import guarded, stand_before
@@ -60,11 +61,11 @@ def dashboard(page: str = "particles", height: int = 820, **link: Any) -> Frame:
 
     Raises
     ------
-    ValueError
+    UserError
         There is no such page.
     """
     if page not in PAGES:
-        raise ValueError(f"no page named '{page}'; there are {', '.join(PAGES)}")
+        raise UserError(f"no page named '{page}'; there are {', '.join(PAGES)}")
     if not _ports:
         _ports.append(_start())
     return Frame(f"http://127.0.0.1:{_ports[0]}/{page}?{urlencode(link)}", height)

@@ -11,6 +11,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.protocol import Task
+from workbench.engine.words import UserError
 from workbench.plots.live import LivePicture
 from workbench.plots.markup import Markup, html, joined
 from workbench.plots.still import Figure
@@ -53,7 +54,7 @@ def rule_controls(rule: str, names: list[str] | None = None, **settings: Any) ->
     fields = {field.name: field for field in fields_of(RULES[rule])}
     unknown = [name for name in (*(names or ()), *settings) if name not in fields]
     if unknown:
-        raise ValueError(f"rule '{rule}' has no setting '{unknown[0]}'. It has: {', '.join(fields)}")
+        raise UserError(f"rule '{rule}' has no setting '{unknown[0]}'. It has: {', '.join(fields)}")
     return {name: control(fields[name], settings.get(name, fields[name].default)) for name in names or fields}
 
 
@@ -68,7 +69,7 @@ def picture(*traces: Trace, parts: Parts) -> Figure:
         Whose critic makes the landscape; without one the ground stays empty.
     """
     if not traces:
-        raise ValueError("picture needs at least one trace: picture(steer(...), parts=parts)")
+        raise UserError("picture needs at least one trace: picture(steer(...), parts=parts)")
     state = tuple(traces[0].observations[0].tolist())
     ground = None if parts.critic is None else landscape(parts, state)
     return side_by_side(list(traces), ground)
@@ -108,7 +109,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         **settings: Any,
     ) -> None:
         if parts.action_dim != 2:
-            raise ValueError(f"Explorer draws actions of two dimensions, these parts have {parts.action_dim}")
+            raise UserError(f"Explorer draws actions of two dimensions, these parts have {parts.action_dim}")
         self._task, self._parts, self._rule, self._fixed = task, parts, rule, settings
         self._state = tuple(state) if state is not None else (0.0,) * parts.observation_dim
         self._shown, self._seed = shown, seed
@@ -138,7 +139,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
                 self._parts,
                 self._task,
             )
-        except ValueError as error:
+        except UserError as error:
             self.numbers.value = str(html("<b>{}</b>", error))
             return
         with self.hold_sync():

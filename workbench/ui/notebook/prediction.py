@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from workbench.engine.words import UserError
 from workbench.plots.markup import html, joined
 from workbench.ui.notebook.widgets import on_paper
 
@@ -24,7 +25,7 @@ class PredictionForm(widgets.VBox):  # type: ignore[misc] # ipywidgets has no ty
     stored : Any
         The guess that was stored before, or None.
     save : callable
-        Stores a guess and returns what to tell; a ValueError is shown as words.
+        Stores a guess and returns what to tell; a UserError is shown as words.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class PredictionForm(widgets.VBox):  # type: ignore[misc] # ipywidgets has no ty
             return
         try:
             self.said.value = str(html("{}", self._save(self.guess.value)))
-        except ValueError as error:
+        except UserError as error:
             self.said.value = str(html("{}", error))
 
     def _repr_mimebundle_(self, **more: Any) -> Any:

@@ -22,6 +22,7 @@ from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.floor import HasFloor, floor_of
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
+from workbench.engine.words import UserError
 from workbench.plots.markup import html, joined
 from workbench.plots.still import Figure, png, stages
 from workbench.ui.browser.link import component
@@ -89,7 +90,7 @@ class Bench(pn.viewable.Viewer):
 
     Raises
     ------
-    ValueError
+    UserError
         An unknown rule or setting, or actions that are not two-dimensional.
     """
 
@@ -121,7 +122,7 @@ class Bench(pn.viewable.Viewer):
             rule_panel(name, list(self.controls))
         self.parts = parts if parts is not None else parts_for(self.task.info.name)
         if self.parts.action_dim != 2:
-            raise ValueError(f"Bench draws actions of two dimensions, these parts have {self.parts.action_dim}")
+            raise UserError(f"Bench draws actions of two dimensions, these parts have {self.parts.action_dim}")
         self._fixed, self._shown, self._seed = settings, shown, seed
         self._state = tuple(state) if state is not None else (0.0,) * self.parts.observation_dim
         self.answer: Answer | None = None
@@ -185,7 +186,7 @@ class Bench(pn.viewable.Viewer):
         )
         try:
             self.answer = self._scene.answer(question, self.parts, self.task)
-        except ValueError as error:
+        except UserError as error:
             self.stages.notice = {"kind": "error", "text": str(error), "progress": None}
             return
         settings = self.answer.traces[1].settings
@@ -261,21 +262,21 @@ class Bench(pn.viewable.Viewer):
 def rule_panel(
     rule: str, names: list[str] | None = None, presets: Iterable[Mapping[str, Any]] = (), **settings: Any
 ) -> dict[str, Any]:
-    """The Panel controls of some of a rule's settings (its strength), by name; ValueError for one that it does not have.
+    """The Panel controls of some of a rule's settings (its strength), by name; UserError for one that it does not have.
 
     Sliders stop at the values of ``presets`` too.
     """
     if rule not in RULES:
-        raise ValueError(f"no rule named '{rule}'; there are {', '.join(RULES)}")
+        raise UserError(f"no rule named '{rule}'; there are {', '.join(RULES)}")
     fields = {field.name: field for field in fields_of(RULES[rule])}
     names = names or [RULES[rule].strength]
     presets = list(presets)
     unknown = [name for name in (*names, *settings, *(n for preset in presets for n in preset)) if name not in fields]
     if unknown:
-        raise ValueError(f"rule '{rule}' has no setting '{unknown[0]}'. It has: {', '.join(fields)}")
+        raise UserError(f"rule '{rule}' has no setting '{unknown[0]}'. It has: {', '.join(fields)}")
     bare = [name for preset in presets for name in preset if name not in names]
     if bare:
-        raise ValueError(f"a preset sets '{bare[0]}', which has no control here: name it among {', '.join(names)}")
+        raise UserError(f"a preset sets '{bare[0]}', which has no control here: name it among {', '.join(names)}")
     for preset in presets:
         for name, value in preset.items():
             fields[name] = replace(fields[name], stops=fields[name].with_stop(value))
@@ -325,7 +326,7 @@ class Live(pn.viewable.Viewer):
     def __init__(self, draw: Callable[..., Any], start: Mapping[str, Any] | None = None, **stops: Any) -> None:
         super().__init__()
         if not stops:
-            raise ValueError("Live needs at least one slider: Live(draw, weight=[0, 0.3, 1])")
+            raise UserError("Live needs at least one slider: Live(draw, weight=[0, 0.3, 1])")
         self._draw = draw
         first = {name: next(iter(values)) for name, values in stops.items()} | dict(start or {})
         self.controls = {

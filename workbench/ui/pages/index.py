@@ -24,7 +24,7 @@ tr:first-child td { border-top: none; }
 a { color: var(--wb-accent); font-weight: 600; text-decoration: none; white-space: nowrap; }
 td:last-child { color: var(--wb-muted); font-size: 12px; }
 .equation { display: flex; flex-wrap: wrap; gap: 6px 22px; align-items: center; }
-.equation svg { max-width: 100%; height: auto; }
+.equation math { font-size: 1.1em; }
 .dot { display: inline-block; width: 9px; height: 9px; border-radius: 50%; margin-right: 8px; }
 @media (max-width: 700px) {
   td { display: block; border: none; padding: 2px 0; }

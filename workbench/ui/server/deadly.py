@@ -7,6 +7,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from workbench.engine.words import UserError
+
 MOST = 2  # deaths: one may be chance
 KEPT = 64
 FORGIVEN = 600.0  # seconds
@@ -31,7 +33,7 @@ class Deadly:
 
         Raises
         ------
-        ValueError
+        UserError
             Two did: it is not asked a third time.
         """
         with self._lock:
@@ -40,7 +42,7 @@ class Deadly:
             return False
         if deaths >= MOST:
             minutes = round(FORGIVEN / 60)
-            raise ValueError(
+            raise UserError(
                 f"Two processes ended while they drew this ({how}), perhaps for want of memory, and it is not tried again for "
                 f"{minutes} minutes. Take fewer particles or steps, or change something else."
             )

@@ -16,6 +16,7 @@ from typing import Any
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.tasks.protocol import Task
+from workbench.engine.words import UserError
 from workbench.ui.server.crew import METER
 from workbench.ui.server.deadly import Deadly
 from workbench.ui.server.drawing import Draws
@@ -80,7 +81,7 @@ class Studio:
             painter = self._free(desk, patient=again)
             if painter is None:
                 if again:
-                    raise ValueError("The process that drew this ended, and no other one starts; see the server's log.")
+                    raise UserError("The process that drew this ended, and no other one starts; see the server's log.")
                 return None
             try:
                 picture = painter.draw(desk.number, desk.kind, asked, question, parts, task)
@@ -157,7 +158,7 @@ class Desk:
 
         Raises
         ------
-        ValueError
+        UserError
             The artist failed there, in its words, or two processes ended with it; one that draws here raises what it likes.
         """
         picture = self._studio.draw(self, asked, question, parts, task)

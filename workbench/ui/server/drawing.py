@@ -22,6 +22,8 @@ from workbench.engine.allocator import give_back, keep_large_blocks
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.protocol import Task
+from workbench.engine.words import refusal
+from workbench.ui.server.fault import told
 from workbench.ui.server.packing import packed
 from workbench.views import particles, terrain  # noqa: F401 -- a process that is forked from one that has them starts at once
 
@@ -88,7 +90,7 @@ class Drawing:
             self._policies.pop(policy, None)
 
     def answer(self, order: Order) -> tuple[str, Any]:
-        """``picture`` and its bytes, or ``error`` and words: not every exception can travel."""
+        """``picture`` and its bytes, or ``refused`` or ``fault`` and words: not every exception can travel."""
         for rule in order.rules:
             RULES[rule.name] = rule
         if order.parts_and_task is not None:
@@ -99,11 +101,8 @@ class Drawing:
                 artist = self._artists[order.page] = order.kind()
             picture = artist.draw(order.asked, *self._policies[order.policy])
             content, self._held[order.page] = packed(picture, self._held.get(order.page, {}))
-        except ValueError as error:
-            return "error", str(error)
         except Exception as error:  # whatever it was, who asked is told
-            log.exception("a picture of %s failed", order.policy)
-            return "error", f"{type(error).__name__}: {error}"
+            return "fault" if refusal(error) is None else "refused", told(error)
         return "picture", content
 
 

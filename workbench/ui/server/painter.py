@@ -12,9 +12,11 @@ from typing import Any
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.protocol import Task
+from workbench.engine.words import UserError
 from workbench.runs.child import ChildFunction
 from workbench.ui.server.crew import METER
 from workbench.ui.server.drawing import Draws, LetGo, Order, draw_pictures
+from workbench.ui.server.fault import ToldError
 from workbench.ui.server.packing import size_of, unpacked
 from workbench.views.question import Question
 
@@ -113,8 +115,8 @@ class Painter:
         ------
         DiedError
             The process ended; another one is started.
-        ValueError
-            It failed, in words.
+        UserError, ToldError
+            It was refused, or failed, in words.
         """
         name = question.task
         unknown = None if self._policies.get(name) is parts else (parts, task)
@@ -137,8 +139,8 @@ class Painter:
         self._policies.move_to_end(name)
         held = self._held.setdefault(page, {})
         self._held.move_to_end(page)
-        if how == "error":
-            raise ValueError(content)
+        if how in ("refused", "fault"):
+            raise UserError(content) if how == "refused" else ToldError(content)
         new, outline = content
         picture, self._held[page] = unpacked(new, outline, held)
         self._sizes[page] = size_of(self._held[page])

@@ -18,6 +18,7 @@ from workbench.engine.tasks.abilities import HasParts
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.training.plan import extra_parts
 from workbench.ui.server.crew import Crew
+from workbench.ui.server.fault import ToldError, told
 from workbench.ui.server.turns import Turn, Turns
 from workbench.views.contained import contained
 from workbench.views.effort import Effort
@@ -104,11 +105,6 @@ def train_part(source: Source, parts: Parts, part: str, report: Report) -> Parts
 
 class ClosingError(Exception):
     """The server ends, or the user does: what is being made is not wanted any more."""
-
-
-def told(error: Exception | None) -> str:
-    """An error in words for the user: the engine's own, or the name of one that nobody foresaw (its traceback is in the log)."""
-    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 
 class Cache:
@@ -232,11 +228,11 @@ class Cache:
                     del self._parts[name, part]
 
     def wait(self, name: str) -> Parts:
-        """The parts, waiting for them; RuntimeError with the reason when they could not be made."""
+        """The parts, waiting for them; ToldError with the reason when they could not be made."""
         status = self.status(name)
         while status.parts is None:
             if status.error:
-                raise RuntimeError(status.error)
+                raise ToldError(status.error)
             threading.Event().wait(0.05)
         return status.parts
 
@@ -264,8 +260,8 @@ class Cache:
         except ClosingError:
             status.error = "the server is stopping"
         except Exception as error:  # whatever it was, the page must say it instead of loading for ever
-            log.exception("making the parts of %s failed", source.name)
-            status.error = f"{type(error).__name__}: {error}"
+            log.warning("making the parts of %s failed: %s", source.name, error)
+            status.error = told(error)
         finally:
             torch.set_num_threads(threads)
 
@@ -292,8 +288,7 @@ class Cache:
         except ClosingError:
             learned.stopped = True
         except Exception as error:  # as above
-            expected = isinstance(error, ValueError)
-            log.warning("training %s for %s failed: %s", learned.part, source.name, error, exc_info=not expected)
+            log.warning("training %s for %s failed: %s", learned.part, source.name, error)
             learned.error = told(error)
         finally:
             with self._lock:
@@ -313,13 +308,13 @@ def parts_for(task_name: str, *rules: str) -> Parts:
 
     Raises
     ------
-    RuntimeError
+    ToldError
         They could not be made; the message says why.
     """
     needs, who = tuple(need for rule in rules for need in find_rule(rule).needs), _Asker()
     while (status := CACHE.ready(task_name, needs, who)).parts is None:
         if status.error:
-            raise RuntimeError(status.error)
+            raise ToldError(status.error)
         threading.Event().wait(0.05)
     return status.parts
 

@@ -15,6 +15,8 @@ from bokeh.document import Document
 from bokeh.document.events import DocumentChangedEvent
 from tornado.ioloop import IOLoop
 
+from workbench.engine.words import UserError
+from workbench.ui.server.fault import told
 from workbench.ui.server.parts_cache import CACHE, Cache, Latest
 from workbench.ui.shell.history import History
 from workbench.ui.shell.once_opened import OnceOpened
@@ -99,7 +101,7 @@ class Page(ABC):
     def sheet(self) -> Sheet:
         """The Bokeh figures that are shown: with this a page can be saved as PNG, SVG, and HTML that works offline.
 
-        ValueError, in words for the user, while there is nothing to save.
+        UserError, in words for the user, while there is nothing to save.
         """
         raise NotImplementedError
 
@@ -132,8 +134,7 @@ class Page(ABC):
             if self.closed:
                 return
             if self._ready:
-                with self.held():
-                    show(*result)
+                self._guarded(lambda: show(*result))
             else:
                 self._early.append(lambda: show(*result))
 
@@ -190,8 +191,7 @@ class Page(ABC):
 
         def again() -> None:
             if not self.closed:
-                with self.held():
-                    call()
+                self._guarded(call)
 
         self.document.add_timeout_callback(again, max(1, round(1000 * seconds)))
 
@@ -214,15 +214,25 @@ class Page(ABC):
             self._waits = True
             self.every(SOON, now)
 
+    def _guarded(self, call: Callable[[], None]) -> None:
+        try:
+            with self.held():
+                call()
+        except Exception as error:  # whatever it was, the user is told
+            self.failed(error)
+
     # What the shell calls
 
     def opened(self) -> None:
         """The browser is ready: show what came before."""
         self._ready = True
         early, self._early = self._early, []
-        with self.held():
-            for show in early:
-                show()
+        for show in early:
+            self._guarded(show)
+
+    def failed(self, error: BaseException) -> None:
+        """An event was not answered: the user is told, and the traceback of a fault is in the log."""
+        self.toolbar.tell(told(error))
 
     def left(self) -> None:
         """The user left."""
@@ -241,7 +251,7 @@ class Page(ABC):
         elif what == "code":
             try:
                 self.toolbar.show_code(self.code())
-            except ValueError as error:
+            except UserError as error:
                 self.toolbar.tell(str(error))
         elif what == "export" and message.get("index") in range(len(self._labels)):
             label = self._labels[message["index"]]
@@ -255,7 +265,7 @@ class Page(ABC):
         """A picture is drawn by the browser, which has everything; the saved page is made here."""
         try:
             sheet = self.sheet()
-        except ValueError as error:
+        except UserError as error:
             self.toolbar.tell(str(error))
             return
         if label in PICTURES:
@@ -264,8 +274,8 @@ class Page(ABC):
 
         def show(_: Sheet, scrub: Scrub | None, error: Exception | None) -> None:
             if error is not None:
-                log.warning("export %s failed: %s", label, error, exc_info=error)
-                self.toolbar.tell(f"{label} could not be made. {error}")
+                log.warning("export %s failed: %s", label, error)
+                self.toolbar.tell(f"{label} could not be made. {told(error)}")
                 return
             content = saved_page(self.title, sheet, scrub, self._code_or_nothing())
             self.toolbar.hand_over(Export(label, f"{self.name}.html", "text/html", lambda: content), content)
@@ -275,7 +285,7 @@ class Page(ABC):
     def _code_or_nothing(self) -> str:
         try:
             return self.code()
-        except (ValueError, NotImplementedError):
+        except (UserError, NotImplementedError):
             return ""
 
     def _export(self, export: Export) -> None:
@@ -283,8 +293,8 @@ class Page(ABC):
             if content is not None:
                 self.toolbar.hand_over(export, content)
                 return
-            log.warning("export %s failed: %s", export.label, error, exc_info=not isinstance(error, ValueError))
-            self.toolbar.tell(f"{export.label} could not be made. {error}")
+            log.warning("export %s failed: %s", export.label, error)
+            self.toolbar.tell(f"{export.label} could not be made. {told(error)}")
 
         Latest(lambda wanted: wanted.make(), self.later(show)).ask(export)
 

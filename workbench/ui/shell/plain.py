@@ -7,11 +7,12 @@ import os
 import sys
 from typing import Any
 
+from workbench.engine.words import UserError
 from workbench.ui.server.gate import Gate
 from workbench.ui.server.names import LOOPBACK, read_name
 
 
-class StrangerError(ValueError):
+class StrangerError(UserError):
     """The page was asked for under a name that is not this server's."""
 
 

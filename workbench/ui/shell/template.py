@@ -17,12 +17,13 @@ from workbench.ui.browser.callbacks import custom_js
 from workbench.ui.browser.first_theme import FIRST_THEME
 from workbench.ui.browser.link import inline
 from workbench.ui.server.draw_processes import STUDIO
+from workbench.ui.server.fault import told
 from workbench.ui.server.garbage import GARBAGE
 from workbench.ui.server.gate import NONCE, USER, Gate
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.layout import single
 from workbench.ui.shell.page import Page
-from workbench.ui.shell.plain import StrangerError, check_reached
+from workbench.ui.shell.plain import check_reached
 from workbench.ui.shell.registry import PAGES, page_class
 from workbench.views.contained import contained
 
@@ -64,7 +65,7 @@ class FailedPage(Page):
 
     def __init__(self, name: str, error: Exception) -> None:
         super().__init__({})
-        words = html("<h2>This page could not be opened</h2><p>{}: {}</p>", type(error).__name__, error)
+        words = html("<h2>This page could not be opened</h2><p>{}</p>", told(error))
         cure = html(
             '<p><a href="./{}">Open it without the link\'s settings</a>, or go to <a href="./">all pages</a>.</p>',
             quote(name),
@@ -90,10 +91,8 @@ def made(name: str, arguments: Mapping[str, str]) -> Page:
         with contained(f"the page {name}"):
             page: Page = page_class(name)(arguments)
         return page
-    except StrangerError as error:
-        return FailedPage(name, error)
     except Exception as error:  # whatever it was, the user gets words and the log the traceback
-        log.exception("the page %s could not be made for %s", name, dict(arguments))
+        log.warning("the page %s could not be made for %s: %s", name, dict(arguments), error)
         return FailedPage(name, error)
 
 
@@ -103,6 +102,7 @@ def open_page(name: str) -> pn.Template:
     arguments = {key: values[-1].decode("utf-8", "replace") for key, values in pn.state.session_args.items()}
     page = made(name, arguments)
     page.changed()
+    pn.config.exception_handler = page.failed  # of this session alone
     pn.state.onload(page.opened)
     pn.state.on_session_destroyed(lambda _: page.left())
     if page.document is not None and page.document.session_context is not None:

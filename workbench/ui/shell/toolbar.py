@@ -35,7 +35,7 @@ class Export:
     filename : str
     mime : str
     make : callable
-        ``make() -> bytes``, called in a worker thread; ValueError is told to the user in its own words.
+        ``make() -> bytes``, called in a worker thread; UserError is told to the user in its own words.
     """
 
     label: str

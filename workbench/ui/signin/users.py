@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from workbench.engine.data.records import read_json
-from workbench.engine.words import SaidError, plain
+from workbench.engine.words import UserError, plain
 
 
 def read_users(basic_auth: str) -> dict[str, str] | str | None:
@@ -16,7 +16,7 @@ def read_users(basic_auth: str) -> dict[str, str] | str | None:
 
     Raises
     ------
-    ValueError
+    UserError
         The file does not hold names and passwords, or the text looks like a file that is not there.
     """
     if not basic_auth:
@@ -24,17 +24,17 @@ def read_users(basic_auth: str) -> dict[str, str] | str | None:
     path = Path(basic_auth)
     if not _exists(path):
         if path.suffix == ".json":
-            raise ValueError(
+            raise UserError(
                 f"{basic_auth} does not exist; --basic-auth takes a JSON file of names and passwords, or one password"
             )
         return basic_auth
     try:
         users = read_json(path)
-    except SaidError as error:
-        raise ValueError(f'{error}; it should read {{"ann": "her password"}}') from None
+    except UserError as error:
+        raise UserError(f'{error}; it should read {{"ann": "her password"}}') from None
     words = isinstance(users, dict) and all(isinstance(word, str) and word for word in users.values())
     if not isinstance(users, dict) or not users or not words:
-        raise ValueError(f'{plain(basic_auth)} should hold names and passwords: {{"ann": "her password"}}')
+        raise UserError(f'{plain(basic_auth)} should hold names and passwords: {{"ann": "her password"}}')
     return users
 
 

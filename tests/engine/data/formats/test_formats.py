@@ -18,7 +18,7 @@ from workbench.engine.data.describe import describe
 from workbench.engine.data.formats import FORMATS, format_of, read_pieces
 from workbench.engine.data.formats.found import ColumnNames
 from workbench.engine.data.own_datasets import add_dataset, converted, load_own, own_datasets, read_own
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ def test_actions_beyond_one_are_scaled_and_the_scale_is_kept(tmp_path: Path, nam
     keep = data["terminals"] | ~data["last"]
     np.testing.assert_allclose(task.box.from_unit(found.actions), data["actions"][keep], atol=1e-4)
     assert read_own("arm") == about
-    with pytest.raises(SaidError, match="is there already"):
+    with pytest.raises(UserError, match="is there already"):
         add_dataset(path, "arm")
 
 
@@ -274,5 +274,5 @@ def test_what_is_no_dataset_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../out", "a/b", "", "x" * 61, ".hidden", "a b"])
 def test_a_name_leads_out_of_no_folder(tmp_path: Path, name: str) -> None:
     path = plain_npz(tmp_path, made())
-    with pytest.raises(SaidError, match="is no name for a dataset"):
+    with pytest.raises(UserError, match="is no name for a dataset"):
         add_dataset(path, name)

@@ -16,7 +16,7 @@ from workbench.engine.data.columns import Arrays, DataFileError
 from workbench.engine.data.formats.found import MOST_BYTES, ColumnNames, Found
 from workbench.engine.data.formats.tables import columns_of, read_columns
 from workbench.engine.data.records import Count, Record, checked, read_json
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 INFO = Path("meta") / "info.json"
 VERSIONS = ("v2.0", "v2.1", "v3.0")
@@ -63,7 +63,7 @@ def read_lerobot(path: Path, names: ColumnNames) -> Found:
     """
     try:
         info = checked(Info, read_json(path / INFO))
-    except (OSError, SaidError) as error:
+    except (OSError, UserError) as error:
         raise DataFileError(f"{path / INFO}: {error}; copy the whole dataset again") from None
     if info.codebase_version not in VERSIONS:
         raise DataFileError(

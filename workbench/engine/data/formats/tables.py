@@ -13,7 +13,7 @@ from workbench.engine.data.columns import Arrays, DataFileError
 from workbench.engine.data.formats.found import MOST_BYTES, ColumnNames, Found
 from workbench.engine.data.npz import check_sizes
 from workbench.engine.data.regular import open_regular
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import MissingExtraError, UserError, shown
 
 SUFFIXES = (".parquet", ".csv")
 MOST_COLUMNS = 100_000
@@ -109,7 +109,7 @@ def read_columns(path: Path, wanted: Sequence[str] | None = None) -> Arrays:
         import pyarrow
         from pyarrow import csv, parquet
     except ImportError as error:
-        raise ImportError(
+        raise MissingExtraError(
             f'tables need an optional package ({error}); install it with: pip install "workbench[data]"'
         ) from error
     try:
@@ -124,7 +124,7 @@ def read_columns(path: Path, wanted: Sequence[str] | None = None) -> Arrays:
                 schema = about.schema_arrow
                 chosen = [name for name in schema.names if _numeric(pyarrow, schema.field(name).type)]
                 table = about.read(columns=[name for name in chosen if wanted is None or name in wanted])
-    except SaidError as error:
+    except UserError as error:
         raise DataFileError(str(error)) from None
     except (FileNotFoundError, IsADirectoryError) as error:
         raise DataFileError(

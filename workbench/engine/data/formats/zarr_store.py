@@ -17,7 +17,7 @@ from workbench.engine.data.columns import DataFileError
 from workbench.engine.data.formats.found import MOST_BYTES, ColumnNames, Found
 from workbench.engine.data.records import read_json
 from workbench.engine.data.regular import FLOOR, RATIO
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import MissingExtraError, UserError, shown
 
 CODECS = {"blosc", "zlib", "gzip", "zstd", "lz4", "bz2", "lzma", "bytes", "crc32c"}
 MOST_ENTRIES, MOST_FILES, MOST_EPISODES = 1000, 5_000_000, 100_000_000
@@ -53,7 +53,7 @@ def read_zarr(path: Path, names: ColumnNames) -> Found:
     try:
         import zarr
     except ImportError as error:
-        raise ImportError(
+        raise MissingExtraError(
             f'zarr folders need an optional package ({error}); install it with: pip install "workbench[data]"'
         ) from error
     stored = _stored(path)
@@ -166,7 +166,7 @@ def _checked(folder: Path) -> tuple[int, ...]:
         old = (folder / ".zarray").is_file()
         about: Any = read_json(folder / (".zarray" if old else "zarr.json"))
         if not isinstance(about, dict) or (not old and about.get("node_type") != "array"):
-            raise SaidError("is no description of an array")
+            raise UserError("is no description of an array")
         shape = _whole(about.get("shape"))
         if old:
             kind, chunk = (
@@ -184,15 +184,15 @@ def _checked(folder: Path) -> tuple[int, ...]:
             names = [codec.get("name") for codec in about["codecs"]]
         known = np.dtype(kind).newbyteorder("=").name if old and kind else kind
         if known not in NUMBERS:
-            raise SaidError(f"holds {shown(about.get('dtype', about.get('data_type')))}, not plain numbers")
+            raise UserError(f"holds {shown(about.get('dtype', about.get('data_type')))}, not plain numbers")
         strange = [name for name in names if name not in CODECS]
         if strange:
-            raise SaidError(f"is packed with {shown(strange[0])}; {', '.join(sorted(CODECS))} are read")
+            raise UserError(f"is packed with {shown(strange[0])}; {', '.join(sorted(CODECS))} are read")
         if len(chunk) != len(shape) or 0 in chunk or math.prod(chunk) * 8 > max(FLOOR, 64 * math.prod(shape)):
-            raise SaidError("is stored in pieces that are larger than itself")
+            raise UserError("is stored in pieces that are larger than itself")
     except OSError:
         raise DataFileError(f"{folder}: is no zarr array, or is missing") from None
-    except SaidError as error:
+    except UserError as error:
         raise DataFileError(f"{folder}: {error}") from None
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataFileError(
@@ -207,7 +207,7 @@ def _whole(value: object) -> tuple[int, ...]:
         or not 0 < len(value) <= 8
         or not all(type(n) is int and 0 <= n < 2**40 for n in value)
     ):
-        raise SaidError(f"has the shape {shown(value)}")
+        raise UserError(f"has the shape {shown(value)}")
     return tuple(value)
 
 

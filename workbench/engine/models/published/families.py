@@ -14,7 +14,7 @@ import numpy as np
 
 from workbench.engine.models.mlp import Activation
 from workbench.engine.models.velocity import TimeInput
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 Family = Literal["vgf", "qgf", "fql"]
 Arrays = Mapping[str, np.ndarray]
@@ -101,7 +101,7 @@ def by_net(arrays: Arrays, prefix: str) -> tuple[Nets, dict[str, str]]:
         else:
             continue
         if path in found.setdefault(net, {}):
-            raise SaidError(f"two arrays are '{path}' of net '{net}' (one is {shown(name)}); keep one of them")
+            raise UserError(f"two arrays are '{path}' of net '{net}' (one is {shown(name)}); keep one of them")
         found[net][path] = array
         names[net] = name.removesuffix(f".{path}")
     return found, names

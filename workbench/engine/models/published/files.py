@@ -20,7 +20,7 @@ from workbench.engine.data.npz import MAX_BYTES, READABLE, check_sizes
 from workbench.engine.data.regular import read_regular
 from workbench.engine.data.strict_json import parse_json
 from workbench.engine.models.published.pickled import read_pickle
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 SCRIPT = (
     "`workbench convert --script` writes the script that makes such a file in the environment that wrote the weights"
@@ -59,14 +59,14 @@ def read_weights(path: str | Path) -> Weights:
 
     Raises
     ------
-    SaidError
+    UserError
         Not a format that is known, damaged, too large, or holding other things than arrays of numbers.
     FileNotFoundError
         No such file.
     """
     path = Path(path)
     if path.is_dir():
-        raise SaidError(
+        raise UserError(
             f"{path} is a folder; a file was expected. Of an orbax or other folder make one first: {SCRIPT}"
         )
     content = read_regular(path, MAX_BYTES)
@@ -84,7 +84,7 @@ def read_weights(path: str | Path) -> Weights:
         what = "flax's msgpack"
     if content.startswith(OLD_TORCH):
         what = "a torch file of before 2020, which is a bare pickle: load it and torch.save(state_dict, …) it anew"
-    raise SaidError(
+    raise UserError(
         f"{source} is {what or 'neither an npz archive, a safetensors file nor a pickle of arrays'}; weights are read as .npz, "
         f".safetensors, params_N.pkl, or torch's .pt with a mapping. {SCRIPT}"
     )
@@ -93,8 +93,8 @@ def read_weights(path: str | Path) -> Weights:
 def _pickled(content: bytes, source: str) -> Weights:
     try:
         leaves = read_pickle(content)
-    except SaidError as error:
-        raise SaidError(f"{source}: {error} (docs/bring_your_own.md: Checkpoints)") from None
+    except UserError as error:
+        raise UserError(f"{source}: {error} (docs/bring_your_own.md: Checkpoints)") from None
     return Weights(source, {name: np.asarray(leaf) for name, leaf in leaves.items() if not isinstance(leaf, str)})
 
 
@@ -105,14 +105,14 @@ def _zipped(content: bytes, source: str) -> Weights:
             members = archive.infolist()
             check_sizes(source, sum(info.file_size for info in members), len(content))
             if len(members) > MOST_ARRAYS:
-                raise SaidError(f"{source}: {len(members):,} members, at most {MOST_ARRAYS:,} are read")
+                raise UserError(f"{source}: {len(members):,} members, at most {MOST_ARRAYS:,} are read")
             if any(info.filename.endswith("/data.pkl") for info in members):
                 return _torch(content, source)
             return _npz(archive, members, source)
-    except SaidError:
+    except UserError:
         raise
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError, struct.error) as error:
-        raise SaidError(
+        raise UserError(
             f"{source} is no complete npz archive ({error}): it is cut off or damaged; copy it again, or write it anew with "
             "numpy.savez"
         ) from None
@@ -123,7 +123,7 @@ def _zipped(content: bytes, source: str) -> Weights:
         IndexError,
         OverflowError,
     ) as error:  # zipfile's, of damaged tables of contents
-        raise SaidError(f"{source} is no complete npz archive ({error!r}); copy it again") from None
+        raise UserError(f"{source} is no complete npz archive ({error!r}); copy it again") from None
 
 
 def _npz(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], source: str) -> Weights:
@@ -144,19 +144,19 @@ def _member(stream: Any, stored: int, name: str, source: str) -> np.ndarray:
     except zipfile.BadZipFile:
         raise
     except Exception as error:  # a header is a Python literal, which Python's parser refuses with errors of every kind
-        raise SaidError(f"{source}: '{name}' is not a plain array ({error!r}); write it with numpy.savez") from None
+        raise UserError(f"{source}: '{name}' is not a plain array ({error!r}); write it with numpy.savez") from None
     if dtype.hasobject:
-        raise SaidError(
+        raise UserError(
             f"{source}: '{name}' holds Python objects, which are pickles and never read; floats were expected. {SCRIPT}"
         )
     if dtype.kind not in "biuf":
         hint = " (NumPy forgets bfloat16's name: save it as float32)" if dtype.kind == "V" else ""
-        raise SaidError(f"{source}: '{name}' has type {dtype}{hint}; floats were expected. {SCRIPT}")
+        raise UserError(f"{source}: '{name}' has type {dtype}{hint}; floats were expected. {SCRIPT}")
     if not all(type(size) is int and 0 <= size < 2**48 for size in shape):
-        raise SaidError(f"{source}: '{name}' claims shape {shown(shape)}; it is damaged, copy it again")
+        raise UserError(f"{source}: '{name}' claims shape {shown(shape)}; it is damaged, copy it again")
     needed, left = math.prod(shape) * dtype.itemsize, stored - stream.tell()
     if needed != left:
-        raise SaidError(
+        raise UserError(
             f"{source}: '{name}' claims shape {shown(shape)} of {dtype}, {needed:,} bytes, but {left:,} are stored; "
             "it is damaged, copy it again"
         )
@@ -167,11 +167,11 @@ def _member(stream: Any, stored: int, name: str, source: str) -> np.ndarray:
 def _safetensors(content: bytes, source: str) -> Weights:
     length = struct.unpack("<Q", content[:8])[0]
     if length > min(len(content) - 8, 100 * 2**20):
-        raise SaidError(f"{source} is no complete safetensors file: its header is cut off; copy it again")
+        raise UserError(f"{source} is no complete safetensors file: its header is cut off; copy it again")
     try:
         tensors = load_safetensors(content)
     except Exception as error:  # beside its own error the library lets through what unknown types of numbers cause
-        raise SaidError(f"{source} is no complete safetensors file ({error!r}); copy it again") from None
+        raise UserError(f"{source} is no complete safetensors file ({error!r}); copy it again") from None
     header = parse_json(content[8 : 8 + length])
     notes = header.get("__metadata__", {}) if isinstance(header, dict) else {}
     config = _settings(notes[CONFIG].encode(), source) if CONFIG in notes else {}
@@ -184,7 +184,7 @@ def _torch(content: bytes, source: str) -> Weights:
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:
         reason = str(error).partition("\n")[0][:300]
-        raise SaidError(
+        raise UserError(
             f"{source} holds more than weights, or is damaged ({reason}); save the state dict alone: "
             "torch.save(module.state_dict(), …)"
         ) from None
@@ -201,7 +201,7 @@ def _torch(content: bytes, source: str) -> Weights:
 
 def _numbers(tensor: torch.Tensor, name: str, source: str) -> np.ndarray:
     if tensor.is_quantized or tensor.is_sparse or tensor.is_complex():
-        raise SaidError(f"{source}: '{name}' is {tensor.dtype}, {tensor.layout}; plain floats were expected")
+        raise UserError(f"{source}: '{name}' is {tensor.dtype}, {tensor.layout}; plain floats were expected")
     short = tensor.is_floating_point() and tensor.dtype not in (torch.float16, torch.float32, torch.float64)
     array: np.ndarray = (tensor.float() if short else tensor).detach().cpu().numpy()  # NumPy has no bfloat16
     return array
@@ -210,13 +210,13 @@ def _numbers(tensor: torch.Tensor, name: str, source: str) -> np.ndarray:
 def _settings(content: bytes, source: str) -> dict[str, Any]:
     """The settings that stand in a file, or in one beside it."""
     if len(content) > MOST_CONFIG:
-        raise SaidError(f"{source}: its settings have {len(content):,} bytes, at most {MOST_CONFIG:,} are read")
+        raise UserError(f"{source}: its settings have {len(content):,} bytes, at most {MOST_CONFIG:,} are read")
     try:
         found = parse_json(content)
     except ValueError as error:
-        raise SaidError(f"{source}: its settings are no JSON ({error}); write them again, or leave them out") from None
+        raise UserError(f"{source}: its settings are no JSON ({error}); write them again, or leave them out") from None
     if not isinstance(found, dict):
-        raise SaidError(f"{source}: its settings are {shown(found)}, an object such as flags.json has was expected")
+        raise UserError(f"{source}: its settings are {shown(found)}, an object such as flags.json has was expected")
     return found
 
 

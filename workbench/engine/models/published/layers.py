@@ -14,7 +14,7 @@ from workbench.engine.models.described import Kind, NetDescription
 from workbench.engine.models.mlp import Activation
 from workbench.engine.models.published.families import below
 from workbench.engine.models.velocity import TimeInput
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 Rename = Callable[[str], str]
 NORM_KEYS = {"scale": "scale", "bias": "shift"}
@@ -74,7 +74,7 @@ def read_layers(name: str, net: Mapping[str, np.ndarray], *, trunk: bool = False
 
     Raises
     ------
-    SaidError
+    UserError
         An array is missing, is one too many, has another shape than its neighbours ask for, or is not of finite numbers.
     """
     if trunk:
@@ -83,9 +83,9 @@ def read_layers(name: str, net: Mapping[str, np.ndarray], *, trunk: bool = False
         others = {path: array for path, array in net.items() if not path.startswith("MLP_0.")}
         odd = sorted(path for path in others if not path.startswith("Dense_0."))
         if odd:
-            raise SaidError(f"'{name}.{odd[0]}' is no part of a flow of MLP_0 and Dense_0; {OTHER}")
+            raise UserError(f"'{name}.{odd[0]}' is no part of a flow of MLP_0 and Dense_0; {OTHER}")
         if inner and not any(path.startswith("Dense_0.") for path in others):
-            raise SaidError(
+            raise UserError(
                 f"no array named '{name}.Dense_0.kernel'; the flow ends in it: these weights are not complete"
             )
         moved = {path.replace("Dense_0.", f"Dense_{count}.", 1): array for path, array in others.items()}
@@ -104,10 +104,10 @@ def _checked(name: str, net: dict[str, np.ndarray], home: Rename) -> Layers:
 
     odd = sorted(path for path in net if _LAYER.fullmatch(path) is None)
     if odd:
-        raise SaidError(f"'{full(odd[0])}' is no layer that this reader knows (Dense_i, LayerNorm_i): {OTHER}")
+        raise UserError(f"'{full(odd[0])}' is no layer that this reader knows (Dense_i, LayerNorm_i): {OTHER}")
     last = max((int(path.split("_")[1].partition(".")[0]) for path in net if path.startswith("Dense_")), default=-1)
     if last < 0:
-        raise SaidError(f"no array named '{full('Dense_0.kernel')}'; these weights are not complete")
+        raise UserError(f"no array named '{full('Dense_0.kernel')}'; these weights are not complete")
     first = net.get("Dense_0.kernel")
     members = first.shape[0] if first is not None and first.ndim == 3 else 1
     arrays: dict[str, Tensor] = {}
@@ -115,7 +115,7 @@ def _checked(name: str, net: dict[str, np.ndarray], home: Rename) -> Layers:
     for i in range(last + 1):
         kernel = _get(net, f"Dense_{i}.kernel", full)
         if kernel.ndim not in (2, 3) or (kernel.ndim == 3) != (first is not None and first.ndim == 3):
-            raise SaidError(
+            raise UserError(
                 f"'{full(f'Dense_{i}.kernel')}' must be (in, out) or (K, in, out), got {shown(kernel.shape)}"
             )
         n_in, n_out = kernel.shape[-2:]
@@ -128,7 +128,7 @@ def _checked(name: str, net: dict[str, np.ndarray], home: Rename) -> Layers:
     norms = {path.partition(".")[0] for path in net if path.startswith("LayerNorm_")}
     if norms != {f"LayerNorm_{i}" for i in range(len(norms))} or len(norms) > last:
         found = ", ".join(sorted(norms))
-        raise SaidError(
+        raise UserError(
             f"'{name}' has {found} beside {last} hidden layers; LayerNorm_0 onwards, at most one a hidden layer, was expected: "
             "an array is missing or one too many, export the checkpoint anew"
         )
@@ -141,7 +141,7 @@ def _checked(name: str, net: dict[str, np.ndarray], home: Rename) -> Layers:
 
 def _get(net: Mapping[str, np.ndarray], path: str, full: Rename) -> np.ndarray:
     if path not in net:
-        raise SaidError(f"no array named '{full(path)}'; these weights are not complete: export the checkpoint anew")
+        raise UserError(f"no array named '{full(path)}'; these weights are not complete: export the checkpoint anew")
     return np.asarray(net[path])
 
 
@@ -149,18 +149,18 @@ def _shaped(array: np.ndarray, shape: tuple[int, int, int], name: str) -> Tensor
     """``array`` as float32 of ``shape``: (K, rows, columns), where axes of 1 may be left out."""
     squeezed = tuple(size for size in array.shape if size != 1)
     if squeezed != tuple(size for size in shape if size != 1):
-        raise SaidError(
+        raise UserError(
             f"'{name}' has shape {shown(array.shape)}, its neighbours ask for {shown(shape)} (members, in, out): "
             "it is of another network or damaged, export the checkpoint anew"
         )
     if array.dtype.kind != "f":
-        raise SaidError(f"'{name}' has type {array.dtype}; floats were expected: these are not the weights")
+        raise UserError(f"'{name}' has type {array.dtype}; floats were expected: these are not the weights")
     if not array.size:
-        raise SaidError(f"'{name}' has shape {shown(array.shape)}: no numbers; export the checkpoint anew")
+        raise UserError(f"'{name}' has shape {shown(array.shape)}: no numbers; export the checkpoint anew")
     with np.errstate(over="ignore"):
         found = torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
     if not bool(torch.isfinite(found).all()):
-        raise SaidError(
+        raise UserError(
             f"'{name}' holds numbers that are not finite in float32: its training diverged; take an earlier one"
         )
     return found.reshape(shape)

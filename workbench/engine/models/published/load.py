@@ -32,7 +32,7 @@ from workbench.engine.models.published.files import Weights, read_weights
 from workbench.engine.models.published.layers import Layers, read_layers
 from workbench.engine.models.published.settings import Settings, agent_settings, check_against, read_settings
 from workbench.engine.models.velocity import FREQUENCIES, TimeInput
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 EMBEDDED = 2 * FREQUENCIES
 
@@ -131,7 +131,7 @@ def load_published(
 
     Raises
     ------
-    SaidError
+    UserError
         Unknown family or activation, a damaged file, a named array that is missing or has the wrong shape, or networks that
         the family does not have.
     FileNotFoundError
@@ -152,19 +152,19 @@ def read_published(
 ) -> Published:
     """As `load_published`, before the networks are made; ``given`` are settings of `read_settings`."""
     if family not in (None, *get_args(Family)):
-        raise SaidError(f"family must be one of {', '.join(get_args(Family))}, got '{family}'")
+        raise UserError(f"family must be one of {', '.join(get_args(Family))}, got '{family}'")
     if activation not in (None, *get_args(Activation)):
-        raise SaidError(f"activation must be one of {', '.join(get_args(Activation))}, got '{activation}'")
+        raise UserError(f"activation must be one of {', '.join(get_args(Activation))}, got '{activation}'")
     if isinstance(source, Mapping):
         weights = Weights("these arrays", dict(source))
     else:
         weights = source if isinstance(source, Weights) else read_weights(source)
     try:
         return _published(weights, family, prefix, activation, weights.config if config is None else config, given)
-    except SaidError as error:
+    except UserError as error:
         if isinstance(source, Mapping):
             raise
-        raise SaidError(f"{weights.source}: {error}. docs/bring_your_own.md, Checkpoints, has the names") from None
+        raise UserError(f"{weights.source}: {error}. docs/bring_your_own.md, Checkpoints, has the names") from None
 
 
 def _published(
@@ -179,13 +179,13 @@ def _published(
     chosen = family or recognise(nets)
     if chosen is None:
         flows = [flow for traits in FAMILIES.values() for flow in traits.flows]
-        raise SaidError(
+        raise UserError(
             f"no behaviour flow of a known code: {what_else(nets, dict.fromkeys(flows))}. "
             f"If it is one, say which: family {', '.join(FAMILIES)} (docs/bring_your_own.md)"
         )
     agent = agent_settings(config).get("agent_name")
     if isinstance(agent, str) and chosen not in AGENTS.get(agent, (chosen,)):
-        raise SaidError(
+        raise UserError(
             f"its settings say agent '{agent}', which is no agent of family '{chosen}': the names of the nets were changed, or "
             "these settings are of another checkpoint; export the checkpoint anew, under its own names"
         )
@@ -238,21 +238,21 @@ def _flow(
     inner = "MLP_0" if traits.trunk else "mlp"
     if flow is None or not below(nets[flow], inner):
         wanted = f"{names.get(flow or '', f'{prefix}{first}')}.{inner}.Dense_0.kernel"
-        raise SaidError(f"no array named '{wanted}'; {_hint(nets, family, arrays)}")
+        raise UserError(f"no array named '{wanted}'; {_hint(nets, family, arrays)}")
     if why := no_flow(names[flow], nets[flow]):
-        raise SaidError(why)
+        raise UserError(why)
     if traits.trunk:
         return flow, read_layers(names[flow], nets[flow], trunk=True)
     odd = sorted(path for path in nets[flow] if not path.startswith("mlp."))
     if odd:
-        raise SaidError(f"'{names[flow]}.{odd[0]}' is no part of family '{family}': {what_else(nets, traits.flows)}")
+        raise UserError(f"'{names[flow]}.{odd[0]}' is no part of family '{family}': {what_else(nets, traits.flows)}")
     return flow, read_layers(f"{names[flow]}.mlp", below(nets[flow], "mlp"))
 
 
 def _critic(name: str, net: Mapping[str, np.ndarray]) -> Layers:
     odd = sorted(path for path in net if not path.startswith("value_net."))
     if odd:
-        raise SaidError(
+        raise UserError(
             f"'{name}.{odd[0]}' is no part of a critic of state and action (an encoder of images?); "
             "give Parts your own module (docs/bring_your_own.md)"
         )
@@ -272,7 +272,7 @@ def sizes_of(
         width = 1 if time == "raw" else EMBEDDED
         s = flow.inputs - d - width
     if s < 1 or width not in (1, EMBEDDED):
-        raise SaidError(
+        raise UserError(
             f"the flow's first layer takes {flow.inputs} numbers, of which {d} are the action's and {max(s, 0)} the "
             f"observation's; for the time 1 (raw) or {EMBEDDED} (sinusoidal) were expected, {width} are left: too few or too "
             f"many, these are weights of another family than '{family}'"
@@ -283,12 +283,12 @@ def sizes_of(
 def agreed(
     found: Mapping[str, Layers], sizes: tuple[int, int], activation: Activation, after: bool, time: TimeInput
 ) -> dict[str, NetDescription]:
-    """The networks' descriptions by part; SaidError where one is of other observations or actions."""
+    """The networks' descriptions by part; UserError where one is of other observations or actions."""
     descriptions = {}
     for part, read in found.items():
         description = read.describe(PARTS[part], sizes, activation, after, time)
         if (read.inputs, read.outputs) != (description.inputs, description.outputs):
-            raise SaidError(
+            raise UserError(
                 f"'{read.name}' takes {read.inputs} numbers and gives {read.outputs}; with S = {sizes[0]} and D = {sizes[1]} of "
                 f"the other nets {description.inputs} and {description.outputs} were expected: nets of different checkpoints, "
                 "or a layer is missing"
@@ -298,7 +298,7 @@ def agreed(
 
 
 def _check_norms(read: Layers, part: str, traits: FamilyTraits, family: Family) -> None:
-    """Raise `SaidError` for LayerNorms where the family has none, or lacks some."""
+    """Raise `UserError` for LayerNorms where the family has none, or lacks some."""
     if not any(read.normed):
         return
     bare = len(read.normed) - sum(read.normed)
@@ -306,7 +306,7 @@ def _check_norms(read: Layers, part: str, traits: FamilyTraits, family: Family) 
     if bare not in allowed:
         layer = 0 if not allowed else next((i for i, has in enumerate(read.normed) if not has), len(read.normed) - 1)
         has, rule = ("has", "does not have") if not allowed or bare == 0 else ("lacks", "has")
-        raise SaidError(
+        raise UserError(
             f"'{read.name}' (family {family}): layer {layer} {has} LayerNorm, which this family {rule} there; these weights were "
             "trained with another network, or the file is not complete: say the right family, export the checkpoint anew, or "
             "give Parts your own module (docs/bring_your_own.md)"
@@ -320,7 +320,7 @@ def _normalisation(arrays: Arrays, size: int) -> tuple[Tensor | None, Tensor | N
         return None, None
     good = all(a.shape == (size,) and a.dtype.kind == "f" and np.isfinite(a).all() for a in there)
     if len(there) == 1 or not good or not (there[1] > 0).all():
-        raise SaidError(f"'{names[0]}' and '{names[1]}' must both be {size} finite numbers, std above 0; correct them")
+        raise UserError(f"'{names[0]}' and '{names[1]}' must both be {size} finite numbers, std above 0; correct them")
     mean, std = (torch.from_numpy(np.array(array, dtype=np.float32)) for array in there)
     return mean, std
 

@@ -16,7 +16,7 @@ from workbench.engine.models.published.files import Weights
 from workbench.engine.models.published.layers import Layers, read_layers
 from workbench.engine.models.published.load import Published, agreed, sizes_of
 from workbench.engine.models.published.settings import read_settings
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 # Ours by the names under which `read_layers` knows them.
 KEYS = {
@@ -53,32 +53,32 @@ def read_mapped(weights: Weights, path: Path, config: Mapping[str, Any], **given
 
     Raises
     ------
-    SaidError
+    UserError
         The mapping names an array that is not there, or layers that do not fit each other.
     OSError
         It cannot be read.
     """
     try:
         said = checked(MappingFile, read_json(path))
-    except SaidError as error:
-        raise SaidError(f"{path}: {error} (docs/bring_your_own.md: Checkpoints)") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error} (docs/bring_your_own.md: Checkpoints)") from None
     nets: dict[str, dict[str, np.ndarray]] = {}
     for ours, theirs in said.arrays.items():
         part, _, rest = ours.partition(".")
         layer, _, key = rest.partition(".")
         if part not in PARTS or not layer.isdecimal() or key not in KEYS:
-            raise SaidError(
+            raise UserError(
                 f"{path}: {shown(ours)} is no layer of a part; PART.LAYER.KEY was expected, such as 'reference.0.weight': "
                 f"parts {', '.join(PARTS)}; keys {', '.join(KEYS)}"
             )
         turned = key == "weight" and said.weights == "out, in"
         found = [_get(weights, name, path) for name in ([theirs] if isinstance(theirs, str) else theirs)]
         if turned and any(array.ndim < 2 for array in found):
-            raise SaidError(
+            raise UserError(
                 f"{path}: {shown(theirs)} is to be {ours} and has shape {shown(found[0].shape)}; (out, in) was expected"
             )
         if len({array.shape for array in found}) != 1:
-            raise SaidError(
+            raise UserError(
                 f"{path}: {ours} is a list of arrays of different shapes, or of none; members of one size were expected"
             )
         found = [np.swapaxes(array, -1, -2) if turned else array for array in found]
@@ -86,14 +86,14 @@ def read_mapped(weights: Weights, path: Path, config: Mapping[str, Any], **given
             found[0] if isinstance(theirs, str) else np.stack(found)
         )
     if "reference" not in nets:
-        raise SaidError(f"{path}: no array is 'reference.0.weight', the behaviour flow's; a policy needs one")
+        raise UserError(f"{path}: no array is 'reference.0.weight', the behaviour flow's; a policy needs one")
     layers: dict[str, Layers] = {}
     try:
         layers = {part: read_layers(part, net) for part, net in nets.items()}
         sizes, time = sizes_of(layers["reference"], None, layers, "mapped")
         descriptions = agreed(layers, sizes, said.activation, said.norm == "after", time)
-    except SaidError as error:
-        raise SaidError(f"{weights.source}, by {path}: {error}") from None
+    except UserError as error:
+        raise UserError(f"{weights.source}, by {path}: {error}") from None
     return Published(
         source=weights.source,
         family="mapped",
@@ -106,5 +106,5 @@ def read_mapped(weights: Weights, path: Path, config: Mapping[str, Any], **given
 def _get(weights: Weights, name: str, path: Path) -> np.ndarray:
     if name not in weights.arrays:
         there = ", ".join(sorted(weights.arrays)[:20])
-        raise SaidError(f"{path}: {weights.source} has no array {shown(name)}; it has {there}")
+        raise UserError(f"{path}: {weights.source} has no array {shown(name)}; it has {there}")
     return weights.arrays[name]

@@ -11,13 +11,13 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 MOST_LETTERS = 1_000_000  # a checkpoint of three codes has some 30 an array
 _WHOLE = re.compile(r"-?[0-9]{1,20}")
 
 
-class PickleError(SaidError):
+class PickleError(UserError):
     """A pickle that is not read; the message says at which byte, what stands there, and what was expected."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 # Ours by the names that the three codes have for them; the first that is there counts.
 NAMES: dict[str, tuple[str, ...]] = {
@@ -61,7 +61,7 @@ def read_settings(config: Mapping[str, Any], source: str, **given: float | None)
 
     Raises
     ------
-    SaidError
+    UserError
         A setting of another type or out of bounds.
     """
     flat = agent_settings(config)
@@ -81,7 +81,7 @@ def read_settings(config: Mapping[str, Any], source: str, **given: float | None)
         kind, low, high = BOUNDS[name]
         whole = kind is float or (isinstance(value, (int, float)) and value == int(value))
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not whole or not low <= value <= high:
-            raise SaidError(f"{where} is {shown(value)}; a {_word(kind)} from {low:g} to {high:g} was expected")
+            raise UserError(f"{where} is {shown(value)}; a {_word(kind)} from {low:g} to {high:g} was expected")
         found[name] = kind(value)
     return Settings(**found, assumed=tuple(assumed))
 
@@ -97,7 +97,7 @@ def _word(kind: type) -> str:
 
 
 def check_against(config: Mapping[str, Any], source: str, widths: Mapping[str, list[int]]) -> None:
-    """Raise `SaidError` where the settings contradict the arrays: they are then of another checkpoint.
+    """Raise `UserError` where the settings contradict the arrays: they are then of another checkpoint.
 
     ``widths`` are those of the hidden layers, by the setting that says them.
     """
@@ -105,7 +105,7 @@ def check_against(config: Mapping[str, Any], source: str, widths: Mapping[str, l
     for key, found in widths.items():
         said = flat.get(key)
         if isinstance(said, list) and said != found:
-            raise SaidError(
+            raise UserError(
                 f"{source}: '{key}' is {shown(said)}, the arrays have hidden layers of {shown(found)}: "
                 "these settings are of another checkpoint; give its own flags.json, or leave it out"
             )

@@ -1,8 +1,7 @@
 """The registry of steering rules: one file per rule, one line here."""
 
-from pydantic import ValidationError
-
-from workbench.engine.steering.protocol import Rule, SettingValue, explain, nearest
+from workbench.engine.settings import make, nearest
+from workbench.engine.steering.protocol import Rule, SettingValue
 from workbench.engine.steering.rules.bc import BC
 from workbench.engine.steering.rules.best_of_n import BestOfN
 from workbench.engine.steering.rules.bptt import BPTT
@@ -23,6 +22,7 @@ from workbench.engine.steering.rules.robust_q import RobustQ
 from workbench.engine.steering.rules.vgf import VGF
 from workbench.engine.steering.rules.vgf_amortised import VGFAmortised
 from workbench.engine.steering.rules.vgf_zero import VGFZero
+from workbench.engine.words import UserError
 
 # fmt: off
 TEST_TIME: tuple[type[Rule], ...] = (
@@ -34,11 +34,6 @@ TEST_TIME: tuple[type[Rule], ...] = (
 TRAIN_TIME: tuple[type[Rule], ...] = (FQL, EDP, ReBRAC, IQL, IDQL, QAM)
 RULES: dict[str, type[Rule]] = {rule.name: rule for rule in TEST_TIME + TRAIN_TIME}
 """Every steering rule by its name: first those that steer at test time, then those that are steered in training."""
-
-
-def rules_without_parts() -> dict[str, type[Rule]]:
-    """The rules that need no learned part beyond flow and critic."""
-    return {name: rule for name, rule in RULES.items() if set(rule.needs) <= {"reference", "critic"}}
 
 
 def make_rule(name: str, **settings: SettingValue) -> Rule:
@@ -60,17 +55,13 @@ def make_rule(name: str, **settings: SettingValue) -> Rule:
     ValueError
         No rule or setting of this name, or a value out of its bounds; the message says the nearest name, or the bounds.
     """
-    rule = find_rule(name)
-    try:
-        return rule.model_validate(settings)
-    except ValidationError as error:
-        raise ValueError(explain(error, rule)) from None
+    return make(find_rule(name), settings, f"rule '{name}'", f"setting '{{}}' of rule '{name}'")
 
 
 def find_rule(name: str) -> type[Rule]:
-    """The class of a rule by name; ValueError names the nearest one when there is none."""
+    """The class of a rule by name; UserError names the nearest one when there is none."""
     if name not in RULES:
-        raise ValueError(f"no rule named '{name}'{nearest(name, list(RULES))} Known rules: {', '.join(RULES)}")
+        raise UserError(f"no rule named '{name}'{nearest(name, list(RULES))} Known rules: {', '.join(RULES)}")
     return RULES[name]
 
 
@@ -98,5 +89,4 @@ __all__ = [
     "VGFZero",
     "find_rule",
     "make_rule",
-    "rules_without_parts",
 ]

@@ -19,6 +19,7 @@ from workbench.engine.data.transitions import Batch
 from workbench.engine.steering.compiled import compile_whole
 from workbench.engine.training.fast.adam import BETA_1, BETA_2, EPS, Adam
 from workbench.engine.training.losses.loss import Loss, Scene
+from workbench.engine.words import UserError
 
 Noise = dict[str, tuple[Tensor, ...]]
 
@@ -30,9 +31,9 @@ def compiler_available() -> bool:
 
 
 def require_compiler() -> None:
-    """Raise ValueError, with the cure, when there is no C++ compiler."""
+    """Raise UserError, with the cure, when there is no C++ compiler."""
     if not compiler_available():
-        raise ValueError(
+        raise UserError(
             "compile=true needs a C++ compiler and none was found: install one (Debian and Ubuntu: apt install g++; "
             "macOS: xcode-select --install), or train without it: compile=false"
         )
@@ -93,7 +94,7 @@ class CompiledUpdate:
             result: dict[str, Tensor] = self._step(weights, firsts, seconds, targets, batch, noise, size, root)
         except torch._dynamo.exc.TorchDynamoException as error:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise ValueError(
+            raise UserError(
                 f"the losses {', '.join(noise)} cannot be compiled ({reason}); train without it: compile=false"
             ) from error
         return result

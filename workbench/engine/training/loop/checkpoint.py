@@ -32,14 +32,14 @@ from workbench.engine.training.loop.imported import check_imported, imported_par
 from workbench.engine.training.loop.run_record import ImportNote, RunRecord
 from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.networks import Networks, shape_of
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 FORMAT = 1
 IMPORTED = 2  # the format of runs that were imported: their networks are described one by one
 RUN_FILE = "run.json"
 
 
-class CheckpointError(SaidError):
+class CheckpointError(UserError):
     """A run folder that cannot be used; the message says why and what to do."""
 
 
@@ -189,7 +189,7 @@ def load_run(folder: str | Path, task: str | None = None) -> Run:
             _check_arrays(arrays, config)
         else:
             check_imported(record.imported, arrays)
-    except ValueError as error:
+    except UserError as error:
         raise CheckpointError(f"{folder / RUN_FILE}: {error}") from None
     return Run(
         folder=folder,
@@ -228,7 +228,7 @@ def read_record(folder: Path) -> RunRecord:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}); restore a copy or train again") from None
     except CheckpointError:
         raise
-    except SaidError as error:
+    except UserError as error:
         raise CheckpointError(f"{path}: {error}; train again or restore a copy") from None
 
 

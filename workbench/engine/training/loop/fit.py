@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 import torch
 
 from workbench.engine.training.plan import Phase
+from workbench.engine.words import DivergedError, UserError
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,11 @@ def fit(
     ------
     FloatingPointError
         A loss or a weight is no longer finite; nothing of that state is saved.
-    ValueError
+    UserError
         ``save_every`` or ``report_every`` is less than 1.
     """
     if save_every < 1 or report_every < 1:
-        raise ValueError(f"save_every and report_every must be at least 1, got {save_every} and {report_every}")
+        raise UserError(f"save_every and report_every must be at least 1, got {save_every} and {report_every}")
     speed, since, started, first = 0.0, time.perf_counter(), time.perf_counter(), trainer.step_number
     phase_now, reported = trainer.phase()[0], first
     losses: dict[str, torch.Tensor] = {}
@@ -143,7 +144,7 @@ def check_finite(trainer: Trains, losses: dict[str, float]) -> None:
     cure = "lower learning_rate or reward_scale, or check the data's rewards"
     for name, value in losses.items():
         if not math.isfinite(value):
-            raise FloatingPointError(f"the loss '{name}' is {value} at step {trainer.step_number}; {cure}")
+            raise DivergedError(f"the loss '{name}' is {value} at step {trainer.step_number}; {cure}")
     for name, theta in trainer.weights.items():
         if not torch.isfinite(theta).all():  # a finite loss may have had an infinite gradient
-            raise FloatingPointError(f"weights of '{name}' are no longer finite at step {trainer.step_number}; {cure}")
+            raise DivergedError(f"weights of '{name}' are no longer finite at step {trainer.step_number}; {cure}")

@@ -19,6 +19,7 @@ from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
 from workbench.engine.training.fast.adam import Adam
+from workbench.engine.words import DivergedError
 
 AT_ONCE = 4096  # rows steered at a time
 REPORT_EVERY = 100
@@ -90,7 +91,7 @@ def fitted_q_evaluation(
 
     Raises
     ------
-    ValueError
+    UserError
         No rules, or a rule that needs a part that is missing.
     FloatingPointError
         An estimate is not finite.
@@ -139,7 +140,7 @@ def fitted_q_evaluation(
             yield 0.5 + 0.5 * (step + 1) / config.steps
     values = _values(nets, rules, parts, starts, config.seed + 1)
     if not np.isfinite(values).all():
-        raise FloatingPointError("fitted-Q evaluation did not stay finite; use fewer or smaller budgets")
+        raise DivergedError("fitted-Q evaluation did not stay finite; use fewer or smaller budgets")
     return values
 
 

@@ -12,7 +12,7 @@ from workbench.engine.models.described import CORE, PARTS
 from workbench.engine.models.parts import Normalizer, Parts
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.loop.run_record import ImportNote
-from workbench.engine.words import SaidError, shown
+from workbench.engine.words import UserError, shown
 
 CURE = "import the checkpoint again, or restore a copy"
 
@@ -40,21 +40,21 @@ def imported_parts(
 
 
 def check_imported(note: ImportNote, arrays: Mapping[str, Tensor]) -> None:
-    """Raise `SaidError` unless ``arrays`` are those that the networks of ``note`` need; then they may be made."""
+    """Raise `UserError` unless ``arrays`` are those that the networks of ``note`` need; then they may be made."""
     first = note.networks.get("reference")
     if first is None:
-        raise SaidError(f"no network is the behaviour flow ('reference'); {CURE}")
+        raise UserError(f"no network is the behaviour flow ('reference'); {CURE}")
     s = first.observation_dim
     probes = arrays.get("probes")
     if probes is None or probes.dim() != 2 or probes.shape[1] != s or not len(probes) or not _numbers(probes):
         found = "missing" if probes is None else shown(tuple(probes.shape))
-        raise SaidError(f"the state file's 'probes' are {found}, rows of {s} numbers were expected; {CURE}")
+        raise UserError(f"the state file's 'probes' are {found}, rows of {s} numbers were expected; {CURE}")
     wanted: dict[str, tuple[int, ...]] = {"normalizer.mean": (s,), "normalizer.std": (s,)}
     for part, description in note.networks.items():
         if PARTS.get(part) != description.kind:
-            raise SaidError(f"network {shown(part)} is described as a {description.kind}; {CURE}")
+            raise UserError(f"network {shown(part)} is described as a {description.kind}; {CURE}")
         if (description.observation_dim, description.action_dim) != (s, first.action_dim):
-            raise SaidError(
+            raise UserError(
                 f"network {shown(part)} is of other observations or actions than the behaviour flow; {CURE}"
             )
         wanted |= {f"{part}.{name}": shape for name, shape in description.layout().items()}
@@ -62,7 +62,7 @@ def check_imported(note: ImportNote, arrays: Mapping[str, Tensor]) -> None:
         array = arrays.get(name)
         if array is None or tuple(array.shape) != shape or array.dtype != torch.float32:
             has = "is missing" if array is None else f"has shape {shown(tuple(array.shape))} of {array.dtype}"
-            raise SaidError(f"the state file's '{name}' {has}, {shown(shape)} of float32 was expected; {CURE}")
+            raise UserError(f"the state file's '{name}' {has}, {shown(shape)} of float32 was expected; {CURE}")
 
 
 def _numbers(array: Tensor) -> bool:

@@ -22,6 +22,7 @@ from workbench.engine.training.fast.adam import Adam
 from workbench.engine.training.losses.loss import Loss, Scene
 from workbench.engine.training.networks import Networks, seed_of, shape_of
 from workbench.engine.training.plan import BESIDE, LOSSES, Phase, check_part
+from workbench.engine.words import UserError
 
 
 class LearnedPart:
@@ -49,18 +50,18 @@ class LearnedPart:
 
     Raises
     ------
-    ValueError
+    UserError
         No such part, or these parts lack what it learns from.
     """
 
     def __init__(self, parts: Parts, config: FitConfig, name: str) -> None:
         check_part(name)
         if parts.critic is None:
-            raise ValueError(f"part '{name}' learns from a critic, and these parts have {', '.join(parts.available())}")
+            raise UserError(f"part '{name}' learns from a critic, and these parts have {', '.join(parts.available())}")
         absent = [read for read in LOSSES[name].reads if read not in parts.available()]
         unknown = [read for read in absent if read not in BESIDE]
         if unknown:
-            raise ValueError(f"part '{name}' reads '{unknown[0]}', which these parts lack; train anew: workbench fit")
+            raise UserError(f"part '{name}' reads '{unknown[0]}', which these parts lack; train anew: workbench fit")
         self.given, self.config, self.name = parts, config, name
         self.keys = (*(BESIDE[read] for read in absent), name)
         self.networks = _networks(parts, config, self.keys)
@@ -76,10 +77,10 @@ class LearnedPart:
 
     @torch.no_grad()
     def load(self, arrays: dict[str, Tensor]) -> None:
-        """Take over what `arrays` gave; ValueError when it is something else."""
+        """Take over what `arrays` gave; UserError when it is something else."""
         mine = self.arrays()
         if {n: a.shape for n, a in mine.items()} != {n: a.shape for n, a in arrays.items()}:
-            raise ValueError(f"these are not the weights of part '{self.name}'")
+            raise UserError(f"these are not the weights of part '{self.name}'")
         for name, view in mine.items():
             view.copy_(arrays[name])
 
@@ -103,7 +104,7 @@ class LearnedPartTrainer:
 
     Raises
     ------
-    ValueError
+    UserError
         The data are not those of the parts' task.
     """
 
@@ -111,7 +112,7 @@ class LearnedPartTrainer:
         parts, config = further.given, further.config
         sizes = (data.observation_dim, data.action_dim * parts.chunk)
         if sizes != (parts.observation_dim, parts.action_dim):
-            raise ValueError(
+            raise UserError(
                 f"the data have {sizes[0]} observation and {sizes[1]} action numbers, these parts "
                 f"{parts.observation_dim} and {parts.action_dim}: they are of different tasks"
             )

@@ -22,6 +22,7 @@ from workbench.engine.training.loop.checkpoint import FORMAT, CheckpointError, l
 from workbench.engine.training.loop.fit import Progress, fit
 from workbench.engine.training.loop.learned_part import LearnedPart, LearnedPartTrainer, fingerprint
 from workbench.engine.training.loop.trainer import Trainer
+from workbench.engine.words import UserError
 
 
 class Trainable(Protocol):
@@ -101,7 +102,7 @@ def quick_part(
         try:
             further.load(read_arrays_file(place))
             return further.parts()
-        except (ValueError, OSError):
+        except (UserError, OSError):
             pass  # damaged: train again
     yield from fit(LearnedPartTrainer(data(), further), report_every=50)
     if mark:

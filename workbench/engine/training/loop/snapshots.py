@@ -17,7 +17,7 @@ from workbench.engine.data.atomic import remove_leftovers, write_atomic
 from workbench.engine.models.parts import Parts
 from workbench.engine.training.loop.checkpoint import CheckpointError, Run, weights_of
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.words import SaidError
+from workbench.engine.words import UserError
 
 FOLDER = "snapshots"
 NAME = re.compile(r"step-(\d{9})-([0-9a-f]{8})\.safetensors")
@@ -28,11 +28,11 @@ def snapshot_steps(total: int, count: int) -> frozenset[int]:
 
     Raises
     ------
-    ValueError
+    UserError
         ``count`` is negative.
     """
     if count < 0:
-        raise ValueError(f"snapshots must be 0 or more, got {count}")
+        raise UserError(f"snapshots must be 0 or more, got {count}")
     return frozenset(total * k // count for k in range(count + 1)) if count else frozenset()
 
 
@@ -71,7 +71,7 @@ def load_snapshot(run: Run, step: int) -> Parts:
     assert found is not None
     try:
         arrays = read_arrays_file(path, found[2])
-    except SaidError as error:
+    except UserError as error:
         raise CheckpointError(f"{error}; or delete it, the run itself does not need it") from None
     return replace(run, arrays=run.arrays | arrays, step=step).parts()
 

@@ -26,12 +26,13 @@ from workbench.engine.training.loop.fit import Progress, fit
 from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.losses.loss import Scene
 from workbench.engine.training.plan import Phase
+from workbench.engine.words import UserError
 
 Noise = dict[str, tuple[Tensor, ...]]
 Update = Callable[[dict[str, Tensor], Noise], tuple[dict[str, Tensor], dict[str, Tensor]]]
 
 
-class CannotTrainTogether(ValueError):
+class CannotTrainTogether(UserError):
     """These runs, or this loss, must be trained one by one; the message says why."""
 
 

@@ -11,6 +11,7 @@ import panel as pn
 from bokeh.models import ColumnDataSource
 
 from workbench.engine.steering.rules import RULES
+from workbench.engine.words import UserError
 from workbench.experiments.summary import Curve, read_curves
 from workbench.plots.markup import html
 from workbench.ui.canvas.bokeh_figures import pane, themed
@@ -22,6 +23,7 @@ from workbench.ui.controls.rule import STYLE, choice
 from workbench.ui.pages.budget.code import snippet
 from workbench.ui.pages.budget.draw import pair_of, show_here
 from workbench.ui.pages.budget.table import STORIES, here_list, match_table, points_table, read_shift, story_shift
+from workbench.ui.server.fault import told
 from workbench.ui.server.lab import one_user, stamp_of_store, sweeps
 from workbench.ui.server.owner import Owner
 from workbench.ui.server.parts_cache import CACHE, Cache, Latest
@@ -135,7 +137,7 @@ class BudgetPage(Page):
     def sheet(self) -> Sheet:
         """Both figures, one below the other."""
         if self._pair is None:
-            raise ValueError("There are no runs yet; run a sweep first.")
+            raise UserError("There are no runs yet; run a sweep first.")
         return Sheet([[self._pair.frontier], [self._pair.against_transport]], str(self._head.object))
 
     def exports(self) -> tuple[Export, ...]:
@@ -187,20 +189,20 @@ class BudgetPage(Page):
 
     def _sweep(self) -> None:
         if not self.wanted.value:
-            raise ValueError("choose at least one rule for the sweep")
+            raise UserError("choose at least one rule for the sweep")
         sweeps().start(self._secret(), grid_of(self.wanted.value))
 
     def _secret(self) -> str:
         if not self.owner.secret:
-            raise ValueError("the browser has not said who you are yet; try again in a second")
+            raise UserError("the browser has not said who you are yet; try again in a second")
         return str(self.owner.secret)
 
     def _do(self, what: Any) -> None:
         try:
             what()
             self.notice.say("", "")
-        except (ValueError, OSError) as error:
-            self.notice.say("error", str(error))
+        except Exception as error:  # a refusal in its words, a fault as one
+            self.notice.say("error", told(error))
         self._follow()
 
     def _changed(self, event: Any) -> None:
@@ -224,8 +226,8 @@ class BudgetPage(Page):
         """Read the store again when something of it has changed, and say how far a sweep is."""
         try:
             stamp = stamp_of_store()
-        except (ValueError, OSError) as error:
-            self.notice.say("error", str(error))
+        except Exception as error:  # a refusal in its words, a fault as one
+            self.notice.say("error", told(error))
             return
         if stamp != self._stamp:
             self._stamp = stamp
@@ -258,7 +260,7 @@ class BudgetPage(Page):
     def _show(self, stamp: tuple[float, ...], answer: tuple[list[Curve], str] | None, error: Exception | None) -> None:
         if answer is None:
             log.warning("the store could not be read: %s", error)
-            self.notice.say("error", f"The store could not be read. {error}")
+            self.notice.say("error", f"The store could not be read. {told(error)}")
             return
         found, self._damaged = answer
         with self.held():
@@ -335,7 +337,7 @@ class BudgetPage(Page):
     def _show_here(self, policies: tuple[Policy, ...], found: list[Here] | None, error: Exception | None) -> None:
         with self.held():
             if found is None:
-                self.notice.say("error", f"Your settings could not be evaluated. {error}")
+                self.notice.say("error", f"Your settings could not be evaluated. {told(error)}")
                 return
             self.notice.say("", "")
             self.marks = found
@@ -348,7 +350,7 @@ class BudgetPage(Page):
         shown = [curve for curve in self._shown() if len(curve.points) > 1]
         try:
             at = story_shift(story or "too_far", shown)
-        except ValueError as error:
+        except UserError as error:
             self.notice.say("error", str(error))
             return
         if not story:
@@ -383,5 +385,5 @@ class BudgetPage(Page):
 
     def _csv(self) -> bytes:
         if not self.curves:
-            raise ValueError("There are no runs yet; run a sweep first.")
+            raise UserError("There are no runs yet; run a sweep first.")
         return as_csv(self.curves)

@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.engine.glossary import TERM
 from workbench.engine.metrics.intervals import Interval
+from workbench.engine.words import UserError
 from workbench.experiments.summary import Curve
 from workbench.plots.markup import Markup, html, joined
 from workbench.ui.canvas.frames import figure
@@ -28,15 +29,15 @@ STORIES: dict[str, tuple[str, str]] = {
 
 
 def story_shift(name: str, found: Sequence[Curve]) -> float:
-    """The shift of a story; ValueError while too little is measured for one."""
+    """The shift of a story; UserError while too little is measured for one."""
     wide = [curve for curve in found if len(curve.points) > 1]
     if len(wide) < 2:
-        raise ValueError("Two rules with several strengths each are needed; run a sweep with more of them.")
+        raise UserError("Two rules with several strengths each are needed; run a sweep with more of them.")
     if name == "too_far":
         return float(sorted(curve.column("shift.w2").max() for curve in wide)[-2])
     chosen = [curve for curve in wide if curve.choice is not None]
     if not chosen:
-        raise ValueError("No rule has a chosen strength yet; let its sweep finish.")
+        raise UserError("No rule has a chosen strength yet; let its sweep finish.")
     best = max(chosen, key=lambda curve: curve.choice.reported.mean)  # type: ignore[union-attr]
     place = [point.value for point in best.points].index(best.choice.strength)  # type: ignore[union-attr]
     return float(best.column("shift.w2")[place]) * (1 / 3 if name == "cautious" else 1.0)

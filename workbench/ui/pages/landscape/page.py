@@ -12,6 +12,7 @@ import panel as pn
 
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import floor_of
+from workbench.engine.words import UserError
 from workbench.ui.canvas.bokeh_figures import follow_theme, pane
 from workbench.ui.canvas.landscape_figures import (
     plane_figure,
@@ -31,7 +32,8 @@ from workbench.ui.controls.waiting import Waiting
 from workbench.ui.pages.landscape.exports import as_csv, snippet, ticks_of
 from workbench.ui.pages.landscape.numbers import rows_of
 from workbench.ui.server.draw_processes import Desk
-from workbench.ui.server.parts_cache import CACHE, QUICK, Cache, Latest, told
+from workbench.ui.server.fault import told
+from workbench.ui.server.parts_cache import CACHE, QUICK, Cache, Latest
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
@@ -303,7 +305,7 @@ class LandscapePage(Page):
         self._waiting.came()
         with self.held():
             if found is None:
-                log.warning("no landscape for %s: %s", view, error, exc_info=not isinstance(error, ValueError))
+                log.warning("no landscape for %s: %s", view, error)
                 self.notice.say(
                     "error", f"{RULES[view.question.first.rule].title} could not be computed. {told(error)}"
                 )
@@ -317,7 +319,7 @@ class LandscapePage(Page):
         flat = len(found.basis.names) == 1
         try:
             values, note = quantity_of(found, self.shown.quantity), ""
-        except ValueError as missing:
+        except UserError as missing:
             values, note = found.values, f"{missing} "
         if note:
             self.notice.say("hint", note)
@@ -342,7 +344,7 @@ class LandscapePage(Page):
 
     def _there(self) -> Terrain:
         if self.terrain is None:
-            raise ValueError("There is no landscape yet; wait until it is drawn.")
+            raise UserError("There is no landscape yet; wait until it is drawn.")
         return self.terrain
 
     def _csv(self) -> bytes:
@@ -350,9 +352,9 @@ class LandscapePage(Page):
 
 
 def quantity_of(found: Terrain, name: str) -> np.ndarray:
-    """The grid that is drawn; ValueError where the task does not know its true reward."""
+    """The grid that is drawn; UserError where the task does not know its true reward."""
     if name in ("truth", "error") and found.truth is None:
-        raise ValueError("The true reward of this task is not a formula; the critic's Q is drawn instead.")
+        raise UserError("The true reward of this task is not a formula; the critic's Q is drawn instead.")
     grids = {"q": found.values, "spread": found.spread, "truth": found.truth}
     picked = found.values - found.truth if name == "error" and found.truth is not None else grids[name]
     assert picked is not None
@@ -379,7 +381,7 @@ def read_view(arguments: Mapping[str, str]) -> tuple[Question, Shown, list[str]]
             problems.append(f"{name} is one of {', '.join(known.values())}, got '{word[:40]}'")
     try:
         shown = replace(shown, plane=read_plane(arguments.get("plane", "0-1")))
-    except ValueError:
+    except UserError:
         problems.append(f"plane is two numbers such as 0-1, or principal, got '{arguments['plane'][:40]}'")
     return question, shown, problems
 

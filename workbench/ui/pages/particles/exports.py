@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.glossary import TERM
 from workbench.engine.tasks.floor import floor_of
+from workbench.engine.words import UserError
 from workbench.plots.still import Figure, lines, png, stages, svg
 from workbench.ui.canvas.offline import offline_page
 from workbench.ui.canvas.stage import frame_of, in_plane, landscape_of, room_of, series_of, truth_of
@@ -26,7 +27,7 @@ def exports_of(page: ParticlesPage) -> tuple[Export, ...]:
 
     def shown() -> Picture:
         if page.picture is None:
-            raise ValueError("Nothing is shown yet; wait for the picture.")
+            raise UserError("Nothing is shown yet; wait for the picture.")
         return page.picture
 
     return (
@@ -78,7 +79,7 @@ def offline(page: ParticlesPage) -> bytes:
     """The stages and charts as one HTML file: play, scrub, zoom and hover need no server."""
     picture = page.picture
     if picture is None:
-        raise ValueError("Nothing is shown yet; wait for the picture.")
+        raise UserError("Nothing is shown yet; wait for the picture.")
     found = picture.answer
     world = b""
     task = page.cache.task(found.question.task)

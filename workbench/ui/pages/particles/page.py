@@ -28,7 +28,8 @@ from workbench.ui.pages.particles.code import snippet
 from workbench.ui.pages.particles.exports import exports_of
 from workbench.ui.pages.particles.tour import TOUR
 from workbench.ui.server.draw_processes import Desk
-from workbench.ui.server.parts_cache import CACHE, QUICK, Cache, Latest, told
+from workbench.ui.server.fault import told
+from workbench.ui.server.parts_cache import CACHE, QUICK, Cache, Latest
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
@@ -310,8 +311,7 @@ class ParticlesPage(Page):
         self._waiting.came()
         with self.held():
             if picture is None:
-                assert error is not None
-                log.warning("steering failed for %s: %s", question, error, exc_info=not isinstance(error, ValueError))
+                log.warning("steering failed for %s: %s", question, error)
                 self.say("error", f"This could not be computed. {told(error)}")
                 return
             hint = self.hint or ("" if question.peak is None else stale([policy.rule for policy in question.policies]))
@@ -335,6 +335,7 @@ class ParticlesPage(Page):
         if plays is None:
             if not isinstance(error, OvertakenError):
                 log.warning("episodes failed for %s: %s", question, error)
+                self.say("hint", f"No episodes are shown. {told(error)}")
             return
         self.plays = plays
         self._send_frame()

@@ -13,6 +13,7 @@ from workbench.engine.glossary import TERM
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import floor_of
 from workbench.engine.tasks.outcomes import names_of_outcomes
+from workbench.engine.words import UserError
 from workbench.plots.markup import html
 from workbench.ui.canvas.bokeh_figures import follow_theme, pane, themed
 from workbench.ui.canvas.frames import figure
@@ -32,7 +33,8 @@ from workbench.ui.pages.rollouts.draw import (
     times_figure,
 )
 from workbench.ui.pages.rollouts.strip import Scene, Strip
-from workbench.ui.server.parts_cache import CACHE, Cache, Latest, told
+from workbench.ui.server.fault import told
+from workbench.ui.server.parts_cache import CACHE, Cache, Latest
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
@@ -166,7 +168,7 @@ class RolloutsPage(Page):
     def sheet(self) -> Sheet:
         """Both pictures and the two cards; the saved page plays the episodes."""
         if self.both is None:
-            raise ValueError("There are no episodes yet; wait until they are played.")
+            raise UserError("There are no episodes yet; wait until they are played.")
         both, paths = self.both, self._paths
         words = "".join(str(pane_.object) for pane_ in self._numbers)
         rows = [[one.figure for one in paths], [self._starts.figure, self._times.figure]]
@@ -300,7 +302,7 @@ class RolloutsPage(Page):
     def _scene(self, number: int) -> Scene:
         parts, words = self._awaited.ask(self.order.task, [self.order.rule])
         if parts is None:
-            raise ValueError(words.text)
+            raise UserError(words.text)
         rule = self.order.rules()[number]
         title = f"{'AB'[number]}, {rule.title}, {rule.strength.replace('_', ' ')} {getattr(rule, rule.strength):g}"
         return Scene(title, rule, parts, self.cache.task(self.order.task), self.order.seed)
@@ -338,7 +340,7 @@ class RolloutsPage(Page):
             return
         with self.held():
             if both is None:
-                log.warning("rollouts failed for %s: %s", order, error, exc_info=not isinstance(error, ValueError))
+                log.warning("rollouts failed for %s: %s", order, error)
                 self.notice.say("error", f"{RULES[order.rule].title} could not be played. {told(error)}")
                 return
             self.both = both
@@ -351,7 +353,7 @@ class RolloutsPage(Page):
 
     def _csv(self) -> bytes:
         if self.both is None:
-            raise ValueError("There are no episodes yet; wait until they are played.")
+            raise UserError("There are no episodes yet; wait until they are played.")
         return as_csv(self.both)
 
 

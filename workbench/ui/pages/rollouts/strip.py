@@ -15,10 +15,12 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.tasks.film import Film, HasRenderer, NoPictureError, film
 from workbench.engine.tasks.protocol import Task
+from workbench.engine.words import UserError
 from workbench.plots.markup import Markup, html, joined
 from workbench.ui.canvas.frames import figure
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE
+from workbench.ui.server.fault import told
 from workbench.ui.server.parts_cache import Latest
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.page import Page
@@ -50,7 +52,7 @@ class Strip(pn.Column):
     ----------
     page : Page
     scene : callable
-        ``scene(number) -> Scene`` of policy A (0) or B (1); ValueError, in words, while there is none.
+        ``scene(number) -> Scene`` of policy A (0) or B (1); UserError, in words, while there is none.
     """
 
     def __init__(self, page: Page, scene: Callable[[int], Scene]) -> None:
@@ -83,7 +85,7 @@ class Strip(pn.Column):
     def _press(self, number: int) -> None:
         try:
             scene = self._scene(number)
-        except ValueError as error:
+        except UserError as error:
             self._words.object = html("<p role='alert'>{}</p>", error)
             return
         self._asked += 1
@@ -107,7 +109,9 @@ class Strip(pn.Column):
         number, scene = asked
         if number != self._asked:
             return
-        self._words.object = html_of(found, scene.title) if found is not None else html("<p role='alert'>{}</p>", error)
+        self._words.object = (
+            html_of(found, scene.title) if found is not None else html("<p role='alert'>{}</p>", told(error))
+        )
 
 
 def html_of(found: Film, title: str) -> Markup:

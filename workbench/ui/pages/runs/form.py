@@ -9,6 +9,7 @@ import panel as pn
 
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import TASKS, make_listed
+from workbench.engine.words import UserError
 from workbench.experiments.grid import TRAINING, Grid, parse_axes, parse_seeds, parse_values
 from workbench.experiments.launch import SweepState
 from workbench.plots.markup import Markup, html
@@ -74,19 +75,19 @@ class SweepForm(pn.viewable.Viewer):
 
         Raises
         ------
-        ValueError
+        UserError
             What the engine says of wrong names and values; or more than this page starts.
         """
         rules = tuple(self.rules.value)
         if not rules:
-            raise ValueError("choose one rule or more")
+            raise UserError("choose one rule or more")
         episodes = self.episodes.value
         if episodes is None or not 1 <= episodes <= MOST_EPISODES:
-            raise ValueError(f"episodes must be 1 to {MOST_EPISODES:,} here, got {episodes}; more: workbench sweep")
+            raise UserError(f"episodes must be 1 to {MOST_EPISODES:,} here, got {episodes}; more: workbench sweep")
         axes = axes_of(rules, self.values.value or "")
         if text := (self.steps.value or "").strip():
             if not text.isdecimal() or not 1 <= int(text) <= MOST_STEPS:
-                raise ValueError(f"updates must be 1 to {MOST_STEPS:,} here, got '{text}'; more: workbench sweep")
+                raise UserError(f"updates must be 1 to {MOST_STEPS:,} here, got '{text}'; more: workbench sweep")
             axes[f"{TRAINING}.steps"] = (int(text),)
         grid = Grid(
             tasks=(self.task.value,),
@@ -97,7 +98,7 @@ class SweepForm(pn.viewable.Viewer):
         )
         jobs = sum(_size(grid, rule) for rule in rules)
         if jobs > MOST_JOBS:
-            raise ValueError(
+            raise UserError(
                 f"this sweep has {jobs:,} jobs, this page starts {MOST_JOBS} at most: take fewer values or seeds, or "
                 f"run it in a terminal: {grid.command('STORE')[:400]}"
             )
@@ -133,7 +134,7 @@ def axes_of(rules: tuple[str, ...], text: str) -> dict[str, tuple[Any, ...]]:
 
     Raises
     ------
-    ValueError
+    UserError
     """
     text = text.strip()
     if "=" in text:
@@ -141,10 +142,10 @@ def axes_of(rules: tuple[str, ...], text: str) -> dict[str, tuple[Any, ...]]:
     steered = [name for name in rules if RULES[name].bc_at != {}]
     trained = {name: word for name in steered if (word := RULES[name].trained_strength) is not None}
     if not text and steered:
-        raise ValueError("give values of the strength, such as 0.1,0.3,1, or name=value,value of any setting")
+        raise UserError("give values of the strength, such as 0.1,0.3,1, or name=value,value of any setting")
     if trained and len(steered) > 1:
         name, setting = next(iter(trained.items()))
-        raise ValueError(
+        raise UserError(
             f"the strength of {RULES[name].title} is set in training ({TRAINING}.{setting}), which rules share: sweep it alone"
         )
     names = [f"{TRAINING}.{trained[name]}" if name in trained else f"{name}.{RULES[name].strength}" for name in steered]

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import panel as pn
 
+from workbench.engine.words import UserError
 from workbench.experiments.owners import Owners
 from workbench.experiments.row import Row
 from workbench.experiments.store import Store
@@ -25,6 +26,7 @@ from workbench.ui.pages.runs.form import SweepForm
 from workbench.ui.pages.runs.rights import Rights
 from workbench.ui.pages.runs.rows import STATUS, Filter, as_csv, line_of, read_filter
 from workbench.ui.pages.runs.table import RunsTable, read_sort, write_sort
+from workbench.ui.server.fault import told
 from workbench.ui.server.lab import one_user, stamp_of_store, sweeps
 from workbench.ui.server.owner import Owner
 from workbench.ui.server.parts_cache import CACHE, Cache, Latest
@@ -192,7 +194,7 @@ class RunsPage(Page):
 
     def _secret(self) -> str:
         if not self.owner.secret:
-            raise ValueError("the browser has not said who you are yet; try again in a second")
+            raise UserError("the browser has not said who you are yet; try again in a second")
         return str(self.owner.secret)
 
     def _do(self, what: Callable[[], None]) -> None:
@@ -200,8 +202,8 @@ class RunsPage(Page):
         try:
             what()
             self.notice.say("", "")
-        except (ValueError, OSError) as error:
-            self.notice.say("error", str(error))
+        except Exception as error:  # a refusal in its words, a fault as one
+            self.notice.say("error", told(error))
         self.form.follow(sweeps().state())
 
     def _start(self) -> None:
@@ -234,8 +236,8 @@ class RunsPage(Page):
         """Read the store again when something of it has changed, and say how far a sweep is."""
         try:
             stamp = stamp_of_store()
-        except (ValueError, OSError) as error:
-            self.table.empty = f"The store could not be opened. {error}"
+        except Exception as error:  # a refusal in its words, a fault as one
+            self.table.empty = f"The store could not be opened. {told(error)}"
             return
         working = any(row.status == "running" for row in self.rows) and time.monotonic() - self._read_at > AGAIN
         if (stamp != self._stamp or working) and not self._reads.busy:
@@ -250,7 +252,7 @@ class RunsPage(Page):
     def _show_rows(self, _: Any, found: tuple[list[Row], int] | None, error: Exception | None) -> None:
         if found is None:
             log.warning("the store could not be read: %s", error)
-            self.notice.say("error", f"The store could not be read. {error}")
+            self.notice.say("error", f"The store could not be read. {told(error)}")
             return
         with self.held():
             self.table.away = found[1]
@@ -338,7 +340,7 @@ class RunsPage(Page):
             return
         if html is None:
             log.info("runs could not be described: %s", error)
-            html = numbers("These runs could not be read", str(error), [])
+            html = numbers("These runs could not be read", told(error), [])
         if html != self.details.object:
             self.details.object = html
 
@@ -366,7 +368,7 @@ class RunsPage(Page):
 
     def _deleted(self, names: list[str] | None, error: Exception | None) -> None:
         if names is None:
-            self.notice.say("error", f"Nothing was deleted. {error}")
+            self.notice.say("error", f"Nothing was deleted. {told(error)}")
             return
         self._away = names
         self.notice.say("", "")
@@ -378,7 +380,7 @@ class RunsPage(Page):
 
     def _restored(self, counts: tuple[int, int] | None, error: Exception | None) -> None:
         if counts is None:
-            self.notice.say("error", f"The runs could not be put back. {error}")
+            self.notice.say("error", f"The runs could not be put back. {told(error)}")
             return
         self._look()
         again = counts[1] - counts[0]

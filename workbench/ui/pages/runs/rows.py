@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.engine.words import UserError
 from workbench.experiments.row import Row, spell
 
 BEGUN = "begun"
@@ -104,7 +105,7 @@ def as_csv(rows: Iterable[Row]) -> bytes:
     """One line a run, all digits."""
     lines = [line_of(row) for row in rows]
     if not lines:
-        raise ValueError("There is no run to write; change the filters, or start a sweep.")
+        raise UserError("There is no run to write; change the filters, or start a sweep.")
     text = io.StringIO()
     writer = csv.DictWriter(text, list(lines[0]))
     writer.writeheader()

@@ -10,6 +10,7 @@ import panel as pn
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import TASKS, make_listed
 from workbench.engine.training.plan import CRITICS, extra_parts
+from workbench.engine.words import UserError
 from workbench.plots.markup import html
 from workbench.ui.controls.rule import STYLE, choice
 from workbench.ui.shell.html_pane import HTML
@@ -71,14 +72,12 @@ class Form(pn.viewable.Viewer):
 
         Raises
         ------
-        ValueError
+        UserError
             Steps out of range, or a file that is too large.
         """
         steps = self.steps.value
         if steps is None or not 1 <= steps <= MOST_STEPS:
-            raise ValueError(
-                f"updates must be 1 to {MOST_STEPS:,} here, got {steps}; for more: workbench fit --steps N"
-            )
+            raise UserError(f"updates must be 1 to {MOST_STEPS:,} here, got {steps}; for more: workbench fit --steps N")
         settings = {
             "critic": self.critic.value,
             "hidden": SIZES[self.size.value],
@@ -88,7 +87,7 @@ class Form(pn.viewable.Viewer):
         order: dict[str, Any] = {"task": self.task.value, "settings": settings, "rules": tuple(self.rules.value)}
         if self.file.value:
             if len(self.file.value) > UPLOAD_LIMIT:
-                raise ValueError(
+                raise UserError(
                     f"the file has {len(self.file.value) / 2**20:.0f} MiB, this page takes {UPLOAD_LIMIT >> 20}; "
                     "train on it with: workbench fit TASK --data DIR --out RUN"
                 )

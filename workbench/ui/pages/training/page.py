@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import panel as pn
 
+from workbench.engine.words import UserError
 from workbench.runs.launched import PROGRESS, Training, TrainingRefusedError
 from workbench.ui.canvas.bokeh_figures import follow_theme, pane
 from workbench.ui.canvas.frames import figure
@@ -19,6 +20,7 @@ from workbench.ui.controls.rule import STYLE, QuickSlider, choice
 from workbench.ui.pages.training.draw import loss_figure, show_losses, show_values, value_figure
 from workbench.ui.pages.training.exports import as_csv, snapshots_of
 from workbench.ui.pages.training.form import Form
+from workbench.ui.server.fault import told
 from workbench.ui.server.lab import trainings
 from workbench.ui.server.owner import Owner
 from workbench.ui.server.parts_cache import CACHE, Cache, Latest
@@ -111,7 +113,7 @@ class TrainingPage(Page):
     def code(self) -> str:
         """The run in a notebook: its parts at this moment."""
         if self.training is None:
-            raise ValueError("Choose or start a training first; then this gives the code that reads it.")
+            raise UserError("Choose or start a training first; then this gives the code that reads it.")
         step = "" if self.at < 0 else f"load_snapshot(run, {self.at})"
         return "\n".join(
             [
@@ -129,7 +131,7 @@ class TrainingPage(Page):
         """Losses, values, and the landscape; the saved page scrubs through the snapshots."""
         training = self.training
         if training is None or self._reports < 1:
-            raise ValueError(NO_LOG)
+            raise UserError(NO_LOG)
         rows = [[self._losses.figure], [self._values.figure, self._plane.figure]]
         return Sheet(rows, str(self._head.object), lambda: snapshots_of(self._plane, training))
 
@@ -182,8 +184,8 @@ class TrainingPage(Page):
                 what()
                 self.notice.say("", "")
                 self._refresh()
-        except (ValueError, OSError) as error:
-            self.notice.say("error", str(error))
+        except Exception as error:  # a refusal in its words, a fault as one
+            self.notice.say("error", told(error))
 
     def _pause_or_resume(self) -> None:
         if self.training is not None:
@@ -281,6 +283,7 @@ class TrainingPage(Page):
         if look.training is not self.training or seen is None:
             if seen is None:
                 log.info("no look at %s: %s", look.training.name, error)
+                self.notice.say("error", f"This training cannot be looked at. {told(error)}")
             return
         with self.held():
             self.moments |= {one.step: one for one in seen.moments}
@@ -328,12 +331,12 @@ class TrainingPage(Page):
 
     def _csv(self) -> bytes:
         if self.training is None or not (reports := self.training.progress()):
-            raise ValueError(NO_LOG)
+            raise UserError(NO_LOG)
         return as_csv(reports, list(self.moments.values()))
 
     def _log(self) -> bytes:
         if self.training is None or not (self.training.run / PROGRESS).exists():
-            raise ValueError(NO_LOG)
+            raise UserError(NO_LOG)
         return (self.training.run / PROGRESS).read_bytes()
 
 

@@ -1,0 +1,82 @@
+"""What is defined is used: by the product itself, not by its tests alone."""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from contract.law import ROOT
+
+WORD = re.compile(r"[A-Za-z_]\w*")
+# What the product does not name, and why it is there all the same.
+WAITING = {
+    "interquartile_mean": "numbers over several tasks, for the report's table over tasks",
+    "optimality_gap": "as interquartile_mean",
+    "probability_of_improvement": "as interquartile_mean",
+    "stratified_interval": "as interquartile_mean",
+    "profile_band": "as interquartile_mean",
+    "profile": "plots.elements is to become public as wb.plots",
+    "abilities_of": "what a task can do, for the reference of tasks",
+    "covariance": "Mixture's second moment, beside mean, which the samplers are held against",
+}
+# What a library calls by its name.
+HOOKS = {
+    "setup_context": "torch.autograd.Function",
+    "_fill_in": "a validator of pydantic",
+    "_debounce": "Panel's model of the control",
+    "get_user_async": "Panel's module of an authentication",
+    "get_login_url": "Panel's module of an authentication",
+    "logout_url": "Panel's module of an authentication",
+    "logout_handler": "Panel's module of an authentication",
+    "initialize": "a handler of tornado",
+}
+
+
+def product() -> dict[Path, str]:
+    places = ("workbench", "apps", "notebooks", "benchmarks")
+    kinds = (".py", ".ipynb", ".js", ".html")
+    return {
+        path: path.read_text(encoding="utf-8")
+        for place in places
+        for path in sorted((ROOT / place).rglob("*"))
+        if path.suffix in kinds and ".ipynb_checkpoints" not in path.parts
+    }
+
+
+def defined(body: list[ast.stmt]) -> Iterator[str]:
+    """Functions, methods, classes and constants of a module."""
+    for statement in body:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield statement.name
+            if isinstance(statement, ast.ClassDef):
+                yield from defined(statement.body)
+        elif isinstance(statement, ast.Assign):
+            yield from (target.id for target in statement.targets if isinstance(target, ast.Name))
+
+
+def unused(texts: dict[Path, str]) -> dict[str, str]:
+    """Names that stand nowhere but where they are defined (and in ``__all__``), with their files."""
+    words: Counter[str] = Counter()
+    for text in texts.values():
+        words.update(WORD.findall(text))
+    return {
+        name: str(path)
+        for path, text in texts.items()
+        if path.suffix == ".py" and (ROOT / "workbench") in path.parents
+        for name in defined(ast.parse(text).body)
+        if not name.startswith("__") and words[name] - text.count(f'"{name}"') <= 1
+    }
+
+
+def test_nothing_is_used_by_tests_alone() -> None:
+    assert {name: path for name, path in unused(product()).items() if name not in WAITING | HOOKS} == {}
+
+
+def test_the_reasons_are_of_names_that_are_there() -> None:
+    assert sorted((WAITING.keys() | HOOKS.keys()) - unused(product()).keys()) == []
+
+
+def test_an_unused_name_is_found() -> None:
+    made = {ROOT / "workbench/made.py": "def used(): ...\nclass Dead:\n    def method(self): ...\nused()\n"}
+    assert unused(made).keys() == {"Dead", "method"}
