@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.engine.steering.protocol import nearest
 from workbench.engine.steering.rules import RULES, find_rule
-from workbench.engine.training.config import FitConfig
+from workbench.engine.training.config import config_class
 from workbench.experiments.job import Data, Job, make_job
 
 TRAINING = "fit"  # the prefix of training settings: fit.expectile=0.7,0.9
@@ -95,7 +95,7 @@ class Grid(BaseModel):
             place, dot, setting = axis.rpartition(".")
             known: dict[str, Any] = {}
             if place == TRAINING:
-                known = dict(FitConfig.model_fields)
+                known = dict(config_class().model_fields)
                 whose = "training"
             elif dot:
                 if place not in self.rules:
@@ -108,7 +108,7 @@ class Grid(BaseModel):
                 whose = f"rule '{self.rules[0]}'" if len(self.rules) == 1 else f"the rules {', '.join(self.rules)}"
             if setting not in known or (place == TRAINING and setting in ("seed", "parts")):
                 hint = ""
-                if not dot and setting in FitConfig.model_fields:
+                if not dot and setting in config_class().model_fields:
                     hint = f" (a training setting? write {TRAINING}.{setting}=…)"
                 verb = "has" if whose.startswith(("rule ", "training")) else "have"
                 raise ValueError(f"{whose} {verb} no setting '{setting}'{nearest(setting, list(known))}{hint}")

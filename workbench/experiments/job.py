@@ -12,6 +12,7 @@ from workbench.engine.steering.rules import find_rule, make_rule
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.config import make_config
 from workbench.engine.training.plan import extra_parts
+from workbench.engine.training.written import written
 from workbench.experiments.canonical import key_of
 
 # Evaluation seeds of the two disjoint sets. A budget is chosen on the first and reported on the second, always.
@@ -79,7 +80,7 @@ class Job(BaseModel):
             raise ValueError("training setting 'seed' cannot be given here: the seed is the job's own")
         defaults = task.training_defaults(str(training.get("critic", "iql")))
         parts = {"parts": list(extra_parts(rule.needs))}
-        filled = make_config(**(defaults | training | parts)).model_dump(mode="json")
+        filled = written(make_config(**(defaults | training | parts)))
         filled.pop("seed")
         return given | {"settings": rule.model_dump(mode="json"), "training": filled}
 
@@ -126,7 +127,7 @@ class Job(BaseModel):
             for name, value in self.settings.items()
             if value != usual.settings[name] or (name == kind.strength and kind.bc_at != {})
         }
-        training = {name: value for name, value in self.training.items() if value != usual.training[name]}
+        training = {name: value for name, value in self.training.items() if value != usual.training.get(name)}
         return {"settings": rule, "training": critic | training}
 
 

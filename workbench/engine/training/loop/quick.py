@@ -22,6 +22,7 @@ from workbench.engine.training.loop.checkpoint import FORMAT, CheckpointError, l
 from workbench.engine.training.loop.fit import Progress, fit
 from workbench.engine.training.loop.learned_part import LearnedPart, LearnedPartTrainer, fingerprint
 from workbench.engine.training.loop.trainer import Trainer
+from workbench.engine.training.written import written
 
 
 class Trainable(Protocol):
@@ -55,7 +56,7 @@ def quick_parts(task: Trainable, seed: int = 0, folder: Path | None = None) -> G
         Share done, 0 to 1. The generator returns the `Parts`.
     """
     config = make_config(**task.training_defaults(), seed=seed)
-    key = hashlib.sha256(json.dumps([FORMAT, task.info.name, config.model_dump(mode="json")]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([FORMAT, task.info.name, written(config)]).encode()).hexdigest()
     home = user_cache_path("workbench") / "quick" if folder is None else folder
     place = home / f"{task.info.name.replace('/', '-')}-{key[:16]}"
     yield 0.0
@@ -94,23 +95,23 @@ def quick_part(
     """
     yield None
     mark = fingerprint(parts)
-    key = hashlib.sha256(json.dumps([FORMAT, mark, name, config.model_dump(mode="json")]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([FORMAT, mark, name, written(config)]).encode()).hexdigest()
     place = (user_cache_path("workbench") / "quick" if folder is None else folder) / f"{name}-{key[:24]}.safetensors"
-    further = LearnedPart(parts, config, name)
+    learned = LearnedPart(parts, config, name)
     if mark and place.is_file():
         try:
-            further.load(read_arrays_file(place))
-            return further.parts()
+            learned.load(read_arrays_file(place))
+            return learned.parts()
         except (ValueError, OSError):
             pass  # damaged: train again
-    yield from fit(LearnedPartTrainer(data(), further), report_every=50)
+    yield from fit(LearnedPartTrainer(data(), learned), report_every=50)
     if mark:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(place, save_arrays({n: a.contiguous() for n, a in further.arrays().items()}))
+            write_atomic(place, save_arrays({n: a.contiguous() for n, a in learned.arrays().items()}))
         except OSError:
             pass  # a cache that cannot be written is not an error
-    return further.parts()
+    return learned.parts()
 
 
 def _keep(trainer: Trainer, place: Path, task: str) -> None:

@@ -24,10 +24,10 @@ from workbench.engine.training.fast.recording import record
 from workbench.engine.training.fast.stacked import StackedMlp, join, part
 from workbench.engine.training.loop.fit import Progress, fit
 from workbench.engine.training.loop.trainer import Trainer
+from workbench.engine.training.loop.update import Noise, descend
 from workbench.engine.training.losses.loss import Scene
 from workbench.engine.training.plan import Phase
 
-Noise = dict[str, tuple[Tensor, ...]]
 Update = Callable[[dict[str, Tensor], Noise], tuple[dict[str, Tensor], dict[str, Tensor]]]
 
 
@@ -164,13 +164,17 @@ class TrainerGroup:
 
     @torch.no_grad()
     def _apply(self, phase: Phase, losses: dict[str, Tensor], grads: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Move the targets, then follow the gradient: the published order, as in `Trainer.update`."""
-        for key in phase.losses:
-            for name in self._first.losses[key].targets:
-                self.nets[f"target_{name}"].theta.lerp_(self.nets[name].theta, self._first.config.tau)
+        """Move the stacked targets and weights."""
         for name, grad in grads.items():
             self.weights[name].grad = grad
-        self.adam.step(self._first.learning_rate())
+        first = self._first
+        descend(
+            [first.losses[key] for key in phase.losses],
+            self._networks,
+            self.adam,
+            first.config.tau,
+            first.learning_rate(),
+        )
         return losses
 
     def _draw_caches(self) -> None:

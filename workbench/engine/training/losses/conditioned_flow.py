@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.critic import aggregate
 from workbench.engine.models.parts import Reference
-from workbench.engine.training.config import FitConfig
-from workbench.engine.training.losses.flow_matching import FlowMatching
-from workbench.engine.training.losses.loss import Losses, Scene
+from workbench.engine.training.losses.flow_matching import draw_start_and_time
+from workbench.engine.training.losses.iql import ValueSettings
+from workbench.engine.training.losses.loss import Loss, Losses, Scene
 from workbench.engine.training.networks import velocity_field
 
 UNCONDITIONAL = 0.1  # weight of the term that is not told
@@ -33,7 +33,7 @@ def conditioned_flow_loss(
     return (errors[0] * better[:, None]).mean(), errors[1].mean()
 
 
-class ConditionedFlow(FlowMatching):
+class ConditionedFlow(Loss[ValueSettings]):
     r"""Trains ``conditioned_flow`` (methods.md, section 5; CFGRL, arXiv 2505.23458).
 
     .. math:: 1(A > 0)\, \| v(s, x_t, t, 1) - u \|^2 + 0.1\, \| v(s, x_t, t, 0) - u \|^2, \qquad
@@ -48,10 +48,14 @@ class ConditionedFlow(FlowMatching):
 
     @classmethod
     def build(
-        cls, config: FitConfig, observation_dim: int, action_dim: int, generator: torch.Generator
+        cls, config: ValueSettings, observation_dim: int, action_dim: int, generator: torch.Generator
     ) -> dict[str, nn.Module]:
         """A velocity field whose observation has one more coordinate, the label."""
         return {"conditioned_flow": velocity_field(config, observation_dim + 1, action_dim, generator)}
+
+    def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """x_0 (M, D) and t (M,), as for the behaviour flow."""
+        return draw_start_and_time(self.config, batch, generator)
 
     def __call__(self, scene: Scene, batch: Batch, noise: tuple[Tensor, ...]) -> Losses:
         """Two scalars, ``flow_better`` and ``flow_any``."""
