@@ -20,17 +20,17 @@ LAW: dict[str, tuple[str, ...]] = {
     "workbench.engine.models": ("workbench.engine.models",),
     "workbench.engine.data": ("workbench.engine.data",),
     "workbench.engine.steering": ("workbench.engine.models", "workbench.engine.steering"),
-    "workbench.engine.training.settings": BELOW_TRAINING,
-    "workbench.engine.training.networks": (*BELOW_TRAINING, "workbench.engine.training.settings"),
+    "workbench.engine.training.run_settings": BELOW_TRAINING,
+    "workbench.engine.training.networks": (*BELOW_TRAINING, "workbench.engine.training.run_settings"),
     "workbench.engine.training.losses": (
         *BELOW_TRAINING,
-        "workbench.engine.training.settings",
+        "workbench.engine.training.run_settings",
         "workbench.engine.training.networks",
         "workbench.engine.training.losses",
     ),
     "workbench.engine.training.config": (
         *BELOW_TRAINING,
-        "workbench.engine.training.settings",
+        "workbench.engine.training.run_settings",
         "workbench.engine.training.losses",
     ),
     "workbench.engine.training.fast": (

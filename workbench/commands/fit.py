@@ -35,6 +35,8 @@ def fit(
 ) -> None:
     """Train a behaviour flow and a critic. Ctrl-C saves and says how to go on.
 
+    The settings that --set takes are listed by workbench losses.
+
     Args:
         task: Name of the task (workbench tasks).
         out: Folder of the run; it must not exist, unless --resume.
@@ -49,7 +51,8 @@ def fit(
         resume: Go on with the run in --out.
         clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.
         save_every: Updates between two checkpoints.
-        snapshots: Keep the weights at so many moments of the run, to look at its course afterwards.
+        snapshots: How many times during the run to keep a copy of the weights, evenly spaced; the page Training shows the policy
+            at each of them.
     """
     from workbench.engine.data.boundaries import episodes_in_words
     from workbench.engine.steering.rules import find_rule

@@ -10,7 +10,7 @@ from torch import nn
 from workbench.engine.training.losses import LOSSES
 from workbench.engine.training.networks import Networks, seed_of
 from workbench.engine.training.plan import plan
-from workbench.engine.training.settings import RunSettings
+from workbench.engine.training.run_settings import RunSettings
 
 
 def build_networks(config: RunSettings, observation_dim: int, action_dim: int) -> Networks:

@@ -15,7 +15,7 @@ from pydantic import ValidationError, create_model
 from workbench.engine.steering.protocol import in_words, nearest
 from workbench.engine.training.losses import CRITICS, LOSSES
 from workbench.engine.training.losses.loss import Loss
-from workbench.engine.training.settings import RunSettings
+from workbench.engine.training.run_settings import RunSettings
 from workbench.engine.words import SaidError, shown
 
 

@@ -15,7 +15,7 @@ from workbench.engine.models.critic import CriticEnsemble, StateValue
 from workbench.engine.models.mlp import Mlp, MlpShape
 from workbench.engine.models.parts import Normalizer, Parts
 from workbench.engine.models.velocity import TimeInput, VelocityField
-from workbench.engine.training.settings import RunSettings
+from workbench.engine.training.run_settings import RunSettings
 
 OF_EVERY_POLICY = ("reference", "critic", "target_critic", "value")  # fields of `Parts`; others are learned parts
 

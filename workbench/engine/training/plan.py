@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from workbench.engine.steering.protocol import nearest
 from workbench.engine.training.losses import CRITICS, LEARNED_PARTS, LOSSES
-from workbench.engine.training.settings import RunSettings
+from workbench.engine.training.run_settings import RunSettings
 
 # Networks that a learned part reads and not every critic trains, and the loss that then does.
 BESIDE: dict[str, str] = {"value": "state_value"}

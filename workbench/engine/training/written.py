@@ -6,7 +6,7 @@ from typing import Any
 
 from workbench.engine.training.losses import LOSSES
 from workbench.engine.training.plan import losses_of
-from workbench.engine.training.settings import RunSettings
+from workbench.engine.training.run_settings import RunSettings
 
 # What checkpoints and jobs have always written, in this order. Keys of jobs are made of it, so the list never changes: the
 # settings of a loss that is added later are written by the runs that train it, and by those that set them.

@@ -14,7 +14,7 @@ from workbench.engine.precision import fast_matmul, few_threads
 from workbench.engine.training.fast.adam import Adam
 from workbench.engine.training.losses.loss import Loss, Scene
 from workbench.engine.training.networks import Networks
-from workbench.engine.training.settings import RunSettings
+from workbench.engine.training.run_settings import RunSettings
 
 Noise = dict[str, tuple[Tensor, ...]]  # of each loss, by its key
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.critic import aggregate
 from workbench.engine.models.policies import GaussianPolicy
-from workbench.engine.training.losses.iql import ValueSettings
+from workbench.engine.training.losses.iql import AggregateSettings
 from workbench.engine.training.losses.loss import Loss, Losses, Scene, weighted_mean
 from workbench.engine.training.networks import shape_of
 
@@ -24,7 +24,7 @@ def log_density(mean: Tensor, log_std: Tensor, actions: Tensor) -> Tensor:
     return -(0.5 * z.square() + log_std + 0.5 * math.log(2.0 * math.pi)).sum(1)
 
 
-class AWRSettings(ValueSettings):
+class AWRSettings(AggregateSettings):
     """How strongly good actions are preferred."""
 
     awr_temperature: float = Field(

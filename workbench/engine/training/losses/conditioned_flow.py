@@ -9,7 +9,7 @@ from workbench.engine.data.transitions import Batch
 from workbench.engine.models.critic import aggregate
 from workbench.engine.models.parts import Reference
 from workbench.engine.training.losses.flow_matching import draw_start_and_time
-from workbench.engine.training.losses.iql import ValueSettings
+from workbench.engine.training.losses.iql import AggregateSettings
 from workbench.engine.training.losses.loss import Loss, Losses, Scene
 from workbench.engine.training.networks import velocity_field
 
@@ -33,7 +33,7 @@ def conditioned_flow_loss(
     return (errors[0] * better[:, None]).mean(), errors[1].mean()
 
 
-class ConditionedFlow(Loss[ValueSettings]):
+class ConditionedFlow(Loss[AggregateSettings]):
     r"""Trains ``conditioned_flow`` (methods.md, section 5; CFGRL, arXiv 2505.23458).
 
     .. math:: 1(A > 0)\, \| v(s, x_t, t, 1) - u \|^2 + 0.1\, \| v(s, x_t, t, 0) - u \|^2, \qquad
@@ -48,7 +48,7 @@ class ConditionedFlow(Loss[ValueSettings]):
 
     @classmethod
     def build(
-        cls, config: ValueSettings, observation_dim: int, action_dim: int, generator: torch.Generator
+        cls, config: AggregateSettings, observation_dim: int, action_dim: int, generator: torch.Generator
     ) -> dict[str, nn.Module]:
         """A velocity field whose observation has one more coordinate, the label."""
         return {"conditioned_flow": velocity_field(config, observation_dim + 1, action_dim, generator)}

@@ -9,7 +9,7 @@ from workbench.engine.data.transitions import Batch
 from workbench.engine.models.parts import Reference
 from workbench.engine.training.losses.loss import Loss, Losses, Scene
 from workbench.engine.training.networks import velocity_field
-from workbench.engine.training.settings import RunSettings
+from workbench.engine.training.run_settings import RunSettings
 
 
 def flow_matching_loss(reference: Reference, batch: Batch, start: Tensor, time: Tensor) -> Tensor:

@@ -12,18 +12,28 @@ from workbench.engine.data.transitions import Batch
 from workbench.engine.models.critic import Aggregate, aggregate
 from workbench.engine.training.losses.critic import CriticLoss
 from workbench.engine.training.losses.loss import Losses, Scene, weighted_mean
-from workbench.engine.training.settings import RunSettings
+from workbench.engine.training.run_settings import RunSettings
 
 
-class ValueSettings(RunSettings):
-    """How the state value is regressed on the target critics."""
+class WeightingSettings(RunSettings):
+    """How much more the better of several outcomes count in a regression."""
 
     expectile: float = Field(0.9, gt=0.0, lt=1.0, description="IQL, and td_loss expectile: τ_e")
+    sql_alpha: float = Field(0.9, gt=0.0, description="IQL with value_loss sql, and td_loss sql: the temperature")
+
+
+class AggregateSettings(RunSettings):
+    """How the target critics become one number at the data's actions."""
+
+    value_aggregate: Aggregate = Field("min", description="IQL: how target critics are combined for the state value")
+
+
+class ValueSettings(WeightingSettings, AggregateSettings):
+    """How the state value is regressed on the target critics."""
+
     value_loss: Literal["expectile", "sql"] = Field(
         "expectile", description="IQL: expectile regression, or sparse Q-learning's weighting"
     )
-    sql_alpha: float = Field(0.9, gt=0.0, description="IQL with value_loss sql, and td_loss sql: the temperature")
-    value_aggregate: Aggregate = Field("min", description="IQL: how target critics are combined for the state value")
 
 
 def expectile_loss(advantage: Tensor, expectile: float, valid: Tensor | None) -> Tensor:

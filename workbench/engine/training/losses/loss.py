@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.training.networks import Networks
-from workbench.engine.training.settings import RunSettings
+from workbench.engine.training.run_settings import RunSettings
 
 Losses = dict[str, Tensor]
 C = TypeVar("C", bound=RunSettings)

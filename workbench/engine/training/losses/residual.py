@@ -8,10 +8,10 @@ from pydantic import Field
 from torch import Tensor
 
 from workbench.engine.models.critic import Aggregate
-from workbench.engine.training.losses.iql import ValueSettings, critic_loss, expectile_loss, sql_loss
+from workbench.engine.training.losses.iql import WeightingSettings, critic_loss, expectile_loss, sql_loss
 
 
-class ResidualSettings(ValueSettings):
+class ResidualSettings(WeightingSettings):
     """How a TD target is made of the target critics, and how the distance to it counts."""
 
     target_aggregate: Aggregate = Field("min", description="td_vgf, td_actor: how target critics are combined")

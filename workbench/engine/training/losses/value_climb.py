@@ -7,7 +7,7 @@ from torch import Tensor
 
 from workbench.engine.models.critic import Aggregate, aggregate
 from workbench.engine.models.parts import Critic
-from workbench.engine.training.settings import RunSettings
+from workbench.engine.training.run_settings import RunSettings
 
 FLOOR = 1e-6  # of the mean |Q| that Q is divided by
 

@@ -11,7 +11,7 @@ from workbench.engine.models.parts import q_gradient
 from workbench.engine.models.value_gradient import ValueGradient
 from workbench.engine.training.losses.loss import Loss, Losses, Scene
 from workbench.engine.training.networks import shape_of
-from workbench.engine.training.settings import RunSettings
+from workbench.engine.training.run_settings import RunSettings
 
 EPS = 1e-8  # of the published normalisation
 
