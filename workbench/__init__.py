@@ -28,6 +28,7 @@ _HOMES = {
     "td_target": "workbench.engine.training.losses.iql",
     "load_run": "workbench.engine.training.loop.checkpoint",
     "quick_parts": "workbench.engine.training.loop.quick",
+    "train": "workbench.runs.train",
     "flow_matching_loss": "workbench.engine.training.losses.flow_matching",
     "expectile_loss": "workbench.engine.training.losses.iql",
     "mmd_against_theory": "workbench.engine.metrics.mmd",

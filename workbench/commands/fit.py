@@ -55,9 +55,7 @@ def fit(
             at each of them.
     """
     from workbench.engine.data.boundaries import episodes_in_words
-    from workbench.engine.steering.rules import find_rule
-    from workbench.engine.training.plan import extra_parts
-    from workbench.runs.training import TrainingRun
+    from workbench.runs.training import TrainingRun, settings_for
 
     check_range("--save-every", save_every, 1, None)
     check_range("--snapshots", snapshots, 0, 10_000)
@@ -65,17 +63,18 @@ def fit(
         name: value for name, value in {"critic": critic, "steps": steps, "seed": seed}.items() if value is not None
     }
     others = parse_settings(settings)
-    parts = [part for name in rule for part in extra_parts(find_rule(name).needs)]
-    if parts:
-        flags["parts"] = list(dict.fromkeys(parts))
-    if critic == "td_actor" and len(rule) == 1 and "actor" not in others:
-        flags["actor"] = rule[0]
     for name in flags.keys() & others.keys():
         raise ValueError(
             f"{name} is given twice: --{name} {flags[name]} and --set {name}={others[name]}; leave one out"
         )
     run = TrainingRun.open(
-        task, out, flags | others, data=data, device=device, resume=resume, clip_actions=clip_actions
+        task,
+        out,
+        settings_for(rule, flags | others),
+        data=data,
+        device=device,
+        resume=resume,
+        clip_actions=clip_actions,
     )
     again = f"go on with: workbench fit {task} --out {quoted(out)} --resume"
     stop, started, last = StopOnSignal(), time.perf_counter(), None
