@@ -39,7 +39,10 @@ _HOMES = {
     "sweep": "workbench.experiments.sweep",
     "write_report": "workbench.report.page",
 }
-_ROOMS = ("course",)  # whole rooms: wb.course.check(...)
+_ROOMS = (
+    "adapt",
+    "course",
+)  # whole rooms: wb.course.check(...)
 __all__ = sorted((*_HOMES, *_ROOMS))
 __version__ = "0.1.0"
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from workbench.commands.about import doctor, losses, rules, tasks
 from workbench.commands.course import COURSE, handout
+from workbench.commands.data import DATA, record
 from workbench.commands.fit import fit
 from workbench.commands.generate import generate
 from workbench.commands.measure import MEASURE
@@ -24,6 +25,8 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "rules": rules,
     "losses": losses,
     "generate": generate,
+    "data": DATA,
+    "record": record,
     "fit": fit,
     "online": online,
     "evaluate": evaluate,

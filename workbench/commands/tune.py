@@ -117,7 +117,10 @@ def _print(found: Tuned, runs: tuple[Path, ...]) -> None:
     how = "fitted-Q evaluation, no episode" if found.method == "fqe" else f"{found.episodes} episodes"
     reported = found.reported
     print(f"\nchosen: {found.axis} = {found.chosen:g} ({how})")
-    print(f"return on other episodes: {reported.mean:.3f} [{reported.low:.3f}, {reported.high:.3f}]")
+    if reported is None:
+        print("no return was measured: the task has no environment")
+    else:
+        print(f"return on other episodes: {reported.mean:.3f} [{reported.low:.3f}, {reported.high:.3f}]")
     if found.regret is not None:
         print(
             f"regret: {found.regret:.3f} below the best of the grid; the full grid would have chosen "

@@ -19,6 +19,7 @@ FAMILIES = {  # prefix before "/": module and class
     "minari": ("workbench.engine.tasks.gym", "MinariTask"),
     "d4rl": ("workbench.engine.tasks.gym", "D4RLTask"),
     "gym": ("workbench.engine.tasks.gym", "GymTask"),
+    "data": ("workbench.engine.tasks.recorded", "RecordedTask"),
 }
 # Families whose every name stands on a fixed list: the others read files of this machine that a name chooses.
 LISTED_FAMILIES = ("ogbench",)
@@ -27,6 +28,7 @@ FAMILY_SUMMARIES = {  # title, what it is, the optional extra
     "minari": ("Minari", "a dataset of Minari's folder on this machine, and its environment", "minari"),
     "d4rl": ("D4RL", "D4RL's locomotion files, in Gymnasium's environments", "minari"),
     "gym": ("Gymnasium", "any environment with continuous actions; data by --data FILE.hdf5", "minari"),
+    "data": ("Your data", "a dataset that was added (workbench data add), without an environment", "data"),
 }
 
 
