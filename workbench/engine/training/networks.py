@@ -93,14 +93,14 @@ def fields_of(modules: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shape_of(config: RunSettings, inputs: int, outputs: int, members: int = 1) -> MlpShape:
-    """The run's hidden layers with LayerNorm and its activation between ``inputs`` and ``outputs``: all but the flows."""
+    """The shape of every network but the flows: the run's hidden layers, each with LayerNorm and its activation."""
     return MlpShape(inputs, outputs, config.hidden, "gelu" if config.family == "qgf" else "relu", "all", members)
 
 
 def velocity_field(
     config: RunSettings, observation_dim: int, action_dim: int, generator: torch.Generator
 ) -> VelocityField:
-    """A fresh velocity field of the run's family: the behaviour flow's network, and that of every other flow."""
+    """A fresh velocity field of the run's family, for the behaviour flow and for every other flow."""
     gelu = config.family == "qgf"
     time: TimeInput = "sinusoidal" if gelu else "raw"
     width = VelocityField.inputs(observation_dim, action_dim, time)
@@ -109,6 +109,6 @@ def velocity_field(
 
 
 def seed_of(seed: int, *names: str | int) -> int:
-    """A seed of its own for what ``names`` say, below 2^63; the same on every machine."""
+    """A seed below 2^63 that is a function of ``seed`` and ``names`` alone, the same on every machine."""
     text = ":".join(map(str, (seed, *names)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1

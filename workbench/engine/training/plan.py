@@ -96,5 +96,5 @@ def trained_parts(config: RunSettings) -> tuple[str, ...]:
 
 
 def extra_parts(needs: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of a rule's ``needs`` that are trained only when asked for."""
+    """The learned parts among a rule's ``needs``: those that are trained only when asked for."""
     return tuple(name for name in needs if name in LEARNED_PARTS)

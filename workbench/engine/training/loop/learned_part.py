@@ -24,10 +24,10 @@ from workbench.engine.training.plan import BESIDE, Phase, check_part
 
 
 class LearnedPart:
-    """One learned part of ``parts``, and what has to be trained beside it.
+    """A learned part for the policy ``parts``, and what has to be trained beside it.
 
     The behaviour flow and the critic may be anything that `Parts` takes: trained networks or closed forms. A network that the
-    part reads and the policy lacks (the state value of a policy that has a critic alone) is trained with it.
+    part reads and the policy lacks is trained with it, such as the state value of a policy that has a critic alone.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class LearnedPart:
     keys : tuple of str
         Keys of `workbench.engine.training.losses.LOSSES`.
     networks : Networks
-        The given ones, and fresh ones for what is to be trained.
+        Those of ``parts``, and fresh ones for what is to be trained.
     trains, targets : tuple of str
         Names of the networks that get gradients, and of their EMA targets.
 
@@ -91,9 +91,9 @@ class LearnedPart:
 
 
 class LearnedPartTrainer:
-    """Trains a learned part (the `Trains` protocol: `workbench.engine.training.loop.fit.fit` runs it).
+    """Trains a learned part; `workbench.engine.training.loop.fit.fit` runs it.
 
-    Departure from training all together (`Trainer`): the critic that the part learns from is the finished one from the start.
+    In a `Trainer` a part learns from the critic while that is trained too; here the critic is finished from the start.
 
     Parameters
     ----------

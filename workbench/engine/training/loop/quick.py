@@ -26,7 +26,7 @@ from workbench.engine.training.written import written
 
 
 class Trainable(Protocol):
-    """What this needs of a task."""
+    """A task that makes its own data and has settings that work."""
 
     @property
     def info(self) -> Any: ...
@@ -41,14 +41,14 @@ class Trainable(Protocol):
 
 
 def quick_parts(task: Trainable, seed: int = 0, folder: Path | None = None) -> Generator[float, None, Parts]:
-    """Train ``task`` with its own settings, or find the run that did so before.
+    """Train ``task`` with its own settings, or read the run that did so before.
 
     Parameters
     ----------
     task : Task
     seed : int
     folder : Path, optional
-        Where runs are kept; the user's cache folder without it.
+        Where finished runs are stored; without it, the user's cache folder.
 
     Yields
     ------
@@ -70,14 +70,14 @@ def quick_parts(task: Trainable, seed: int = 0, folder: Path | None = None) -> G
     trainer = Trainer(task.generate(None, seed), config)
     for progress in fit(trainer):
         yield progress.step / progress.total
-    _keep(trainer, place, task.info.name)
+    _store(trainer, place, task.info.name)
     return trainer.parts()
 
 
 def quick_part(
     parts: Parts, name: str, data: Callable[[], Transitions], config: FitConfig, folder: Path | None = None
 ) -> Generator[Progress | None, None, Parts]:
-    """Train the part ``name`` for ``parts``, or find what was trained for the same ones before.
+    """Train the part ``name`` for ``parts``, or read what was trained for the same ones before.
 
     Parameters
     ----------
@@ -86,7 +86,8 @@ def quick_part(
     data : callable
         Makes the data when they are needed: ``data() -> Transitions``.
     folder : Path, optional
-        Where trained parts are kept; the user's cache folder without it. Parts that are no torch modules are not kept.
+        Where trained parts are stored; without it, the user's cache folder. What was trained for parts that are no torch modules
+        is not stored.
 
     Yields
     ------
@@ -114,7 +115,7 @@ def quick_part(
     return learned.parts()
 
 
-def _keep(trainer: Trainer, place: Path, task: str) -> None:
+def _store(trainer: Trainer, place: Path, task: str) -> None:
     """Store the run under its final name in one step; a cache that cannot be written is not an error."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

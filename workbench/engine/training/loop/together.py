@@ -32,11 +32,11 @@ Update = Callable[[dict[str, Tensor], Noise], tuple[dict[str, Tensor], dict[str,
 
 
 class CannotTrainTogether(ValueError):
-    """These runs, or this loss, must be trained one by one; the message says why."""
+    """These runs cannot be trained as one; the message says why."""
 
 
 def pays_together(config: FitConfig) -> bool:
-    """Whether several seeds at once are faster than one after the other: for small networks, which nobody compiles."""
+    """Whether several seeds at once are faster than one after the other: where networks are small and not compiled."""
     return not config.compile and config.batch_size * max(config.hidden) ** 2 < SMALL
 
 
@@ -205,7 +205,7 @@ def fit_together(
     save, save_every, report_every, should_stop
         As for `workbench.engine.training.loop.fit.fit`; ``save`` is called with each trainer.
     tell : callable, optional
-        Hears of each trainer what `fit` would report of it, with its own losses.
+        Called as ``tell(trainer, report)``: for every report and each trainer, with that trainer's own losses.
 
     Warns
     -----
@@ -226,9 +226,14 @@ def fit_together(
         for trainer in group.hand_back():
             save(trainer)
 
-    keep = None if save is None else save_each
     try:
-        reports = fit(group, save=keep, save_every=save_every, report_every=report_every, should_stop=should_stop)
+        reports = fit(
+            group,
+            save=None if save is None else save_each,
+            save_every=save_every,
+            report_every=report_every,
+            should_stop=should_stop,
+        )
         for report in reports:
             if tell is not None and not report.stopped:
                 for number, trainer in enumerate(trainers):

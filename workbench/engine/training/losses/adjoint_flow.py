@@ -71,7 +71,7 @@ def adjoint_targets(
     """What the fine-tuned velocity should be along ``path`` (T + 1, M, D): v_μ + (1 - t) e, (T, M, D).
 
     The backward step is e_i = (I + h J_i)ᵀ (I + h J_{i+1})ᵀ e_{i+1}, J = ∂v_μ/∂a at both ends of the step. The critic is asked at
-    the clipped end, and no derivative is taken of the clip: an action at the border is still told to come back.
+    the clipped end, and no derivative is taken of the clip: Q's gradient still pulls an action at the border back inside.
     """
     steps = path.shape[0] - 1
     h = 1.0 / steps

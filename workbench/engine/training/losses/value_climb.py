@@ -1,4 +1,4 @@
-"""The term that all actors trained on the critic's gradient share."""
+"""The term shared by all actors that climb the critic: minus the mean Q of their own actions."""
 
 from __future__ import annotations
 
