@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from workbench.commands.flags import SEEDS, Json, Settings, TaskName, check_range, parse_settings, quoted
 from workbench.console import print_json, print_table
+
+if TYPE_CHECKING:  # the command line starts without torch
+    from workbench.engine.models.parts import Parts
+    from workbench.engine.steering.protocol import Rule
+    from workbench.engine.tasks.record import Policy
+
 
 Source = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")]
 Columns = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")]
@@ -187,7 +193,7 @@ def record(
     )
 
 
-def _policy(name: str, rule: str, settings: Settings) -> Callable | tuple | None:
+def _policy(name: str, rule: str, settings: Settings) -> Policy | tuple[Rule, Parts] | None:
     """None for random, a function, or (rule, parts) of a run."""
     if name == "random":
         return None
@@ -207,7 +213,7 @@ def _policy(name: str, rule: str, settings: Settings) -> Callable | tuple | None
         raise ValueError(f"--policy {name}: {error}; is the module's folder on PYTHONPATH?") from error
     if not callable(found):
         raise ValueError(f"--policy {name}: is no function")
-    policy: Callable = found
+    policy: Policy = found
     return policy
 
 

@@ -6,7 +6,7 @@ import sys
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -130,7 +130,7 @@ def _print(found: Tuned, runs: tuple[Path, ...]) -> None:
     print(f"use it: workbench evaluate {quoted(runs[0])} --rule {found.rule} --set {sets}", file=sys.stderr)
 
 
-def _plain(found: Tuned) -> dict:
+def _plain(found: Tuned) -> dict[str, Any]:
     plain = asdict(found)
     for name in ("scores", "grid", "inside"):
         plain[name] = [{"value": value, "mean": mean} for value, mean in plain[name].items()]

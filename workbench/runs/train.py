@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.models.parts import Parts
@@ -25,7 +24,7 @@ def train(
     out: str | Path | None = None,
     device: str = "cpu",
     progress: Callable[[Progress], None] | None = None,
-    **settings: Any,
+    **settings: object,
 ) -> Parts:
     """Train a behaviour flow and a critic for a task, and return them ready to steer.
 

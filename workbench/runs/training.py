@@ -46,7 +46,7 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def settings_for(rules: Sequence[str], settings: Mapping[str, Any]) -> dict[str, Any]:
+def settings_for(rules: Sequence[str], settings: Mapping[str, object]) -> dict[str, Any]:
     """``settings``, and the learned parts that ``rules`` need.
 
     With the critic "td_actor" a single rule is the actor too, unless the settings name one.
@@ -56,7 +56,7 @@ def settings_for(rules: Sequence[str], settings: Mapping[str, Any]) -> dict[str,
     ValueError
         No such rule, or the settings name parts that rules ask for in another way.
     """
-    wanted = dict(settings)
+    wanted: dict[str, Any] = dict(settings)
     parts = [part for name in rules for part in extra_parts(find_rule(name).needs)]
     if parts:
         if "parts" in wanted:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from workbench.engine.models.parts import Parts
+from workbench.engine.tasks.protocol import Task
 from workbench.views.question import Answer, Question, Scene, landscape, true_landscape
 
 GROUNDS = {"learned": "Learned Q", "true": "True reward", "difference": "Q − true reward"}
@@ -57,7 +58,7 @@ class Artist:
         self._kept: dict[tuple[Any, ...], np.ndarray | None] = {}
         self._posed: tuple[tuple[Any, ...], Parts, tuple[Parts, Any]] | None = None
 
-    def draw(self, asked: tuple[Question, str], parts: Parts, task: Any) -> Picture:
+    def draw(self, asked: tuple[Question, str], parts: Parts, task: Task) -> Picture:
         """Answer the question, with the ground of that name behind."""
         question, ground = asked
         check_size(question)
@@ -80,7 +81,11 @@ class Artist:
         return Picture(found, shown, LOOKS[ground if truth is not None else "learned"], truth)
 
     def _keep(
-        self, before: dict[tuple[Any, ...], np.ndarray | None], key: tuple[Any, ...], parts: Parts, task: Any = None
+        self,
+        before: dict[tuple[Any, ...], np.ndarray | None],
+        key: tuple[Any, ...],
+        parts: Parts,
+        task: Task | None = None,
     ) -> np.ndarray | None:
         if key in before:
             made = before[key]

@@ -117,7 +117,8 @@ def evaluate_offline(rule: Rule, parts: Parts, task: str, seed: int, data: Trans
 def _starts(data: Transitions) -> np.ndarray:
     """First states of the data's episodes, (E, S), evenly spread over them where there are many."""
     first = np.flatnonzero(np.append(1.0, data.ends[:-1]))
-    return data.observations[first[np.linspace(0, len(first) - 1, min(len(first), STARTS)).round().astype(int)]]
+    spread = np.linspace(0, len(first) - 1, min(len(first), STARTS)).round().astype(int)
+    return np.asarray(data.observations[first[spread]])
 
 
 @torch.no_grad()

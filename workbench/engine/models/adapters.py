@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,13 @@ Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]  # (observations (M, S), a
 Critic = Callable[[Tensor, Tensor], Tensor]  # (observations (M, S), actions (M, D)) -> (M,) or (K, M)
 EARLY = 0.05  # flow time from which a schedule counts as one that begins with noise
 Prediction = Literal["epsilon", "sample", "v_prediction"]
+
+
+class Scheduler(Protocol):
+    """What is asked of a scheduler of diffusers."""
+
+    alphas_cumprod: Tensor
+    config: Any  # a dict with attributes, whose ``prediction_type`` is read
 
 
 class Adapted(nn.Module):
@@ -54,7 +61,7 @@ def scaled_time(velocity: Velocity, scale: float = 1000.0) -> Adapted:
 
 
 def from_diffusion(
-    network: Velocity, schedule: Any, prediction: Prediction | None = None, *, whole_steps: bool = False
+    network: Velocity, schedule: Scheduler | Tensor, prediction: Prediction | None = None, *, whole_steps: bool = False
 ) -> Adapted:
     r"""The velocity field of a diffusion policy that predicts the noise ε, the clean action x₀, or v.
 
@@ -70,7 +77,7 @@ def from_diffusion(
     ----------
     network : callable
         ``network(observations (M, S), y (M, D), step (M,)) -> (M, D)``.
-    schedule : object or Tensor
+    schedule : Scheduler or Tensor
         A scheduler of diffusers, which has ``alphas_cumprod`` and ``config.prediction_type``; or the tensor ``alphas_cumprod``
         (steps,), α² from almost clean to noise.
     prediction : {"epsilon", "sample", "v_prediction"}, optional
@@ -84,8 +91,11 @@ def from_diffusion(
     ValueError
         No schedule, or a prediction of another kind.
     """
-    cumulative = torch.as_tensor(getattr(schedule, "alphas_cumprod", schedule)).detach().double().cpu()
-    found = prediction or getattr(getattr(schedule, "config", None), "prediction_type", None)
+    if isinstance(schedule, Tensor):
+        cumulative, found = schedule.detach().double().cpu(), prediction
+    else:
+        cumulative = schedule.alphas_cumprod.detach().double().cpu()
+        found = prediction or schedule.config.prediction_type
     if found not in ("epsilon", "sample", "v_prediction"):
         raise ValueError(f"prediction must be 'epsilon', 'sample' or 'v_prediction', got {found!r}")
     if cumulative.dim() != 1 or len(cumulative) < 2 or not bool(((cumulative > 0) & (cumulative < 1)).all()):

@@ -16,7 +16,7 @@ from workbench.engine.models.conventions import (
     check_still,
     check_unit_of_time,
 )
-from workbench.engine.models.parts import Parts
+from workbench.engine.models.parts import GivesGradient, Parts
 from workbench.engine.models.problems import (
     BATCH_LAYERS,
     Problem,
@@ -138,7 +138,7 @@ class _Probe:
         inputs = {"observations": self.observations, "actions": self.actions}
         self._sound(name, critic, inputs, check_critic_shape)
         self._gradient(name, critic, inputs)
-        if hasattr(critic, "value_and_grad"):
+        if isinstance(critic, GivesGradient):
             self._own_gradient(critic)
 
     def value(self) -> None:
@@ -285,7 +285,8 @@ class _Probe:
         step = 1e-2
 
         def q(actions: Tensor) -> Tensor:
-            return critic(s, actions).reshape(-1, ROWS).mean(0).double()
+            value: Tensor = critic(s, actions)
+            return value.reshape(-1, ROWS).mean(0).double()
 
         unit = torch.eye(a.shape[1], device=a.device)
         slopes = torch.stack([(q(a + step * u) - q(a - step * u)) / (2.0 * step) for u in unit], 1)

@@ -63,7 +63,7 @@ def apart(one: Any, two: Any) -> bool:
     return not bool(gap <= APART * (1.0 + two.double().abs().max() if two.numel() else 1.0))
 
 
-def layers_in_train_mode(part: Any, kinds: tuple[type, ...]) -> str:
+def layers_in_train_mode(part: object, kinds: tuple[type, ...]) -> str:
     """Name of a layer of one of ``kinds`` that is in train mode; empty without one."""
     if not isinstance(part, nn.Module):
         return ""
@@ -99,7 +99,7 @@ def check_critic_shape(q: Tensor, m: int) -> None:
     )
 
 
-def failure(error: Exception, inputs: dict[str, Tensor], part: Any, note: str) -> Iterator[str]:
+def failure(error: Exception, inputs: dict[str, Tensor], part: object, note: str) -> Iterator[str]:
     """What to say of an exception: what, cause, cure."""
     text = str(error).strip().splitlines()[0] if str(error).strip() else ""
     shapes = ", ".join(f"{key} {tuple(x.shape)}" for key, x in inputs.items())

@@ -46,7 +46,8 @@ def make_config(**settings: Any) -> FitConfig:
 
 def config_class() -> type[FitConfig]:
     """`FitConfig` with what the losses that are registered now declare: one that a notebook has just added too."""
-    return _composed(tuple(LOSSES.values()), tuple(CRITICS))
+    composed: type[FitConfig] = _composed(tuple(LOSSES.values()), tuple(CRITICS))
+    return composed
 
 
 @lru_cache

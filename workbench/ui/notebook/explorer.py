@@ -10,6 +10,7 @@ from workbench.engine.glossary import TERM
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
+from workbench.engine.tasks.protocol import Task
 from workbench.plots.live import LivePicture
 from workbench.plots.markup import Markup, html, joined
 from workbench.plots.still import Figure
@@ -73,7 +74,7 @@ def picture(*traces: Trace, parts: Parts) -> Figure:
     return side_by_side(list(traces), ground)
 
 
-class Explorer(widgets.VBox):
+class Explorer(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
     """The behaviour flow and a rule side by side, with sliders: display it as the last line of a cell.
 
     Parameters
@@ -97,7 +98,7 @@ class Explorer(widgets.VBox):
 
     def __init__(
         self,
-        task: Any,
+        task: Task,
         parts: Parts,
         rule: str = "qgf",
         names: list[str] | None = None,

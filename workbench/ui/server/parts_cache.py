@@ -14,6 +14,8 @@ import torch
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import find_rule
+from workbench.engine.tasks.abilities import HasParts
+from workbench.engine.tasks.protocol import Task
 from workbench.engine.training.plan import extra_parts
 from workbench.ui.server.crew import Crew
 from workbench.ui.server.turns import Turn, Turns
@@ -67,11 +69,10 @@ class Status:
     waits: bool = False
 
 
-def built_in_parts(task: Any, report: Callable[[float], None]) -> Parts:
+def built_in_parts(task: Task, report: Callable[[float], None]) -> Parts:
     """The parts of a built-in task: closed form where it has them, else trained in some seconds and cached on disk."""
-    if hasattr(task, "parts"):
-        parts: Parts = task.parts()
-        return parts
+    if isinstance(task, HasParts):
+        return task.parts()
     # Imported here: a page on a closed-form task never pays for the training code.
     from workbench.engine.training.loop.quick import quick_parts
 
@@ -132,7 +133,7 @@ class Cache:
         self._threads: list[threading.Thread] = []
         self._closing = False
 
-    def task(self, name: str) -> Any:
+    def task(self, name: str) -> Task:
         """The source's task; raises as `workbench.views.policies.find`."""
         return find(name).task
 
@@ -145,7 +146,7 @@ class Cache:
         with self._lock:
             if name in self._status:
                 return self._status[name]
-            if not train and source.run is None and not hasattr(source.task, "parts"):
+            if not train and source.run is None and not isinstance(source.task, HasParts):
                 return Status()
             self._status = {known: one for known, one in self._status.items() if not forgotten(known)}
             self._parts = {key: one for key, one in self._parts.items() if not forgotten(key[0])}

@@ -137,9 +137,9 @@ def _frames(path: Path, wanted: set[str], info: Info) -> Arrays:
 def _terminated(table: Arrays, reward: str) -> np.ndarray:
     rows = len(table["index"])
     if "next.success" in table:
-        return table["next.success"].reshape(rows) != 0
+        return np.asarray(table["next.success"].reshape(rows) != 0)
     if "next.done" in table and reward:
-        return (table["next.done"].reshape(rows) != 0) & (table[reward].reshape(rows) > 0)
+        return np.asarray((table["next.done"].reshape(rows) != 0) & (table[reward].reshape(rows) > 0))
     return np.zeros(rows, dtype=bool)
 
 

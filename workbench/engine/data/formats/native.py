@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.engine.data.columns import NAMES, DataFileError
+from workbench.engine.data.columns import NAMES, ROWS, DataFileError
 from workbench.engine.data.formats.found import ColumnNames, Found
 from workbench.engine.data.hdf5 import read_hdf5
-from workbench.engine.data.npz import COMPACT, ROWS, read_arrays, regular
+from workbench.engine.data.npz import COMPACT, read_arrays, regular
 
 
 def is_npz(path: Path) -> bool:

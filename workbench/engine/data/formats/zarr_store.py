@@ -201,7 +201,7 @@ def _checked(folder: Path) -> tuple[int, ...]:
     return shape
 
 
-def _whole(value: Any) -> tuple[int, ...]:
+def _whole(value: object) -> tuple[int, ...]:
     if (
         not isinstance(value, list)
         or not 0 < len(value) <= 8
