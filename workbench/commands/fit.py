@@ -51,8 +51,7 @@ def fit(
         resume: Go on with the run in --out.
         clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.
         save_every: Updates between two checkpoints.
-        snapshots: How many times during the run to keep a copy of the weights, evenly spaced; the page Training shows the policy
-            at each of them.
+        snapshots: How many copies of the weights to keep, evenly over the run; the training page shows them.
     """
     from workbench.engine.data.boundaries import episodes_in_words
     from workbench.runs.training import TrainingRun, settings_for
