@@ -24,7 +24,8 @@ from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.engine.training.config import make_config
 from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.plan import EXTRA, extra_parts
+from workbench.engine.training.losses import LEARNED_PARTS
+from workbench.engine.training.plan import extra_parts
 
 SEEDS, EPISODES = (1, 2, 3), 300
 CHOOSING, REPORTING = 1000, 2000
@@ -65,9 +66,9 @@ def budgets_of(name: str) -> tuple[float, ...]:
 def with_one_critic() -> None:
     runs, times = {}, {}
     for seed in SEEDS:
-        _, trainer = train(seed, "iql", parts=tuple(EXTRA))
+        _, trainer = train(seed, "iql", parts=tuple(LEARNED_PARTS))
         runs[seed] = trainer.parts()
-        times = {part: update_ms(trainer, part) for part in EXTRA}
+        times = {part: update_ms(trainer, part) for part in LEARNED_PARTS}
     rows = []
     for name, rule in RULES.items():
         played = []

@@ -54,6 +54,7 @@ from workbench.experiments.store import Store as Store
 from workbench.experiments.summary import curves as curves
 from workbench.experiments.sweep import sweep as sweep
 from workbench.report.page import write_report as write_report
+from workbench.runs.train import train as train
 
 __version__: str
 from workbench.runs.importing import import_checkpoint as import_checkpoint

@@ -21,12 +21,17 @@ LAW: dict[str, tuple[str, ...]] = {
     "workbench.engine.models.published": ("workbench.engine.models", "workbench.engine.data"),  # it reads files
     "workbench.engine.data": ("workbench.engine.data",),
     "workbench.engine.steering": ("workbench.engine.models", "workbench.engine.steering"),
-    "workbench.engine.training.config": BELOW_TRAINING,
-    "workbench.engine.training.networks": (*BELOW_TRAINING, "workbench.engine.training.config"),
+    "workbench.engine.training.run_settings": BELOW_TRAINING,
+    "workbench.engine.training.networks": (*BELOW_TRAINING, "workbench.engine.training.run_settings"),
     "workbench.engine.training.losses": (
         *BELOW_TRAINING,
-        "workbench.engine.training.config",
+        "workbench.engine.training.run_settings",
         "workbench.engine.training.networks",
+        "workbench.engine.training.losses",
+    ),
+    "workbench.engine.training.config": (
+        *BELOW_TRAINING,
+        "workbench.engine.training.run_settings",
         "workbench.engine.training.losses",
     ),
     "workbench.engine.training.fast": (

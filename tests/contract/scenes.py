@@ -12,7 +12,7 @@ from workbench.engine.models.velocity import VelocityField
 from workbench.engine.steering.noise import Noise, draw_noise
 from workbench.engine.steering.rules import RULES
 from workbench.engine.training.config import make_config
-from workbench.engine.training.plan import EXTRA
+from workbench.engine.training.losses import LEARNED_PARTS
 
 MOST_EXTRA = max(rule().extra_draws() for rule in RULES.values())  # noise that suits every rule's default settings
 SIZES = [(1, 1, 1, 1), (5, 1, 3, 7), (4, 10, 2, 4), (3, 7, 6, 17)]  # B, N, D, S
@@ -31,7 +31,9 @@ def make_parts(s: int, d: int, seed: int = 0, members: int = 2) -> Parts:
         critic=CriticEnsemble(s, d, q, generator),
         target_critic=CriticEnsemble(s, d, q, generator),
         normalizer=Normalizer(torch.full((s,), 0.1), torch.full((s,), 2.0)),
-        extra={name: net for loss in EXTRA.values() for name, net in loss.build(config, s, d, generator).items()},
+        extra={
+            name: net for loss in LEARNED_PARTS.values() for name, net in loss.build(config, s, d, generator).items()
+        },
     )
 
 

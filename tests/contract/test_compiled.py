@@ -18,7 +18,8 @@ from workbench.engine.steering.finite import NonFiniteError
 from workbench.engine.steering.noise import Noise, draw_noise
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.steering.run import act
-from workbench.engine.training.plan import EXTRA, extra_parts
+from workbench.engine.training.losses import LEARNED_PARTS
+from workbench.engine.training.plan import extra_parts
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # torch's compiler imports its old one
 DIFFERENTIATE = (
@@ -76,7 +77,7 @@ def train_both_ways(**changes: Any) -> None:
 
 
 def test_all_learned_parts_train_the_same_as_one_graph() -> None:
-    train_both_ways(parts=tuple(EXTRA), flow_steps=2)
+    train_both_ways(parts=tuple(LEARNED_PARTS), flow_steps=2)
 
 
 @pytest.mark.parametrize("actor", ACTORS)

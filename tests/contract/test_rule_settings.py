@@ -9,7 +9,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.training.config import FitConfig
-from workbench.engine.training.plan import EXTRA
+from workbench.engine.training.losses import LEARNED_PARTS
 
 each_rule = pytest.mark.parametrize("name", RULES)
 
@@ -30,7 +30,7 @@ def test_what_a_rule_says_about_itself(name: str) -> None:
     assert rule.name == name
     for text in (rule.title, rule.paper, rule.equation, rule.__doc__):
         assert text
-    known = set(Parts.__dataclass_fields__) | set(EXTRA)
+    known = set(Parts.__dataclass_fields__) | set(LEARNED_PARTS)
     assert set(rule.needs) <= known
     assert issubclass(rule, Rule)
     if rule.bc_at is None:  # steered in training: the setting that says how far is one of training's

@@ -1,6 +1,8 @@
 """The house rules of the source: who imports whom, how long a file is, what it may be called, what it must not do."""
 
 import ast
+import importlib
+import inspect
 import json
 import re
 import sys
@@ -10,6 +12,9 @@ import pytest
 from contract.law import ENGINE, ROOT, allowed, closest, files, imports, module_of, notebooks, rooms, sources, within
 
 from workbench.engine.steering.rules import RULES
+from workbench.engine.training.config import make_config
+from workbench.engine.training.losses import LOSSES
+from workbench.engine.training.losses.loss import Loss
 
 # Third parties that belong to one room.
 OWNERS = {
@@ -205,6 +210,19 @@ def test_every_rule_file_is_registered():
     assert present == registered, "add a line to rules/__init__.py for each file in rules/"
     assert len(RULES) == len(present), "one file per rule, one rule per file"
     assert all(name == rule.name for name, rule in RULES.items())
+
+
+def test_every_loss_is_registered():
+    """What is a loss in losses/ and can be made stands in the registry, with settings that no other loss declares."""
+    folder = ROOT / "workbench/engine/training/losses"
+    present = {
+        kind
+        for path in folder.glob("[!_]*.py")
+        for kind in vars(importlib.import_module(f"workbench.engine.training.losses.{path.stem}")).values()
+        if isinstance(kind, type) and issubclass(kind, Loss) and not inspect.isabstract(kind)
+    }
+    assert present == set(LOSSES.values()), "add a line to losses/__init__.py for each loss"
+    assert all(isinstance(make_config(), loss.settings) for loss in present)
 
 
 def test_no_data_file_can_run_code():

@@ -102,13 +102,14 @@ def test_a_rule(copy: Path) -> None:
 
 
 def test_a_loss(copy: Path) -> None:
-    follow("loss", copy, "EXTRA")
-    typed(copy, "loss")
+    follow("loss", copy, "LEARNED_PARTS")
+    said = typed(copy, "loss")
+    assert "careful_length = 1.0: careful_gradient: the gradient is multiplied by this" in said[0]
     program = (
-        "import torch, workbench as wb; parts = wb.load_run('runs/careful').parts(); "
-        "f = parts.part('careful_gradient'); print(f(torch.zeros(3, 1), torch.zeros(3, 1)).shape[0])"
+        "import torch, workbench as wb; run = wb.load_run('runs/careful'); parts = run.parts(); "
+        "f = parts.part('careful_gradient'); print(f(torch.zeros(3, 1), torch.zeros(3, 1)).shape[0], run.config.careful_length)"
     )
-    assert run(copy, "-c", program).split() == ["3"]
+    assert run(copy, "-c", program).split() == ["3", "0.5"]
 
 
 def test_a_task(copy: Path) -> None:

@@ -10,7 +10,7 @@ from workbench.engine.training.config import FitConfig, make_config
 from workbench.engine.training.loop.checkpoint import save_checkpoint
 from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.plan import EXTRA
+from workbench.engine.training.losses import LEARNED_PARTS
 
 TASK = "a_task"
 
@@ -25,7 +25,7 @@ WAYS: dict[str, dict[str, Any]] = {
         "flow_steps": 2,
         "schedule": "cosine",
     },
-    "iql, every part": {"parts": tuple(EXTRA), "flow_steps": 2},
+    "iql, every part": {"parts": tuple(LEARNED_PARTS), "flow_steps": 2},
     "td_actor, fql": {"critic": "td_actor", "flow_steps": 2, "td_loss": "expectile"},
     "td_actor, rebrac": {"critic": "td_actor", "actor": "rebrac", "target_noise": 0.2, "critic_penalty": 0.1},
     "td_vgf, joint": {"critic": "td_vgf", "reference": "joint", "particles": 3, "flow_steps": 2},

@@ -11,7 +11,7 @@ from playwright.sync_api import Page as Tab
 from ui.saving import DRAWN, save_all, see_offline
 
 from workbench.engine.training.config import make_config
-from workbench.engine.training.plan import CRITICS
+from workbench.engine.training.losses import CRITICS
 from workbench.runs.launched import Training
 from workbench.runs.training import TrainingRun
 from workbench.ui.pages.training.form import SIZES, Form

@@ -1,6 +1,9 @@
-"""What is installed, and what there is: ``workbench doctor | tasks | rules``."""
+"""What is installed, and what there is: ``workbench doctor | tasks | rules | losses``."""
 
 from __future__ import annotations
+
+import json
+from typing import Any
 
 from workbench.commands.flags import Json
 from workbench.console import print_json, print_table
@@ -48,3 +51,23 @@ def rules(as_json: Json = False) -> None:
             choices = f", one of {', '.join(item['choices'])}" if "choices" in item else ""
             unit = f" {item['unit']}" if item["unit"] else ""
             print(f"    {item['name']} = {item['default']}{unit}{bounds}{choices}: {item['meaning']}")
+
+
+def losses(as_json: Json = False) -> None:
+    """List what training can train, with the settings that workbench fit --set takes."""
+    from workbench.engine.training.listing import list_losses, list_run_settings
+
+    shared, listed = list_run_settings(), list_losses()
+    if as_json:
+        print_json({"settings": shared, "losses": listed})
+        return
+    print("settings of every run")
+    _print_settings(shared)
+    for loss in listed:
+        print(f"{loss['name']} ({loss['kind']}): {loss['summary']}")
+        _print_settings(loss["settings"])
+
+
+def _print_settings(settings: list[dict[str, Any]]) -> None:
+    for item in settings:
+        print(f"    {item['name']} = {json.dumps(item['default'])}: {item['meaning']}")

@@ -38,6 +38,8 @@ def fit(
 ) -> None:
     """Train a behaviour flow and a critic. Ctrl-C saves and says how to go on.
 
+    The settings that --set takes are listed by workbench losses.
+
     Args:
         task: Name of the task (workbench tasks).
         out: Folder of the run; it must not exist, unless --resume.
@@ -50,9 +52,7 @@ def fit(
         snapshots: How many copies of the weights to keep, evenly over the run; the training page shows them.
     """
     from workbench.engine.data.boundaries import episodes_in_words
-    from workbench.engine.steering.rules import find_rule
-    from workbench.engine.training.plan import extra_parts
-    from workbench.runs.training import TrainingRun
+    from workbench.runs.training import TrainingRun, settings_for
 
     check_range("--save-every", save_every, 1, None)
     check_range("--snapshots", snapshots, 0, 10_000)
@@ -61,12 +61,7 @@ def fit(
         raise UserError(
             f"{name} is given twice: {spelled(name)} {flags[name]} and --set {name}={others[name]}; leave one out"
         )
-    wanted = flags | others
-    parts = [part for name in rule for part in extra_parts(find_rule(name).needs)]
-    if parts:
-        wanted["parts"] = list(dict.fromkeys([*wanted.get("parts", ()), *parts]))
-    if wanted.get("critic") == "td_actor" and len(rule) == 1:
-        wanted.setdefault("actor", rule[0])
+    wanted = settings_for(rule, flags | others)
     run = TrainingRun.open(task, out, wanted, data=data, device=device, resume=resume, clip_actions=clip_actions)
     again = f"go on with: workbench fit {task} --out {quoted(out)} --resume"
     stop, started, last = StopOnSignal(), time.perf_counter(), None

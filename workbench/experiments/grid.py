@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.engine.settings import make, nearest
 from workbench.engine.steering.rules import RULES, find_rule
-from workbench.engine.training.config import FitConfig
+from workbench.engine.training.config import config_class
 from workbench.engine.words import UserError
 from workbench.experiments.job import IMPORTED, Data, Job, make_job
 
@@ -103,7 +103,7 @@ class Grid(BaseModel):
             place, dot, setting = axis.rpartition(".")
             known: dict[str, Any] = {}
             if place == TRAINING:
-                known = {**FitConfig.model_fields, IMPORTED: None}
+                known = {**config_class().model_fields, IMPORTED: None}
                 whose = "training"
             elif dot:
                 if place not in self.rules:
@@ -116,7 +116,7 @@ class Grid(BaseModel):
                 whose = f"rule '{self.rules[0]}'" if len(self.rules) == 1 else f"the rules {', '.join(self.rules)}"
             if setting not in known or (place == TRAINING and setting in ("seed", "parts")):
                 hint = ""
-                if not dot and setting in FitConfig.model_fields:
+                if not dot and setting in config_class().model_fields:
                     hint = f" (a training setting? write {TRAINING}.{setting}=…)"
                 verb = "has" if whose.startswith(("rule ", "training")) else "have"
                 raise UserError(f"{whose} {verb} no setting '{setting}'{nearest(setting, list(known))}{hint}")

@@ -13,6 +13,7 @@ from workbench.engine.steering.rules import find_rule, make_rule
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.config import make_config
 from workbench.engine.training.plan import extra_parts
+from workbench.engine.training.written import written
 from workbench.engine.words import UserError
 from workbench.experiments.canonical import key_of
 
@@ -83,13 +84,13 @@ class Job(BaseModel):
         parts = {"parts": list(extra_parts(rule.needs))}
         if IMPORTED in training:
             if others := sorted(set(training) - {IMPORTED, "parts"}):
-                raise ValueError(
+                raise UserError(
                     f"an imported run is not trained here, so 'fit.{others[0]}' means nothing; leave it out"
                 )
             filled = {IMPORTED: str(training[IMPORTED])} | parts
             return given | {"settings": rule.model_dump(mode="json"), "training": filled}
         defaults = task.training_defaults(str(training.get("critic", "iql")))
-        filled = make_config(**(defaults | training | parts)).model_dump(mode="json")
+        filled = written(make_config(**(defaults | training | parts)))
         filled.pop("seed")
         return given | {"settings": rule.model_dump(mode="json"), "training": filled}
 

@@ -163,7 +163,7 @@ def ensure_trained(
     if found is not None:
         return found
     if IMPORTED in job.training:
-        raise ValueError(absent(store, job))
+        raise UserError(absent(store, job))
     wanted = tuple(dict.fromkeys((*parts, *job.parts)))
     name = folder_of(job, wanted)
     with store.lock_training(name, should_stop):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from workbench.engine.data.records import Count, Record, checked, read_json
 from workbench.engine.data.regular import read_regular
 from workbench.engine.data.strict_json import parse_json
 from workbench.engine.data.transitions import OutOfBounds, Transitions
+from workbench.engine.steering.rules import find_rule
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.storage import OwnDataTask, StoredTask, load_saved
@@ -26,6 +27,7 @@ from workbench.engine.training.loop.checkpoint import resume as resume_trainer
 from workbench.engine.training.loop.fit import Progress, fit
 from workbench.engine.training.loop.snapshots import save_snapshot, snapshot_steps
 from workbench.engine.training.loop.trainer import Trainer
+from workbench.engine.training.plan import extra_parts
 from workbench.engine.words import UserError
 
 LOG = "progress.jsonl"
@@ -42,6 +44,29 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
+
+
+def settings_for(rules: Sequence[str], settings: Mapping[str, object]) -> dict[str, Any]:
+    """``settings``, and the learned parts that ``rules`` need.
+
+    With the critic "td_actor" a single rule is the actor too, unless the settings name one.
+
+    Raises
+    ------
+    ValueError
+        No such rule, or the settings name parts that rules ask for in another way.
+    """
+    wanted: dict[str, Any] = dict(settings)
+    parts = [part for name in rules for part in extra_parts(find_rule(name).needs)]
+    if parts:
+        if "parts" in wanted:
+            raise UserError(
+                f"learned parts are given twice: by the rules {', '.join(rules)} and by parts={wanted['parts']}; leave one out"
+            )
+        wanted["parts"] = list(dict.fromkeys(parts))
+    if wanted.get("critic") == "td_actor" and len(rules) == 1:
+        wanted.setdefault("actor", rules[0])
+    return wanted
 
 
 class SourceNote(Record):
@@ -110,7 +135,7 @@ class TrainingRun:
     @classmethod
     def open(
         cls,
-        task_name: str,
+        task: str | Task,
         folder: Path,
         settings: dict[str, Any],
         *,
@@ -132,7 +157,7 @@ class TrainingRun:
         OSError
             The folder cannot be written.
         """
-        task = make_task(task_name)
+        task = make_task(task) if isinstance(task, str) else task
         if resume:
             return cls._resume(task, folder, settings, data, device, clip_actions)
         where = choose_device(device)

@@ -25,7 +25,8 @@ from workbench.engine.tasks.three_exits import HORIZON, ThreeExits
 from workbench.engine.training.config import make_config
 from workbench.engine.training.loop.checkpoint import CheckpointError, load_run
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.plan import CRITICS, extra_parts
+from workbench.engine.training.losses import CRITICS
+from workbench.engine.training.plan import extra_parts
 
 SMALL: dict[str, Any] = {
     "hidden": (8, 8), "steps": 3, "reference_steps": 3, "batch_size": 16, "particles": 3, "flow_steps": 2,

@@ -18,7 +18,8 @@ from workbench.engine.tasks.protocol import StepResult, TaskInfo
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.training.loop.checkpoint import load_run
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.plan import CRITICS, extra_parts
+from workbench.engine.training.losses import CRITICS
+from workbench.engine.training.plan import extra_parts
 
 HORIZON = 7  # not divisible by the chunks below
 

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.training.loop.trainer import Trainer
+from workbench.engine.training.losses import CRITICS, LEARNED_PARTS, LOSSES
 from workbench.engine.training.losses.adjoint_flow import adjoint_matching_loss, adjoint_targets, memoryless_path
 from workbench.engine.training.losses.awr_actor import log_density
 from workbench.engine.training.losses.flow_matching import flow_matching_loss
 from workbench.engine.training.losses.loss import Loss
 from workbench.engine.training.networks import Networks
-from workbench.engine.training.plan import CRITICS, EXTRA, LOSSES
 
 FAMILIES = pytest.mark.parametrize("family", ["qgf", "vgf"])
 AGGREGATES = pytest.mark.parametrize("aggregate", ["mean", "min"])
@@ -163,7 +163,7 @@ def test_qam(family: str, aggregate: str) -> None:
 
 
 @pytest.mark.parametrize("way", [{}, {"critic": "td_vgf", "reference": "joint"}, {"critic": "td_vgf"}], ids=str)
-@pytest.mark.parametrize("part", EXTRA)
+@pytest.mark.parametrize("part", LEARNED_PARTS)
 def test_an_extra_part_leaves_the_others_bit_for_bit(part: str, way: dict[str, Any]) -> None:
     settings = {"steps": 4, "reference_steps": 3, "particles": 2, "flow_steps": 2} | way
     alone, beside = small_trainer(**settings), small_trainer(**settings, parts=(part,))
@@ -179,13 +179,13 @@ def test_an_extra_part_leaves_the_others_bit_for_bit(part: str, way: dict[str, A
     assert all(not torch.equal(theta, fresh.net(name).theta) for name, theta in moved.items())
 
 
-@pytest.mark.parametrize("key", [*EXTRA, *CRITICS, "state_value"])
+@pytest.mark.parametrize("key", [*LEARNED_PARTS, *CRITICS, "state_value"])
 def test_gradients_reach_what_a_loss_trains_and_nothing_else(key: str) -> None:
     settings = {"reference": "joint", "particles": 2, "flow_steps": 2}
     if key in CRITICS:
         trainer = small_trainer(critic=key, **settings)
     else:
-        trainer = small_trainer(parts=(key,) if key in EXTRA else ("awr_actor",), critic="td_vgf", **settings)
+        trainer = small_trainer(parts=(key,) if key in LEARNED_PARTS else ("awr_actor",), critic="td_vgf", **settings)
     batch, loss = trainer.replay.batch(torch.arange(16)), trainer.losses[key]
     sum(loss(trainer._scene, batch, loss.draw(batch, torch.Generator().manual_seed(0))).values()).backward()
     touched = {name for name in trainer.networks.modules() if trainer.networks.net(name).theta.grad is not None}

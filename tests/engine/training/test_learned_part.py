@@ -16,7 +16,7 @@ from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.learned_part import LearnedPart, LearnedPartTrainer, fingerprint
 from workbench.engine.training.loop.quick import quick_part
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.plan import EXTRA
+from workbench.engine.training.losses import LEARNED_PARTS
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def made(parts: Parts, data: Transitions, name: str, config: FitConfig, folder: 
             return end.value
 
 
-@pytest.mark.parametrize("name", EXTRA)
+@pytest.mark.parametrize("name", LEARNED_PARTS)
 def test_every_part_can_be_added_to_closed_forms(line, name: str, tmp_path: Path) -> None:
     parts, data = line
     before = fingerprint(parts)
@@ -78,10 +78,10 @@ def test_trained_parts_are_learned_from_too(line) -> None:
     trainer = Trainer(data, small())
     list(fit(trainer))
     parts = trainer.parts()
-    further = LearnedPartTrainer(data, LearnedPart(parts, small(), "conditioned_flow"))
-    assert further.further.keys == ("conditioned_flow",)  # IQL has trained the value
-    assert set(further.step()) == {"flow_better", "flow_any"}
-    assert further.further.parts().value is parts.value
+    trainer = LearnedPartTrainer(data, LearnedPart(parts, small(), "conditioned_flow"))
+    assert trainer.learned.keys == ("conditioned_flow",)  # IQL has trained the value
+    assert set(trainer.step()) == {"flow_better", "flow_any"}
+    assert trainer.learned.parts().value is parts.value
 
 
 def test_what_cannot_be_trained_is_told(line) -> None:

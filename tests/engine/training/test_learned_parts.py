@@ -7,13 +7,13 @@ from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.training.loop.trainer import Trainer
+from workbench.engine.training.losses import LEARNED_PARTS
 from workbench.engine.training.losses.conditioned_flow import ConditionedFlow
 from workbench.engine.training.losses.loss import Scene
 from workbench.engine.training.losses.robust_critic import RobustCritic
 from workbench.engine.training.losses.value_gradient import AmortisedGradient
-from workbench.engine.training.plan import EXTRA
 
-each_part = pytest.mark.parametrize("part", EXTRA)
+each_part = pytest.mark.parametrize("part", LEARNED_PARTS)
 
 
 def batch_of(trainer: Trainer, rows: int = 16) -> Batch:
@@ -35,13 +35,13 @@ def test_flow_and_critic_are_the_same_with_and_without_it(part: str) -> None:
     for name in ("reference", "critic", "value", "target_critic"):
         assert torch.equal(alone.networks.net(name).theta, beside.networks.net(name).theta), name
     assert set(beside.weights) > set(alone.weights)
-    assert set(EXTRA[part].trains) <= set(beside.parts().available())
+    assert set(LEARNED_PARTS[part].trains) <= set(beside.parts().available())
 
 
 @each_part
 def test_only_its_own_networks_get_gradients(part: str) -> None:
     trainer = small_trainer(parts=(part,))
-    loss = EXTRA[part](trainer.config)
+    loss = LEARNED_PARTS[part](trainer.config)
     noise = loss.draw(batch_of(trainer), torch.Generator().manual_seed(0))
     torch.stack(list(loss(Scene(trainer.networks), batch_of(trainer), noise).values())).sum().backward()
     for name, module in trainer.networks.modules().items():

@@ -14,9 +14,10 @@ from workbench.engine.tasks.bandits import Bandit2D
 from workbench.engine.training.config import make_config
 from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.trainer import Trainer
+from workbench.engine.training.losses import CRITICS, LEARNED_PARTS
 from workbench.engine.training.losses.residual import residual_loss
 from workbench.engine.training.losses.td_actor import live_parts
-from workbench.engine.training.plan import CRITICS, EXTRA, plan, trained_parts
+from workbench.engine.training.plan import plan, trained_parts
 
 ACTORS: dict[str, dict[str, Any]] = {
     "fql": {},
@@ -147,7 +148,7 @@ def bandit() -> Bandit2D:
 @pytest.mark.parametrize("critic", CRITICS)
 def test_any_critic_serves_any_rule(critic: str, bandit: Bandit2D) -> None:
     """Fit with every part, then steer and evaluate by every rule."""
-    config = make_config(**SMALL, critic=critic, parts=tuple(EXTRA))
+    config = make_config(**SMALL, critic=critic, parts=tuple(LEARNED_PARTS))
     trainer = Trainer(bandit.generate(64, 0), config)
     for _ in fit(trainer):
         pass

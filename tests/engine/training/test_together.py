@@ -9,14 +9,13 @@ from engine.small_runs import TASK, WAYS, contents, small_config, small_data
 from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
-from workbench.engine.training import plan
 from workbench.engine.training.loop.checkpoint import load_run, resume, save_checkpoint
 from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.together import CannotTrainTogether, TrainerGroup, fit_together
 from workbench.engine.training.loop.trainer import Trainer
+from workbench.engine.training.losses import CRITICS, LEARNED_PARTS, LOSSES
 from workbench.engine.training.losses.flow_matching import FlowMatching
 from workbench.engine.training.losses.loss import Losses, Scene
-from workbench.engine.training.plan import CRITICS, EXTRA
 
 SEEDS = (3, 7)
 UPDATES = 100
@@ -27,7 +26,7 @@ EVERY = {
         for name in CRITICS
         if all(w.get("critic", "iql") != name for w in WAYS.values())
     },
-    **{f"part {name}": {"parts": (name,)} for name in EXTRA},
+    **{f"part {name}": {"parts": (name,)} for name in LEARNED_PARTS},
     "chunks": {"chunk": 3, "n_step": 2},
     "one critic, vgf networks": {"members": 1, "family": "vgf", "value_loss": "sql"},
     "the best particle": {"critic": "td_vgf", "reference": "joint", "target_select": "max", "repulsion": "none"},
@@ -180,7 +179,7 @@ class Peeking(FlowMatching):
 
 
 def test_a_loss_that_cannot_be_vectorised_is_trained_seed_by_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(plan.LOSSES, "flow_matching", Peeking)
+    monkeypatch.setitem(LOSSES, "flow_matching", Peeking)
     together, alone = make({}), make({})
     for trainer in alone:
         train(trainer)

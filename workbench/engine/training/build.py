@@ -1,4 +1,4 @@
-"""Making the networks of a run from its settings."""
+"""Making the networks of a run from its settings: each loss brings its own."""
 
 from __future__ import annotations
 
@@ -7,35 +7,43 @@ import copy
 import torch
 from torch import nn
 
-from workbench.engine.models.critic import CriticEnsemble, StateValue
-from workbench.engine.training.config import FitConfig
-from workbench.engine.training.networks import Networks, seed_of, shape_of, velocity_field
-from workbench.engine.training.plan import LOSSES, plan
+from workbench.engine.training.losses import LOSSES
+from workbench.engine.training.networks import Networks, seed_of
+from workbench.engine.training.plan import plan
+from workbench.engine.training.run_settings import RunSettings
 
 
-def build_networks(config: FitConfig, observation_dim: int, action_dim: int) -> Networks:
+def build_networks(config: RunSettings, observation_dim: int, action_dim: int) -> Networks:
     """Make fresh networks, their weights fixed by ``config.seed``; targets start as copies.
 
     ``action_dim`` is that of the whole action: h·D with action chunks.
 
-    A part beyond the flow, the critic and the state value draws its weights from a generator of its own, so that training
-    it too leaves the other networks as they would be without it.
+    A learned part draws its weights from a generator of its own, so that training it too leaves the other networks as they
+    would be without it.
     """
+    every_policy = ("flow_matching", config.critic, "state_value")
     generator = torch.Generator().manual_seed(config.seed)
-    reference = velocity_field(config, observation_dim, action_dim, generator)
-    q = shape_of(config, observation_dim + action_dim, 1, config.members)
-    critic = CriticEnsemble(observation_dim, action_dim, q, generator)
-    target = copy.deepcopy(critic).requires_grad_(False)
-    value = StateValue(observation_dim, shape_of(config, observation_dim, 1), generator)
-    extra: dict[str, nn.Module] = {}
+    modules: dict[str, nn.Module] = {}
+    for key in every_policy:
+        modules |= build(key, config, observation_dim, action_dim, generator)
     for key in dict.fromkeys(key for phase in plan(config) for key in phase.losses):
-        own = torch.Generator().manual_seed(seed_of(config.seed, key))
-        built = LOSSES[key].build(config, observation_dim, action_dim, own)
-        extra |= built
-        extra |= {
-            f"target_{name}": copy.deepcopy(built[name]).requires_grad_(False)
-            for name in LOSSES[key].targets
-            if name in built
-        }
-    mean, std = torch.zeros(observation_dim), torch.ones(observation_dim)
-    return Networks(reference, critic, target, value, mean, std, extra)
+        if key not in every_policy:
+            modules |= build(key, config, observation_dim, action_dim, own_generator(key, config))
+    return Networks.of(modules, torch.zeros(observation_dim), torch.ones(observation_dim))
+
+
+def build(
+    key: str, config: RunSettings, observation_dim: int, action_dim: int, generator: torch.Generator
+) -> dict[str, nn.Module]:
+    """The networks that the loss ``key`` of `LOSSES` brings along, and their EMA targets."""
+    loss = LOSSES[key]
+    modules = loss.build(config, observation_dim, action_dim, generator)
+    targets = {
+        f"target_{name}": copy.deepcopy(modules[name]).requires_grad_(False) for name in loss.targets if name in modules
+    }
+    return modules | targets
+
+
+def own_generator(key: str, config: RunSettings) -> torch.Generator:
+    """What the networks of the loss ``key`` are drawn from where no other loss shares it."""
+    return torch.Generator().manual_seed(seed_of(config.seed, key))

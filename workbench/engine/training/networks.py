@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,9 @@ from workbench.engine.models.critic import CriticEnsemble, StateValue
 from workbench.engine.models.mlp import Mlp, MlpShape
 from workbench.engine.models.parts import Normalizer, Parts
 from workbench.engine.models.velocity import TimeInput, VelocityField
-from workbench.engine.training.config import FitConfig
+from workbench.engine.training.run_settings import RunSettings
+
+OF_EVERY_POLICY = ("reference", "critic", "target_critic", "value")  # fields of `Parts`; others are learned parts
 
 
 @dataclass
@@ -29,7 +32,7 @@ class Networks:
     mean, std : Tensor
         (S,), the observation normalisation.
     extra : dict of str to Module
-        Further learned parts, and their EMA targets ("target_…").
+        Learned parts, and their EMA targets ("target_…").
     """
 
     reference: VelocityField
@@ -40,9 +43,14 @@ class Networks:
     std: Tensor
     extra: dict[str, nn.Module]
 
+    @classmethod
+    def of(cls, modules: Mapping[str, Any], mean: Tensor, std: Tensor) -> Networks:
+        """Those that ``modules`` hold by name."""
+        return cls(mean=mean, std=std, **fields_of(modules))
+
     def modules(self) -> dict[str, nn.Module]:
         """All networks by name."""
-        return {name: getattr(self, name) for name in ("reference", "critic", "target_critic", "value")} | self.extra
+        return {name: getattr(self, name) for name in OF_EVERY_POLICY} | self.extra
 
     def net(self, name: str) -> Mlp:
         """The MLP inside the network ``name``."""
@@ -57,14 +65,8 @@ class Networks:
         self.mean, self.std = self.mean.to(device), self.std.to(device)
         return self
 
-    def parts(self, config: FitConfig, trained: tuple[str, ...]) -> Parts:
+    def parts(self, config: RunSettings, trained: tuple[str, ...]) -> Parts:
         """Copies of the ``trained`` networks as `Parts`: a later update does not change them."""
-        frozen: dict[str, Any] = {
-            name: copy.deepcopy(module).requires_grad_(False)
-            for name, module in self.modules().items()
-            if name in trained
-        }
-        extra = {name: frozen.pop(name) for name in self.extra if name in frozen}
         return Parts(
             observation_dim=self.reference.observation_dim,
             action_dim=self.reference.action_dim,
@@ -72,20 +74,33 @@ class Networks:
             reward_scale=config.reward_scale,
             discount=config.discount,
             chunk=config.chunk,
-            extra=extra,
-            **frozen,
+            **fields_of(self.frozen(trained)),
         )
 
+    def frozen(self, names: tuple[str, ...]) -> dict[str, nn.Module]:
+        """Copies of the networks ``names`` that nobody trains."""
+        return {
+            name: copy.deepcopy(module).requires_grad_(False)
+            for name, module in self.modules().items()
+            if name in names
+        }
 
-def shape_of(config: FitConfig, inputs: int, outputs: int, members: int = 1) -> MlpShape:
-    """The run's hidden layers with LayerNorm and its activation between ``inputs`` and ``outputs``: all but the flows."""
+
+def fields_of(modules: Mapping[str, Any]) -> dict[str, Any]:
+    """Sort ``modules`` into the fields of `Parts` and of `Networks`: its own by name, all others into ``extra``."""
+    own = {name: module for name, module in modules.items() if name in OF_EVERY_POLICY}
+    return own | {"extra": {name: module for name, module in modules.items() if name not in own}}
+
+
+def shape_of(config: RunSettings, inputs: int, outputs: int, members: int = 1) -> MlpShape:
+    """The shape of every network but the flows: the run's hidden layers, each with LayerNorm and its activation."""
     return MlpShape(inputs, outputs, config.hidden, "gelu" if config.family == "qgf" else "relu", "all", members)
 
 
 def velocity_field(
-    config: FitConfig, observation_dim: int, action_dim: int, generator: torch.Generator
+    config: RunSettings, observation_dim: int, action_dim: int, generator: torch.Generator
 ) -> VelocityField:
-    """A fresh velocity field of the run's family: the behaviour flow's network, and that of every other flow."""
+    """A fresh velocity field of the run's family, for the behaviour flow and for every other flow."""
     gelu = config.family == "qgf"
     time: TimeInput = "sinusoidal" if gelu else "raw"
     width = VelocityField.inputs(observation_dim, action_dim, time)
@@ -94,6 +109,6 @@ def velocity_field(
 
 
 def seed_of(seed: int, *names: str | int) -> int:
-    """A seed of its own for what ``names`` say, below 2^63; the same on every machine."""
+    """A seed below 2^63 that is a function of ``seed`` and ``names`` alone, the same on every machine."""
     text = ":".join(map(str, (seed, *names)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1

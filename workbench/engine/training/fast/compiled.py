@@ -42,7 +42,7 @@ def require_compiler() -> None:
 class _Total(nn.Module):
     """The losses as a module, so that `torch.func.functional_call` can differentiate them in the weights."""
 
-    def __init__(self, scene: Scene, losses: dict[str, Loss]) -> None:
+    def __init__(self, scene: Scene, losses: dict[str, Loss[Any]]) -> None:
         super().__init__()
         self.networks = nn.ModuleDict(scene.networks.modules())
         self._scene, self._losses = scene, losses
@@ -68,7 +68,7 @@ class CompiledUpdate:
         EMA rate of the targets.
     """
 
-    def __init__(self, scene: Scene, losses: dict[str, Loss], adam: Adam, tau: float) -> None:
+    def __init__(self, scene: Scene, losses: dict[str, Loss[Any]], adam: Adam, tau: float) -> None:
         self._adam, self._tau = adam, tau
         self._total = _Total(scene, losses)
         self._names = sorted({name for loss in losses.values() for name in loss.trains})

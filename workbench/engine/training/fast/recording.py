@@ -1,6 +1,6 @@
-"""A function of tensors written down as the operations that it does, so that calling it again costs those alone.
+"""Recording the tensor operations of a function once, to repeat them without the cost of `vmap` and autograd.
 
-`torch.func.vmap` and autograd spend more time on deciding what to do than small networks need for doing it.
+On small networks `torch.func.vmap` and autograd spend more time on deciding which operations to do than these take.
 """
 
 from __future__ import annotations

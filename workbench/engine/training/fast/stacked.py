@@ -65,7 +65,7 @@ def part(flat: Tensor, into: Sequence[Tensor], shape: MlpShape) -> None:
 
 
 class StackedMlp(Mlp):
-    """E seeds' networks of one shape; what calls it believes that it is one seed's `Mlp`.
+    """E seeds' networks of one shape, called under `vmap` like the `Mlp` of one seed.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""The loop: trainers, checkpoints, snapshots; and what is trained by it in one call."""
+"""Trainers and their loop, checkpoints and snapshots, and policies that are trained in one call."""

@@ -32,6 +32,7 @@ from workbench.engine.training.loop.imported import check_imported, imported_par
 from workbench.engine.training.loop.run_record import ImportNote, RunRecord
 from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.networks import Networks, shape_of
+from workbench.engine.training.written import written
 from workbench.engine.words import UserError, shown
 
 FORMAT = 1
@@ -120,7 +121,7 @@ def save_checkpoint(trainer: Trainer, folder: Path, task: str, online: Mapping[s
         "trained": list(trainer.trained),
         "observation_dim": trainer.data.observation_dim,
         "action_dim": trainer.data.action_dim,
-        "config": trainer.config.model_dump(mode="json"),
+        "config": written(trainer.config),
         "data": {"fingerprint": trainer.data.fingerprint(), "rows": len(trainer.data)},
         "device": trainer.device.type,
     }

@@ -16,7 +16,7 @@ from workbench.engine.words import DivergedError, UserError
 
 @dataclass(frozen=True)
 class Progress:
-    """What a progress bar shows.
+    """One report of a training: what a progress bar shows.
 
     Attributes
     ----------
@@ -98,8 +98,12 @@ def fit(
     """
     if save_every < 1 or report_every < 1:
         raise UserError(f"save_every and report_every must be at least 1, got {save_every} and {report_every}")
-    speed, since, started, first = 0.0, time.perf_counter(), time.perf_counter(), trainer.step_number
-    phase_now, reported = trainer.phase()[0], first
+    phase_now, _ = trainer.phase()
+    first = trainer.step_number  # of this phase, in this call
+    started = time.perf_counter()
+    reported = first  # updates done at the last report
+    since = started
+    speed = 0.0
     losses: dict[str, torch.Tensor] = {}
     if snapshot is not None and first in snapshot_steps:
         snapshot(trainer)
@@ -114,21 +118,25 @@ def fit(
             return
         phase, _ = trainer.phase()
         if phase is not phase_now:
-            phase_now, started, first = phase, time.perf_counter(), trainer.step_number
+            phase_now = phase
+            first = trainer.step_number
+            started = time.perf_counter()
         losses = trainer.step()
         number = trainer.step_number
-        report = number % report_every == 0 or trainer.finished
-        keep = save is not None and (number % save_every == 0 or trainer.finished)
-        if report or keep:
+        report_now = number % report_every == 0 or trainer.finished
+        save_now = save is not None and (number % save_every == 0 or trainer.finished)
+        if report_now or save_now:
             values = _read(losses)
             check_finite(trainer, values)
-        if save is not None and keep:
+        if save is not None and save_now:
             save(trainer)
         if snapshot is not None and number in snapshot_steps:
             snapshot(trainer)
-        if report:
+        if report_now:
             now = time.perf_counter()
-            speed, since, reported = (number - reported) / max(now - since, 1e-9), now, number
+            speed = (number - reported) / max(now - since, 1e-9)
+            since = now
+            reported = number
             pace = (now - started) / max(number - first, 1)
             yield Progress(
                 number, trainer.total_steps, phase.name, values, speed, pace * (trainer.total_steps - number)

@@ -68,8 +68,8 @@ def fitted_q_evaluation(
     they have in common cancels when they are compared. Returns are single-step (h-step for action chunks): n-step returns
     would credit a policy with what the behaviour policy did.
 
-    Far outside the data a critic is asked about actions that it never saw. The estimates rank budgets near the data well and
-    flatter large ones: check the choice with a few episodes where that is possible.
+    Far outside the data a critic is asked about actions that it never saw. The estimates rank strengths that stay near the data
+    well and overrate large ones: check the choice with a few episodes where that is possible.
 
     Parameters
     ----------
@@ -103,8 +103,15 @@ def fitted_q_evaluation(
     size = data.observation_dim
     mean, std = torch.zeros(size), torch.ones(size)
     replay = Replay(
-        data, mean, std, steps=1, chunk=parts.chunk, discount=parts.discount, reward_scale=parts.reward_scale, device=device
-    )  # fmt: skip
+        data,
+        mean,
+        std,
+        steps=1,
+        chunk=parts.chunk,
+        discount=parts.discount,
+        reward_scale=parts.reward_scale,
+        device=device,
+    )
     starts = _starts(data, config).to(device)
     order = np.random.default_rng(config.seed).permutation(len(data))[: config.rows]
     batch = replay.batch(torch.from_numpy(order).to(device))
@@ -130,9 +137,9 @@ def fitted_q_evaluation(
         with fast_matmul(config.batch_size, max(config.hidden), device):
             with torch.no_grad():
                 ahead = _each(target, next_inputs[:, index])
-                wanted = rewards[index] + discounts[index] * ahead  # (G, M)
-            found = _each(nets, inputs[index].expand(len(rules), -1, -1))
-            (found - wanted).square().mean(1).sum().backward()
+                target_q = rewards[index] + discounts[index] * ahead  # (G, M)
+            q = _each(nets, inputs[index].expand(len(rules), -1, -1))
+            (q - target_q).square().mean(1).sum().backward()
         adam.step(0.5 * config.learning_rate * (1.0 + float(np.cos(np.pi * step / config.steps))))
         with torch.no_grad():
             target.theta.lerp_(nets.theta, config.tau)
@@ -169,8 +176,8 @@ def _starts(data: Transitions, config: FQEConfig) -> Tensor:
 def _act_everywhere(rule: Rule, parts: Parts, observations: Tensor, seed: int) -> Tensor:
     """One action of ``rule`` at each of ``observations`` (R, S); the noise of a row is the same for every rule."""
     generator = torch.Generator(parts.device).manual_seed(seed)
-    found = []
+    actions = []
     for rows in observations.split(AT_ONCE):
         noise = draw_noise(len(rows), rule.particles, parts.action_dim, generator, rule.extra_draws())
-        found.append(act(rule, parts, rows, noise))
-    return torch.cat(found)
+        actions.append(act(rule, parts, rows, noise))
+    return torch.cat(actions)

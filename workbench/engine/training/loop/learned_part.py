@@ -1,35 +1,34 @@
-"""Further learned parts for a policy that is there: they are trained against its flow and critic, which stay as they are."""
+"""Learned parts for a policy that is there: they are trained against its flow and critic, which stay as they are."""
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from workbench.engine.data.replay import Replay
 from workbench.engine.data.transitions import Transitions
-from workbench.engine.models.critic import StateValue
 from workbench.engine.models.parts import Parts
-from workbench.engine.precision import fast_matmul, few_threads
+from workbench.engine.training.build import build, own_generator
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
-from workbench.engine.training.losses.loss import Loss, Scene
-from workbench.engine.training.networks import Networks, seed_of, shape_of
-from workbench.engine.training.plan import BESIDE, LOSSES, Phase, check_part
+from workbench.engine.training.loop.update import learning_rate, update
+from workbench.engine.training.losses import LOSSES
+from workbench.engine.training.losses.loss import Scene
+from workbench.engine.training.networks import OF_EVERY_POLICY, Networks, fields_of, seed_of
+from workbench.engine.training.plan import BESIDE, Phase, check_part
 from workbench.engine.words import UserError
 
 
 class LearnedPart:
-    """One learned part of ``parts``, and what has to be trained beside it.
+    """A learned part for the policy ``parts``, and what has to be trained beside it.
 
     The behaviour flow and the critic may be anything that `Parts` takes: trained networks or closed forms. A network that the
-    part reads and the policy lacks (the state value of a policy that has a critic alone) is trained with it.
+    part reads and the policy lacks is trained with it, such as the state value of a policy that has a critic alone.
 
     Parameters
     ----------
@@ -37,14 +36,14 @@ class LearnedPart:
     config : FitConfig
         Network widths, seed, and the settings of the part's loss.
     name : str
-        A key of `workbench.engine.training.plan.EXTRA`.
+        A key of `workbench.engine.training.losses.LEARNED_PARTS`.
 
     Attributes
     ----------
     keys : tuple of str
-        Keys of `workbench.engine.training.plan.LOSSES`.
+        Keys of `workbench.engine.training.losses.LOSSES`.
     networks : Networks
-        The given ones, and fresh ones for what is to be trained.
+        Those of ``parts``, and fresh ones for what is to be trained.
     trains, targets : tuple of str
         Names of the networks that get gradients, and of their EMA targets.
 
@@ -70,10 +69,11 @@ class LearnedPart:
 
     def arrays(self) -> dict[str, Tensor]:
         """Views of the weights of what is trained, targets included, by name."""
-        found: dict[str, Tensor] = {}
-        for name in (*self.trains, *self.targets):
-            found |= {f"{name}.{key}": array for key, array in self.networks.net(name).arrays().items()}
-        return found
+        return {
+            f"{name}.{key}": array
+            for name in (*self.trains, *self.targets)
+            for key, array in self.networks.net(name).arrays().items()
+        }
 
     @torch.no_grad()
     def load(self, arrays: dict[str, Tensor]) -> None:
@@ -86,21 +86,21 @@ class LearnedPart:
 
     def parts(self) -> Parts:
         """The given parts with frozen copies of what was trained."""
-        extra = {n: _frozen(module) for n, module in self.networks.extra.items() if n not in self.given.extra}
-        value = _frozen(self.networks.value) if "value" in self.trains else self.given.value
-        return replace(self.given, value=value, extra=dict(self.given.extra) | extra)
+        trained = fields_of(self.networks.frozen((*self.trains, *self.targets)))
+        trained["extra"] = dict(self.given.extra) | trained["extra"]
+        return replace(self.given, **trained)
 
 
 class LearnedPartTrainer:
-    """Trains a learned part (the `Trains` protocol: `workbench.engine.training.loop.fit.fit` runs it).
+    """Trains a learned part; `workbench.engine.training.loop.fit.fit` runs it.
 
-    Departure from training all together (`Trainer`): the critic that the part learns from is the finished one from the start.
+    In a `Trainer` a part learns from the critic while that is trained too; here the critic is finished from the start.
 
     Parameters
     ----------
     data : Transitions
-    further : LearnedPart
-        Its parts' observation normalisation, reward scale and chunk are kept; those of its settings are not read.
+    learned : LearnedPart
+        The observation normalisation, the reward scale and the chunk are those of its parts, not those of its settings.
 
     Raises
     ------
@@ -108,24 +108,24 @@ class LearnedPartTrainer:
         The data are not those of the parts' task.
     """
 
-    def __init__(self, data: Transitions, further: LearnedPart) -> None:
-        parts, config = further.given, further.config
+    def __init__(self, data: Transitions, learned: LearnedPart) -> None:
+        parts, config = learned.given, learned.config
         sizes = (data.observation_dim, data.action_dim * parts.chunk)
         if sizes != (parts.observation_dim, parts.action_dim):
             raise UserError(
                 f"the data have {sizes[0]} observation and {sizes[1]} action numbers, these parts "
                 f"{parts.observation_dim} and {parts.action_dim}: they are of different tasks"
             )
-        self.further, self.step_number = further, 0
-        self.losses: dict[str, Loss] = {key: LOSSES[key](config) for key in further.keys}
-        self._phase = Phase(further.name.replace("_", " "), config.steps, further.keys)
-        self.weights = {name: further.networks.net(name).theta for name in further.trains}
-        self._scene, self._adam = Scene(further.networks), Adam(self.weights)
-        self._generator = torch.Generator().manual_seed(seed_of(config.seed, "further", further.name))
+        self.learned, self.step_number = learned, 0
+        self.losses = {key: LOSSES[key](config) for key in learned.keys}
+        self._phase = Phase(learned.name.replace("_", " "), config.steps, learned.keys)
+        self.weights = {name: learned.networks.net(name).theta for name in learned.trains}
+        self._scene, self._adam = Scene(learned.networks), Adam(self.weights)
+        self._generator = torch.Generator().manual_seed(seed_of(config.seed, "further", learned.name))
         self._replay = Replay(
             data,
-            further.networks.mean,
-            further.networks.std,
+            learned.networks.mean,
+            learned.networks.std,
             steps=max(config.n_step, parts.chunk),
             chunk=parts.chunk,
             discount=parts.discount,
@@ -149,23 +149,13 @@ class LearnedPartTrainer:
 
     def step(self) -> dict[str, Tensor]:
         """Do one update; returns the losses."""
-        config, networks = self.further.config, self.further.networks
+        config = self.learned.config
         batch = self._replay.batch(self._replay.draw(config.batch_size, self._generator))
-        rate = config.learning_rate
-        if config.schedule == "cosine":
-            rate *= 0.5 * (1.0 + math.cos(math.pi * self.step_number / self.total_steps))
-        found: dict[str, Tensor] = {}
-        size = (config.batch_size, max(config.hidden), torch.device("cpu"))
-        with few_threads(*size), fast_matmul(*size), torch.enable_grad():
-            for loss in self.losses.values():
-                found |= loss(self._scene, batch, loss.draw(batch, self._generator))
-            torch.autograd.backward(list(found.values()))
-        with torch.no_grad():
-            for name in self.further.targets:
-                networks.net(name).theta.lerp_(networks.net(name.removeprefix("target_")).theta, config.tau)
-        self._adam.step(rate)
+        noise = {key: loss.draw(batch, self._generator) for key, loss in self.losses.items()}
+        rate = learning_rate(config, self.step_number, self.total_steps)
+        losses = update(self.losses, self._scene, batch, noise, self._adam, config, rate)
         self.step_number += 1
-        return {name: loss.detach() for name, loss in found.items()}
+        return losses
 
 
 def _networks(parts: Parts, config: FitConfig, keys: tuple[str, ...]) -> Networks:
@@ -173,24 +163,12 @@ def _networks(parts: Parts, config: FitConfig, keys: tuple[str, ...]) -> Network
     mean, std = torch.zeros(parts.observation_dim), torch.ones(parts.observation_dim)
     if parts.normalizer is not None:
         mean, std = parts.normalizer.mean, parts.normalizer.std
-    extra: dict[str, nn.Module] = dict(parts.extra)
-    value: Any = parts.value
+    modules = {name: getattr(parts, name) for name in OF_EVERY_POLICY} | dict(parts.extra)
+    if modules["target_critic"] is None:
+        modules["target_critic"] = parts.critic
     for key in keys:
-        own = torch.Generator().manual_seed(seed_of(config.seed, key))
-        built = LOSSES[key].build(config, parts.observation_dim, parts.action_dim, own)
-        targets = {
-            f"target_{n}": copy.deepcopy(built[n]).requires_grad_(False) for n in LOSSES[key].targets if n in built
-        }
-        extra |= built | targets
-        if "value" in LOSSES[key].trains:
-            value = StateValue(parts.observation_dim, shape_of(config, parts.observation_dim, 1), own)
-    critic = cast(Any, parts.critic)
-    target = critic if parts.target_critic is None else cast(Any, parts.target_critic)
-    return Networks(cast(Any, parts.reference), critic, target, value, mean, std, extra)
-
-
-def _frozen(module: nn.Module) -> nn.Module:
-    return copy.deepcopy(module).requires_grad_(False)
+        modules |= build(key, config, parts.observation_dim, parts.action_dim, own_generator(key, config))
+    return Networks.of(modules, mean, std)
 
 
 def fingerprint(parts: Parts) -> str:

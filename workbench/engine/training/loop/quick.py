@@ -22,11 +22,12 @@ from workbench.engine.training.loop.checkpoint import FORMAT, CheckpointError, l
 from workbench.engine.training.loop.fit import Progress, fit
 from workbench.engine.training.loop.learned_part import LearnedPart, LearnedPartTrainer, fingerprint
 from workbench.engine.training.loop.trainer import Trainer
+from workbench.engine.training.written import written
 from workbench.engine.words import UserError
 
 
 class Trainable(Protocol):
-    """What this needs of a task."""
+    """A task that makes its own data and has settings that work."""
 
     @property
     def info(self) -> Any: ...
@@ -41,14 +42,14 @@ class Trainable(Protocol):
 
 
 def quick_parts(task: Trainable, seed: int = 0, folder: Path | None = None) -> Generator[float, None, Parts]:
-    """Train ``task`` with its own settings, or find the run that did so before.
+    """Train ``task`` with its own settings, or read the run that did so before.
 
     Parameters
     ----------
     task : Task
     seed : int
     folder : Path, optional
-        Where runs are kept; the user's cache folder without it.
+        Where finished runs are stored; without it, the user's cache folder.
 
     Yields
     ------
@@ -56,7 +57,7 @@ def quick_parts(task: Trainable, seed: int = 0, folder: Path | None = None) -> G
         Share done, 0 to 1. The generator returns the `Parts`.
     """
     config = make_config(**task.training_defaults(), seed=seed)
-    key = hashlib.sha256(json.dumps([FORMAT, task.info.name, config.model_dump(mode="json")]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([FORMAT, task.info.name, written(config)]).encode()).hexdigest()
     home = user_cache_path("workbench") / "quick" if folder is None else folder
     place = home / f"{task.info.name.replace('/', '-')}-{key[:16]}"
     yield 0.0
@@ -70,14 +71,14 @@ def quick_parts(task: Trainable, seed: int = 0, folder: Path | None = None) -> G
     trainer = Trainer(task.generate(None, seed), config)
     for progress in fit(trainer):
         yield progress.step / progress.total
-    _keep(trainer, place, task.info.name)
+    _store(trainer, place, task.info.name)
     return trainer.parts()
 
 
 def quick_part(
     parts: Parts, name: str, data: Callable[[], Transitions], config: FitConfig, folder: Path | None = None
 ) -> Generator[Progress | None, None, Parts]:
-    """Train the part ``name`` for ``parts``, or find what was trained for the same ones before.
+    """Train the part ``name`` for ``parts``, or read what was trained for the same ones before.
 
     Parameters
     ----------
@@ -86,7 +87,8 @@ def quick_part(
     data : callable
         Makes the data when they are needed: ``data() -> Transitions``.
     folder : Path, optional
-        Where trained parts are kept; the user's cache folder without it. Parts that are no torch modules are not kept.
+        Where trained parts are stored; without it, the user's cache folder. What was trained for parts that are no torch modules
+        is not stored.
 
     Yields
     ------
@@ -95,26 +97,26 @@ def quick_part(
     """
     yield None
     mark = fingerprint(parts)
-    key = hashlib.sha256(json.dumps([FORMAT, mark, name, config.model_dump(mode="json")]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([FORMAT, mark, name, written(config)]).encode()).hexdigest()
     place = (user_cache_path("workbench") / "quick" if folder is None else folder) / f"{name}-{key[:24]}.safetensors"
-    further = LearnedPart(parts, config, name)
+    learned = LearnedPart(parts, config, name)
     if mark and place.is_file():
         try:
-            further.load(read_arrays_file(place))
-            return further.parts()
+            learned.load(read_arrays_file(place))
+            return learned.parts()
         except (UserError, OSError):
             pass  # damaged: train again
-    yield from fit(LearnedPartTrainer(data(), further), report_every=50)
+    yield from fit(LearnedPartTrainer(data(), learned), report_every=50)
     if mark:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(place, save_arrays({n: a.contiguous() for n, a in further.arrays().items()}))
+            write_atomic(place, save_arrays({n: a.contiguous() for n, a in learned.arrays().items()}))
         except OSError:
             pass  # a cache that cannot be written is not an error
-    return further.parts()
+    return learned.parts()
 
 
-def _keep(trainer: Trainer, place: Path, task: str) -> None:
+def _store(trainer: Trainer, place: Path, task: str) -> None:
     """Store the run under its final name in one step; a cache that cannot be written is not an error."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

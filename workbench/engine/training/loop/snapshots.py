@@ -1,6 +1,6 @@
 """Snapshots: the weights at chosen moments of a run, so that its course can be looked at afterwards.
 
-A checkpoint is for going on and there is one; snapshots are for looking, many and small: weights only, no optimiser.
+A run has one checkpoint, from which training goes on, and any number of snapshots: these hold the weights alone.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ def load_snapshot(run: Run, step: int) -> Parts:
     if path is None:
         known = ", ".join(map(str, list_snapshots(run.folder))) or "none; take some: workbench fit … --snapshots 20"
         raise CheckpointError(f"{run.folder} has no snapshot of step {step}; it has {known}")
-    found = NAME.fullmatch(path.name)
-    assert found is not None
+    named = NAME.fullmatch(path.name)
+    assert named is not None
     try:
-        arrays = read_arrays_file(path, found[2])
+        arrays = read_arrays_file(path, named[2])
     except UserError as error:
         raise CheckpointError(f"{error}; or delete it, the run itself does not need it") from None
     return replace(run, arrays=run.arrays | arrays, step=step).parts()
@@ -78,5 +78,7 @@ def load_snapshot(run: Run, step: int) -> Parts:
 
 def _files(folder: Path) -> dict[int, Path]:
     place = folder / FOLDER
-    found = ((NAME.fullmatch(path.name), path) for path in place.iterdir()) if place.is_dir() else ()
-    return {int(match[1]): path for match, path in found if match}
+    if not place.is_dir():
+        return {}
+    named = ((NAME.fullmatch(path.name), path) for path in place.iterdir())
+    return {int(name[1]): path for name, path in named if name}

@@ -24,20 +24,20 @@ from workbench.engine.training.fast.recording import record
 from workbench.engine.training.fast.stacked import StackedMlp, join, part
 from workbench.engine.training.loop.fit import Progress, fit
 from workbench.engine.training.loop.trainer import Trainer
+from workbench.engine.training.loop.update import Noise, descend
 from workbench.engine.training.losses.loss import Scene
 from workbench.engine.training.plan import Phase
 from workbench.engine.words import UserError
 
-Noise = dict[str, tuple[Tensor, ...]]
 Update = Callable[[dict[str, Tensor], Noise], tuple[dict[str, Tensor], dict[str, Tensor]]]
 
 
 class CannotTrainTogether(UserError):
-    """These runs, or this loss, must be trained one by one; the message says why."""
+    """These runs cannot be trained as one; the message says why."""
 
 
 def pays_together(config: FitConfig) -> bool:
-    """Whether several seeds at once are faster than one after the other: for small networks, which nobody compiles."""
+    """Whether several seeds at once are faster than one after the other: where networks are small and not compiled."""
     return not config.compile and config.batch_size * max(config.hidden) ** 2 < SMALL
 
 
@@ -165,13 +165,17 @@ class TrainerGroup:
 
     @torch.no_grad()
     def _apply(self, phase: Phase, losses: dict[str, Tensor], grads: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Move the targets, then follow the gradient: the published order, as in `Trainer.update`."""
-        for key in phase.losses:
-            for name in self._first.losses[key].targets:
-                self.nets[f"target_{name}"].theta.lerp_(self.nets[name].theta, self._first.config.tau)
+        """Move the stacked targets and weights."""
         for name, grad in grads.items():
             self.weights[name].grad = grad
-        self.adam.step(self._first.learning_rate())
+        first = self._first
+        descend(
+            [first.losses[key] for key in phase.losses],
+            self._networks,
+            self.adam,
+            first.config.tau,
+            first.learning_rate(),
+        )
         return losses
 
     def _draw_caches(self) -> None:
@@ -202,7 +206,7 @@ def fit_together(
     save, save_every, report_every, should_stop
         As for `workbench.engine.training.loop.fit.fit`; ``save`` is called with each trainer.
     tell : callable, optional
-        Called with each trainer's progress, as `fit` would report it, with that trainer's own losses.
+        Called as ``tell(trainer, report)``: for every report and each trainer, with that trainer's own losses.
 
     Warns
     -----
@@ -223,9 +227,14 @@ def fit_together(
         for trainer in group.hand_back():
             save(trainer)
 
-    keep = None if save is None else save_each
     try:
-        reports = fit(group, save=keep, save_every=save_every, report_every=report_every, should_stop=should_stop)
+        reports = fit(
+            group,
+            save=None if save is None else save_each,
+            save_every=save_every,
+            report_every=report_every,
+            should_stop=should_stop,
+        )
         for report in reports:
             if tell is not None and not report.stopped:
                 for number, trainer in enumerate(trainers):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,18 +13,17 @@ from workbench.engine.allocator import keep_large_blocks
 from workbench.engine.data.replay import Replay
 from workbench.engine.data.transitions import Batch, Transitions
 from workbench.engine.models.parts import Parts
-from workbench.engine.precision import fast_matmul, few_threads
 from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
 from workbench.engine.training.fast.compiled import CompiledUpdate, require_compiler
+from workbench.engine.training.loop.update import Noise, learning_rate, update
+from workbench.engine.training.losses import CRITICS, LEARNED_PARTS, LOSSES
 from workbench.engine.training.losses.loss import Loss, Scene
-from workbench.engine.training.losses.td_vgf import reference_samples
 from workbench.engine.training.networks import seed_of
-from workbench.engine.training.plan import EXTRA, LOSSES, Phase, plan, trained_parts
+from workbench.engine.training.plan import Phase, plan, trained_parts
 
 STD_FLOOR = 1e-3  # a coordinate that hardly varies is not blown up
-CACHE_ROWS = 8192  # rows of the dataset whose samples are drawn at a time
 
 
 class Trainer:
@@ -57,6 +56,9 @@ class Trainer:
         self.weights = {n: self.networks.net(n).theta for n in self.trained if not n.startswith("target_")}
         self.adam = Adam(self.weights)
         self.data = data
+        self._critic = CRITICS[config.critic](config)
+        self.losses: dict[str, Loss[Any]] = {key: LOSSES[key](config) for phase in self.phases for key in phase.losses}
+        self.losses[config.critic] = self._critic
         self.replay = Replay(
             data,
             self.networks.mean,
@@ -66,11 +68,10 @@ class Trainer:
             discount=config.discount,
             reward_scale=config.reward_scale,
             device=self.device,
-            next_actions=config.critic == "td_actor" and config.critic_penalty > 0.0,
+            next_actions=self._critic.next_actions,
         )
         self._scene = Scene(self.networks)
         self._compilations: dict[tuple[str, ...], CompiledUpdate] = {}
-        self.losses: dict[str, Loss] = {key: LOSSES[key](config) for phase in self.phases for key in phase.losses}
 
     @property
     def finished(self) -> bool:
@@ -89,9 +90,7 @@ class Trainer:
     def learning_rate(self) -> float:
         """Of the next update: constant, or half a cosine over the phase."""
         phase, done = self.phase()
-        if self.config.schedule == "constant":
-            return self.config.learning_rate
-        return self.config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * done / phase.steps))
+        return learning_rate(self.config, done, phase.steps)
 
     def step(self) -> dict[str, Tensor]:
         """Do one update on a minibatch drawn from the run's own generator; returns the losses (still on the device)."""
@@ -109,9 +108,10 @@ class Trainer:
         self.step_number += 1
         return losses
 
-    def draw(self, index: Tensor | None = None) -> tuple[Batch, dict[str, tuple[Tensor, ...]]]:
-        """The next update's minibatch (drawn here, or the rows ``index``) and the noise of its losses, from the run's own
-        generator.
+    def draw(self, index: Tensor | None = None) -> tuple[Batch, Noise]:
+        """The next update's minibatch and the noise of its losses, from the run's own generator.
+
+        The minibatch is drawn here, or holds the rows ``index``.
         """
         if index is None:
             index = self.replay.draw(self.config.batch_size, self.generator)
@@ -148,42 +148,22 @@ class Trainer:
         if samples is None:
             generator = torch.Generator(self.device).manual_seed(seed_of(self.config.seed, "appended", number))
             following = self.replay.batch(places).next_observations
-            samples = self._reference_samples(following, generator)
+            samples = self._critic.samples(self.networks, following, generator)
         cache[places] = samples.to(self.device)
         return samples.cpu()
 
     def _source(self, key: str) -> torch.Generator:
-        """The run's generator; for an extra part one of its own, so that training it changes no other network."""
-        if key not in EXTRA:
+        """The run's generator; for a learned part one of its own, so that training it changes no other network."""
+        if key not in LEARNED_PARTS:
             return self.generator
         return torch.Generator(self.device).manual_seed(seed_of(self.config.seed, key, self.step_number))
 
-    def update(
-        self, batch: Batch, noise: dict[str, tuple[Tensor, ...]], learning_rate: float | None = None
-    ) -> dict[str, Tensor]:
-        """Follow the gradient of the losses named in ``noise`` on ``batch``; the published order of things.
-
-        The target critic moves towards the critic *before* the gradient step, and after its values were used.
-        """
+    def update(self, batch: Batch, noise: Noise, learning_rate: float | None = None) -> dict[str, Tensor]:
+        """Follow the gradient of the losses named in ``noise``, each with its noise, on ``batch``; returns the losses."""
         rate = self.learning_rate() if learning_rate is None else learning_rate
         if self.config.compile:
             return self._compiled(tuple(noise))(batch, noise, rate)
-        with few_threads(self.config.batch_size, max(self.config.hidden), self.device):
-            return self._eager(batch, noise, rate)
-
-    def _eager(self, batch: Batch, noise: dict[str, tuple[Tensor, ...]], rate: float) -> dict[str, Tensor]:
-        losses: dict[str, Tensor] = {}
-        with fast_matmul(self.config.batch_size, max(self.config.hidden), self.device):
-            for key, drawn in noise.items():
-                losses |= self.losses[key](self._scene, batch, drawn)
-            torch.autograd.backward(list(losses.values()))
-        with torch.no_grad():
-            for key in noise:
-                for name in self.losses[key].targets:
-                    target = self.networks.net(f"target_{name}").theta
-                    target.lerp_(self.networks.net(name).theta, self.config.tau)
-        self.adam.step(rate)
-        return {name: loss.detach() for name, loss in losses.items()}
+        return update(self.losses, self._scene, batch, noise, self.adam, self.config, rate)
 
     def _compiled(self, keys: tuple[str, ...]) -> CompiledUpdate:
         if keys not in self._compilations:
@@ -193,8 +173,8 @@ class Trainer:
 
     def parts(self) -> Parts:
         """A frozen copy of the networks as they are now."""
-        made = self.networks.parts(self.config, self.trained)
-        return replace(made, behaviour_states=self.data.sample_states(self.config.seed).to(self.device))
+        parts = self.networks.parts(self.config, self.trained)
+        return replace(parts, behaviour_states=self.data.sample_states(self.config.seed).to(self.device))
 
     def draw_cache(self) -> Tensor:
         """Reference samples (R, N, D) at every next observation, from a generator of their own.
@@ -202,14 +182,4 @@ class Trainer:
         They depend on the frozen flow and the seed alone, so a resumed run draws the same ones again.
         """
         generator = torch.Generator(self.device).manual_seed(self.config.seed + 1)
-        return self._reference_samples(self.replay.next_observations, generator)
-
-    @torch.no_grad()
-    def _reference_samples(self, following: Tensor, generator: torch.Generator) -> Tensor:
-        config, chunks = self.config, []
-        for rows in following.split(CACHE_ROWS):
-            size = (rows.shape[0], config.particles, self.networks.reference.action_dim)
-            noise = torch.randn(size, generator=generator, device=self.device)
-            with fast_matmul(rows.shape[0] * config.particles, max(config.hidden), self.device):
-                chunks.append(reference_samples(self.networks.reference, rows, noise, config.flow_steps))
-        return torch.cat(chunks)
+        return self._critic.samples(self.networks, self.replay.next_observations, generator)

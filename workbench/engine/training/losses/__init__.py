@@ -1,1 +1,51 @@
-"""The losses, one file each."""
+"""The losses, one file each, and their registry: a file and a line here are all that a loss needs.
+
+From these tables come the settings of a run (`workbench.engine.training.config`), its networks
+(`workbench.engine.training.build`) and the order of its updates (`workbench.engine.training.plan`).
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import MutableMapping
+from typing import Any
+
+from workbench.engine.training.losses.adjoint_flow import AdjointFlow
+from workbench.engine.training.losses.awr_actor import AWRActor
+from workbench.engine.training.losses.conditioned_flow import ConditionedFlow
+from workbench.engine.training.losses.critic import CriticLoss
+from workbench.engine.training.losses.edp_flow import EDPFlow
+from workbench.engine.training.losses.flow_matching import FlowMatching
+from workbench.engine.training.losses.iql import IQL
+from workbench.engine.training.losses.loss import Loss
+from workbench.engine.training.losses.one_step import OneStep
+from workbench.engine.training.losses.rebrac_actor import ReBRACActor
+from workbench.engine.training.losses.robust_critic import RobustCritic
+from workbench.engine.training.losses.state_value import StateValueLoss
+from workbench.engine.training.losses.td_actor import TDActor
+from workbench.engine.training.losses.td_vgf import TDVGF
+from workbench.engine.training.losses.value_gradient import AmortisedGradient
+
+# Every run trains the flow; the state value is trained beside a critic that has none, where a learned part reads it.
+BASIC: dict[str, type[Loss[Any]]] = {
+    "flow_matching": FlowMatching,
+    "state_value": StateValueLoss,
+}
+# The ways to train the critic, by the values of the setting ``critic``.
+CRITICS: dict[str, type[CriticLoss[Any]]] = {
+    "iql": IQL,
+    "td_vgf": TDVGF,
+    "td_actor": TDActor,
+}
+# Learned parts, by the names under which rules need them; trained when asked for.
+LEARNED_PARTS: dict[str, type[Loss[Any]]] = {
+    "robust_critic": RobustCritic,
+    "conditioned_flow": ConditionedFlow,
+    "value_gradient": AmortisedGradient,
+    "one_step": OneStep,
+    "edp_flow": EDPFlow,
+    "rebrac_actor": ReBRACActor,
+    "awr_actor": AWRActor,
+    "adjoint_flow": AdjointFlow,
+}
+LOSSES: MutableMapping[str, type[Loss[Any]]] = ChainMap(BASIC, CRITICS, LEARNED_PARTS)  # type: ignore[arg-type]

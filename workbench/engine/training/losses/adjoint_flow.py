@@ -20,12 +20,13 @@ from __future__ import annotations
 import math
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.parts import Critic, Reference, q_gradient, velocity_and_pull, velocity_at
-from workbench.engine.training.config import FitConfig
 from workbench.engine.training.losses.loss import Loss, Losses, Scene
+from workbench.engine.training.losses.value_climb import ClimbSettings
 from workbench.engine.training.networks import velocity_field
 
 
@@ -65,12 +66,12 @@ def memoryless_path(field: Reference, observations: Tensor, start: Tensor, kicks
 
 
 def adjoint_targets(
-    reference: Reference, critic: Critic, observations: Tensor, path: Tensor, config: FitConfig
+    reference: Reference, critic: Critic, observations: Tensor, path: Tensor, config: AdjointSettings
 ) -> Tensor:
     """What the fine-tuned velocity should be along ``path`` (T + 1, M, D): v_μ + (1 - t) e, (T, M, D).
 
     The backward step is e_i = (I + h J_i)ᵀ (I + h J_{i+1})ᵀ e_{i+1}, J = ∂v_μ/∂a at both ends of the step. The critic is asked at
-    the clipped end, and no derivative is taken of the clip: an action at the border is still told to come back.
+    the clipped end, and no derivative is taken of the clip: Q's gradient still pulls an action at the border back inside.
     """
     steps = path.shape[0] - 1
     h = 1.0 / steps
@@ -101,7 +102,15 @@ def adjoint_matching_loss(field: Reference, observations: Tensor, path: Tensor, 
     return (weight[:, None, None] * (v - targets).square()).mean()
 
 
-class AdjointFlow(Loss):
+class AdjointSettings(ClimbSettings):
+    """How far the fine-tuned flow is drawn towards the critic."""
+
+    qam_inverse_temperature: float = Field(
+        1.0, ge=0.0, le=1e6, description="qam: inverse temperature 1/α of exp(Q/α); 0 is the behaviour flow"
+    )
+
+
+class AdjointFlow(Loss[AdjointSettings]):
     r"""Trains ``adjoint_flow`` by adjoint matching (see the module's text; QAM, arXiv 2601.14234).
 
     .. math:: \sum_t \frac{2}{\sigma_t^2} \lVert v(s, x_t, t) - v_\mu(s, x_t, t) - (1 - t)\, e_t \rVert^2
@@ -119,7 +128,7 @@ class AdjointFlow(Loss):
 
     @classmethod
     def build(
-        cls, config: FitConfig, observation_dim: int, action_dim: int, generator: torch.Generator
+        cls, config: AdjointSettings, observation_dim: int, action_dim: int, generator: torch.Generator
     ) -> dict[str, nn.Module]:
         """A velocity field of its own."""
         return {"adjoint_flow": velocity_field(config, observation_dim, action_dim, generator)}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.critic import aggregate
 from workbench.engine.models.policies import GaussianPolicy
-from workbench.engine.training.config import FitConfig
+from workbench.engine.training.losses.iql import AggregateSettings
 from workbench.engine.training.losses.loss import Loss, Losses, Scene, weighted_mean
 from workbench.engine.training.networks import shape_of
 
@@ -23,7 +24,15 @@ def log_density(mean: Tensor, log_std: Tensor, actions: Tensor) -> Tensor:
     return -(0.5 * z.square() + log_std + 0.5 * math.log(2.0 * math.pi)).sum(1)
 
 
-class AWRActor(Loss):
+class AWRSettings(AggregateSettings):
+    """How strongly good actions are preferred."""
+
+    awr_temperature: float = Field(
+        1.0, gt=0.0, le=1e6, description="iql: temperature α of exp(A/α), in units of the scaled Q"
+    )
+
+
+class AWRActor(Loss[AWRSettings]):
     r"""Trains ``awr_actor`` by advantage-weighted regression (methods.md, section 6; IQL, arXiv 2110.06169).
 
     .. math:: -\min\big(e^{A / \alpha}, 100\big) \log \pi(a \mid s), \qquad A = \min_k \bar Q_k(s, a) - V(s)
@@ -38,7 +47,7 @@ class AWRActor(Loss):
 
     @classmethod
     def build(
-        cls, config: FitConfig, observation_dim: int, action_dim: int, generator: torch.Generator
+        cls, config: AWRSettings, observation_dim: int, action_dim: int, generator: torch.Generator
     ) -> dict[str, nn.Module]:
         """π."""
         shape = shape_of(config, observation_dim, 2 * action_dim)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
-from workbench.engine.training.config import FitConfig
 from workbench.engine.training.losses.flow_matching import draw_start_and_time
 from workbench.engine.training.losses.loss import Loss, Losses, Scene
-from workbench.engine.training.losses.value_climb import value_term
+from workbench.engine.training.losses.value_climb import ClimbSettings, value_term
 from workbench.engine.training.networks import velocity_field
 
 
-class EDPFlow(Loss):
+class EDPSettings(ClimbSettings):
+    """How near to the data EDP's flow is held."""
+
+    edp_bc: float = Field(1.0, ge=0.0, le=1e6, description="edp: weight w_bc of flow matching")
+
+
+class EDPFlow(Loss[EDPSettings]):
     r"""Trains ``edp_flow`` (methods.md, section 6; EDP, arXiv 2305.20081, in the flow form that QGF compares with).
 
     .. math:: w_{bc}\, \lVert v(s, x_t, t) - (x_1 - x_0) \rVert^2
@@ -28,7 +34,7 @@ class EDPFlow(Loss):
 
     @classmethod
     def build(
-        cls, config: FitConfig, observation_dim: int, action_dim: int, generator: torch.Generator
+        cls, config: EDPSettings, observation_dim: int, action_dim: int, generator: torch.Generator
     ) -> dict[str, nn.Module]:
         """A velocity field of its own."""
         return {"edp_flow": velocity_field(config, observation_dim, action_dim, generator)}

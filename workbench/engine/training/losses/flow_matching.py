@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.parts import Reference
-from workbench.engine.training.config import FitConfig
 from workbench.engine.training.losses.loss import Loss, Losses, Scene
+from workbench.engine.training.networks import velocity_field
+from workbench.engine.training.run_settings import RunSettings
 
 
 def flow_matching_loss(reference: Reference, batch: Batch, start: Tensor, time: Tensor) -> Tensor:
@@ -38,7 +39,7 @@ def flow_matching_loss(reference: Reference, batch: Batch, start: Tensor, time: 
     return error.square().mean()
 
 
-def draw_start_and_time(config: FitConfig, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def draw_start_and_time(config: RunSettings, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """x_0 (M, D) and t (M,): uniform on the grid {0, 1/T, …, 1} (QGF) or on [0, 1] (VGF)."""
     m, device = batch.actions.shape[0], batch.actions.device
     start = torch.randn(batch.actions.shape, generator=generator, device=device)
@@ -49,10 +50,17 @@ def draw_start_and_time(config: FitConfig, batch: Batch, generator: torch.Genera
     return start, torch.rand(m, generator=generator, device=device)
 
 
-class FlowMatching(Loss):
+class FlowMatching(Loss[RunSettings]):
     """Trains ``reference``. Time is uniform on the grid {0, 1/T, …, 1} (QGF) or on [0, 1] (VGF)."""
 
     trains = ("reference",)
+
+    @classmethod
+    def build(
+        cls, config: RunSettings, observation_dim: int, action_dim: int, generator: torch.Generator
+    ) -> dict[str, nn.Module]:
+        """The behaviour flow's velocity field."""
+        return {"reference": velocity_field(config, observation_dim, action_dim, generator)}
 
     def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
         """x_0 (M, D) and t (M,)."""

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
-from workbench.engine.models.critic import aggregate
-from workbench.engine.training.config import FitConfig
-from workbench.engine.training.losses.loss import Loss, Losses, Scene, weighted_mean
+from workbench.engine.models.critic import Aggregate, aggregate
+from workbench.engine.training.losses.critic import CriticLoss
+from workbench.engine.training.losses.loss import Losses, Scene, weighted_mean
+from workbench.engine.training.run_settings import RunSettings
+
+
+class WeightingSettings(RunSettings):
+    """How much more the better of several outcomes count in a regression."""
+
+    expectile: float = Field(0.9, gt=0.0, lt=1.0, description="IQL, and td_loss expectile: τ_e")
+    sql_alpha: float = Field(0.9, gt=0.0, description="IQL with value_loss sql, and td_loss sql: the temperature")
+
+
+class AggregateSettings(RunSettings):
+    """How the target critics become one number at the data's actions."""
+
+    value_aggregate: Aggregate = Field("min", description="IQL: how target critics are combined for the state value")
+
+
+class ValueSettings(WeightingSettings, AggregateSettings):
+    """How the state value is regressed on the target critics."""
+
+    value_loss: Literal["expectile", "sql"] = Field(
+        "expectile", description="IQL: expectile regression, or sparse Q-learning's weighting"
+    )
 
 
 def expectile_loss(advantage: Tensor, expectile: float, valid: Tensor | None) -> Tensor:
@@ -64,7 +89,7 @@ def critic_loss(q: Tensor, target: Tensor, valid: Tensor | None) -> Tensor:
     return weighted_mean((q - target).square(), valid)
 
 
-def value_loss(q_target: Tensor, value: Tensor, config: FitConfig, valid: Tensor | None) -> Tensor:
+def value_loss(q_target: Tensor, value: Tensor, config: ValueSettings, valid: Tensor | None) -> Tensor:
     """Regress V (M,) on the aggregated target critics (K, M), by expectile or by SQL's weighting."""
     advantage = aggregate(q_target, config.value_aggregate) - value
     if config.value_loss == "sql":
@@ -72,7 +97,7 @@ def value_loss(q_target: Tensor, value: Tensor, config: FitConfig, valid: Tensor
     return expectile_loss(advantage, config.expectile, valid)
 
 
-class IQL(Loss):
+class IQL(CriticLoss[ValueSettings]):
     r"""Trains ``critic`` and ``value`` (methods.md, section 3; IQL, arXiv 2110.06169).
 
     .. math:: \big(Q_k(s,a) - [r + \gamma^H m V(s')]\big)^2, \qquad
@@ -80,7 +105,6 @@ class IQL(Loss):
     """
 
     trains = ("critic", "value")
-    targets = ("critic",)
 
     def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
         """No noise."""

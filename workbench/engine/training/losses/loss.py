@@ -1,18 +1,20 @@
-"""What a loss is: which networks it trains, the noise it needs, and its value; pure in between."""
+"""What a loss is: its settings, the networks that it makes and trains, the noise it needs, and its value."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 import torch
 from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
-from workbench.engine.training.config import FitConfig
 from workbench.engine.training.networks import Networks
+from workbench.engine.training.run_settings import RunSettings
 
 Losses = dict[str, Tensor]
+C = TypeVar("C", bound=RunSettings)
 
 
 @dataclass
@@ -30,35 +32,56 @@ class Scene:
     cache: Tensor | None = None
 
 
-class Loss(ABC):
-    """One loss file holds one of these; `workbench.engine.training.plan.LOSSES` lists them.
+class Loss(ABC, Generic[C]):
+    """One loss file holds one of these; `workbench.engine.training.losses` lists them.
 
-    ``trains`` names the networks that get gradients, ``targets`` those that have an EMA target, ``reads`` those that others
-    must train for this one to make sense. Networks beyond the behaviour flow, the critic and the state value are made by
-    ``build``. A loss must not send gradients into networks that it does not name in ``trains``.
+    A loss with settings of its own declares them in a class that inherits from `RunSettings` and names it:
+    ``class OneStep(Loss[OneStepSettings])``; one without is a ``Loss[RunSettings]``. Settings that several losses share stand
+    in a class that their settings inherit from.
+
+    A loss must not send gradients into networks that it does not name in ``trains``.
 
     Parameters
     ----------
-    config : FitConfig
+    config : RunSettings
+        With the loss's own settings, as `workbench.engine.training.config.make_config` makes it.
+
+    Attributes
+    ----------
+    settings : type of RunSettings
+        The class in the brackets.
+    trains : tuple of str
+        Networks that get gradients.
+    targets : tuple of str
+        Those of them that have an EMA target, called ``target_`` and the network's name.
+    reads : tuple of str
+        Networks that other losses must train for this one to make sense.
     """
 
-    trains: tuple[str, ...]
-    targets: tuple[str, ...] = ()
-    reads: tuple[str, ...] = ()
+    settings: ClassVar[type[RunSettings]] = RunSettings
+    trains: ClassVar[tuple[str, ...]]
+    targets: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, config: FitConfig) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            kinds = [kind for kind in get_args(base) if isinstance(kind, type) and issubclass(kind, RunSettings)]
+            if kinds and issubclass(get_origin(base), Loss):
+                cls.settings = kinds[0]
+
+    def __init__(self, config: C) -> None:
         self.config = config
 
     @classmethod
-    def parts(cls, config: FitConfig) -> tuple[str, ...]:
-        """Names of the parts that must be trained beside this loss."""
-        return ()
-
-    @classmethod
     def build(
-        cls, config: FitConfig, observation_dim: int, action_dim: int, generator: torch.Generator
+        cls, config: C, observation_dim: int, action_dim: int, generator: torch.Generator
     ) -> dict[str, nn.Module]:
-        """The networks that this loss brings along, by name; each holds its weights in an `Mlp` called ``net``."""
+        """Make the networks that this loss brings along, by name, without EMA targets.
+
+        Each holds its weights in an `Mlp` called ``net``. A network called as a field of `Parts` fills that field, any other
+        is found under its name in ``Parts.extra``.
+        """
         return {}
 
     @abstractmethod

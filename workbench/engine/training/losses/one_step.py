@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.policies import OneStepPolicy
 from workbench.engine.models.velocity import sample
-from workbench.engine.training.config import FitConfig
 from workbench.engine.training.losses.loss import Loss, Losses, Scene
-from workbench.engine.training.losses.value_climb import value_term
+from workbench.engine.training.losses.value_climb import ClimbSettings, value_term
 from workbench.engine.training.networks import shape_of
 
 
-class OneStep(Loss):
+class OneStepSettings(ClimbSettings):
+    """How near to the flow the one-step policy is held."""
+
+    fql_alpha: float = Field(1.0, ge=0.0, le=1e6, description="fql: weight α of the distillation from the flow")
+
+
+class OneStep(Loss[OneStepSettings]):
     r"""Trains ``one_step`` (methods.md, section 6; FQL, arXiv 2502.02538).
 
     .. math:: \alpha\, \lVert \omega(s, z) - \mathrm{flow}(s, z) \rVert^2 - Q(s, \mathrm{clip}\, \omega(s, z)),
@@ -29,7 +35,7 @@ class OneStep(Loss):
 
     @classmethod
     def build(
-        cls, config: FitConfig, observation_dim: int, action_dim: int, generator: torch.Generator
+        cls, config: OneStepSettings, observation_dim: int, action_dim: int, generator: torch.Generator
     ) -> dict[str, nn.Module]:
         """ω."""
         shape = shape_of(config, observation_dim + action_dim, action_dim)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.policies import DeterministicPolicy
-from workbench.engine.training.config import FitConfig
 from workbench.engine.training.losses.loss import Loss, Losses, Scene, weighted_mean
-from workbench.engine.training.losses.value_climb import value_term
+from workbench.engine.training.losses.value_climb import ClimbSettings, value_term
 from workbench.engine.training.networks import shape_of
 
 
-class ReBRACActor(Loss):
+class ReBRACSettings(ClimbSettings):
+    """How near to the data the deterministic policy is held."""
+
+    rebrac_bc: float = Field(1.0, ge=0.0, le=1e6, description="rebrac: weight β1 of the distance to the data's action")
+
+
+class ReBRACActor(Loss[ReBRACSettings]):
     r"""Trains ``rebrac_actor`` (methods.md, section 6; ReBRAC, arXiv 2305.09836).
 
     .. math:: \beta_1\, \lVert \pi(s) - a \rVert^2 - Q(s, \pi(s))
@@ -29,7 +35,7 @@ class ReBRACActor(Loss):
 
     @classmethod
     def build(
-        cls, config: FitConfig, observation_dim: int, action_dim: int, generator: torch.Generator
+        cls, config: ReBRACSettings, observation_dim: int, action_dim: int, generator: torch.Generator
     ) -> dict[str, nn.Module]:
         """π."""
         shape = shape_of(config, observation_dim, action_dim)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
 from torch import Tensor
 
-from workbench.engine.training.config import FitConfig
-from workbench.engine.training.losses.iql import critic_loss, expectile_loss, sql_loss
+from workbench.engine.models.critic import Aggregate
+from workbench.engine.training.losses.iql import WeightingSettings, critic_loss, expectile_loss, sql_loss
 
 
-def residual_loss(q: Tensor, target: Tensor, config: FitConfig, valid: Tensor | None) -> Tensor:
+class ResidualSettings(WeightingSettings):
+    """How a TD target is made of the target critics, and how the distance to it counts."""
+
+    target_aggregate: Aggregate = Field("min", description="td_vgf, td_actor: how target critics are combined")
+    td_loss: Literal["square", "expectile", "sql"] = Field(
+        "square", description="td_vgf, td_actor: how a TD residual counts by its sign"
+    )
+
+
+def residual_loss(q: Tensor, target: Tensor, config: ResidualSettings, valid: Tensor | None) -> Tensor:
     r"""Loss of ``q`` (K, M) against ``target`` (M,), mean over batch and critics, by ``td_loss``.
 
     With u = y - Q: ``square`` is u²; ``expectile`` is :math:`|\tau_e - 1(u<0)|\, u^2`, which leans towards the better of the

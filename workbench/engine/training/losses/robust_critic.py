@@ -9,12 +9,12 @@ from workbench.engine.data.transitions import Batch
 from workbench.engine.models.critic import aggregate
 from workbench.engine.models.noised_critic import NoisedCritic
 from workbench.engine.models.velocity import TimeInput, VelocityField
-from workbench.engine.training.config import FitConfig
+from workbench.engine.training.losses.iql import AggregateSettings
 from workbench.engine.training.losses.loss import Loss, Losses, Scene, weighted_mean
 from workbench.engine.training.networks import shape_of
 
 
-class RobustCritic(Loss):
+class RobustCritic(Loss[AggregateSettings]):
     r"""Trains ``robust_critic``: what the clean action of a noised one is worth, on average.
 
     .. math:: \big(Q_R(s, x_t, t) - \mathrm{agg}_k\, \bar Q_k(s, x_1)\big)^2, \qquad x_t = (1 - t)\, x_0 + t\, x_1
@@ -29,7 +29,7 @@ class RobustCritic(Loss):
 
     @classmethod
     def build(
-        cls, config: FitConfig, observation_dim: int, action_dim: int, generator: torch.Generator
+        cls, config: AggregateSettings, observation_dim: int, action_dim: int, generator: torch.Generator
     ) -> dict[str, nn.Module]:
         """The network, with the flow's way of reading time."""
         time: TimeInput = "sinusoidal" if config.family == "qgf" else "raw"

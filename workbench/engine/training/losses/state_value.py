@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
-from workbench.engine.training.losses.iql import value_loss
+from workbench.engine.models.critic import StateValue
+from workbench.engine.training.losses.iql import ValueSettings, value_loss
 from workbench.engine.training.losses.loss import Loss, Losses, Scene
+from workbench.engine.training.networks import shape_of
 
 
-class StateValueLoss(Loss):
+class StateValueLoss(Loss[ValueSettings]):
     """Trains ``value`` by IQL's expectile regression on the target critic, for parts that need V under another critic.
 
     It reads the critic and gives it nothing back, so the critic learns what it would have learned without it.
@@ -18,6 +20,13 @@ class StateValueLoss(Loss):
 
     trains = ("value",)
     reads = ("critic",)
+
+    @classmethod
+    def build(
+        cls, config: ValueSettings, observation_dim: int, action_dim: int, generator: torch.Generator
+    ) -> dict[str, nn.Module]:
+        """V."""
+        return {"value": StateValue(observation_dim, shape_of(config, observation_dim, 1), generator)}
 
     def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
         """No noise."""

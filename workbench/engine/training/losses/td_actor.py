@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
@@ -12,15 +13,30 @@ from workbench.engine.steering.noise import Noise, draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import find_rule, make_rule
 from workbench.engine.steering.run import decide
-from workbench.engine.training.config import FitConfig
-from workbench.engine.training.losses.loss import Loss, Losses, Scene
-from workbench.engine.training.losses.residual import residual_loss
+from workbench.engine.training.losses.critic import CriticLoss
+from workbench.engine.training.losses.loss import Losses, Scene
+from workbench.engine.training.losses.residual import ResidualSettings, residual_loss
 from workbench.engine.training.networks import Networks
 
 NOISE_LIMIT = 2.5  # TD3 clips the smoothing noise here, in its standard deviations (0.5 at 0.2)
 
 
-def actor_rule(config: FitConfig) -> Rule:
+class TDActorSettings(ResidualSettings):
+    """Whose action at the next state is valued, and how."""
+
+    actor: str = Field("fql", description="td_actor: the steering rule whose action at the next state is valued")
+    actor_settings: dict[str, bool | int | float | str] = Field(
+        {}, description='td_actor: settings of that rule, such as {"weight": 0.3}'
+    )
+    target_noise: float = Field(
+        0.0, ge=0.0, le=1.0, description="td_actor: smoothing noise on the next action (ReBRAC: 0.2)"
+    )
+    critic_penalty: float = Field(
+        0.0, ge=0.0, le=1e6, description="td_actor: weight β2 of the next action's distance to the data's (ReBRAC)"
+    )
+
+
+def actor_rule(config: TDActorSettings) -> Rule:
     """The steering rule whose action is valued; its errors name the setting."""
     return make_rule(config.actor, **({"flow_steps": config.flow_steps} | config.actor_settings))
 
@@ -43,7 +59,7 @@ def live_parts(networks: Networks) -> Parts:
     )
 
 
-class TDActor(Loss):
+class TDActor(CriticLoss[TDActorSettings]):
     r"""Trains ``critic`` (methods.md, section 3; FQL, arXiv 2502.02538; ReBRAC, arXiv 2305.09836; QAM, arXiv 2601.14234).
 
     .. math:: y = r + \gamma^H m\, \big(\mathrm{agg}_k\, \bar Q_k(s', a') - \beta_2 \lVert a' - a'_{data} \rVert^2\big), \qquad
@@ -56,17 +72,19 @@ class TDActor(Loss):
     hold the next action; after n-step returns that is the action at the bootstrap state.
     """
 
-    trains = ("critic",)
-    targets = ("critic",)
-
-    def __init__(self, config: FitConfig) -> None:
+    def __init__(self, config: TDActorSettings) -> None:
         super().__init__(config)
         self._rule = actor_rule(config)
 
     @classmethod
-    def parts(cls, config: FitConfig) -> tuple[str, ...]:
+    def needs(cls, config: TDActorSettings) -> tuple[str, ...]:
         """What the rule needs."""
         return find_rule(config.actor).needs
+
+    @property
+    def next_actions(self) -> bool:
+        """Where the distance to them is penalised."""
+        return self.config.critic_penalty > 0.0
 
     def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
         """The rule's noise as its `Noise` holds it, and where it is asked for the smoothing noise (M, D)."""

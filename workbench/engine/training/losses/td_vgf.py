@@ -5,20 +5,46 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.critic import Aggregate, CriticEnsemble, aggregate
 from workbench.engine.models.parts import Parts, Reference
 from workbench.engine.models.velocity import sample
+from workbench.engine.precision import fast_matmul
+from workbench.engine.steering.ascent import Ascent
+from workbench.engine.steering.kernel import Repulsion
 from workbench.engine.steering.protocol import State
 from workbench.engine.steering.rules.vgf import VGF
-from workbench.engine.training.config import FitConfig
-from workbench.engine.training.losses.loss import Loss, Losses, Scene, weighted_mean
-from workbench.engine.training.losses.residual import residual_loss
+from workbench.engine.training.losses.critic import CriticLoss
+from workbench.engine.training.losses.loss import Losses, Scene, weighted_mean
+from workbench.engine.training.losses.residual import ResidualSettings, residual_loss
+from workbench.engine.training.networks import Networks
+
+CACHE_ROWS = 8192  # rows of the dataset whose samples are drawn at a time
 
 
-def transport_rule(config: FitConfig) -> VGF:
+class TDVGFSettings(ResidualSettings):
+    """How particles are moved before their value is taken."""
+
+    reference: Literal["frozen", "joint"] = Field(
+        "frozen",
+        description="td_vgf: train the flow first and cache its samples (paper's text), or together (published code)",
+    )
+    reference_steps: int = Field(
+        0, ge=0, description="td_vgf, frozen: updates of the flow before the critic; 0 means as many as steps"
+    )
+    particles: int = Field(10, ge=1, le=1024, description="td_vgf: next-state particles N")
+    transport_steps: int = Field(3, ge=0, le=100, description="td_vgf: L_train")
+    ascent: Ascent = Field("adam", description="td_vgf: how a direction becomes a step")
+    step_size: float = Field(0.1, ge=0.0, le=1.0, description="td_vgf: step size ε")
+    alpha: float = Field(1.0, gt=0.0, description="td_vgf: temperature α")
+    repulsion: Repulsion = Field("published", description="td_vgf: the force between particles")
+    target_select: Literal["mean", "max"] = Field("mean", description="td_vgf: which particle's value is the target")
+
+
+def transport_rule(config: TDVGFSettings) -> VGF:
     """The VGF rule that training transports with: L_train steps with the ONLINE critic, mean over the ensemble."""
     return VGF(
         flow_steps=config.flow_steps,
@@ -63,7 +89,7 @@ def reference_samples(reference: Reference, observations: Tensor, noise: Tensor,
     return sample(reference, rows, noise.flatten(0, 1), flow_steps).view(noise.shape)
 
 
-class TDVGF(Loss):
+class TDVGF(CriticLoss[TDVGFSettings]):
     r"""Trains ``critic`` (methods.md, section 3; VGF, arXiv 2604.14265).
 
     .. math:: y = r + \gamma^H m\, \mathrm{sel}_i\, \mathrm{agg}_k\, \bar Q_k(s', a_i), \qquad
@@ -74,12 +100,25 @@ class TDVGF(Loss):
     weights the residual by its sign instead (expectile, sparse Q-learning).
     """
 
-    trains = ("critic",)
-    targets = ("critic",)
-
-    def __init__(self, config: FitConfig) -> None:
+    def __init__(self, config: TDVGFSettings) -> None:
         super().__init__(config)
         self._rule = transport_rule(config)
+
+    @classmethod
+    def flow_first(cls, config: TDVGFSettings) -> int:
+        """All of the flow's updates where it is frozen afterwards."""
+        return (config.reference_steps or config.steps) if config.reference == "frozen" else 0
+
+    @torch.no_grad()
+    def samples(self, networks: Networks, observations: Tensor, generator: torch.Generator) -> Tensor:
+        """N clean particles at each of the ``observations``."""
+        config, chunks = self.config, []
+        for rows in observations.split(CACHE_ROWS):
+            size = (rows.shape[0], config.particles, networks.reference.action_dim)
+            noise = torch.randn(size, generator=generator, device=rows.device)
+            with fast_matmul(rows.shape[0] * config.particles, max(config.hidden), rows.device):
+                chunks.append(reference_samples(networks.reference, rows, noise, config.flow_steps))
+        return torch.cat(chunks)
 
     def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Particle noise (M, N, D), unless samples are cached."""

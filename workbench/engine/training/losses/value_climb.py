@@ -1,17 +1,27 @@
-"""The term that all actors trained on the critic's gradient share."""
+"""The term shared by all actors that climb the critic: minus the mean Q of their own actions."""
 
 from __future__ import annotations
 
+from pydantic import Field
 from torch import Tensor
 
-from workbench.engine.models.critic import CriticEnsemble, aggregate
+from workbench.engine.models.critic import Aggregate, CriticEnsemble, aggregate
 from workbench.engine.models.parts import Critic
-from workbench.engine.training.config import FitConfig
+from workbench.engine.training.run_settings import RunSettings
 
 FLOOR = 1e-6  # of the mean |Q| that Q is divided by
 
 
-def value_term(critic: Critic, observations: Tensor, actions: Tensor, config: FitConfig) -> Tensor:
+class ClimbSettings(RunSettings):
+    """How an actor climbs the critic."""
+
+    actor_aggregate: Aggregate = Field(
+        "mean", description="fql, edp, rebrac, qam: how online critics are combined for the actor to climb"
+    )
+    normalize_q: bool = Field(True, description="fql, edp, rebrac: divide Q by its mean magnitude in the batch")
+
+
+def value_term(critic: Critic, observations: Tensor, actions: Tensor, config: ClimbSettings) -> Tensor:
     r"""Minus the mean Q of the actor's own ``actions`` (M, D), the gradient flowing into the actions alone.
 
     .. math:: -\frac{1}{c} \frac1M \sum_s \mathrm{agg}_k\, Q_k(s, a), \qquad

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.parts import q_gradient
 from workbench.engine.models.value_gradient import ValueGradient
-from workbench.engine.training.config import FitConfig
 from workbench.engine.training.losses.loss import Loss, Losses, Scene
 from workbench.engine.training.networks import shape_of
+from workbench.engine.training.run_settings import RunSettings
 
 EPS = 1e-8  # of the published normalisation
 
 
-class AmortisedGradient(Loss):
+class GradientSettings(RunSettings):
+    """What is learned of the gradient."""
+
+    unit_gradient: bool = Field(
+        False, description="value_gradient: learn the gradient's direction alone, at unit length"
+    )
+
+
+class AmortisedGradient(Loss[GradientSettings]):
     r"""Trains ``value_gradient`` (methods.md, section 4; amortised VGF, arXiv 2604.14265).
 
     .. math:: \Big\| f(s, a) - \nabla_a \tfrac1K \textstyle\sum_k Q_k(s, a) \Big\|^2 \quad \text{at the dataset's actions}
@@ -30,7 +39,7 @@ class AmortisedGradient(Loss):
 
     @classmethod
     def build(
-        cls, config: FitConfig, observation_dim: int, action_dim: int, generator: torch.Generator
+        cls, config: GradientSettings, observation_dim: int, action_dim: int, generator: torch.Generator
     ) -> dict[str, nn.Module]:
         """A network like a critic's, with D outputs."""
         shape = shape_of(config, observation_dim + action_dim, action_dim)

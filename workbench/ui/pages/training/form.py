@@ -9,7 +9,8 @@ import panel as pn
 
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import TASKS, make_listed
-from workbench.engine.training.plan import CRITICS, extra_parts
+from workbench.engine.training.losses import CRITICS
+from workbench.engine.training.plan import extra_parts
 from workbench.engine.words import UserError
 from workbench.plots.markup import html
 from workbench.ui.controls.rule import STYLE, choice

@@ -1,0 +1,49 @@
+"""What the losses that train the critic have in common."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from workbench.engine.models.critic import CriticEnsemble
+from workbench.engine.training.losses.loss import C, Loss
+from workbench.engine.training.networks import Networks, shape_of
+
+
+class CriticLoss(Loss[C]):
+    """A way to train the critic: a value of the setting ``critic``."""
+
+    trains: ClassVar[tuple[str, ...]] = ("critic",)
+    targets: ClassVar[tuple[str, ...]] = ("critic",)
+
+    @classmethod
+    def build(
+        cls, config: C, observation_dim: int, action_dim: int, generator: torch.Generator
+    ) -> dict[str, nn.Module]:
+        """The ensemble of K critics."""
+        shape = shape_of(config, observation_dim + action_dim, 1, config.members)
+        return {"critic": CriticEnsemble(observation_dim, action_dim, shape, generator)}
+
+    @classmethod
+    def needs(cls, config: C) -> tuple[str, ...]:
+        """Names of the learned parts that are trained beside the critic, because it asks for their actions."""
+        return ()
+
+    @classmethod
+    def flow_first(cls, config: C) -> int:
+        """Updates of the behaviour flow alone before the critic begins and the flow stays as it is; 0: both learn together."""
+        return 0
+
+    @property
+    def next_actions(self) -> bool:
+        """Whether batches must hold the data's action at the bootstrap state."""
+        return False
+
+    def samples(self, networks: Networks, observations: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw what is cached of the finished flow at ``observations`` (R, S), the rows' next ones: (R, N, D).
+
+        Asked only of a critic whose `flow_first` is above 0.
+        """
+        raise NotImplementedError(f"{type(self).__name__} caches nothing")

@@ -1,0 +1,52 @@
+"""Settings that every training run has, whatever its losses are.
+
+A loss with settings of its own declares them beside itself, in a class that inherits from `RunSettings`;
+`workbench.engine.training.config` puts all of them together into `FitConfig`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RunSettings(BaseModel):
+    """How to train a behaviour flow and a critic (methods.md, sections 1 to 3), whatever the losses are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    critic: str = Field(
+        "iql",
+        description="how the critic is trained: IQL, TD through the value gradient flow, or TD with an actor's own actions",
+    )
+    parts: tuple[str, ...] = Field((), description="learned parts beyond flow and critic that a rule needs")
+    family: Literal["qgf", "vgf"] = Field(
+        "qgf",
+        description="networks: qgf (GELU, sinusoidal time, LayerNorm) or vgf (ReLU, raw time, LayerNorm in critics)",
+    )
+    hidden: tuple[Annotated[int, Field(ge=1, le=16_384)], ...] = Field(
+        (512, 512, 512, 512), min_length=1, description="widths of the hidden layers"
+    )
+    members: int = Field(2, ge=1, le=16, description="critics K in the ensemble")
+    steps: int = Field(100_000, ge=1, description="updates")
+    batch_size: int = Field(256, ge=1, description="rows per update")
+    learning_rate: float = Field(3e-4, gt=0.0, le=1.0, description="Adam's learning rate")
+    schedule: Literal["constant", "cosine"] = Field("constant", description="learning rate over the run")
+    discount: float = Field(0.99, ge=0.0, le=1.0, description="γ per environment step")
+    n_step: int = Field(
+        1, ge=1, le=100, description="environment steps of the n-step return; with chunks at least the chunk's own"
+    )
+    chunk: int = Field(
+        1, ge=1, le=100, description="environment steps h of one action: h actions are decided at once, as h·D numbers"
+    )
+    tau: float = Field(0.005, gt=0.0, le=1.0, description="EMA rate of the target critic")
+    reward_scale: float = Field(1.0, gt=0.0, description="rewards are multiplied by this")
+    normalize_observations: bool = Field(
+        True, description="subtract the data's mean and divide by its standard deviation"
+    )
+    flow_steps: int = Field(10, ge=1, le=100, description="Euler steps T of every flow that training samples")
+    compile: bool = Field(
+        False, description="compile the update (needs a C++ compiler; pays on long runs of small networks)"
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="fixes weights, minibatches and noise")
