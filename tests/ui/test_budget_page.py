@@ -21,13 +21,13 @@ from workbench.experiments.grid import Grid
 from workbench.experiments.own_store import STORE_VARIABLE, store_folder
 from workbench.experiments.serial import Serial
 from workbench.experiments.store import Store
-from workbench.experiments.summary import Curve
+from workbench.experiments.summary import Curve, curves
 from workbench.experiments.sweep import sweep
 from workbench.ui.pages.budget.page import BudgetPage
 from workbench.ui.pages.budget.table import STORIES, story_shift
 from workbench.ui.server.lab import sweeps
 from workbench.ui.server.parts_cache import CACHE, Cache
-from workbench.views.budget import FIRST, as_csv, budgets_of, grid_of, here, match, points_of, read, seed_lines
+from workbench.views.budget import FIRST, as_csv, budgets_of, grid_of, here, match, points_of, seed_lines
 from workbench.views.question import Policy
 
 SMALL = Grid(
@@ -60,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(folder: Path) -> list[Curve]:
-    return read(Store(folder))
+    return curves(Store(folder))
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BudgetPage
     monkeypatch.setenv(STORE_VARIABLE, str(folder))
     sweeps.cache_clear()
     page = BudgetPage({"task": "bandit2d"}, CACHE)
-    page._show((), (read(sweeps().store()), ""), None)
+    page._show(page._reading.read())
     yield page
     page.left()
     sweeps.cache_clear()
@@ -223,7 +223,7 @@ def test_a_person_finds_runs_marks_settings_and_matches_shift(
     saved = save_all(page, tmp_path, (*DRAWN, "CSV, one line a strength"))
     assert saved["PNG picture"].read_bytes().startswith(b"\x89PNG")
     assert "<svg" in saved["SVG picture"].read_text()
-    assert saved["CSV, one line a strength"].read_bytes() == as_csv(read(Store(folder)))
+    assert saved["CSV, one line a strength"].read_bytes() == as_csv(curves(Store(folder)))
     see_offline(browser, saved["HTML that works offline"])
     page.locator(".wb-rules input").first.uncheck()
     expect(page).to_have_url(re.compile("curves="))

@@ -6,7 +6,6 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -54,7 +53,7 @@ def opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunsPage]:
     monkeypatch.setenv("WORKBENCH_STORE", str(folder))
     sweeps.cache_clear()
     page = RunsPage({})
-    page._show_rows(None, page._read(()), None)
+    page._show_rows(page._reading.read())
     yield page
     page.left()
     sweeps.cache_clear()
@@ -198,7 +197,7 @@ def test_on_a_shared_server_only_ones_own_runs_are_deleted(folder: Path, monkeyp
     assert len(page.rights.put_away(store, [mine, hers])) == 2
     Owners(store).share("hers", False)
     assert [name.endswith(mine) for name in page.rights.in_trash(store)] == [True]
-    page._do(lambda: page._shared(SimpleNamespace(new=True)))
+    page.sharing.value = True
     assert Owners(store).shares("mine")
     monkeypatch.delenv(SHARED_VARIABLE)
     assert one_user()
@@ -218,7 +217,7 @@ def test_a_filter_lets_go_of_what_it_hides(opened: RunsPage) -> None:
 
 def test_nothing_is_sent_when_nothing_changed(opened: RunsPage) -> None:
     before = opened.table.rows
-    opened._show_rows(None, opened._read(()), None)
+    opened._show_rows(opened._reading.read())
     assert opened.table.rows is before
 
 

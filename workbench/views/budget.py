@@ -18,8 +18,7 @@ from workbench.engine.steering.rules import RULES
 from workbench.engine.words import plain
 from workbench.experiments.files import DamagedError
 from workbench.experiments.grid import Grid
-from workbench.experiments.store import Store
-from workbench.experiments.summary import MEASURES, Curve, curves, matched
+from workbench.experiments.summary import MEASURES, Curve, matched
 from workbench.views.fields import fields_of
 from workbench.views.question import Policy
 
@@ -174,11 +173,6 @@ def as_csv(found: Sequence[Curve]) -> bytes:
             row = [curve.task, curve.name, curve.axis, point.value, *measured, len(point.seeds), columns["key"][place]]
             writer.writerow(row)
     return text.getvalue().encode()
-
-
-def read(store: Store) -> list[Curve]:
-    """All curves of a store."""
-    return curves(store)
 
 
 def damaged_words(damaged: Mapping[str, DamagedError], where: str) -> str:

@@ -26,6 +26,7 @@ from workbench.plots.still import Figure, png, stages
 from workbench.ui.canvas.stage import Stages, frame_of, landscape_of, number_rows, room_of, truth_of
 from workbench.ui.controls.rule import STYLE, StopSlider, choice
 from workbench.ui.server.parts_cache import parts_for
+from workbench.ui.shell.binding import Binding
 from workbench.ui.shell.html_pane import HTML
 from workbench.views.episodes import Play, ending_of, episodes
 from workbench.views.fields import Field, fields_of
@@ -124,7 +125,6 @@ class Bench(pn.viewable.Viewer):
         self._state = tuple(state) if state is not None else (0.0,) * self.parts.observation_dim
         self.answer: Answer | None = None
         self._version, self._truth, self._scene = 0, self._true_reward(), Scene()
-        self._loading = False  # while a preset sets several controls
         self._ground: tuple[Any, ...] = ()
         self.chosen = choice("Rule", {RULES[name].title: name for name in rules}, rules[0])
         self.stages = Stages(sizing_mode="stretch_width", margin=0, stylesheets=[COLOURS], min_width=640)
@@ -135,8 +135,8 @@ class Bench(pn.viewable.Viewer):
             self.stages.agent = list(self._state)
             self.stages.param.watch(self._moved_agent, "agent")
             self.button.on_click(lambda _: self.play())
-        for control in (self.chosen, *self.controls.values()):
-            control.param.watch(lambda _: self.update(), "value")
+        self._binding = Binding()
+        self._binding.bind(lambda _: self.update(), self.chosen, *self.controls.values())
         self.update()
 
     @property
@@ -166,18 +166,13 @@ class Bench(pn.viewable.Viewer):
 
     def load_preset(self) -> None:
         """Set the controls as the chosen preset says, and steer once."""
-        self._loading = True
-        try:
+        with self._binding.by_program():
             for name, value in self.presets[str(self.preset.value)].items():
                 put(self.controls[name], value)
-        finally:
-            self._loading = False
         self.update()
 
     def update(self) -> None:
         """Steer with what the controls say and show it; what goes wrong is shown as words."""
-        if self._loading:
-            return
         question = Question(
             self.task.info.name, (Policy(self.rule, self.settings),), self._seed, self._shown, self._state
         )

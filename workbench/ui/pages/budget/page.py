@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -11,34 +10,32 @@ import panel as pn
 from bokeh.models import ColumnDataSource
 
 from workbench.engine.steering.rules import RULES
+from workbench.experiments.files import DamagedError
 from workbench.experiments.summary import Curve, read_curves
 from workbench.plots.markup import html
 from workbench.ui.canvas.bokeh_figures import pane, themed
 from workbench.ui.canvas.frames import figure
 from workbench.ui.controls.awaited import Awaited
 from workbench.ui.controls.notice import STYLE as WORDS
-from workbench.ui.controls.notice import Notice, number_pane, numbers
+from workbench.ui.controls.notice import number_pane, numbers
 from workbench.ui.controls.rule import STYLE, choice
 from workbench.ui.pages.budget.code import snippet
 from workbench.ui.pages.budget.draw import pair_of, show_here
 from workbench.ui.pages.budget.table import STORIES, here_list, match_table, points_table, read_shift, story_shift
-from workbench.ui.server.lab import one_user, stamp_of_store, sweeps
-from workbench.ui.server.owner import Owner
+from workbench.ui.pages.store_page import StorePage, StoreReading
+from workbench.ui.server.lab import one_user, sweeps
 from workbench.ui.server.parts_cache import CACHE, Cache, Latest
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.layout import sidebar
-from workbench.ui.shell.page import Page, write_arguments
+from workbench.ui.shell.page import write_arguments
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views.budget import FIRST, Here, as_csv, damaged_words, grid_of, here
 from workbench.views.links import read_link, write_link
 from workbench.views.question import Policy
 
-log = logging.getLogger(__name__)
-TICK = 1.0  # seconds between two looks at the store
 
-
-class BudgetPage(Page):
+class BudgetPage(StorePage):
     """One user's page of budgets."""
 
     name: ClassVar[str] = "budget"
@@ -69,18 +66,16 @@ class BudgetPage(Page):
     )
 
     def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
-        super().__init__(arguments, cache)
+        super().__init__(arguments, cache, lambda: self._awaited.pressed())
         self.question, problems = read_link(arguments)
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.shift = read_shift(arguments)
         self.curves, self.marks = list[Curve](), list[Here]()
-        self._stamp: tuple[float, ...] = ()
-        self._setting, self._damaged = False, ""  # the second: which runs are left out
-        self._reads: Latest[tuple[float, ...], tuple[list[Curve], str]] = Latest(self._read, self.later(self._show))
+        self._damaged = ""  # which runs are left out
+        nothing: tuple[list[Curve], dict[str, DamagedError]] = ([], {})
+        self._reading = StoreReading(self, read_curves, nothing, self._show)
         self._heres: Latest[tuple[Policy, ...], list[Here]] = Latest(self._evaluate, self.later(self._show_here))
-        self.owner = Owner(margin=0, width=0, height=0)
         self._awaited = Awaited(self.cache, self._mark)
-        self.notice = Notice(self._awaited.pressed)
         self._head = number_pane(numbers("Return against shift", "…", []))
         self._make_controls()
         self._frontier = pn.Column(sizing_mode="stretch_width", margin=0, height=390, css_classes=["wb-frontier"])
@@ -89,8 +84,8 @@ class BudgetPage(Page):
         self._tapped = ColumnDataSource({"key": []})
         self._tapped.on_change("data", lambda attr, old, new: self._selected())
         self._pair: Any = None
-        self._look()
-        self.every(TICK, self._tick)
+        self.look()
+        self.keep_looking()
 
     def panels(self) -> Mapping[str, Any]:
         """Controls; return against shift; against the budget; equal shift."""
@@ -123,9 +118,8 @@ class BudgetPage(Page):
         self.question, _ = read_link(arguments)
         self.shift = read_shift(arguments)
         wanted = arguments.get("curves")
-        self._setting = True
-        self.rules.value = [name for name in self.rules.options if wanted is None or name in wanted.split("|")]
-        self._setting = False
+        with self.binding.by_program():
+            self.rules.value = [name for name in self.rules.options if wanted is None or name in wanted.split("|")]
         self._draw()
 
     def code(self) -> str:
@@ -144,7 +138,7 @@ class BudgetPage(Page):
 
     def close(self) -> None:
         """Forget what waits; a sweep goes on."""
-        self._reads.drop()
+        self._reading.drop()
         self._heres.drop()
 
     # Controls
@@ -178,61 +172,40 @@ class BudgetPage(Page):
         self.start = pn.widgets.Button(label="Run a small sweep", css_classes=["wb-sweep"], **options)
         self.cancel = pn.widgets.Button(label="Cancel", css_classes=["wb-cancel"], disabled=True, **options)
         self._sweeping = HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
-        self.task.param.watch(self._changed, "value")
-        self.rules.param.watch(self._changed, "value")
+        self.binding.bind(self._changed, self.task, self.rules)
         self.here.on_click(lambda _: self._mark())
         self.match.on_click(lambda _: self._match())
-        self.start.on_click(lambda _: self._do(lambda: self._sweep()))
-        self.cancel.on_click(lambda _: self._do(lambda: sweeps().cancel(self._secret(), anybody=one_user())))
+        self.start.on_click(lambda _: self.do(self._sweep))
+        self.cancel.on_click(lambda _: self.do(lambda: sweeps().cancel(self.secret(), anybody=one_user())))
 
     def _sweep(self) -> None:
         if not self.wanted.value:
             raise ValueError("choose at least one rule for the sweep")
-        sweeps().start(self._secret(), grid_of(self.wanted.value))
-
-    def _secret(self) -> str:
-        if not self.owner.secret:
-            raise ValueError("the browser has not said who you are yet; try again in a second")
-        return str(self.owner.secret)
-
-    def _do(self, what: Any) -> None:
-        try:
-            what()
-            self.notice.say("", "")
-        except (ValueError, OSError) as error:
-            self.notice.say("error", str(error))
-        self._follow()
+        sweeps().start(self.secret(), grid_of(self.wanted.value))
 
     def _changed(self, event: Any) -> None:
-        if not self._setting:
-            with self.held():
-                if event.obj is self.task:
-                    self._offer()
-                self.changed()
-                self._draw()
+        with self.held():
+            if event.obj is self.task:
+                self._offer()
+            self.changed()
+            self._draw()
 
     def _all_shown(self) -> bool:
         return list(self.rules.value) == list(self.rules.options)
 
     # The store
 
-    def _tick(self) -> None:
-        self._look()
-        self.every(TICK, self._tick)
-
-    def _look(self) -> None:
+    def look(self) -> None:
         """Read the store again when something of it has changed, and say how far a sweep is."""
         try:
-            stamp = stamp_of_store()
+            self._reading.look()
         except (ValueError, OSError) as error:
             self.notice.say("error", str(error))
             return
-        if stamp != self._stamp:
-            self._stamp = stamp
-            self._reads.ask(stamp)
-        self._follow()
+        self.follow()
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
+        """Say how far a sweep is."""
         state = sweeps().state()
         running = state is not None and state.running
         self.start.disabled, self.cancel.disabled = running, not running
@@ -248,39 +221,24 @@ class BudgetPage(Page):
         if text != self._sweeping.object:
             self._sweeping.object = text
 
-    def _read(self, stamp: tuple[float, ...]) -> tuple[list[Curve], str]:
-        store = sweeps().found()
-        if store is None:
-            return [], ""
-        found, damaged = read_curves(store)
-        return found, damaged_words(damaged, str(sweeps().folder))
-
-    def _show(self, stamp: tuple[float, ...], answer: tuple[list[Curve], str] | None, error: Exception | None) -> None:
-        if answer is None:
-            log.warning("the store could not be read: %s", error)
-            self.notice.say("error", f"The store could not be read. {error}")
-            return
-        found, self._damaged = answer
-        with self.held():
-            self.curves = found
-            names = list(dict.fromkeys(curve.task for curve in found))
-            if names and names != list(self.task.options.values()):
-                self._setting = True
+    def _show(self, found: tuple[list[Curve], dict[str, DamagedError]]) -> None:
+        self.curves, self._damaged = found[0], damaged_words(found[1], str(sweeps().folder))
+        names = list(dict.fromkeys(curve.task for curve in self.curves))
+        if names and names != list(self.task.options.values()):
+            with self.binding.by_program():
                 self.task.options = {name: name for name in names}
                 self.task.value = self.question.task if self.question.task in names else names[0]
-                self._setting = False
-            self._offer()
-            self._draw()
+        self._offer()
+        self._draw()
 
     def _offer(self) -> None:
         """The rules of this task; new ones are shown, those that the user hid stay hidden."""
         names = [curve.name for curve in self.curves if curve.task == self.task.value]
         hidden = set(self.rules.options) - set(self.rules.value)
         if names != list(self.rules.options):
-            self._setting = True
-            self.rules.options = names
-            self.rules.value = [name for name in names if name not in hidden]
-            self._setting = False
+            with self.binding.by_program():
+                self.rules.options = names
+                self.rules.value = [name for name in names if name not in hidden]
 
     # Pictures
 

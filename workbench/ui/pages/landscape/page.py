@@ -90,7 +90,6 @@ class LandscapePage(Page):
         self.question, self.shown, problems = read_view(arguments)
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.terrain: Terrain | None = None
-        self._setting = False
         self._desk = Desk(Surveyor)
         self._work: Latest[View, Terrain] = Latest(self._find, self.later(self._show), QUICK, View.effort)
         self._awaited = Awaited(self.cache, self.ask)
@@ -159,18 +158,10 @@ class LandscapePage(Page):
     def _set(self, question: Question, shown: Shown) -> None:
         """Show a view on every control, and ask for it."""
         self.question, self.shown = question, shown
-        self._setting = True
-        try:
-            with self.held():
-                self.task.value, self.rule.value, self.seed.value = (
-                    self.question.task,
-                    self.question.first.rule,
-                    self.question.seed,
-                )
-                self.look.value, self.quantity.value = self.shown.look, self.shown.quantity
-                self._make_settings()
-        finally:
-            self._setting = False
+        with self.binding.by_program(), self.held():
+            self.task.value, self.rule.value, self.seed.value = question.task, question.first.rule, question.seed
+            self.look.value, self.quantity.value = shown.look, shown.quantity
+            self._make_settings()
         self.ask()
 
     def code(self) -> str:
@@ -234,8 +225,7 @@ class LandscapePage(Page):
         self.seed = _slider("Noise seed", q.seed, 0, SEEDS)
         self._place = pn.Column(margin=0, sizing_mode="stretch_width")
         self._make_settings()
-        for widget in (self.task, self.rule, self.look, self.quantity, self.seed):
-            widget.param.watch(self._changed, "value")
+        self.binding.bind(self._changed, self.task, self.rule, self.look, self.quantity, self.seed)
 
     def _make_settings(self) -> None:
         """What depends on the task and the rule: its settings, the plane, the state."""
@@ -253,9 +243,8 @@ class LandscapePage(Page):
             for name, value, limits in zip(floor.axes, self.question.state, floor.limits, strict=True):
                 low, high = (round(100 * limit) for limit in limits)
                 self.axes.append(_slider(f"State {name} × 100", round(100 * value), low, high))
-        for widget in (self.plane, *self.axes):
-            widget.param.watch(self._changed, "value")
-        self.settings.param.watch(self._changed, "values")
+        self.binding.bind(self._changed, self.plane, *self.axes)
+        self.binding.bind(self._changed, self.settings, to="values")
         self._place.objects = [self.plane, self.settings, *self.axes]
 
     def _told(self, question: Question) -> None:
@@ -267,8 +256,6 @@ class LandscapePage(Page):
         return plane if isinstance(plane, str) else f"{plane[0]}-{plane[1]}"
 
     def _changed(self, event: Any) -> None:
-        if self._setting:
-            return
         with self.held():
             if event.obj is self.task or event.obj is self.rule:
                 settings = self.settings.values if event.obj is self.task else {}

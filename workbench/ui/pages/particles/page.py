@@ -67,7 +67,6 @@ class ParticlesPage(Page):
         self.plays: list[Play] | None = None
         self._version = 0
         self._touched = (0, "")
-        self._restoring = False
         self._desk, self._awaited = Desk(Artist), Awaited(self.cache, self.ask)
         self._offered: Parts | None = None  # for which the lists of rules were made
         self._pictures: Latest[tuple[Question, str], Picture] = Latest(
@@ -88,8 +87,8 @@ class ParticlesPage(Page):
             "", stylesheets=[(HERE / "about.css").read_text(encoding="utf-8")], margin=0, sizing_mode="stretch_width"
         )
         self._place_handles()
-        self.stages.param.watch(self._moved_agent, "agent")
-        self.stages.param.watch(self._moved_peak, "peak")
+        self.binding.bind(self._moved_agent, self.stages, to="agent")
+        self.binding.bind(self._moved_peak, self.stages, to="peak")
         self.stages.param.watch(self._dragged, "dragging")
         self.stages.param.watch(lambda _: self._send_frame(), "selected")
         self._fit_to_task()
@@ -164,15 +163,11 @@ class ParticlesPage(Page):
             sizing_mode="stretch_width",
             css_classes=["wb-slider", "wb-seed"],
         )
-        for widget in (self.task, self.ground, self.shown, self.seed):
-            widget.param.watch(self._changed, "value")
-        for controls in self.policies:
-            controls.param.watch(self._changed, "policy")
+        self.binding.bind(self._changed, self.task, self.ground, self.shown, self.seed)
+        self.binding.bind(self._changed, *self.policies, to="policy")
 
     def _changed(self, event: Any) -> None:
         """Any control: read them all, and ask."""
-        if self._restoring:
-            return
         with self.held():
             q, task = self.question, self.task.value
             state, peak = (q.state, q.peak) if task == q.task else (state_of(task), None)
@@ -189,20 +184,16 @@ class ParticlesPage(Page):
 
     def _set(self, question: Question, ground: str) -> None:
         """Show ``question`` on every control, without asking."""
-        self._restoring = True
         q = self.question = question
-        try:
-            with self.held():
-                self.task.value, self.shown.value, self.seed.value = q.task, q.shown, q.seed
-                self._fit_to_task()
-                self.ground.value = ground if ground not in self.ground.disabled_options else "learned"
-                for controls, policy in zip(self.policies, (*q.policies, None), strict=False):
-                    controls.set(policy)
-                self._offered = None
-                self._place_handles()
-                self._describe()
-        finally:
-            self._restoring = False
+        with self.binding.by_program(), self.held():
+            self.task.value, self.shown.value, self.seed.value = q.task, q.shown, q.seed
+            self._fit_to_task()
+            self.ground.value = ground if ground not in self.ground.disabled_options else "learned"
+            for controls, policy in zip(self.policies, (*q.policies, None), strict=False):
+                controls.set(policy)
+            self._offered = None
+            self._place_handles()
+            self._describe()
 
     def _place_handles(self) -> None:
         """The agent and the peak stand where the question says."""
@@ -229,7 +220,7 @@ class ParticlesPage(Page):
 
     def _moved_agent(self, event: Any) -> None:
         floor = self._floor()
-        if self._restoring or floor is None:
+        if floor is None:
             return
         state = _numbers(event.new, len(floor.axes))
         if state is None:
@@ -242,7 +233,7 @@ class ParticlesPage(Page):
             self.ask()
 
     def _moved_peak(self, event: Any) -> None:
-        if self._restoring or not has_peak(self.question.task):
+        if not has_peak(self.question.task):
             return
         peak = _numbers(event.new, self.cache.task(self.question.task).info.action_dim)
         if peak is None:

@@ -76,7 +76,6 @@ class RolloutsPage(Page):
         self.order, problems = read_link(arguments)
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.both: tuple[Played, Played] | None = None
-        self._setting = False
         self._share = 0.0
         self._work: Latest[Order, tuple[Played, Played]] = Latest(self._play, self.later(self._show))
         self._awaited = Awaited(self.cache, self.ask)
@@ -119,14 +118,10 @@ class RolloutsPage(Page):
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Set every control to what the link says."""
         self.order, _ = read_link(arguments)
-        self._setting = True
-        try:
-            with self.held():
-                self.task.value, self.rule.value = self.order.task, self.order.rule
-                self.episodes.value, self.seed.value = self.order.episodes, self.order.seed
-                self._make_settings()
-        finally:
-            self._setting = False
+        with self.binding.by_program(), self.held():
+            self.task.value, self.rule.value = self.order.task, self.order.rule
+            self.episodes.value, self.seed.value = self.order.episodes, self.order.seed
+            self._make_settings()
         self.ask()
 
     def code(self) -> str:
@@ -220,8 +215,7 @@ class RolloutsPage(Page):
         )
         self._place = pn.Column(margin=0, sizing_mode="stretch_width")
         self._make_settings()
-        for widget in (self.task, self.rule, self.episodes, self.seed):
-            widget.param.watch(self._changed, "value")
+        self.binding.bind(self._changed, self.task, self.rule, self.episodes, self.seed)
 
     def _tell(self, name: str, order: Order) -> Order:
         return tell(name, order, self.cache.wait(order.task), self.cache.task(order.task))
@@ -237,8 +231,8 @@ class RolloutsPage(Page):
         first, other = self.order.rules()
         self.settings = RuleControls(rule, first.model_dump())
         self.other = StopSlider(replace(field, title=f"B: {field.title.lower()}"), getattr(other, rule.strength))
-        self.settings.param.watch(self._changed, "values")
-        self.other.param.watch(self._changed, "value")
+        self.binding.bind(self._changed, self.settings, to="values")
+        self.binding.bind(self._changed, self.other)
         heads = [
             HTML(html("<b>{}</b>", text), margin=(4, 0, 4, 0), stylesheets=[STYLE], css_classes=[name])
             for text, name in (("Policy A", "wb-strength-a"), ("Policy B, all else as A", "wb-strength-b"))
@@ -246,8 +240,6 @@ class RolloutsPage(Page):
         self._place.objects = [heads[1], self.other, heads[0], self.settings]
 
     def _changed(self, event: Any) -> None:
-        if self._setting:
-            return
         with self.held():
             if event.obj is self.rule:
                 self.order, _ = read_link({"task": self.task.value, "rule": self.rule.value})

@@ -17,7 +17,7 @@ from workbench.experiments.store import Store
 from workbench.plots.markup import html
 from workbench.report.page import write_report
 from workbench.ui.controls.notice import STYLE as WORDS
-from workbench.ui.controls.notice import Notice, number_pane, numbers
+from workbench.ui.controls.notice import number_pane, numbers
 from workbench.ui.controls.rule import STYLE, choice
 from workbench.ui.pages.runs.code import snippet
 from workbench.ui.pages.runs.details import describe
@@ -25,17 +25,15 @@ from workbench.ui.pages.runs.form import SweepForm
 from workbench.ui.pages.runs.rights import Rights
 from workbench.ui.pages.runs.rows import STATUS, Filter, as_csv, line_of, read_filter
 from workbench.ui.pages.runs.table import RunsTable, read_sort, write_sort
-from workbench.ui.server.lab import one_user, stamp_of_store, sweeps
-from workbench.ui.server.owner import Owner
+from workbench.ui.pages.store_page import StorePage, StoreReading
+from workbench.ui.server.lab import one_user, sweeps
 from workbench.ui.server.parts_cache import CACHE, Cache, Latest
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.layout import sidebar
-from workbench.ui.shell.page import Page
 from workbench.ui.shell.toolbar import Export, Stop
 
 log = logging.getLogger(__name__)
-# Seconds between two looks at the store; and at runs in work, whose signs of life change no list.
-TICK, AGAIN = 1.0, 3.0
+ALIVE = 3.0  # seconds between two readings while runs are in work: their signs of life change nothing of the store
 HERE = Path(__file__).parent
 EMPTY = "No runs yet.\nStart a small sweep on the left, or run workbench sweep … --store {where} in a terminal: they appear here."
 NOTHING = html(
@@ -45,7 +43,7 @@ NOTHING = html(
 NO_MATCH = "No run passes these filters. Clear the words, or choose another task, rule or status."
 
 
-class RunsPage(Page):
+class RunsPage(StorePage):
     """One user's page of runs."""
 
     name: ClassVar[str] = "runs"
@@ -64,16 +62,15 @@ class RunsPage(Page):
         self.rows: list[Row] = []
         self.shown: list[Row] = []
         self.filter, self.wanted = read_filter(arguments), _keys_of(arguments)
-        self._stamp: tuple[float, ...] = ()
         self._read_at = 0.0
-        self._known = self._setting = False
+        self._known = False  # whether the store has been read
         self._away: list[str] = []
-        self._reads: Latest[tuple[float, ...], tuple[list[Row], int]] = Latest(self._read, self.later(self._show_rows))
+        nothing: tuple[list[Row], int] = ([], 0)
+        self._reading = StoreReading(self, self._read, nothing, self._show_rows)
         self._describes: Latest[tuple[Row, ...], str] = Latest(self._describe, self.later(self._show_details))
-        self.owner = Owner(margin=0, width=0, height=0)
         self.rights = Rights(one_user(), lambda: str(self.owner.secret))
         self.owner.param.watch(lambda _: self._known_owner(), "secret")
-        self.notice, self._head = Notice(), number_pane("<h2>Runs</h2>")
+        self._head = number_pane("<h2>Runs</h2>")
         self.table = RunsTable(
             self._act, sort=read_sort(arguments.get("sort", "")), sizing_mode="stretch_both", margin=0,
             css_classes=["wb-runs"],
@@ -84,17 +81,17 @@ class RunsPage(Page):
             margin=0,
             sizing_mode="stretch_width",
         )
-        self.form = SweepForm(lambda: self._do(self._start), lambda: self._do(self._cancel))
+        self.form = SweepForm(lambda: self.do(self._start), lambda: self.do(self._cancel))
         self.sharing = pn.widgets.Checkbox(
             label="Others may delete my runs", visible=not self.rights.anybody, margin=0, css_classes=["wb-sharing"]
         )
-        self.sharing.param.watch(self._shared, "value")
+        self.binding.bind(lambda event: self.do(lambda: self._share(event.new)), self.sharing)
         self._make_filters()
         self.table.param.watch(lambda _: self._selected(), "selected")
         self.table.param.watch(lambda _: self.changed(), "sort")
         self._show_details((), NOTHING, None)
-        self._look()
-        self.every(TICK, self._tick)
+        self.look()
+        self.keep_looking()
 
     def panels(self) -> Mapping[str, Any]:
         """Form and filters; the table; what is selected."""
@@ -125,10 +122,8 @@ class RunsPage(Page):
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Set filters, order and selection as the link says."""
         self.filter, self.wanted = read_filter(arguments), _keys_of(arguments)
-        self._setting = True
         self.table.sort = read_sort(arguments.get("sort", ""))
         self._offer()
-        self._setting = False
         self._apply()
         self._choose(self._find(self.wanted))
 
@@ -147,7 +142,7 @@ class RunsPage(Page):
 
     def close(self) -> None:
         """Forget what waits; a sweep goes on."""
-        self._reads.drop()
+        self._reading.drop()
         self._describes.drop()
 
     # Controls
@@ -160,29 +155,25 @@ class RunsPage(Page):
         self.task = choice("Task", {"all": ""}, "", css_classes=["wb-filter-task"])
         self.rule = choice("Rule", {"all": ""}, "", css_classes=["wb-filter-rule"])
         self.status = choice("Status", STATUS, self.filter.status, css_classes=["wb-filter-status"])
-        self._setting = True
         self._offer()
-        self._setting = False
-        self.text.param.watch(self._filtered, "value_input")
-        for widget in (self.task, self.rule, self.status):
-            widget.param.watch(self._filtered, "value")
+        self.binding.bind(self._filtered, self.text, to="value_input")
+        self.binding.bind(self._filtered, self.task, self.rule, self.status)
 
     def _offer(self) -> None:
         """Lists of what there is, and the filter's own values; a value that there is not is kept and finds nothing."""
-        for name in ("task", "rule"):
-            widget, value = getattr(self, name), getattr(self.filter, name)
-            found = sorted({getattr(row, name) for row in self.rows} | {value} - {""})
-            options = {"all": ""} | {one: one for one in found if one}
-            if options != widget.options:
-                widget.options = options
-            widget.value = value
-        self.status.value = self.filter.status
-        if self.text.value_input != self.filter.text:
-            self.text.param.update(value=self.filter.text, value_input=self.filter.text)
+        with self.binding.by_program():
+            for name in ("task", "rule"):
+                widget, value = getattr(self, name), getattr(self.filter, name)
+                found = sorted({getattr(row, name) for row in self.rows} | {value} - {""})
+                options = {"all": ""} | {one: one for one in found if one}
+                if options != widget.options:
+                    widget.options = options
+                widget.value = value
+            self.status.value = self.filter.status
+            if self.text.value_input != self.filter.text:
+                self.text.param.update(value=self.filter.text, value_input=self.filter.text)
 
     def _filtered(self, _: Any) -> None:
-        if self._setting:
-            return
         self.filter = Filter(self.task.value, self.rule.value, self.status.value, (self.text.value_input or "")[:200])
         with self.held():
             self._apply()
@@ -190,86 +181,59 @@ class RunsPage(Page):
             self._choose([key for key in self.table.selected if key in keys])
             self.changed()
 
-    def _secret(self) -> str:
-        if not self.owner.secret:
-            raise ValueError("the browser has not said who you are yet; try again in a second")
-        return str(self.owner.secret)
-
-    def _do(self, what: Callable[[], None]) -> None:
-        """Do what a button says; a refusal is shown in its own words."""
-        try:
-            what()
-            self.notice.say("", "")
-        except (ValueError, OSError) as error:
-            self.notice.say("error", str(error))
+    def follow(self) -> None:
+        """Say how far a sweep is."""
         self.form.follow(sweeps().state())
 
     def _start(self) -> None:
-        sweeps().start(self._secret(), self.form.grid())
+        sweeps().start(self.secret(), self.form.grid())
 
     def _cancel(self) -> None:
-        sweeps().cancel(self._secret(), anybody=self.rights.anybody)
+        sweeps().cancel(self.secret(), anybody=self.rights.anybody)
 
     def _known_owner(self) -> None:
         """The browser has said who it is: on a shared server it sees whether it shares, and what it may put back."""
         if not self.rights.anybody:
-            self._setting = True
             store = sweeps().found()
-            self.sharing.value = store is not None and Owners(store).shares(self.owner.secret)
-            self._setting = False
-            self._stamp = ()
+            with self.binding.by_program():
+                self.sharing.value = store is not None and Owners(store).shares(self.owner.secret)
+            self._reading.forget()
 
-    def _shared(self, event: Any) -> None:
-        if not self._setting:
-            self._do(lambda: Owners(sweeps().store()).share(self._secret(), event.new))
+    def _share(self, shared: bool) -> None:
+        Owners(sweeps().store()).share(self.secret(), shared)
 
     # The store
 
-    def _tick(self) -> None:
-        with self.held():
-            self._look()
-        self.every(TICK, self._tick)
-
-    def _look(self) -> None:
+    def look(self) -> None:
         """Read the store again when something of it has changed, and say how far a sweep is."""
+        working = any(row.status == "running" for row in self.rows) and time.monotonic() - self._read_at > ALIVE
         try:
-            stamp = stamp_of_store()
+            if self._reading.look(anyway=working):
+                self._read_at = time.monotonic()
         except (ValueError, OSError) as error:
             self.table.empty = f"The store could not be opened. {error}"
             return
-        working = any(row.status == "running" for row in self.rows) and time.monotonic() - self._read_at > AGAIN
-        if (stamp != self._stamp or working) and not self._reads.busy:
-            self._stamp, self._read_at = stamp, time.monotonic()
-            self._reads.ask(stamp)
-        self.form.follow(sweeps().state())
+        self.follow()
 
-    def _read(self, _: tuple[float, ...]) -> tuple[list[Row], int]:
-        store = sweeps().found()
-        return ([], 0) if store is None else (store.rows(), len(self.rights.in_trash(store)))
+    def _read(self, store: Store) -> tuple[list[Row], int]:
+        return store.rows(), len(self.rights.in_trash(store))
 
-    def _show_rows(self, _: Any, found: tuple[list[Row], int] | None, error: Exception | None) -> None:
-        if found is None:
-            log.warning("the store could not be read: %s", error)
-            self.notice.say("error", f"The store could not be read. {error}")
+    def _show_rows(self, found: tuple[list[Row], int]) -> None:
+        self.table.away = found[1]
+        if found[0] == self.rows and self._known:
             return
-        with self.held():
-            self.table.away = found[1]
-            if found[0] == self.rows and self._known:
-                return
-            before = {row.key: row for row in self.rows}
-            self.rows = found[0]
-            self._setting = True
-            self._offer()
-            self._setting = False
-            self._apply()
-            now = {row.key: row for row in self.rows}
-            if not self._known:
-                self._known = True
-                keys = self._find(self.wanted)
-                self._choose(keys)
-                self.changed()
-            elif any(before.get(key) != now.get(key) for key in self.table.selected):
-                self._selected()
+        before = {row.key: row for row in self.rows}
+        self.rows = found[0]
+        self._offer()
+        self._apply()
+        now = {row.key: row for row in self.rows}
+        if not self._known:
+            self._known = True
+            keys = self._find(self.wanted)
+            self._choose(keys)
+            self.changed()
+        elif any(before.get(key) != now.get(key) for key in self.table.selected):
+            self._selected()
 
     def _apply(self) -> None:
         """Send the rows that pass the filters."""
@@ -372,7 +336,7 @@ class RunsPage(Page):
         self.notice.say("", "")
         with self.held():
             self._choose([])
-            self._look()
+            self.look()
         count = f"{len(names)} runs" if len(names) != 1 else "1 run"
         self.table.toast(f"{count} deleted." if names else "Planned runs have nothing to delete.", bool(names))
 
@@ -380,7 +344,7 @@ class RunsPage(Page):
         if counts is None:
             self.notice.say("error", f"The runs could not be put back. {error}")
             return
-        self._look()
+        self.look()
         again = counts[1] - counts[0]
         more = f" {again} stayed in the trash: done again in the meantime." if again else ""
         self.table.toast(f"{counts[0]} put back.{more}")

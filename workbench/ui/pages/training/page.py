@@ -10,37 +10,36 @@ from typing import Any, ClassVar
 
 import panel as pn
 
-from workbench.runs.launched import PROGRESS, Training, TrainingRefusedError
+from workbench.runs.launched import PROGRESS, Training
 from workbench.ui.canvas.bokeh_figures import follow_theme, pane
 from workbench.ui.canvas.frames import figure
 from workbench.ui.canvas.landscape_figures import plane_figure, show_plane
-from workbench.ui.controls.notice import Notice, number_pane, numbers
+from workbench.ui.controls.notice import number_pane, numbers
 from workbench.ui.controls.rule import STYLE, QuickSlider, choice
+from workbench.ui.pages.store_page import StorePage
 from workbench.ui.pages.training.draw import loss_figure, show_losses, show_values, value_figure
 from workbench.ui.pages.training.exports import as_csv, snapshots_of
 from workbench.ui.pages.training.form import Form
 from workbench.ui.server.lab import trainings
-from workbench.ui.server.owner import Owner
 from workbench.ui.server.parts_cache import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
-from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views.training import Look, Moment, Seen, curves, see
 
 log = logging.getLogger(__name__)
 NO_LOG = "There is no log yet; start a training, or wait for its first report."
-TICK = 0.5  # seconds between two looks at the run folder
 WORDS = {
     "running": "Running", "pausing": "Saving…", "paused": "Paused", "finished": "Finished", "failed": "Failed",
 }  # fmt: skip
 
 
-class TrainingPage(Page):
+class TrainingPage(StorePage):
     """One user's page of training."""
 
     name: ClassVar[str] = "training"
     title: ClassVar[str] = "Training"
+    interval: ClassVar[float] = 0.5
     layout: ClassVar[str] = sidebar({"values": "Values over the run", "moment": "The landscape at one moment"})
     tour: ClassVar[tuple[Stop, ...]] = (
         Stop(".wb-start", "Start a training", "It runs in a process of its own: reload the page, it goes on."),
@@ -63,18 +62,16 @@ class TrainingPage(Page):
         self.moments: dict[int, Moment] = {}
         self._drawn: tuple[Any, ...] = ()
         self._reports = -1
-        self._setting = False
         self._undone: Training | None = None
         self._looks: Latest[Look, Seen] = Latest(see, self.later(self._show_seen))
-        self.owner = Owner(margin=0, width=0, height=0)
         self.owner.param.watch(lambda _: self._list(), "secret")
-        self.notice, self._head = Notice(), number_pane(numbers("Training", "…", []))
+        self._head = number_pane(numbers("Training", "…", []))
         self._losses, self._values, self._plane = loss_figure(), value_figure(), plane_figure()
         follow_theme([self._losses.figure, self._values.figure, self._plane.figure], self.document)
         self.form = Form(self._start)
         self._make_controls()
         self._describe()
-        self.every(TICK, self._tick)
+        self.keep_looking()
 
     def panels(self) -> Mapping[str, Any]:
         """Form and list on the left; numbers and losses; values; one moment."""
@@ -148,51 +145,36 @@ class TrainingPage(Page):
 
     def _make_controls(self) -> None:
         self.pick = choice("Trainings", {"none yet": ""}, "", css_classes=["wb-pick"])
-        self.pick.param.watch(self._picked, "value")
+        self.binding.bind(self._picked, self.pick)
         options: dict[str, Any] = {"stylesheets": [STYLE], "margin": 0, "sizing_mode": "stretch_width"}
         self.pause = pn.widgets.Button(label="Pause", disabled=True, css_classes=["wb-pause"], **options)
         self.share = pn.widgets.Button(label="Share", disabled=True, css_classes=["wb-share"], **options)
         self.remove = pn.widgets.Button(label="Delete", disabled=True, css_classes=["wb-delete"], **options)
-        self.pause.on_click(lambda _: self._do(self._pause_or_resume))
-        self.share.on_click(lambda _: self._do(self._share))
-        self.remove.on_click(lambda _: self._do(self._remove))
+        self.pause.on_click(lambda _: self.do(self._pause_or_resume))
+        self.share.on_click(lambda _: self.do(self._share))
+        self.remove.on_click(lambda _: self.do(self._remove))
         self.scrub = QuickSlider(
             label="Snapshot at update", start=0, end=1, value=1, stylesheets=[STYLE], margin=0, disabled=True,
             sizing_mode="stretch_width", css_classes=["wb-slider", "wb-snapshots"],
         )  # fmt: skip
-        self.scrub.param.watch(self._scrubbed, "value")
+        self.binding.bind(self._scrubbed, self.scrub)
 
     def _start(self, order: dict[str, Any]) -> None:
-        self._do(lambda: self._begin(order))
+        self.do(lambda: self._begin(order))
 
     def _begin(self, order: dict[str, Any]) -> None:
-        made = trainings().start(self._secret(), **order)
+        made = trainings().start(self.secret(), **order)
         self.wanted, self.at = made.name, -1
         self._list()
-
-    def _secret(self) -> str:
-        if not self.owner.secret:
-            raise TrainingRefusedError("the browser has not said who you are yet; try again in a second")
-        return str(self.owner.secret)
-
-    def _do(self, what: Any) -> None:
-        """Do what a button says; a refusal is shown in its own words."""
-        try:
-            with self.held():
-                what()
-                self.notice.say("", "")
-                self._refresh()
-        except (ValueError, OSError) as error:
-            self.notice.say("error", str(error))
 
     def _pause_or_resume(self) -> None:
         if self.training is not None:
             act = trainings().resume if self.training.state == "paused" else trainings().pause
-            act(self._secret(), self.training.name)
+            act(self.secret(), self.training.name)
 
     def _share(self) -> None:
         if self.training is not None:
-            trainings().share(self._secret(), self.training.name, not self.training.shared)
+            trainings().share(self.secret(), self.training.name, not self.training.shared)
 
     def _remove(self) -> None:
         """The first press asks, the second deletes."""
@@ -203,7 +185,7 @@ class TrainingPage(Page):
             self.remove.label = "Really delete?"
             self.every(4.0, self._calm)
             return
-        trainings().remove(self._secret(), self.training.name)
+        trainings().remove(self.secret(), self.training.name)
         self.training, self.wanted, self.at = None, "", -1
         self._calm()
         self._list()
@@ -219,11 +201,10 @@ class TrainingPage(Page):
         found = trainings().visible(self.owner.secret)
         names = {_label(training): training.name for training in found}
         with self.held():
-            self._setting = True
-            self.pick.options = names or {"none yet": ""}
             chosen = next((one for one in found if one.name == self.wanted), found[0] if found else None)
-            self.pick.value = chosen.name if chosen is not None else ""
-            self._setting = False
+            with self.binding.by_program():
+                self.pick.options = names or {"none yet": ""}
+                self.pick.value = chosen.name if chosen is not None else ""
             if self.wanted and (chosen is None or chosen.name != self.wanted):
                 self.notice.say(
                     "hint", "The training that this link names is not here, or its owner does not share it."
@@ -231,32 +212,29 @@ class TrainingPage(Page):
             self._choose(chosen)
 
     def _picked(self, event: Any) -> None:
-        if not self._setting:
-            self.wanted, self.at = event.new, -1
-            self._list()
+        self.wanted, self.at = event.new, -1
+        self._list()
 
     def _choose(self, training: Training | None) -> None:
         if training is not self.training:
             self.training, self.moments, self._drawn, self._reports = training, {}, (), -1
         self.wanted = "" if training is None else training.name
         self.changed()
-        self._refresh()
+        self.follow()
 
     def _scrubbed(self, event: Any) -> None:
-        if not self._setting:
-            self.at = int(event.new)
-            self.changed()
-            self._look()
+        self.at = int(event.new)
+        self.changed()
+        self._look_back()
 
     # Watching
 
-    def _tick(self) -> None:
+    def look(self) -> None:
+        """Show the chosen training, which may have gone on."""
         if (self.training is not None and self.training.state in ("running", "pausing")) or self._reports >= 0:
-            with self.held():
-                self._refresh()
-        self.every(TICK, self._tick)
+            self.follow()
 
-    def _refresh(self) -> None:
+    def follow(self) -> None:
         """Show what the run folder says now; nothing is sent when nothing changed."""
         training = self.training
         if training is None:
@@ -271,9 +249,10 @@ class TrainingPage(Page):
             self._reports = len(reports)
             show_losses(self._losses, curves(reports), reports[-1]["total"] if reports else 1)
         self._describe()
-        self._look()
+        self._look_back()
 
-    def _look(self) -> None:
+    def _look_back(self) -> None:
+        """Ask for the moment that the slider says, and for those of the snapshots that have come."""
         if self.training is not None and (self.training.run / "run.json").exists():
             self._looks.ask(Look(self.training, self.at, frozenset(self.moments)))
 
@@ -288,12 +267,13 @@ class TrainingPage(Page):
             reports = look.training.progress()
             show_values(self._values, list(self.moments.values()), reports[-1]["total"] if reports else total)
             if seen.steps:
-                self._setting = True
-                self.scrub.param.update(
-                    end=max(seen.steps[-1], 1), value=seen.step, step=max(1, seen.steps[-1] // max(1, len(seen.steps) - 1)),
-                    disabled=len(seen.steps) < 2,
-                )  # fmt: skip
-                self._setting = False
+                with self.binding.by_program():
+                    self.scrub.param.update(
+                        end=max(seen.steps[-1], 1),
+                        value=seen.step,
+                        step=max(1, seen.steps[-1] // max(1, len(seen.steps) - 1)),
+                        disabled=len(seen.steps) < 2,
+                    )
             if seen.terrain is not None:
                 show_plane(self._plane, seen.terrain, seen.terrain.values, image=True)
 
