@@ -24,10 +24,20 @@ from workbench.experiments.store import Store
 from workbench.experiments.summary import Curve, curves
 from workbench.experiments.sweep import sweep
 from workbench.ui.pages.budget.page import BudgetPage
-from workbench.ui.pages.budget.table import STORIES, story_shift
 from workbench.ui.server.lab import sweeps
 from workbench.ui.server.parts_cache import CACHE, Cache
-from workbench.views.budget import FIRST, as_csv, budgets_of, grid_of, here, match, points_of, seed_lines
+from workbench.views.budget import (
+    FIRST,
+    STORIES,
+    as_csv,
+    budgets_of,
+    grid_of,
+    here,
+    match,
+    points_of,
+    seed_lines,
+    story_shift,
+)
 from workbench.views.question import Policy
 
 SMALL = Grid(
@@ -202,7 +212,7 @@ def test_marking_waits_for_the_policy_by_itself(folder: Path, monkeypatch: pytes
 def test_the_code_draws_the_same(opened: BudgetPage) -> None:
     space: dict = {}
     exec(compile(opened.code(), "snippet", "exec"), space)  # noqa: S102 -- the page's own snippet
-    assert [curve.name for curve in space["found"]] == [curve.name for curve in opened.curves]
+    assert [curve.name for curve in space["measured"]] == [curve.name for curve in opened.curves]
 
 
 @pytest.mark.browser

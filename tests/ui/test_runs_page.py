@@ -22,9 +22,9 @@ from workbench.experiments.store import Store
 from workbench.ui.pages.runs.details import describe
 from workbench.ui.pages.runs.form import MOST_JOBS, SweepForm, axes_of, duration, words_of
 from workbench.ui.pages.runs.page import RunsPage
-from workbench.ui.pages.runs.rows import STATUS, Filter, as_csv, line_of, read_filter
 from workbench.ui.pages.runs.table import read_sort, write_sort
 from workbench.ui.server.lab import SHARED_VARIABLE, one_user, sweeps
+from workbench.views.runs import STATUS, Filter, as_csv, line_of, read_filter
 
 GRID = Grid(
     tasks=("bandit2d",), rules=("bc", "qgf"), axes={"qgf.weight": (0.1, 1.0, 3.0), "fit.steps": (60,)}, seeds=(0, 1), episodes=4
@@ -76,7 +76,6 @@ def test_filters(folder: Path) -> None:
     ):
         assert sum(map(given, rows)) == count, given
         assert read_filter({name: str(value) for name, value in given.as_link().items()}) == given
-        assert sum(bool(eval(given.as_code(), {"row": row})) for row in rows) == count  # noqa: S307 -- our own words
     planned = Row("k", "planned")
     assert not Filter()(planned)
     assert Filter(status="")(planned)

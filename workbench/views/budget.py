@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +17,7 @@ from workbench.engine.words import plain
 from workbench.experiments.files import DamagedError
 from workbench.experiments.grid import Grid
 from workbench.experiments.summary import MEASURES, Curve, matched
+from workbench.views.csv_file import csv_of
 from workbench.views.fields import fields_of
 from workbench.views.question import Policy
 
@@ -32,6 +31,15 @@ BUDGETS: dict[str, tuple[float, ...]] = {
 }
 APART = 7  # stops of a slider between two budgets of a rule that has none above: for a weight a factor of five
 MOST = 6
+# A story is a shift that all rules are compared at, read off the measured curves.
+STORIES: dict[str, tuple[str, str]] = {
+    "cautious": ("Cautious", "a third of the way: what a push buys that hardly leaves the data"),
+    "balanced": ("Balanced", "the shift of the best rule at the strength that its choosing episodes prefer"),
+    "too_far": (
+        "Too far",
+        "the farthest shift that two rules reach: promised (dashed) still rises, the return has fallen",
+    ),
+}
 
 
 def budgets_of(rule: str) -> tuple[float, ...]:
@@ -158,21 +166,16 @@ def match(found: Sequence[Curve], at: float) -> tuple[list[Match], list[str]]:
 
 def as_csv(found: Sequence[Curve]) -> bytes:
     """One line a point: rule, strength, return with its interval, and every number that was measured."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(
-        ["task", "curve", "axis", "strength", "return", "return_low", "return_high"]
-        + [TERM[name].column for name in MEASURES]
-        + ["seeds", "run"]
-    )
+    heads = ["task", "curve", "axis", "strength", "return", "return_low", "return_high"]
+    rows = []
     for curve in found:
         columns = points_of(curve)
         for place, point in enumerate(curve.points):
             measured = [f"{columns[name][place]:.6g}" for name in ("value", "low", "high")]
             measured += [f"{curve.column(name)[place]:.6g}" for name in MEASURES]
             row = [curve.task, curve.name, curve.axis, point.value, *measured, len(point.seeds), columns["key"][place]]
-            writer.writerow(row)
-    return text.getvalue().encode()
+            rows.append(row)
+    return csv_of([*heads, *(TERM[name].column for name in MEASURES), "seeds", "run"], rows)
 
 
 def damaged_words(damaged: Mapping[str, DamagedError], where: str) -> str:
@@ -184,3 +187,27 @@ def damaged_words(damaged: Mapping[str, DamagedError], where: str) -> str:
         f"{len(damaged)} damaged run{'s are' if len(damaged) > 1 else ' is'} left out: {keys}. "
         f"Why: workbench runs check {where}; put in order: workbench runs repair {where}"
     )
+
+
+def story_shift(name: str, found: Sequence[Curve]) -> float:
+    """The shift of a story; ValueError while too little is measured for one."""
+    wide = [curve for curve in found if len(curve.points) > 1]
+    if len(wide) < 2:
+        raise ValueError("Two rules with several strengths each are needed; run a sweep with more of them.")
+    if name == "too_far":
+        return float(sorted(curve.column("shift.w2").max() for curve in wide)[-2])
+    chosen = [curve for curve in wide if curve.choice is not None]
+    if not chosen:
+        raise ValueError("No rule has a chosen strength yet; let its sweep finish.")
+    best = max(chosen, key=lambda curve: curve.choice.reported.mean)  # type: ignore[union-attr]
+    place = [point.value for point in best.points].index(best.choice.strength)  # type: ignore[union-attr]
+    return float(best.column("shift.w2")[place]) * (1 / 3 if name == "cautious" else 1.0)
+
+
+def read_shift(arguments: Mapping[str, str]) -> float | None:
+    """The shift that the rules are compared at, in a link."""
+    try:
+        shift = float(arguments.get("shift", ""))
+    except ValueError:
+        return None
+    return shift if 0.0 < shift < 1e6 else None

@@ -22,15 +22,16 @@ from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.floor import HasFloor, floor_of
 from workbench.engine.tasks.registry import make_task
 from workbench.plots.markup import html, joined
-from workbench.plots.still import Figure, png, stages
+from workbench.plots.still import png
 from workbench.ui.canvas.stage import Stages, frame_of, landscape_of, number_rows, room_of, truth_of
 from workbench.ui.controls.rule import STYLE, StopSlider, choice
-from workbench.ui.server.parts_cache import parts_for
 from workbench.ui.shell.binding import Binding
 from workbench.ui.shell.html_pane import HTML
 from workbench.views.episodes import Play, ending_of, episodes
 from workbench.views.fields import Field, fields_of
-from workbench.views.question import EXTENT, Answer, Policy, Question, Scene, landscape, true_landscape
+from workbench.views.paper import side_by_side, title_of
+from workbench.views.parts import parts_for
+from workbench.views.question import Answer, Policy, Question, Scene, landscape, true_landscape
 
 GAP = {"gap": "16px"}
 SAID = ":host { color: var(--jp-ui-font-color1, var(--wb-ink)); font-size: 15px; font-variant-numeric: tabular-nums }"
@@ -281,17 +282,6 @@ def put(control: Any, value: Any) -> None:
         control.put(value)
     else:
         control.value = value
-
-
-def title_of(trace: Trace) -> str:
-    """The title of a trace's rule."""
-    return RULES[trace.rule].title if trace.rule in RULES else trace.rule
-
-
-def side_by_side(traces: list[Trace], ground: np.ndarray | None, truth: np.ndarray | None = None) -> Figure:
-    """Traces over the landscape of their state, each under its rule's title, and the true reward, for paper."""
-    extent = (-EXTENT, -EXTENT, EXTENT, EXTENT)
-    return stages(traces, ground, extent, titles=[title_of(trace) for trace in traces], truth=truth)
 
 
 class Picture(JSComponent):

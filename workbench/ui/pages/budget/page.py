@@ -14,14 +14,12 @@ from workbench.experiments.files import DamagedError
 from workbench.experiments.summary import Curve, read_curves
 from workbench.plots.markup import html
 from workbench.ui.canvas.bokeh_figures import pane, themed
-from workbench.ui.canvas.frames import figure
 from workbench.ui.controls.awaited import Awaited
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.notice import number_pane, numbers
 from workbench.ui.controls.rule import STYLE, choice
-from workbench.ui.pages.budget.code import snippet
 from workbench.ui.pages.budget.draw import pair_of, show_here
-from workbench.ui.pages.budget.table import STORIES, here_list, match_table, points_table, read_shift, story_shift
+from workbench.ui.pages.budget.table import here_list, match_table, points_table
 from workbench.ui.pages.store_page import StorePage, StoreReading
 from workbench.ui.server.lab import one_user, sweeps
 from workbench.ui.server.parts_cache import CACHE, Cache, Latest
@@ -30,9 +28,11 @@ from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import write_arguments
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
-from workbench.views.budget import FIRST, Here, as_csv, damaged_words, grid_of, here
+from workbench.views import snippets
+from workbench.views.budget import FIRST, STORIES, Here, as_csv, damaged_words, grid_of, here, read_shift, story_shift
 from workbench.views.links import read_link, write_link
 from workbench.views.question import Policy
+from workbench.views.rows import budget_rows
 
 
 class BudgetPage(StorePage):
@@ -124,7 +124,7 @@ class BudgetPage(StorePage):
 
     def code(self) -> str:
         """The curves of the store, drawn with matplotlib."""
-        return snippet(str(sweeps().folder), self.task.value)
+        return snippets.budget(str(sweeps().folder), self.task.value)
 
     def sheet(self) -> Sheet:
         """Both figures, one below the other."""
@@ -266,15 +266,8 @@ class BudgetPage(StorePage):
 
     def _describe(self, shown: list[Curve]) -> None:
         best = max(shown, key=lambda curve: -9e9 if curve.choice is None else curve.choice.reported.mean)
-        rows = [("Runs", str(sum(len(point.keys) for curve in shown for point in curve.points)), "measured, all seeds")]
-        for curve in shown:
-            if curve.choice is not None:
-                value = curve.choice.reported
-                half = (value.high - value.low) / 2
-                words = f"{curve.axis} {curve.choice.strength:g}, chosen on the choosing episodes, return of the reporting ones"
-                rows.append((curve.name, f"{figure(value.mean, 3)} ± {figure(half, 3)}", words))
         subtitle = f"{self.task.value}; each rule at the strength that its choosing episodes prefer, best: {best.name}"
-        self._head.object = numbers("Return against shift", subtitle, rows)
+        self._head.object = numbers("Return against shift", subtitle, budget_rows(shown))
 
     def _mark(self) -> None:
         parts, words = self._awaited.ask(self.question.task, [policy.rule for policy in self.question.policies])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from urllib.parse import quote
 
 import numpy as np
@@ -11,35 +11,11 @@ from workbench.engine.glossary import TERM
 from workbench.engine.metrics.intervals import Interval
 from workbench.experiments.summary import Curve
 from workbench.plots.markup import Markup, html, joined
-from workbench.ui.canvas.frames import figure
 from workbench.ui.pages.budget.draw import name_of
 from workbench.views.budget import Here, match
+from workbench.views.digits import figure
 
 MOST = 60  # lines
-# A story is a shift that all rules are compared at, read off the measured curves.
-STORIES: dict[str, tuple[str, str]] = {
-    "cautious": ("Cautious", "a third of the way: what a push buys that hardly leaves the data"),
-    "balanced": ("Balanced", "the shift of the best rule at the strength that its choosing episodes prefer"),
-    "too_far": (
-        "Too far",
-        "the farthest shift that two rules reach: promised (dashed) still rises, the return has fallen",
-    ),
-}
-
-
-def story_shift(name: str, found: Sequence[Curve]) -> float:
-    """The shift of a story; ValueError while too little is measured for one."""
-    wide = [curve for curve in found if len(curve.points) > 1]
-    if len(wide) < 2:
-        raise ValueError("Two rules with several strengths each are needed; run a sweep with more of them.")
-    if name == "too_far":
-        return float(sorted(curve.column("shift.w2").max() for curve in wide)[-2])
-    chosen = [curve for curve in wide if curve.choice is not None]
-    if not chosen:
-        raise ValueError("No rule has a chosen strength yet; let its sweep finish.")
-    best = max(chosen, key=lambda curve: curve.choice.reported.mean)  # type: ignore[union-attr]
-    place = [point.value for point in best.points].index(best.choice.strength)  # type: ignore[union-attr]
-    return float(best.column("shift.w2")[place]) * (1 / 3 if name == "cautious" else 1.0)
 
 
 def points_table(found: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
@@ -115,12 +91,3 @@ def _interval(value: Interval | None, digits: int = 3) -> Markup | str:
     if value is None:
         return "–"
     return html("{} <small>{} to {}</small>", figure(value.mean, digits), figure(value.low, 2), figure(value.high, 2))
-
-
-def read_shift(arguments: Mapping[str, str]) -> float | None:
-    """The shift that the rules are compared at, in a link."""
-    try:
-        shift = float(arguments.get("shift", ""))
-    except ValueError:
-        return None
-    return shift if 0.0 < shift < 1e6 else None

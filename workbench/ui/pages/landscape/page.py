@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
-import numpy as np
 import panel as pn
 
 from workbench.engine.steering.rules import RULES
@@ -28,37 +27,32 @@ from workbench.ui.controls.policy_choice import PolicyChoice
 from workbench.ui.controls.rule import STYLE, QuickSlider, RuleControls, choice
 from workbench.ui.controls.stories import Stories
 from workbench.ui.controls.waiting import Waiting
-from workbench.ui.pages.landscape.exports import as_csv, snippet, ticks_of
-from workbench.ui.pages.landscape.numbers import rows_of
+from workbench.ui.pages.landscape.exports import ticks_of
 from workbench.ui.server.draw_processes import Desk
 from workbench.ui.server.parts_cache import CACHE, QUICK, Cache, Latest, told
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
-from workbench.views.links import SEEDS, TASKS, has_peak, read_link, state_of, write_link
+from workbench.views import snippets
+from workbench.views.links import SEEDS, TASKS, has_peak, state_of
 from workbench.views.presets import PRESETS, tell
 from workbench.views.question import Policy, Question
-from workbench.views.terrain import Plane, Surveyor, Terrain, View
+from workbench.views.rows import landscape_rows
+from workbench.views.terrain import Surveyor, Terrain, View, as_csv
+from workbench.views.terrain_links import (
+    LOOKS,
+    MOST,
+    QUANTITIES,
+    Shown,
+    quantity_of,
+    read_plane,
+    read_view,
+    write_plane,
+    write_view,
+)
 
 log = logging.getLogger(__name__)
-MOST = 128  # action numbers that a plane is laid through
-LOOKS = {"Image": "image", "Contours": "contours"}
-QUANTITIES = {
-    "Q of the critic": "q",
-    "Spread of the ensemble": "spread",
-    "True reward": "truth",
-    "Q − true reward": "error",
-}
-
-
-@dataclass(frozen=True)
-class Shown:
-    """How the landscape is looked at."""
-
-    look: str = "image"
-    quantity: str = "q"
-    plane: Plane = (0, 1)
 
 
 class LandscapePage(Page):
@@ -146,9 +140,7 @@ class LandscapePage(Page):
 
     def state(self) -> dict[str, Any]:
         """The question, and how it is looked at."""
-        plane = self.shown.plane
-        words = plane if isinstance(plane, str) else f"{plane[0]}-{plane[1]}"
-        return write_link(self.question) | {"look": self.shown.look, "quantity": self.shown.quantity, "plane": words}
+        return write_view(self.question, self.shown)
 
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Set every control to what the link says."""
@@ -166,7 +158,7 @@ class LandscapePage(Page):
 
     def code(self) -> str:
         """The plane with behaviour and steered policy, drawn with matplotlib."""
-        return snippet(self.question, self.shown.plane)
+        return snippets.landscape(self.question, self.shown.plane)
 
     def sheet(self) -> Sheet:
         """The plane and the surface, or the line; below them the three cards."""
@@ -232,7 +224,7 @@ class LandscapePage(Page):
         dim = self.cache.task(self.question.task).info.action_dim
         pairs = {f"actions {i + 1} and {j + 1}": f"{i}-{j}" for i in range(dim) for j in range(i + 1, dim)}
         self.plane = choice(
-            "Plane", pairs | ({"principal directions": "principal"} if dim > 2 else {}), self._plane_word()
+            "Plane", pairs | ({"principal directions": "principal"} if dim > 2 else {}), write_plane(self.shown.plane)
         )
         self.plane.visible = dim > 2
         for name, button in zip(PRESETS, self.stories, strict=True):
@@ -250,10 +242,6 @@ class LandscapePage(Page):
     def _told(self, question: Question) -> None:
         self._set(question, self.shown)
         self.changed()
-
-    def _plane_word(self) -> str:
-        plane = self.shown.plane
-        return plane if isinstance(plane, str) else f"{plane[0]}-{plane[1]}"
 
     def _changed(self, event: Any) -> None:
         with self.held():
@@ -313,7 +301,7 @@ class LandscapePage(Page):
             "" if found.basis.share > 0.999 else f", a plane with {found.basis.share:.0%} of the behaviour's variance"
         )
         self._head.object = numbers(
-            f"{title}, {rule.title}", f"around the actions at this state{plane}", rows_of(found)
+            f"{title}, {rule.title}", f"around the actions at this state{plane}", landscape_rows(found)
         )
         self._sides.visible, self._line_box.visible, self._second_pane.visible = not flat, flat, not flat
         names = found.basis.names
@@ -334,41 +322,6 @@ class LandscapePage(Page):
 
     def _csv(self) -> bytes:
         return as_csv(self._there())
-
-
-def quantity_of(found: Terrain, name: str) -> np.ndarray:
-    """The grid that is drawn; ValueError where the task does not know its true reward."""
-    if name in ("truth", "error") and found.truth is None:
-        raise ValueError("The true reward of this task is not a formula; the critic's Q is drawn instead.")
-    grids = {"q": found.values, "spread": found.spread, "truth": found.truth}
-    picked = found.values - found.truth if name == "error" and found.truth is not None else grids[name]
-    assert picked is not None
-    return picked
-
-
-def read_plane(word: str) -> Plane:
-    """``"0-1"`` or ``"principal"``."""
-    if word == "principal":
-        return "principal"
-    first, second = map(int, word.split("-"))
-    return first, second
-
-
-def read_view(arguments: Mapping[str, str]) -> tuple[Question, Shown, list[str]]:
-    """Turn a link's arguments into a view; what cannot be read keeps its default and is named beside it."""
-    question, problems = read_link(arguments, MOST)
-    shown = Shown()
-    for name, known in (("look", LOOKS), ("quantity", QUANTITIES)):
-        word = arguments.get(name, getattr(shown, name))
-        if word in known.values():
-            shown = replace(shown, **{name: word})
-        else:
-            problems.append(f"{name} is one of {', '.join(known.values())}, got '{word[:40]}'")
-    try:
-        shown = replace(shown, plane=read_plane(arguments.get("plane", "0-1")))
-    except ValueError:
-        problems.append(f"plane is two numbers such as 0-1, or principal, got '{arguments['plane'][:40]}'")
-    return question, shown, problems
 
 
 def _slider(label: str, value: int, low: int, high: int) -> QuickSlider:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING
 
 from workbench.engine.glossary import TERM
 from workbench.engine.tasks.floor import floor_of
-from workbench.plots.still import Figure, lines, png, stages, svg
+from workbench.plots.still import png, svg
 from workbench.ui.canvas.offline import offline_page
-from workbench.ui.canvas.stage import frame_of, in_plane, landscape_of, room_of, series_of, truth_of
-from workbench.ui.pages.particles.code import snippet
+from workbench.ui.canvas.stage import frame_of, landscape_of, room_of, series_of, truth_of
 from workbench.ui.shell.toolbar import Export
+from workbench.views import snippets
 from workbench.views.episodes import ending_of
-from workbench.views.particles import Picture
-from workbench.views.question import EXTENT
+from workbench.views.particles import Picture, figure_of, numbers_csv, particles_csv
 
 if TYPE_CHECKING:
     from workbench.ui.pages.particles.page import ParticlesPage
@@ -36,42 +33,6 @@ def exports_of(page: ParticlesPage) -> tuple[Export, ...]:
         Export("CSV of all particles", "particles.csv", "text/csv", lambda: particles_csv(shown())),
         Export("HTML that scrubs offline", "particles.html", "text/html", lambda: offline(page)),
     )
-
-
-def figure_of(picture: Picture) -> Figure:
-    """The stages as a matplotlib figure."""
-    traces = picture.answer.traces
-    if traces[0].positions.shape[-1] == 1:
-        return lines(traces)
-    return stages(traces, picture.ground, (-EXTENT, -EXTENT, EXTENT, EXTENT))
-
-
-def numbers_csv(picture: Picture) -> bytes:
-    """One line per stage: rule, settings that are not its defaults, and every number."""
-    found = picture.answer
-    rows = []
-    for index, (trace, numbers) in enumerate(zip(found.traces, found.numbers, strict=True)):
-        settings = found.question.policies[index - 1].settings if index else {}
-        about = {"rule": trace.rule, "settings": ";".join(f"{name}={value}" for name, value in settings.items())}
-        measured = {TERM[key].column: value for key, value in numbers.as_dict().items()}
-        error = {"state_displacement_error": numbers.displacement_error}
-        rows.append(about | measured | error | {"seed": found.question.seed})
-    return _csv(list(rows[0]), [list(row.values()) for row in rows])
-
-
-def particles_csv(picture: Picture) -> bytes:
-    """One line per stage, particle and tick: where it was."""
-    rows = []
-    for stage, trace in enumerate(picture.answer.traces):
-        positions, picked = in_plane(trace)
-        dim = trace.positions.shape[-1]
-        for tick, (time, places) in enumerate(zip(trace.times.tolist(), positions[..., :dim].tolist(), strict=True)):
-            rows += [
-                [stage, trace.rule, particle, tick, round(time, 6), *place, bool(picked[particle])]
-                for particle, place in enumerate(places)
-            ]
-    axes = [f"a{axis + 1}" for axis in range(picture.answer.traces[0].positions.shape[-1])]
-    return _csv(["stage", "rule", "particle", "tick", "t", *axes, "picked"], rows)
 
 
 def offline(page: ParticlesPage) -> bytes:
@@ -97,15 +58,7 @@ def offline(page: ParticlesPage) -> bytes:
             TERM["state.displacement"].head: series_of(found, found.displacement, zero=True),
             TERM["state.promised_all"].head: series_of(found, found.promised, zero=False),
         },
-        snippet(found.question),
+        snippets.particles(found.question),
         peak=list(page.stages.peak),
         agent=list(page.stages.agent),
     )
-
-
-def _csv(heads: list[str], rows: list[list[object]]) -> bytes:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(heads)
-    writer.writerows(rows)
-    return buffer.getvalue().encode()

@@ -23,7 +23,6 @@ from workbench.ui.controls.policy_choice import PolicyChoice
 from workbench.ui.controls.rule import STYLE, PolicyControls, QuickSlider, choice, lacking
 from workbench.ui.controls.stories import Stories
 from workbench.ui.controls.waiting import Waiting
-from workbench.ui.pages.particles.code import snippet
 from workbench.ui.pages.particles.exports import exports_of
 from workbench.ui.pages.particles.tour import TOUR
 from workbench.ui.server.draw_processes import Desk
@@ -32,6 +31,7 @@ from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.toolbar import Export, Stop
+from workbench.views import snippets
 from workbench.views.episodes import OvertakenError, Play, ending_of, episodes
 from workbench.views.fields import fields_of
 from workbench.views.links import SEEDS, SHOWN, TASKS, has_peak, read_link, state_of, write_link
@@ -120,7 +120,7 @@ class ParticlesPage(Page):
 
     def code(self) -> str:
         """A script of the public names that draws the stages."""
-        return snippet(self.question)
+        return snippets.particles(self.question)
 
     def exports(self) -> tuple[Export, ...]:
         """Pictures, numbers, and the page itself."""

@@ -9,13 +9,11 @@ from typing import Any, ClassVar
 
 import panel as pn
 
-from workbench.engine.glossary import TERM
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import floor_of
 from workbench.engine.tasks.outcomes import USUAL
 from workbench.plots.markup import html
 from workbench.ui.canvas.bokeh_figures import follow_theme, pane, themed
-from workbench.ui.canvas.frames import figure
 from workbench.ui.controls.awaited import Awaited
 from workbench.ui.controls.notice import Notice, number_pane, numbers
 from workbench.ui.controls.policy_choice import PolicyChoice
@@ -38,12 +36,13 @@ from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
+from workbench.views import snippets
 from workbench.views.episodes import OvertakenError
 from workbench.views.fields import fields_of
-from workbench.views.policies import find
 from workbench.views.rollout_links import EPISODES, MOST, SEEDS, TASKS, read_link, write_link
 from workbench.views.rollout_presets import STORIES, tell
-from workbench.views.rollouts import Order, Played, as_csv, difference, play
+from workbench.views.rollouts import Order, Played, as_csv, play
+from workbench.views.rows import compared, rollout_rows
 
 log = logging.getLogger(__name__)
 
@@ -126,37 +125,7 @@ class RolloutsPage(Page):
 
     def code(self) -> str:
         """Both policies and their endings, as a snippet."""
-        first, other = (rule.model_dump() for rule in self.order.rules())
-        defaults = {field.name: field.default for field in fields_of(RULES[self.order.rule])}
-        calls = [
-            f"    wb.make_rule({self.order.rule!r}, "
-            + ", ".join(f"{key}={value!r}" for key, value in settings.items() if value != defaults[key])
-            + "),"
-            for settings in (first, other)
-        ]
-        return "\n".join(
-            [
-                "import matplotlib.pyplot as plt",
-                "",
-                "import workbench as wb",
-                "from workbench.engine.tasks.rollout import rollout",
-                "from workbench.ui.notebook import parts_for",
-                "",
-                *find(self.order.task).lines([self.order.rule]),
-                "rules = [",
-                *calls,
-                "]",
-                "_, panels = plt.subplots(1, 2, figsize=(9, 4.5), sharex=True, sharey=True)",
-                "for axes, rule in zip(panels, rules):",
-                "    seen = []",
-                f"    played = rollout(rule, parts, task, episodes={self.order.episodes}, seed={self.order.seed},",
-                "                     watch=lambda observations, moved: seen.append(observations[:, :2].copy()))",
-                "    for episode, steps in enumerate(played.lengths):",
-                '        axes.plot(*zip(*(frame[episode] for frame in seen[: steps + 1])), lw=0.6, alpha=0.3, color="C0")',
-                '    axes.set(title=f"return {played.returns.mean():.3f}, success {played.success.mean():.0%}", aspect="equal")',
-                "plt.show()",
-            ]
-        )
+        return snippets.rollouts(self.order)
 
     def sheet(self) -> Sheet:
         """Both pictures and the two cards; the saved page plays the episodes."""
@@ -339,34 +308,11 @@ class RolloutsPage(Page):
                 show(paths, played)
             show_starts(self._starts, self._times, both)
             for pane_, letter, played in zip(self._numbers, "AB", both, strict=True):
-                pane_.object = numbers(f"{letter}: {RULES[order.rule].title}", _beside(played, both), _rows(played))
+                pane_.object = numbers(
+                    f"{letter}: {RULES[order.rule].title}", compared(played, both), rollout_rows(played)
+                )
 
     def _csv(self) -> bytes:
         if self.both is None:
             raise ValueError("There are no episodes yet; wait until they are played.")
         return as_csv(self.both)
-
-
-def _beside(played: Played, both: tuple[Played, Played]) -> str:
-    """The strength, and of the second policy how its return differs from the first one's."""
-    if played is both[0]:
-        return played.strength
-    paired, digits = difference(both), _digits(played)
-    half = figure((paired.high - paired.low) / 2, digits)
-    return f"{played.strength}; return B − A {figure(paired.mean, digits)} ± {half}, same starts and noise"
-
-
-def _digits(played: Played) -> int:
-    return 3 if abs(played.measured.returns.mean) < 100 else 0
-
-
-def _rows(played: Played) -> list[tuple[str, str, str]]:
-    found, digits = played.measured, _digits(played)
-    value = found.returns
-    mean = f"{figure(value.mean, digits)} ± {figure((value.high - value.low) / 2, digits)}"
-    shifts = {"shift.w2": found.shift.w2, "own_shift.w2": found.own_shift.w2, "occupancy.w2": found.occupancy.w2}
-    return [
-        (TERM["return"].label, mean, f"{TERM['return'].hint}; with half of its 95% interval"),
-        (TERM["success"].label, f"{found.success.mean:.0%}", f"share of the episodes that ended in: {played.names[0]}"),
-        *((TERM[key].label, figure(number), TERM[key].hint) for key, number in shifts.items()),
-    ]

@@ -15,12 +15,12 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.tasks.film import Film, NoPictureError, film
 from workbench.plots.markup import Markup, html, joined
-from workbench.ui.canvas.frames import figure
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE
 from workbench.ui.server.parts_cache import Latest
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.page import Page
+from workbench.views.digits import figure
 
 FRAMES, SIDE = 10, 240
 ONE_AT_A_TIME = threading.Lock()  # of the server: a renderer keeps a core busy

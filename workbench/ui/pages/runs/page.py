@@ -19,11 +19,9 @@ from workbench.report.page import write_report
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.notice import number_pane, numbers
 from workbench.ui.controls.rule import STYLE, choice
-from workbench.ui.pages.runs.code import snippet
 from workbench.ui.pages.runs.details import describe
 from workbench.ui.pages.runs.form import SweepForm
 from workbench.ui.pages.runs.rights import Rights
-from workbench.ui.pages.runs.rows import STATUS, Filter, as_csv, line_of, read_filter
 from workbench.ui.pages.runs.table import RunsTable, read_sort, write_sort
 from workbench.ui.pages.store_page import StorePage, StoreReading
 from workbench.ui.server.lab import one_user, sweeps
@@ -31,6 +29,8 @@ from workbench.ui.server.parts_cache import CACHE, Cache, Latest
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.toolbar import Export, Stop
+from workbench.views import snippets
+from workbench.views.runs import STATUS, Filter, as_csv, line_of, read_filter
 
 log = logging.getLogger(__name__)
 ALIVE = 3.0  # seconds between two readings while runs are in work: their signs of life change nothing of the store
@@ -131,7 +131,7 @@ class RunsPage(StorePage):
         """The same list, and the comparison of what is selected."""
         done = {row.key for row in self.rows if row.status == "done"}
         keys = [key for key in self.table.selected if key in done]
-        return snippet(str(sweeps().folder), self.filter, keys)
+        return snippets.runs(str(sweeps().folder), self.filter, keys)
 
     def exports(self) -> tuple[Export, ...]:
         """The report of the whole store; the rows that are shown."""

@@ -1,10 +1,7 @@
-"""What the page of training can be saved as: losses and values as numbers, and the landscape at every snapshot."""
+"""The slider of a saved page of training: the landscape at every snapshot."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,22 +11,9 @@ from workbench.engine.training.loop.snapshots import list_snapshots
 from workbench.runs.launched import Training
 from workbench.ui.canvas.landscape_figures import PlaneFigure, clouds_of, contour_lines, inside_range
 from workbench.ui.shell.sheet import Scrub
-from workbench.views.training import Moment, landscape_at
+from workbench.views.training import landscape_at
 
 MOST_SNAPSHOTS = 24
-
-
-def as_csv(reports: Sequence[dict[str, Any]], moments: Sequence[Moment]) -> bytes:
-    """One line a number: update, name, value; losses of every report, then the values of every snapshot that was seen."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["update", "name", "value"])
-    for report in reports:
-        writer.writerows([report["step"], f"loss_{name}", value] for name, value in report["losses"].items())
-    for one in sorted(moments, key=lambda one: one.step):
-        rows = {"q_behaviour": one.behaviour, "q_qgf": one.guided, "v": one.value}
-        writer.writerows([one.step, name, value] for name, value in rows.items() if np.isfinite(value))
-    return text.getvalue().encode()
 
 
 def snapshots_of(plane: PlaneFigure, training: Training) -> Scrub | None:

@@ -12,20 +12,21 @@ import panel as pn
 
 from workbench.runs.launched import PROGRESS, Training
 from workbench.ui.canvas.bokeh_figures import follow_theme, pane
-from workbench.ui.canvas.frames import figure
 from workbench.ui.canvas.landscape_figures import plane_figure, show_plane
 from workbench.ui.controls.notice import number_pane, numbers
 from workbench.ui.controls.rule import STYLE, QuickSlider, choice
 from workbench.ui.pages.store_page import StorePage
 from workbench.ui.pages.training.draw import loss_figure, show_losses, show_values, value_figure
-from workbench.ui.pages.training.exports import as_csv, snapshots_of
+from workbench.ui.pages.training.exports import snapshots_of
 from workbench.ui.pages.training.form import Form
 from workbench.ui.server.lab import trainings
 from workbench.ui.server.parts_cache import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
-from workbench.views.training import Look, Moment, Seen, curves, see
+from workbench.views import snippets
+from workbench.views.rows import training_rows
+from workbench.views.training import Look, Moment, Seen, as_csv, curves, see
 
 log = logging.getLogger(__name__)
 NO_LOG = "There is no log yet; start a training, or wait for its first report."
@@ -109,18 +110,7 @@ class TrainingPage(StorePage):
         """The run in a notebook: its parts at this moment."""
         if self.training is None:
             raise ValueError("Choose or start a training first; then this gives the code that reads it.")
-        step = "" if self.at < 0 else f"load_snapshot(run, {self.at})"
-        return "\n".join(
-            [
-                "import workbench as wb",
-                *(["from workbench.engine.training.loop.snapshots import load_snapshot"] if step else []),
-                "",
-                f"run = wb.load_run({str(self.training.run)!r})",
-                f"parts = {step or 'run.parts()'}",
-                f"task = wb.make_task({self.training.task!r})",
-                'print(wb.evaluate(wb.make_rule("qgf"), parts, task, episodes=200, seed=1, probes=run.probes).as_dict())',
-            ]
-        )
+        return snippets.training(str(self.training.run), self.training.task, self.at)
 
     def sheet(self) -> Sheet:
         """Losses, values, and the landscape; the saved page scrubs through the snapshots."""
@@ -291,18 +281,13 @@ class TrainingPage(StorePage):
             return
         reports = training.progress()
         last = reports[-1] if reports else None
-        rows = [("State", WORDS[state], "what the process is doing")]
-        if last is not None:
-            left = last["eta_seconds"] if state == "running" else 0.0
-            rows += [
-                ("Update", f"{last['step']:,} of {last['total']:,}", "updates done, and in all"),
-                ("Speed", f"{last['steps_per_second']:.0f}/s", "updates a second, lately"),
-                ("Time left", f"{left:.0f} s", "at the average speed of this phase"),
-            ]
-            rows += [(name, figure(value, 3), "loss of the latest update") for name, value in last["losses"].items()]
         settings = ", ".join(f"{key} {json.dumps(value)}" for key, value in training.settings.items())
         phase = "" if last is None else f"; now: {last['phase']}"
-        self._head.object = numbers(training.task, (settings or "the task's own settings") + phase, rows)
+        self._head.object = numbers(
+            training.task,
+            (settings or "the task's own settings") + phase,
+            training_rows(WORDS[state], state == "running", last),
+        )
         if state == "failed":
             self.notice.say("error", f"This training failed. {training.error}")
 

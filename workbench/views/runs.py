@@ -1,14 +1,15 @@
-"""The rows of the list: which are shown, how they are sent, written as CSV, and asked for in code."""
+"""The runs of a store as a list: which of them are shown, and how they are sent to a browser and written as CSV."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.experiments.compare import compare
 from workbench.experiments.row import Row, spell
+from workbench.experiments.store import Store
+from workbench.views.csv_file import csv_of
 
 BEGUN = "begun"
 STATUS = {
@@ -48,24 +49,17 @@ class Filter:
             return False
         if row.status == "planned" if self.status == BEGUN else self.status not in ("", row.status):
             return False
-        told = " ".join([row.key, row.status, row.task, row.label, f"seed={row.seed}", row.error or ""]).lower()
-        return all(word in told for word in self.text.lower().split())
+        text = " ".join([row.key, row.status, row.task, row.label, f"seed={row.seed}", row.error or ""]).lower()
+        return all(word in text for word in self.text.lower().split())
 
     def as_link(self) -> dict[str, str]:
         """What a link says of it; defaults are left out. The names are this page's own: other pages have a task too."""
-        usual = Filter()
-        return {f"only_{name}": value for name, value in vars(self).items() if value != getattr(usual, name)}
+        return {f"only_{name}": value for name, value in self.changed().items()}
 
-    def as_code(self) -> str:
-        """A condition on ``row`` in Python."""
-        parts = [f"row.{name} == {getattr(self, name)!r}" for name in ("task", "rule") if getattr(self, name)]
-        if self.status:
-            parts.append('row.status != "planned"' if self.status == BEGUN else f"row.status == {self.status!r}")
-        for word in self.text.lower().split():
-            parts.append(
-                f'{word!r} in f"{{row.key}} {{row.status}} {{row.task}} {{row.label}} seed={{row.seed}} {{row.error}}".lower()'
-            )
-        return " and ".join(parts) or "True"
+    def changed(self) -> dict[str, str]:
+        """What differs from the usual filter."""
+        usual = Filter()
+        return {name: value for name, value in vars(self).items() if value != getattr(usual, name)}
 
 
 def read_filter(arguments: Mapping[str, str]) -> Filter:
@@ -105,8 +99,9 @@ def as_csv(rows: Iterable[Row]) -> bytes:
     lines = [line_of(row) for row in rows]
     if not lines:
         raise ValueError("There is no run to write; change the filters, or start a sweep.")
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(lines[0]))
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue().encode()
+    return csv_of(list(lines[0]), [list(line.values()) for line in lines])
+
+
+def side_by_side(store: Store, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The settings in which runs differ and what was measured, by the beginning of each run's key; StoreError as `compare`."""
+    return {entry["key"][:8]: entry["told"] | entry["measured"] for entry in compare(store, list(keys))}
