@@ -29,7 +29,8 @@ from workbench.ui.signin.sessions import HOURS, IDLE_HOURS, Sessions
 from workbench.ui.signin.users import read_users
 from workbench.views.links import FIRST
 
-PORT, ADDRESS = 5006, "127.0.0.1"
+PORT = 5006
+ADDRESS = "127.0.0.1"
 MOST_BODY = 2**16  # bytes of a form; files come through the websocket
 PATIENCE = 5.0  # seconds that a child gets to save and end
 

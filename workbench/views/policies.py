@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from workbench.engine.training.config import FitConfig
 
 log = logging.getLogger(__name__)
-RUN, UPLOAD = "run:", "upload:"
+RUN = "run:"
+UPLOAD = "upload:"
 SEED = 0
 UPLOADS = 8  # kept at once, on one server
 LIMIT = 64 * 2**20  # bytes of an uploaded checkpoint

@@ -36,7 +36,8 @@ from workbench.ui.server.parts_cache import PROCESSES, told
 from workbench.views.question import Question
 
 log = logging.getLogger(__name__)
-POLICIES, DESKS = 8, 64  # kept in a process at once
+POLICIES = 8  # kept in a process at once
+DESKS = 64  # likewise
 PATIENCE = 2.0  # seconds that a process which closed its pipe gets to end
 LARGE = 1000  # numbers; a smaller array travels again
 MOST_FAILURES = 5  # of a process to come up: then something here is wrong, and the thread that asks draws

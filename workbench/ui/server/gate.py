@@ -14,10 +14,9 @@ from tornado import httputil, netutil
 
 from workbench.ui.server.names import Names, read_name, read_origin
 
-NONCE, USER = (
-    "Workbench-Nonce",
-    "Workbench-User",
-)  # headers that the gate writes for the pages; a visitor's own are dropped
+# Headers that the gate writes for the pages; a visitor's own are dropped.
+NONCE = "Workbench-Nonce"
+USER = "Workbench-User"
 EMBEDDING = ("autoload.js", "metadata")  # Bokeh's, for pages elsewhere that show ours
 READING = ("GET", "HEAD", "OPTIONS")
 COMMON = {

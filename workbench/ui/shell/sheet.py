@@ -121,9 +121,14 @@ def _slider(scrub: Scrub, sources: Sequence[ColumnDataSource]) -> Any:
     frames = [[ColumnDataSource(dict(columns)) for columns in moments] for _, moments in scrub.columns]
     names = CustomJSTickFormatter(args={"stops": list(scrub.stops)}, code="return stops[Math.round(tick)]")
     slider = Slider(
-        start=0, end=len(scrub.stops) - 1, value=scrub.at, step=1, title=scrub.label, format=names,
+        start=0,
+        end=len(scrub.stops) - 1,
+        value=scrub.at,
+        step=1,
+        title=scrub.label,
+        format=names,
         sizing_mode="stretch_width",
-    )  # fmt: skip
+    )
     slider.js_on_change(
         "value", CustomJS(args={"slider": slider, "sources": list(sources), "frames": frames}, code=SHOW)
     )

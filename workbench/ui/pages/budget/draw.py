@@ -56,19 +56,30 @@ def pair_of(found: Sequence[Curve], tapped: ColumnDataSource) -> Pair:
     """
     tools = f"{TOOLS},tap,box_select,lasso_select"
     frontier = house_figure(
-        "", TERM["shift.w2"].head, TERM["return"].head, tools=tools, x_range=Range1d(), y_range=Range1d(),
-    )  # fmt: skip
+        "",
+        TERM["shift.w2"].head,
+        TERM["return"].head,
+        tools=tools,
+        x_range=Range1d(),
+        y_range=Range1d(),
+    )
     against_transport = house_figure(
-        "", TERM["transport"].head, f"{TERM['return'].label} (solid), {TERM['promised'].label} (dashed)", tools=tools,
-        x_range=Range1d(), y_range=Range1d(),
-    )  # fmt: skip
+        "",
+        TERM["transport"].head,
+        f"{TERM['return'].label} (solid), {TERM['promised'].label} (dashed)",
+        tools=tools,
+        x_range=Range1d(),
+        y_range=Range1d(),
+    )
     sources = []
     for curve in found:
         style, source = look(curve.rule), ColumnDataSource(points_of(curve))
         sources.append(source)
         for made, x, y in (
-            (frontier, "shift", "value"), (against_transport, "transport", "value"), (against_transport, "transport", "promised"),
-        ):  # fmt: skip
+            (frontier, "shift", "value"),
+            (against_transport, "transport", "value"),
+            (against_transport, "transport", "promised"),
+        ):
             names = {"shift": "shift.w2", "value": "return"}
             thin = ColumnDataSource(dict(zip("xy", seed_lines(curve, names.get(x, x), names.get(y, y)), strict=True)))
             dash = "dashed" if y == "promised" else "solid"
@@ -95,8 +106,9 @@ def pair_of(found: Sequence[Curve], tapped: ColumnDataSource) -> Pair:
         hover(made, [mark], [("you are here", "@label"), *TIPS[1:4]])
     columns = [source.data for source in sources]
     for made, x, ys in (
-        (frontier, "shift", ("low", "high")), (against_transport, "transport", ("low", "high", "promised")),
-    ):  # fmt: skip
+        (frontier, "shift", ("low", "high")),
+        (against_transport, "transport", ("low", "high", "promised")),
+    ):
         low, high = span([column[x] for column in columns])
         made.x_range.update(start=low, end=high)
         low, high = span([column[y] for column in columns for y in ys])

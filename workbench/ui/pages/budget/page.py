@@ -95,18 +95,23 @@ class BudgetPage(StorePage):
         equal = pn.Column(
             HTML("Compare all rules at one shift", stylesheets=[STYLE], margin=(0, 0, 3, 0)),
             pn.FlexBox(*self.stories, self.match, gap="6px", margin=(0, 0, 8, 0), sizing_mode="stretch_width"),
-            margin=0, sizing_mode="stretch_width",
-        )  # fmt: skip
+            margin=0,
+            sizing_mode="stretch_width",
+        )
         controls = [self.owner, self.task, rules, self.here, equal, self.wanted, self._sweeping, sweep]
         return {
             "controls": pn.Column(*controls, sizing_mode="stretch_width", margin=0),
             "main": pn.Column(
-                self.notice, self._head, self._frontier, sizing_mode="stretch_width", margin=0,
+                self.notice,
+                self._head,
+                self._frontier,
+                sizing_mode="stretch_width",
+                margin=0,
                 styles={"position": "relative"},
             ),
             "budget": self._below,
             "table": self._table,
-        }  # fmt: skip
+        }
 
     def state(self) -> dict[str, Any]:
         """The policies of the particles page, and which rules are drawn."""
@@ -150,16 +155,23 @@ class BudgetPage(StorePage):
         self.here = pn.widgets.Button(label="Mark my settings", css_classes=["wb-here"], **options)
         small: dict[str, Any] = {"stylesheets": [STYLE], "margin": 0, "height": 28, "styles": {"flex": "1 1 44%"}}
         self.match = pn.widgets.Button(
-            label="Match mine", css_classes=["wb-match"], disabled=True, **small,
+            label="Match mine",
+            css_classes=["wb-match"],
+            disabled=True,
+            **small,
             description="every rule at the shift of your marked settings, or half way along the curves before you mark them",
-        )  # fmt: skip
+        )
         self.stories = [
             pn.widgets.Button(
-                label=title, description=meaning, css_classes=["wb-preset", f"wb-preset-{name}"], disabled=True,
-                on_click=lambda _, name=name: self._match(name), **small,
+                label=title,
+                description=meaning,
+                css_classes=["wb-preset", f"wb-preset-{name}"],
+                disabled=True,
+                on_click=lambda _, name=name: self._match(name),
+                **small,
             )
             for name, (title, meaning) in STORIES.items()
-        ]  # fmt: skip
+        ]
         titles = {rule.title: name for name, rule in RULES.items()}
         self.wanted = pn.widgets.MultiSelect(
             label="Rules of the next sweep",

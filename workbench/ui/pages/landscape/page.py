@@ -326,6 +326,12 @@ class LandscapePage(Page):
 
 def _slider(label: str, value: int, low: int, high: int) -> QuickSlider:
     return QuickSlider(
-        label=label, start=low, end=high, value=min(max(value, low), high), stylesheets=[STYLE],
-        margin=(0, 0, 6, 0), sizing_mode="stretch_width", css_classes=["wb-slider"],
-    )  # fmt: skip
+        label=label,
+        start=low,
+        end=high,
+        value=min(max(value, low), high),
+        stylesheets=[STYLE],
+        margin=(0, 0, 6, 0),
+        sizing_mode="stretch_width",
+        css_classes=["wb-slider"],
+    )

@@ -22,7 +22,9 @@ ENDINGS = (
     Look("#5b6472", "#a9b3c1", "square"),
 )
 MOMENTS = 40  # stops of the slider over an episode
-LAVA, EXIT, WALL = ("#f0c9bf", "#4a2620"), ("#bfe3d3", "#1f4f3c"), ("#dde4ec", "#2b3644")
+LAVA = ("#f0c9bf", "#4a2620")
+EXIT = ("#bfe3d3", "#1f4f3c")
+WALL = ("#dde4ec", "#2b3644")
 
 
 def ending(kind: int, kinds: int) -> Look:

@@ -171,9 +171,15 @@ class RolloutsPage(Page):
         self.rule = choice("Rule", rules, order.rule, css_classes=["wb-rule"])
         self.episodes = choice("Episodes", {f"{count:,}": count for count in EPISODES}, order.episodes)
         self.seed = QuickSlider(
-            label="Seed", start=0, end=SEEDS, value=order.seed, stylesheets=[STYLE], margin=0,
-            sizing_mode="stretch_width", css_classes=["wb-slider", "wb-seed"],
-        )  # fmt: skip
+            label="Seed",
+            start=0,
+            end=SEEDS,
+            value=order.seed,
+            stylesheets=[STYLE],
+            margin=0,
+            sizing_mode="stretch_width",
+            css_classes=["wb-slider", "wb-seed"],
+        )
         self.stories = Stories(
             self,
             STORIES,

@@ -54,8 +54,10 @@ class RunsPage(StorePage):
         Stop(".wb-sweep", "Start a sweep", "It goes on when you close this page; what is done is never done twice."),
         Stop(".wb-filter-text", "Find runs", "Words of rule, settings, seed or error; all must be there."),
         Stop(".wb-runs", "The store", "Click a heading to sort, a run to see it, and several boxes to compare them."),
-        Stop(".wb-slot-details", "What a run is", "Its settings, versions, results, and the command that does it again."),
-    )  # fmt: skip
+        Stop(
+            ".wb-slot-details", "What a run is", "Its settings, versions, results, and the command that does it again."
+        ),
+    )
 
     def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
         super().__init__(arguments, cache)
@@ -72,9 +74,12 @@ class RunsPage(StorePage):
         self.owner.param.watch(lambda _: self._known_owner(), "secret")
         self._head = number_pane("<h2>Runs</h2>")
         self.table = RunsTable(
-            self._act, sort=read_sort(arguments.get("sort", "")), sizing_mode="stretch_both", margin=0,
+            self._act,
+            sort=read_sort(arguments.get("sort", "")),
+            sizing_mode="stretch_both",
+            margin=0,
             css_classes=["wb-runs"],
-        )  # fmt: skip
+        )
         self.details = HTML(
             "",
             stylesheets=[WORDS, (HERE / "details.css").read_text(encoding="utf-8")],
@@ -106,11 +111,16 @@ class RunsPage(StorePage):
         return {
             "controls": pn.Column(self.owner, heads[0], self.form, self.sharing, heads[1], *filters, **wide),
             "main": pn.Column(
-                self.notice, self._head, self.table, sizing_mode="stretch_both", margin=0, min_height=440,
+                self.notice,
+                self._head,
+                self.table,
+                sizing_mode="stretch_both",
+                margin=0,
+                min_height=440,
                 styles={"position": "relative"},
             ),
             "details": self.details,
-        }  # fmt: skip
+        }
 
     def state(self) -> dict[str, Any]:
         """Filters, order and selection."""
@@ -149,9 +159,13 @@ class RunsPage(StorePage):
 
     def _make_filters(self) -> None:
         self.text = pn.widgets.TextInput(
-            label="Words", placeholder="weight=0.3 seed=1", stylesheets=[STYLE], margin=0, sizing_mode="stretch_width",
+            label="Words",
+            placeholder="weight=0.3 seed=1",
+            stylesheets=[STYLE],
+            margin=0,
+            sizing_mode="stretch_width",
             css_classes=["wb-filter-text"],
-        )  # fmt: skip
+        )
         self.task = choice("Task", {"all": ""}, "", css_classes=["wb-filter-task"])
         self.rule = choice("Rule", {"all": ""}, "", css_classes=["wb-filter-rule"])
         self.status = choice("Status", STATUS, self.filter.status, css_classes=["wb-filter-status"])

@@ -31,8 +31,12 @@ from workbench.views.training import Look, Moment, Seen, as_csv, curves, see
 log = logging.getLogger(__name__)
 NO_LOG = "There is no log yet; start a training, or wait for its first report."
 WORDS = {
-    "running": "Running", "pausing": "Saving…", "paused": "Paused", "finished": "Finished", "failed": "Failed",
-}  # fmt: skip
+    "running": "Running",
+    "pausing": "Saving…",
+    "paused": "Paused",
+    "finished": "Finished",
+    "failed": "Failed",
+}
 
 
 class TrainingPage(StorePage):
@@ -78,9 +82,14 @@ class TrainingPage(StorePage):
         """Form and list on the left; numbers and losses; values; one moment."""
         gap = {"gap": "8px"}
         buttons = pn.Row(
-            self.pause, self.share, self.remove, styles=gap, margin=(6, 0, 0, 0), sizing_mode="stretch_width",
+            self.pause,
+            self.share,
+            self.remove,
+            styles=gap,
+            margin=(6, 0, 0, 0),
+            sizing_mode="stretch_width",
             css_classes=["wb-buttons"],
-        )  # fmt: skip
+        )
         losses = pane(self._losses.figure, height=250, css_classes=["wb-losses"])
         return {
             "controls": pn.Column(self.owner, self.form, self.pick, buttons, sizing_mode="stretch_width", margin=0),
@@ -144,9 +153,16 @@ class TrainingPage(StorePage):
         self.share.on_click(lambda _: self.do(self._share))
         self.remove.on_click(lambda _: self.do(self._remove))
         self.scrub = QuickSlider(
-            label="Snapshot at update", start=0, end=1, value=1, stylesheets=[STYLE], margin=0, disabled=True,
-            sizing_mode="stretch_width", css_classes=["wb-slider", "wb-snapshots"],
-        )  # fmt: skip
+            label="Snapshot at update",
+            start=0,
+            end=1,
+            value=1,
+            stylesheets=[STYLE],
+            margin=0,
+            disabled=True,
+            sizing_mode="stretch_width",
+            css_classes=["wb-slider", "wb-snapshots"],
+        )
         self.binding.bind(self._scrubbed, self.scrub)
 
     def _start(self, order: dict[str, Any]) -> None:
