@@ -160,27 +160,27 @@ def test_the_page_draws_what_the_store_holds(opened: BudgetPage) -> None:
     assert opened.state()["curves"] == "qgf"
     opened.restore({"curves": "qgf|bc", "task": "bandit2d"})
     assert set(opened.rules.value) == {"bc", "qgf"}
-    opened._match()
+    opened.equal.match()
     assert "Two rules" in opened.notice.text
     opened.restore({"task": "bandit2d"})
     for story in STORIES:
-        opened._match(story)
-        assert "At shift" in opened._table.object
+        opened.equal.match(story)
+        assert "At shift" in opened.equal.table.object
         assert (
             opened._pair.at.location
             == opened.state()["shift"]
             == pytest.approx(story_shift(story, opened.curves), rel=1e-3)
         )
     again = BudgetPage({name: str(value) for name, value in opened.state().items()}, CACHE)
-    assert again.shift == opened.shift
+    assert again.equal.shift == opened.equal.shift
     again.left()
-    opened._match()
-    assert "At shift" in opened._table.object
-    opened._tapped.data = {"key": [opened.curves[-1].points[0].keys[0]]}
-    assert "1 of the points" in opened._table.object
-    assert f"./runs?run={','.join(opened.curves[-1].points[0].keys)}" in opened._table.object
-    opened._tapped.data = {"key": []}
-    assert "./particles?task=bandit2d" in opened._table.object
+    opened.equal.match()
+    assert "At shift" in opened.equal.table.object
+    opened.equal.tapped.data = {"key": [opened.curves[-1].points[0].keys[0]]}
+    assert "1 of the points" in opened.equal.table.object
+    assert f"./runs?run={','.join(opened.curves[-1].points[0].keys)}" in opened.equal.table.object
+    opened.equal.tapped.data = {"key": []}
+    assert "./particles?task=bandit2d" in opened.equal.table.object
 
 
 def test_marking_waits_for_the_policy_by_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +194,7 @@ def test_marking_waits_for_the_policy_by_itself(folder: Path, monkeypatch: pytes
     sweeps.cache_clear()
     page = BudgetPage({"task": "bandit2d", "rule": "qgf"}, Cache(build))
     monkeypatch.setattr(page, "again", later.append)
-    page._mark()
+    page.mine.mark()
     assert "Training the built-in task" in page.notice.text
     assert "press" not in page.notice.text
     made.set()
@@ -202,9 +202,9 @@ def test_marking_waits_for_the_policy_by_itself(folder: Path, monkeypatch: pytes
     later.pop()()
     assert later == []
     end = time.monotonic() + 60
-    while not page.marks and time.monotonic() < end:
+    while not page.mine.marks and time.monotonic() < end:
         time.sleep(0.02)
-    assert [mark.policy.rule for mark in page.marks] == ["qgf"]
+    assert [mark.policy.rule for mark in page.mine.marks] == ["qgf"]
     page.left()
     sweeps.cache_clear()
 

@@ -207,9 +207,9 @@ def test_on_a_shared_server_only_ones_own_runs_are_deleted(folder: Path, monkeyp
 
 def test_a_filter_lets_go_of_what_it_hides(opened: RunsPage) -> None:
     opened.table.selected = [row.key for row in opened.rows]
-    opened.rule.value = "bc"
+    opened.filters.rule.value = "bc"
     assert set(opened.table.selected) == {row.key for row in opened.rows if row.rule == "bc"}
-    opened.text.value_input = "no such words"
+    opened.filters.text.value_input = "no such words"
     assert opened.table.rows == []
     assert "No run passes these filters" in opened.table.empty
 
@@ -221,14 +221,14 @@ def test_nothing_is_sent_when_nothing_changed(opened: RunsPage) -> None:
 
 
 def test_the_code_gives_the_same_list(opened: RunsPage, capsys: pytest.CaptureFixture[str]) -> None:
-    opened.status.value, opened.text.value_input = "done", "weight=1 qgf"
+    opened.filters.status.value, opened.filters.text.value_input = "done", "weight=1 qgf"
     opened.table.selected = [row.key for row in opened.shown]
     assert len(opened.table.selected) == 2
     space: dict = {}
     exec(compile(opened.code(), "snippet", "exec"), space)  # noqa: S102 -- the page's own snippet
     assert [row.key for row in space["rows"]] == [row.key for row in opened.shown]
     assert opened.shown[0].key[:8] in capsys.readouterr().out
-    opened.table.selected, opened.text.value_input = [], 'it\'s "quoted"'
+    opened.table.selected, opened.filters.text.value_input = [], 'it\'s "quoted"'
     exec(compile(opened.code(), "snippet", "exec"), space)  # noqa: S102 -- as above
     assert space["rows"] == []
 

@@ -204,6 +204,18 @@ def story_shift(name: str, found: Sequence[Curve]) -> float:
     return float(best.column("shift.w2")[place]) * (1 / 3 if name == "cautious" else 1.0)
 
 
+def shift_of(story: str, shown: Sequence[Curve], marks: Sequence[Here]) -> float:
+    """Where rules are compared: at the shift of ``story``; without one at the first mark's, else half way along all curves.
+
+    ValueError while too little is measured.
+    """
+    wide = [curve for curve in shown if len(curve.points) > 1]
+    at = story_shift(story or "too_far", wide)
+    if not story:
+        at = marks[0].shift if marks else min(float(curve.column("shift.w2").max()) for curve in wide) / 2
+    return float(f"{at:.4g}")
+
+
 def read_shift(arguments: Mapping[str, str]) -> float | None:
     """The shift that the rules are compared at, in a link."""
     try:

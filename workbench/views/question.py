@@ -72,6 +72,11 @@ class Question:
         """The policy of a page that shows one rule."""
         return self.policies[0]
 
+    @property
+    def rules(self) -> list[str]:
+        """The names of the rules."""
+        return [policy.rule for policy in self.policies]
+
     def posed(self, parts: Parts, task: Any) -> tuple[Parts, Any]:
         """The parts and the task with the peak where the question wants it."""
         if self.peak is None:

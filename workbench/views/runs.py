@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from workbench.experiments.compare import compare
@@ -22,6 +23,7 @@ STATUS = {
     "Damaged": "damaged",
     "All": "",
 }
+COUNTED = ("done", "failed", "running", "planned", "damaged")
 
 
 @dataclass(frozen=True)
@@ -105,3 +107,41 @@ def as_csv(rows: Iterable[Row]) -> bytes:
 def side_by_side(store: Store, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The settings in which runs differ and what was measured, by the beginning of each run's key; StoreError as `compare`."""
     return {entry["key"][:8]: entry["told"] | entry["measured"] for entry in compare(store, list(keys))}
+
+
+def count_of(rows: Sequence[Row], shown: Sequence[Row]) -> str:
+    """How many runs are shown, and of how many where some that have begun are not."""
+    begun = sum(row.status != "planned" for row in rows)
+    return f"{len(shown)} runs" if len(shown) == begun else f"{len(shown)} of {len(rows)} runs"
+
+
+def summary(rows: Sequence[Row], shown: Sequence[Row], where: Path) -> tuple[str, str]:
+    """A heading for the store at ``where``, and a line about the best run that is shown, else the store's whole path."""
+    counts = {status: sum(row.status == status for row in rows) for status in COUNTED}
+    title = (
+        f"Store {where.name}: {', '.join(f'{count} {status}' for status, count in counts.items() if count) or 'empty'}"
+    )
+    measured = [row for row in shown if row.status == "done" and row.returns]
+    if not measured:
+        return title, str(where)
+    best = max(measured, key=_mean_return)
+    return title, (
+        f"Highest return shown: {_mean_return(best):.3f}, {best.label}, seed {best.seed}. "
+        "The highest of many is flattered by luck; the report chooses and reports on different episodes."
+    )
+
+
+def find_keys(rows: Sequence[Row], beginnings: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The whole keys that begin so, and those beginnings that no run has, or several have."""
+    keys, missing = [], []
+    for word in beginnings:
+        match [row.key for row in rows if row.key.startswith(word)]:
+            case [key]:
+                keys.append(key)
+            case _:
+                missing.append(word[:20])
+    return keys, missing
+
+
+def _mean_return(row: Row) -> float:
+    return float("-inf") if row.returns is None else row.returns["mean"]

@@ -44,13 +44,13 @@ def offline(page: ParticlesPage) -> bytes:
     world = b""
     task = page.cache.task(found.question.task)
     if (floor := floor_of(task)) is not None:
-        world = room_of(page.plays, found, floor)
+        world = room_of(page.plays.newest, found, floor)
     elif picture.truth is not None and len(found.question.policies) == 1:
         world = truth_of(picture.truth, found)
     return offline_page(
         "Particles",
         {
-            "frame": frame_of(found, page.plays, 1, ending=ending_of(task)),
+            "frame": frame_of(found, page.plays.newest, 1, ending=ending_of(task)),
             "landscape": landscape_of(picture.ground, *picture.ground_look),
             "world": world,
         },

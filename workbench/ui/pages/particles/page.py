@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,32 +14,29 @@ from workbench.engine.glossary import TERM
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import Floor, floor_of
-from workbench.plots.markup import Markup, html, joined
 from workbench.ui.canvas.stage import Stages, TimeChart, frame_of, landscape_of, room_of, series_of, truth_of
 from workbench.ui.controls.awaited import Awaited, slow_parts, stale
-from workbench.ui.controls.equations import equations_of, paragraphs_of
 from workbench.ui.controls.policy_choice import PolicyChoice
 from workbench.ui.controls.rule import STYLE, PolicyControls, QuickSlider, choice, lacking
 from workbench.ui.controls.stories import Stories
 from workbench.ui.controls.waiting import Waiting
+from workbench.ui.pages.particles.about import About
 from workbench.ui.pages.particles.exports import exports_of
+from workbench.ui.pages.particles.plays import Plays
 from workbench.ui.pages.particles.tour import TOUR
 from workbench.ui.server.draw_processes import Desk
 from workbench.ui.server.parts_cache import CACHE, QUICK, Cache, Latest, told
-from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
-from workbench.views.episodes import OvertakenError, Play, ending_of, episodes
-from workbench.views.fields import fields_of
+from workbench.views.episodes import ending_of
 from workbench.views.links import SEEDS, SHOWN, TASKS, has_peak, read_link, state_of, write_link
 from workbench.views.particles import GROUNDS, Artist, Picture
 from workbench.views.presets import PRESETS, tell
-from workbench.views.question import GRID, Answer, Policy, Question, effort_of
+from workbench.views.question import GRID, Answer, Question, effort_of
 
 log = logging.getLogger(__name__)
-HERE = Path(__file__).parent
 DRAFT = 256  # particles while the peak is dragged: twice the pictures a second
 
 
@@ -64,16 +60,14 @@ class ParticlesPage(Page):
         self.question, problems = read_link(arguments)
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.picture: Picture | None = None
-        self.plays: list[Play] | None = None
         self._version = 0
-        self._touched = (0, "")
         self._desk, self._awaited = Desk(Artist), Awaited(self.cache, self.ask)
         self._offered: Parts | None = None  # for which the lists of rules were made
         self._pictures: Latest[tuple[Question, str], Picture] = Latest(
             self._draw, self.later(self._show), QUICK, lambda asked: effort_of(asked[0], self.name, GRID)
         )
         self._waiting = Waiting(self, self._pictures, self.say)
-        self._episodes: Latest[Question, list[Play]] = Latest(self._play, self.later(self._show_plays))
+        self.plays = Plays(self, lambda: self.question, self._send_frame)
         self._make_controls(arguments.get("ground", "learned"))
         half = dict(sizing_mode="stretch_both", margin=0)
         self.stages = Stages(self._awaited.pressed, sizing_mode="stretch_width", margin=0)
@@ -83,16 +77,14 @@ class ParticlesPage(Page):
         self.climb = TimeChart(
             heading=TERM["state.promised_all"].head, note="before t = 1 the critic extrapolates", **half
         )
-        self.about = HTML(
-            "", stylesheets=[(HERE / "about.css").read_text(encoding="utf-8")], margin=0, sizing_mode="stretch_width"
-        )
+        self.about = About()
         self._place_handles()
         self.binding.bind(self._moved_agent, self.stages, to="agent")
         self.binding.bind(self._moved_peak, self.stages, to="peak")
         self.stages.param.watch(self._dragged, "dragging")
         self.stages.param.watch(lambda _: self._send_frame(), "selected")
         self._fit_to_task()
-        self._describe()
+        self.about.describe(self.question.rules)
         self.cache.retry(self.question.task)
         self.ask()
 
@@ -146,7 +138,9 @@ class ParticlesPage(Page):
             self,
             {name: (preset.title, preset.meaning) for name, preset in PRESETS.items()},
             lambda: self.question,
-            self._tell,
+            lambda name, question: tell(
+                PRESETS[name], question, self.cache.wait(question.task), self.cache.task(question.task)
+            ),
             self._told,
             lambda words: self.say("error", words),
         )
@@ -178,7 +172,9 @@ class ParticlesPage(Page):
                 self._place_handles()
                 self._fit_to_task()
             if event.obj in self.policies:
-                self._touch(self.policies.index(event.obj))
+                controls = event.obj.controls
+                self.about.touch(self.policies.index(event.obj), "" if controls is None else controls.touched)
+                self.about.describe(self.question.rules)
             self.changed()
             self.ask()
 
@@ -193,7 +189,7 @@ class ParticlesPage(Page):
                 controls.set(policy)
             self._offered = None
             self._place_handles()
-            self._describe()
+            self.about.describe(q.rules)
 
     def _place_handles(self) -> None:
         """The agent and the peak stand where the question says."""
@@ -251,7 +247,7 @@ class ParticlesPage(Page):
 
     def ask(self) -> None:
         """Ask for the picture of the present question; while the parts are made, say so and ask again."""
-        parts, words = self._awaited.ask(self.question.task, [policy.rule for policy in self.question.policies])
+        parts, words = self._awaited.ask(self.question.task, self.question.rules)
         base = self.cache.status(self.question.task).parts
         if base is not None and base is not self._offered:
             self._offered = base
@@ -281,13 +277,6 @@ class ParticlesPage(Page):
         picture: Picture = self._desk.draw(asked, question, parts, task)
         return picture
 
-    def _play(self, question: Question) -> list[Play]:
-        parts, task = self.cache.wait(question.task), self.cache.task(question.task)
-        return episodes(question, parts, task, lambda: self.closed or question != self.question)
-
-    def _tell(self, name: str, question: Question) -> Question:
-        return tell(PRESETS[name], question, self.cache.wait(question.task), self.cache.task(question.task))
-
     def _told(self, question: Question) -> None:
         self._set(question, self.ground.value)
         self.changed()
@@ -304,30 +293,21 @@ class ParticlesPage(Page):
                 log.warning("steering failed for %s: %s", question, error, exc_info=not isinstance(error, ValueError))
                 self.say("error", f"This could not be computed. {told(error)}")
                 return
-            hint = self.hint or ("" if question.peak is None else stale([policy.rule for policy in question.policies]))
+            hint = self.hint or ("" if question.peak is None else stale(question.rules))
             self.say("hint" if hint else "", hint)
-            before, self.picture, self.answer, self.plays = self.picture, picture, picture.answer, None
+            before, self.picture, self.answer = self.picture, picture, picture.answer
+            self.plays.forget()
             if before is None or picture.ground is not before.ground:
                 self.stages.landscape = landscape_of(picture.ground, *picture.ground_look)
             self._send_frame()
             self.displacement.series = series_of(picture.answer, picture.answer.displacement, zero=True)
             self.climb.series = series_of(picture.answer, picture.answer.promised, zero=False)
             if self._floor() is not None:
-                self._episodes.ask(question)
+                self.plays.ask(question)
             elif picture.truth is None or len(question.policies) > 1:
                 self.stages.world = b""
             elif before is None or picture.truth is not before.truth or not self.stages.world:
                 self.stages.world = truth_of(picture.truth, picture.answer)
-
-    def _show_plays(self, question: Question, plays: list[Play] | None, error: Exception | None) -> None:
-        if question != self.question or self.answer is None or self.answer.question != question:
-            return
-        if plays is None:
-            if not isinstance(error, OvertakenError):
-                log.warning("episodes failed for %s: %s", question, error)
-            return
-        self.plays = plays
-        self._send_frame()
 
     def _send_frame(self) -> None:
         if self.answer is None:
@@ -336,47 +316,16 @@ class ParticlesPage(Page):
         task = self.cache.task(self.answer.question.task)
         with self.held():
             if (floor := floor_of(task)) is not None:
-                self.stages.world = room_of(self.plays, self.answer, floor)
-            self.stages.frame = frame_of(self.answer, self.plays, self._version, self.stages.selected, ending_of(task))
-
-    def _touch(self, index: int) -> None:
-        """The equation shows what was touched; it is sent again only when that is something else."""
-        controls = self.policies[index].controls
-        touched = (index, "" if controls is None else controls.touched)
-        rules = [policy.rule for policy in self.question.policies]
-        if touched != self._touched or rules != self._described:
-            self._touched = touched
-            self._describe()
-
-    def _describe(self) -> None:
-        """The rules' own words: equations, what they cost, where they come from."""
-        self._described = [policy.rule for policy in self.question.policies]
-        place, name = self._touched
-        place = min(place, len(self.question.policies) - 1)
-        sections = joined(
-            _section(policy, name if index == place else "") for index, policy in enumerate(self.question.policies)
-        )
-        rule = RULES[self.question.policies[place].rule]
-        summary, *more = paragraphs_of(rule)
-        text = joined(html("<p>{}</p>", paragraph) for paragraph in (summary, *more))
-        self.about.object = sections + text
+                self.stages.world = room_of(self.plays.newest, self.answer, floor)
+            self.stages.frame = frame_of(
+                self.answer, self.plays.newest, self._version, self.stages.selected, ending_of(task)
+            )
 
     def close(self) -> None:
         """Forget what waits."""
-        for worker in (self._pictures, self._episodes, self.presets):
+        for worker in (self._pictures, self.plays, self.presets):
             worker.drop()
         self._desk.close()
-
-
-def _section(policy: Policy, touched: str) -> Markup:
-    rule = RULES[policy.rule]
-    field = next((field for field in fields_of(rule) if field.name == touched), None)
-    symbol = "" if field is None else field.symbol
-    lines = joined(html('<div class="line">{}</div>', line) for line in equations_of(rule, symbol))
-    now = Markup()
-    if field is not None:
-        now = html('<p class="now"><b>{} {}</b>: {}</p>', field.title, symbol, field.meaning)
-    return html('<section><h3>{}</h3><div class="equation">{}</div>{}</section>', rule.title, lines, now)
 
 
 def _numbers(values: Any, count: int) -> tuple[float, ...] | None:

@@ -184,16 +184,13 @@ class RolloutsPage(Page):
             self,
             STORIES,
             lambda: self.order,
-            self._tell,
+            lambda name, order: tell(name, order, self.cache.wait(order.task), self.cache.task(order.task)),
             self._told,
             lambda words: self.notice.say("error", words),
         )
         self._place = pn.Column(margin=0, sizing_mode="stretch_width")
         self._make_settings()
         self.binding.bind(self._changed, self.task, self.rule, self.episodes, self.seed)
-
-    def _tell(self, name: str, order: Order) -> Order:
-        return tell(name, order, self.cache.wait(order.task), self.cache.task(order.task))
 
     def _told(self, order: Order) -> None:
         self.restore({name: str(value) for name, value in write_link(order).items()})

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,28 +17,24 @@ from workbench.plots.markup import html
 from workbench.report.page import write_report
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.notice import number_pane, numbers
-from workbench.ui.controls.rule import STYLE, choice
-from workbench.ui.pages.runs.details import describe
+from workbench.ui.pages.runs.filters import Filters
 from workbench.ui.pages.runs.form import SweepForm
 from workbench.ui.pages.runs.rights import Rights
+from workbench.ui.pages.runs.selection import Selection
 from workbench.ui.pages.runs.table import RunsTable, read_sort, write_sort
+from workbench.ui.pages.runs.trash import Trash
 from workbench.ui.pages.store_page import StorePage, StoreReading
 from workbench.ui.server.lab import one_user, sweeps
-from workbench.ui.server.parts_cache import CACHE, Cache, Latest
+from workbench.ui.server.parts_cache import CACHE, Cache
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
-from workbench.views.runs import STATUS, Filter, as_csv, line_of, read_filter
+from workbench.views.runs import Filter, as_csv, count_of, find_keys, line_of, read_filter, summary
 
-log = logging.getLogger(__name__)
 ALIVE = 3.0  # seconds between two readings while runs are in work: their signs of life change nothing of the store
 HERE = Path(__file__).parent
 EMPTY = "No runs yet.\nStart a small sweep on the left, or run workbench sweep … --store {where} in a terminal: they appear here."
-NOTHING = html(
-    "<h2>Nothing selected</h2><p>Select a run to see what it is and how to do it again; "
-    "select two or more to compare them.</p>"
-)
 NO_MATCH = "No run passes these filters. Clear the words, or choose another task, rule or status."
 
 
@@ -63,53 +58,45 @@ class RunsPage(StorePage):
         super().__init__(arguments, cache)
         self.rows: list[Row] = []
         self.shown: list[Row] = []
-        self.filter, self.wanted = read_filter(arguments), _keys_of(arguments)
+        self.wanted = _keys_of(arguments)
         self._read_at = 0.0
         self._known = False  # whether the store has been read
-        self._away: list[str] = []
         nothing: tuple[list[Row], int] = ([], 0)
         self._reading = StoreReading(self, self._read, nothing, self._show_rows)
-        self._describes: Latest[tuple[Row, ...], str] = Latest(self._describe, self.later(self._show_details))
         self.rights = Rights(one_user(), lambda: str(self.owner.secret))
         self.owner.param.watch(lambda _: self._known_owner(), "secret")
         self._head = number_pane("<h2>Runs</h2>")
         self.table = RunsTable(
-            self._act,
+            lambda button: self.trash.press(button),
             sort=read_sort(arguments.get("sort", "")),
             sizing_mode="stretch_both",
             margin=0,
             css_classes=["wb-runs"],
         )
-        self.details = HTML(
-            "",
-            stylesheets=[WORDS, (HERE / "details.css").read_text(encoding="utf-8")],
-            margin=0,
-            sizing_mode="stretch_width",
-        )
+        self.trash = Trash(self, self.table, self.rights)
+        self.details = Selection(self)
         self.form = SweepForm(lambda: self.do(self._start), lambda: self.do(self._cancel))
         self.sharing = pn.widgets.Checkbox(
             label="Others may delete my runs", visible=not self.rights.anybody, margin=0, css_classes=["wb-sharing"]
         )
         self.binding.bind(lambda event: self.do(lambda: self._share(event.new)), self.sharing)
-        self._make_filters()
+        self.filters = Filters(read_filter(arguments))
+        self.binding.bind(self._filtered, self.filters)
         self.table.param.watch(lambda _: self._selected(), "selected")
         self.table.param.watch(lambda _: self.changed(), "sort")
-        self._show_details((), NOTHING, None)
         self.look()
         self.keep_looking()
 
     def panels(self) -> Mapping[str, Any]:
         """Form and filters; the table; what is selected."""
         wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
-        pair: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": (0, 0, 7, 0), "styles": {"gap": "8px"}}
         heads = [
             HTML(html("<h2>{}</h2>", text), stylesheets=[WORDS], margin=(0, 0, 5, 0))
             for text in ("Start a sweep", "Filter")
         ]
         heads[1].margin = (10, 0, 5, 0)
-        filters = [pn.Row(self.text, **pair), pn.Row(self.task, self.rule, **pair), pn.Row(self.status, **pair)]
         return {
-            "controls": pn.Column(self.owner, heads[0], self.form, self.sharing, heads[1], *filters, **wide),
+            "controls": pn.Column(self.owner, heads[0], self.form, self.sharing, heads[1], self.filters, **wide),
             "main": pn.Column(
                 self.notice,
                 self._head,
@@ -127,73 +114,36 @@ class RunsPage(StorePage):
         keys = list(self.table.selected) if self._known else self.wanted
         chosen = {"run": ",".join(keys[:50])} if keys else {}
         sort = write_sort(self.table.sort)
-        return self.filter.as_link() | ({} if sort == "-finished" else {"sort": sort}) | chosen
+        return self.filters.value.as_link() | ({} if sort == "-finished" else {"sort": sort}) | chosen
 
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Set filters, order and selection as the link says."""
-        self.filter, self.wanted = read_filter(arguments), _keys_of(arguments)
+        self.wanted = _keys_of(arguments)
         self.table.sort = read_sort(arguments.get("sort", ""))
-        self._offer()
+        with self.binding.by_program():
+            self.filters.set(read_filter(arguments))
         self._apply()
-        self._choose(self._find(self.wanted))
+        self.table.choose(self._find(self.wanted))
 
     def code(self) -> str:
         """The same list, and the comparison of what is selected."""
         done = {row.key for row in self.rows if row.status == "done"}
         keys = [key for key in self.table.selected if key in done]
-        return snippets.runs(str(sweeps().folder), self.filter, keys)
+        return snippets.runs(str(sweeps().folder), self.filters.value, keys)
 
     def exports(self) -> tuple[Export, ...]:
         """The report of the whole store; the rows that are shown."""
         return (
-            Export("Report, one HTML page", "report.html", "text/html", self._report),
+            Export("Report, one HTML page", "report.html", "text/html", _report),
             Export("CSV, the runs shown", "runs.csv", "text/csv", lambda: as_csv(self.shown)),
         )
 
     def close(self) -> None:
         """Forget what waits; a sweep goes on."""
         self._reading.drop()
-        self._describes.drop()
+        self.details.drop()
 
     # Controls
-
-    def _make_filters(self) -> None:
-        self.text = pn.widgets.TextInput(
-            label="Words",
-            placeholder="weight=0.3 seed=1",
-            stylesheets=[STYLE],
-            margin=0,
-            sizing_mode="stretch_width",
-            css_classes=["wb-filter-text"],
-        )
-        self.task = choice("Task", {"all": ""}, "", css_classes=["wb-filter-task"])
-        self.rule = choice("Rule", {"all": ""}, "", css_classes=["wb-filter-rule"])
-        self.status = choice("Status", STATUS, self.filter.status, css_classes=["wb-filter-status"])
-        self._offer()
-        self.binding.bind(self._filtered, self.text, to="value_input")
-        self.binding.bind(self._filtered, self.task, self.rule, self.status)
-
-    def _offer(self) -> None:
-        """Lists of what there is, and the filter's own values; a value that there is not is kept and finds nothing."""
-        with self.binding.by_program():
-            for name in ("task", "rule"):
-                widget, value = getattr(self, name), getattr(self.filter, name)
-                found = sorted({getattr(row, name) for row in self.rows} | {value} - {""})
-                options = {"all": ""} | {one: one for one in found if one}
-                if options != widget.options:
-                    widget.options = options
-                widget.value = value
-            self.status.value = self.filter.status
-            if self.text.value_input != self.filter.text:
-                self.text.param.update(value=self.filter.text, value_input=self.filter.text)
-
-    def _filtered(self, _: Any) -> None:
-        self.filter = Filter(self.task.value, self.rule.value, self.status.value, (self.text.value_input or "")[:200])
-        with self.held():
-            self._apply()
-            keys = {row.key for row in self.shown}
-            self._choose([key for key in self.table.selected if key in keys])
-            self.changed()
 
     def follow(self) -> None:
         """Say how far a sweep is."""
@@ -238,135 +188,57 @@ class RunsPage(StorePage):
             return
         before = {row.key: row for row in self.rows}
         self.rows = found[0]
-        self._offer()
+        self.filters.offer(self.rows)
         self._apply()
         now = {row.key: row for row in self.rows}
         if not self._known:
             self._known = True
-            keys = self._find(self.wanted)
-            self._choose(keys)
+            self.table.choose(self._find(self.wanted))
             self.changed()
         elif any(before.get(key) != now.get(key) for key in self.table.selected):
             self._selected()
 
+    def _filtered(self, _: Any) -> None:
+        with self.held():
+            self._apply()
+            keys = {row.key for row in self.shown}
+            self.table.choose([key for key in self.table.selected if key in keys])
+            self.changed()
+
     def _apply(self) -> None:
         """Send the rows that pass the filters."""
-        self.shown = [row for row in self.rows if self.filter(row)]
-        lines = [line_of(row) for row in self.shown]
-        where = sweeps().folder
-        begun = sum(row.status != "planned" for row in self.rows)
-        empty = NO_MATCH if begun or self.filter != Filter() else EMPTY.format(where=where)
-        words = (
-            f"{len(lines)} of {len(self.rows)} runs"
-            if len(lines) < begun or begun < len(lines)
-            else f"{len(lines)} runs"
+        self.shown = [row for row in self.rows if self.filters.value(row)]
+        where, begun = sweeps().folder, sum(row.status != "planned" for row in self.rows)
+        unfiltered = self.filters.value == Filter()
+        self.table.param.update(
+            rows=[line_of(row) for row in self.shown],
+            words=count_of(self.rows, self.shown),
+            empty=NO_MATCH if begun or not unfiltered else EMPTY.format(where=where),
         )
-        self.table.param.update(rows=lines, words=words, empty=empty)
-        done = [row for row in self.shown if row.status == "done"]
-        counts = {
-            status: sum(row.status == status for row in self.rows)
-            for status in ("done", "failed", "running", "planned", "damaged")
-        }
-        told = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "empty"
-        best = max(done, key=lambda row: row.returns["mean"] if row.returns else float("-inf"), default=None)
-        title = f"Store {where.name}: {told}"
-        subtitle = str(where)
-        if best is not None and best.returns is not None:
-            subtitle = (
-                f"Highest return shown: {best.returns['mean']:.3f}, {best.label}, seed {best.seed}. "
-                "The highest of many is flattered by luck; the report chooses and reports on different episodes."
-            )
-        html = numbers(title, subtitle, [])
-        if html != self._head.object:
-            self._head.object = html
+        head = numbers(*summary(self.rows, self.shown, where), [])
+        if head != self._head.object:
+            self._head.object = head
 
-    def _find(self, wanted: list[str]) -> list[str]:
-        """The whole keys that the link's words begin; says which there are not."""
-        keys, missing = [], []
-        for word in wanted:
-            found = [row.key for row in self.rows if row.key.startswith(word)]
-            keys += found if len(found) == 1 else []
-            missing += [] if len(found) == 1 else [word[:20]]
+    def _find(self, beginnings: list[str]) -> list[str]:
+        """The whole keys that begin so; says which there are not."""
+        keys, missing = find_keys(self.rows, beginnings)
         if missing:
             self.notice.say(
                 "hint", f"Not in this store: run {', '.join(missing)}. It was deleted, or lies in another store."
             )
         return keys
 
-    def _choose(self, keys: list[str]) -> None:
-        if keys != list(self.table.selected):
-            self.table.selected = keys
-
     def _selected(self) -> None:
         if self._known:
             self.changed()
-        chosen = {key: number for number, key in enumerate(self.table.selected)}
-        rows = sorted((row for row in self.rows if row.key in chosen), key=lambda row: chosen[row.key])
-        if rows:
-            self._describes.ask(tuple(rows))
-        else:
-            self._describes.drop()
-            self._show_details((), NOTHING, None)
+        places = {key: number for number, key in enumerate(self.table.selected)}
+        self.details.present(sorted((row for row in self.rows if row.key in places), key=lambda row: places[row.key]))
 
-    def _describe(self, rows: tuple[Row, ...]) -> str:
-        return describe(sweeps().store(), rows)
 
-    def _show_details(self, rows: tuple[Row, ...], html: str | None, error: Exception | None) -> None:
-        if rows and {row.key for row in rows} != set(self.table.selected):
-            return
-        if html is None:
-            log.info("runs could not be described: %s", error)
-            html = numbers("These runs could not be read", str(error), [])
-        if html != self.details.object:
-            self.details.object = html
-
-    # Deleting
-
-    def _act(self, what: str) -> None:
-        if what == "delete":
-            keys = list(self.table.selected)
-            self._in_background(lambda: self.rights.put_away(sweeps().store(), keys), self._deleted)
-        else:
-            names = list(self._away) if what == "undo" else None
-            self._in_background(lambda: self._put_back(names), self._restored)
-
-    def _put_back(self, names: list[str] | None) -> tuple[int, int]:
-        store: Store = sweeps().store()
-        wanted = self.rights.in_trash(store) if names is None else names
-        return len(store.put_back(wanted)), len(wanted)
-
-    def _in_background(self, what: Callable[[], Any], show: Callable[[Any, Exception | None], None]) -> None:
-        """Every one of these is done, unlike `Latest`'s questions."""
-        deliver = self.later(show)
-
-        task: Latest[None, Any] = Latest(lambda _: what(), lambda _, done, error: deliver(done, error))
-        task.ask(None)
-
-    def _deleted(self, names: list[str] | None, error: Exception | None) -> None:
-        if names is None:
-            self.notice.say("error", f"Nothing was deleted. {error}")
-            return
-        self._away = names
-        self.notice.say("", "")
-        with self.held():
-            self._choose([])
-            self.look()
-        count = f"{len(names)} runs" if len(names) != 1 else "1 run"
-        self.table.toast(f"{count} deleted." if names else "Planned runs have nothing to delete.", bool(names))
-
-    def _restored(self, counts: tuple[int, int] | None, error: Exception | None) -> None:
-        if counts is None:
-            self.notice.say("error", f"The runs could not be put back. {error}")
-            return
-        self.look()
-        again = counts[1] - counts[0]
-        more = f" {again} stayed in the trash: done again in the meantime." if again else ""
-        self.table.toast(f"{counts[0]} put back.{more}")
-
-    def _report(self) -> bytes:
-        with tempfile.TemporaryDirectory() as folder:
-            (path,) = write_report(sweeps().store(), Path(folder) / "report.html")
-            return path.read_bytes()
+def _report() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        (path,) = write_report(sweeps().store(), Path(folder) / "report.html")
+        return path.read_bytes()
 
 
 def _keys_of(arguments: Mapping[str, str]) -> list[str]:

@@ -19,6 +19,7 @@ from workbench.ui.pages.store_page import StorePage
 from workbench.ui.pages.training.draw import loss_figure, show_losses, show_values, value_figure
 from workbench.ui.pages.training.exports import snapshots_of
 from workbench.ui.pages.training.form import Form
+from workbench.ui.pages.training.run_buttons import RunButtons
 from workbench.ui.server.lab import trainings
 from workbench.ui.server.parts_cache import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
@@ -67,32 +68,24 @@ class TrainingPage(StorePage):
         self.moments: dict[int, Moment] = {}
         self._drawn: tuple[Any, ...] = ()
         self._reports = -1
-        self._undone: Training | None = None
         self._looks: Latest[Look, Seen] = Latest(see, self.later(self._show_seen))
         self.owner.param.watch(lambda _: self._list(), "secret")
         self._head = number_pane(numbers("Training", "…", []))
         self._losses, self._values, self._plane = loss_figure(), value_figure(), plane_figure()
         follow_theme([self._losses.figure, self._values.figure, self._plane.figure], self.document)
-        self.form = Form(self._start)
+        self.form = Form(lambda order: self.do(lambda: self._begin(order)))
+        self.buttons = RunButtons(self, self._deleted)
         self._make_controls()
         self._describe()
         self.keep_looking()
 
     def panels(self) -> Mapping[str, Any]:
         """Form and list on the left; numbers and losses; values; one moment."""
-        gap = {"gap": "8px"}
-        buttons = pn.Row(
-            self.pause,
-            self.share,
-            self.remove,
-            styles=gap,
-            margin=(6, 0, 0, 0),
-            sizing_mode="stretch_width",
-            css_classes=["wb-buttons"],
-        )
         losses = pane(self._losses.figure, height=250, css_classes=["wb-losses"])
         return {
-            "controls": pn.Column(self.owner, self.form, self.pick, buttons, sizing_mode="stretch_width", margin=0),
+            "controls": pn.Column(
+                self.owner, self.form, self.pick, self.buttons, sizing_mode="stretch_width", margin=0
+            ),
             "main": pn.Column(
                 self.notice, self._head, losses, sizing_mode="stretch_width", margin=0, styles={"position": "relative"}
             ),
@@ -145,13 +138,6 @@ class TrainingPage(StorePage):
     def _make_controls(self) -> None:
         self.pick = choice("Trainings", {"none yet": ""}, "", css_classes=["wb-pick"])
         self.binding.bind(self._picked, self.pick)
-        options: dict[str, Any] = {"stylesheets": [STYLE], "margin": 0, "sizing_mode": "stretch_width"}
-        self.pause = pn.widgets.Button(label="Pause", disabled=True, css_classes=["wb-pause"], **options)
-        self.share = pn.widgets.Button(label="Share", disabled=True, css_classes=["wb-share"], **options)
-        self.remove = pn.widgets.Button(label="Delete", disabled=True, css_classes=["wb-delete"], **options)
-        self.pause.on_click(lambda _: self.do(self._pause_or_resume))
-        self.share.on_click(lambda _: self.do(self._share))
-        self.remove.on_click(lambda _: self.do(self._remove))
         self.scrub = QuickSlider(
             label="Snapshot at update",
             start=0,
@@ -165,40 +151,14 @@ class TrainingPage(StorePage):
         )
         self.binding.bind(self._scrubbed, self.scrub)
 
-    def _start(self, order: dict[str, Any]) -> None:
-        self.do(lambda: self._begin(order))
-
     def _begin(self, order: dict[str, Any]) -> None:
         made = trainings().start(self.secret(), **order)
         self.wanted, self.at = made.name, -1
         self._list()
 
-    def _pause_or_resume(self) -> None:
-        if self.training is not None:
-            act = trainings().resume if self.training.state == "paused" else trainings().pause
-            act(self.secret(), self.training.name)
-
-    def _share(self) -> None:
-        if self.training is not None:
-            trainings().share(self.secret(), self.training.name, not self.training.shared)
-
-    def _remove(self) -> None:
-        """The first press asks, the second deletes."""
-        if self.training is None:
-            return
-        if self._undone is not self.training:
-            self._undone = self.training
-            self.remove.label = "Really delete?"
-            self.every(4.0, self._calm)
-            return
-        trainings().remove(self.secret(), self.training.name)
+    def _deleted(self) -> None:
         self.training, self.wanted, self.at = None, "", -1
-        self._calm()
         self._list()
-
-    def _calm(self) -> None:
-        self._undone = None
-        self.remove.label = "Delete"
 
     def _list(self) -> None:
         """Read which trainings there are, and choose the wanted one, else the newest."""
@@ -285,12 +245,7 @@ class TrainingPage(StorePage):
 
     def _describe(self) -> None:
         training = self.training
-        mine = training is not None
-        state = "" if training is None else training.state
-        self.pause.disabled = state not in ("running", "paused")
-        self.pause.label = "Resume" if state == "paused" else "Pause"
-        self.share.disabled = self.remove.disabled = not mine
-        self.share.label = "Stop sharing" if training is not None and training.shared else "Share"
+        self.buttons.follow(training)
         if training is None:
             words = "Choose a task on the left and press Start; built-in tasks make their own data."
             self._head.object = numbers("No training yet", words, [])
@@ -302,9 +257,9 @@ class TrainingPage(StorePage):
         self._head.object = numbers(
             training.task,
             (settings or "the task's own settings") + phase,
-            training_rows(WORDS[state], state == "running", last),
+            training_rows(WORDS[training.state], training.state == "running", last),
         )
-        if state == "failed":
+        if training.state == "failed":
             self.notice.say("error", f"This training failed. {training.error}")
 
     def _csv(self) -> bytes:
