@@ -14,7 +14,7 @@ PIP_ARGS ?=
 WORKERS ?= 2
 ARGS ?=
 CHAOS ?= 5
-TEST_EXTRAS := ogbench,minari,dask,test,dev
+TEST_EXTRAS := ogbench,minari,data,dask,test,dev
 REQUIREMENTS := pyproject.toml constraints.txt
 CODE := workbench $(wildcard apps benchmarks) tests
 
@@ -24,7 +24,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.14; 
 	for p in python3 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done)
 
-.PHONY: help run test lint types pytest chaos lock sbom bench screenshots method-pages method-pictures format clean browser
+.PHONY: help run test lint types pytest chaos lock sbom bench screenshots docs architecture method-pages method-pictures format clean browser
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -57,6 +57,12 @@ bench: $(VENV)/.installed-test ## The benchmarks: tables of ratios
 
 screenshots: $(VENV)/.installed-test ## Every page on a desktop, on a phone and in the dark, into docs/screenshots/
 	$(BIN)/python -m benchmarks.screenshots $(ARGS)
+
+docs: $(VENV)/.installed-test ## The docs site, into build/docs: open build/docs/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
+
+architecture: $(VENV)/.installed-test ## Refresh the picture and the table of rooms in docs/architecture from the import law
+	PYTHONPATH=tests:. $(BIN)/python -m contract.rooms_page docs/architecture
 
 method-pages: $(VENV)/.installed-test ## Refresh the facts in docs/methods from the registry
 	$(BIN)/python -m workbench.method_pages docs/methods

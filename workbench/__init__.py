@@ -1,54 +1,36 @@
 """The workbench for value-guided flow policies: the names that a notebook needs.
 
-They are loaded on first use, so that ``import workbench`` costs nothing.
+They are loaded on first use, so that ``import workbench`` costs nothing. The list of them is the stub beside this file
+(``__init__.pyi``), which type checkers and editors read, and this module too: so there is one list.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
-from typing import Any
+from pathlib import Path
 
-_HOMES = {
-    "RULES": "workbench.engine.steering.rules",
-    "make_rule": "workbench.engine.steering.rules",
-    "act": "workbench.engine.steering.run",
-    "steer": "workbench.engine.steering.run",
-    "draw_noise": "workbench.engine.steering.noise",
-    "AfterFlow": "workbench.engine.steering.protocol",
-    "DuringFlow": "workbench.engine.steering.protocol",
-    "Parts": "workbench.engine.models.parts",
-    "check_parts": "workbench.engine.models.check",
-    "load_published": "workbench.engine.models.published",
-    "TASKS": "workbench.engine.tasks.registry",
-    "make_task": "workbench.engine.tasks.registry",
-    "WideBandit": "workbench.engine.tasks.wide_bandit",
-    "evaluate": "workbench.engine.metrics.evaluate",
-    "wasserstein2": "workbench.engine.metrics.shift",
-    "rollout": "workbench.engine.tasks.rollout",
-    "td_target": "workbench.engine.training.losses.iql",
-    "load_run": "workbench.engine.training.loop.checkpoint",
-    "quick_parts": "workbench.engine.training.loop.quick",
-    "flow_matching_loss": "workbench.engine.training.losses.flow_matching",
-    "expectile_loss": "workbench.engine.training.losses.iql",
-    "mmd_against_theory": "workbench.engine.metrics.mmd",
-    "Grid": "workbench.experiments.grid",
-    "Processes": "workbench.experiments.processes",
-    "Store": "workbench.experiments.store",
-    "curves": "workbench.experiments.summary",
-    "sweep": "workbench.experiments.sweep",
-    "write_report": "workbench.report.page",
-}
-_ROOMS = ("course",)  # whole rooms: wb.course.check(...)
-__all__ = sorted((*_HOMES, *_ROOMS))
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return importlib.import_module(f"workbench.{name}")
+def _homes() -> dict[str, str]:
+    """The public names and the module of each, as the stub imports them."""
+    tree = ast.parse(Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    lines = [line for line in tree.body if isinstance(line, ast.ImportFrom)]
+    return {alias.name: str(line.module) for line in lines for alias in line.names}
+
+
+_HOMES = _homes()
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'workbench' has no attribute '{name}'; it has {', '.join(__all__)}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    home = _HOMES[name]
+    if home == __name__:  # a whole room: wb.course.check(...)
+        return importlib.import_module(f"{home}.{name}")
+    return getattr(importlib.import_module(home), name)
 
 
 def __dir__() -> list[str]:

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from tqdm import tqdm
 
@@ -101,7 +100,7 @@ class Bar:
         return tick
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """One JSON value on standard output."""
     print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
 

@@ -120,7 +120,7 @@ def test_nothing_is_packed() -> None:
 
 
 def test_the_checks_catch() -> None:
-    tree = ast.parse("A, B = 1, 2\nclass C:\n    def f(self, a, *, b): ...\n    async def g(self):\n        pass\n")
+    tree = ast.parse("A, B = 1, 2\nclass C:\n    def f(self, a, *, b): ...\n    async def g(self):\n        return")
     assert packed(tree) == [1]
     assert list(methods(tree)) == [("C", 2)]
     assert [(arguments(one), lines(one)) for one in functions(tree)] == [(2, 1), (0, 2)]

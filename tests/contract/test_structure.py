@@ -29,6 +29,8 @@ ENGINE_PARTIES = {
         "numpy",
         "pydantic",
         "safetensors",
+        "pyarrow",
+        "zarr",
         "h5py",
         "minari",
         "ogbench",

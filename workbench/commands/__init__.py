@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from workbench.commands.about import doctor, rules, tasks
 from workbench.commands.course import COURSE, handout
+from workbench.commands.data import DATA, record
 from workbench.commands.fit import fit
 from workbench.commands.generate import generate
 from workbench.commands.measure import MEASURE
@@ -23,6 +24,8 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "tasks": tasks,
     "rules": rules,
     "generate": generate,
+    "data": DATA,
+    "record": record,
     "fit": fit,
     "online": online,
     "evaluate": evaluate,

@@ -1,4 +1,4 @@
-"""``workbench measure estimator | mmd``: what is measured on a policy without playing episodes."""
+"""``workbench measure estimator | mmd | offline``: what is measured on a policy without playing episodes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from workbench.commands.flags import SEEDS, Folder, Json, Settings, check_range, parse_settings
+from workbench.commands.flags import SEEDS, Device, Folder, Json, Settings, check_range, parse_settings
+from workbench.commands.numbers import in_words
 from workbench.console import print_json, print_table
 
 
@@ -112,4 +113,38 @@ def mmd(
     print(f"not proven for these settings: {curve.unproven}" if curve.unproven else "proven for these settings")
 
 
-MEASURE: dict[str, Callable[..., None]] = {"estimator": estimator, "mmd": mmd}
+def offline(
+    run: Folder,
+    rule: str,
+    settings: Settings = (),
+    seed: int = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """What the data alone say of a rule: shift, transport, support, and what the critic promises. No episode is played.
+
+    Args:
+        run: Folder of a run (workbench fit).
+        rule: Name of the rule (workbench rules).
+        seed: Fixes the noise.
+        device: auto takes CUDA when there is one.
+    """
+    from workbench.engine.metrics.offline import evaluate_offline
+    from workbench.engine.steering.rules import make_rule
+    from workbench.engine.training.loop.checkpoint import load_run
+    from workbench.runs.training import choose_device, training_data
+
+    check_range("--seed", seed, 0, SEEDS - 1)
+    steering = make_rule(rule, **parse_settings(settings))
+    loaded = load_run(run)
+    parts = loaded.parts(choose_device(device))
+    result = evaluate_offline(steering, parts, loaded.task, seed, training_data(loaded)).as_dict()
+    if as_json:
+        print_json(result)
+        return
+    for line in in_words(result):
+        print(line)
+    print("no return was measured: no episode was played")
+
+
+MEASURE: dict[str, Callable[..., None]] = {"estimator": estimator, "mmd": mmd, "offline": offline}

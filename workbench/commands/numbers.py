@@ -36,7 +36,7 @@ def in_words(measured: dict[str, Any]) -> Iterator[str]:
         yield f"not measured: {', '.join(missing)}"
 
 
-def number(value: Any) -> str:
+def number(value: object) -> str:
     """A number with four digits, or a mean with its 95% interval where it was kept."""
     if isinstance(value, dict):
         span = "" if value["low"] is None else f"  [{value['low']:.3f}, {value['high']:.3f}]"
@@ -49,5 +49,5 @@ def _source(measured: dict[str, Any]) -> str:
     return f" (from the {states['from']})" if states.get("from") in ("dataset", "behaviour episodes") else ""
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     return "  ".join(f"{name}={item}" for name, item in value.items()) if isinstance(value, dict) else str(value)

@@ -307,7 +307,7 @@ def _print_flat(values: dict[str, Any], skip: tuple[str, ...] = ()) -> None:
             print(f"  {name:24} {_cell(value)}")
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return "–"
     if isinstance(value, dict) and {"mean", "low", "high"} <= value.keys():

@@ -6,7 +6,7 @@ import sys
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -117,7 +117,10 @@ def _print(found: Tuned, runs: tuple[Path, ...]) -> None:
     how = "fitted-Q evaluation, no episode" if found.method == "fqe" else f"{found.episodes} episodes"
     reported = found.reported
     print(f"\nchosen: {found.axis} = {found.chosen:g} ({how})")
-    print(f"return on other episodes: {reported.mean:.3f} [{reported.low:.3f}, {reported.high:.3f}]")
+    if reported is None:
+        print("no return was measured: the task has no environment")
+    else:
+        print(f"return on other episodes: {reported.mean:.3f} [{reported.low:.3f}, {reported.high:.3f}]")
     if found.regret is not None:
         print(
             f"regret: {found.regret:.3f} below the best of the grid; the full grid would have chosen "
@@ -127,7 +130,7 @@ def _print(found: Tuned, runs: tuple[Path, ...]) -> None:
     print(f"use it: workbench evaluate {quoted(runs[0])} --rule {found.rule} --set {sets}", file=sys.stderr)
 
 
-def _plain(found: Tuned) -> dict:
+def _plain(found: Tuned) -> dict[str, Any]:
     plain = asdict(found)
     for name in ("scores", "grid", "inside"):
         plain[name] = [{"value": value, "mean": mean} for value, mean in plain[name].items()]

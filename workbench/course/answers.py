@@ -21,7 +21,7 @@ class NothingYet(ValueError):
 def number(unit: str = "") -> Read:
     """A number: int, float, numpy or torch scalar, or text such as ``"8.1"``, ``"8,1"``, ``"81/10"`` or ``"85%"``."""
 
-    def read(answer: Any) -> Tensor:
+    def read(answer: object) -> Tensor:
         if isinstance(answer, bool):
             raise ValueError(f"A number{_of(unit)} is wanted, got {answer}.")
         if isinstance(answer, str):
@@ -65,7 +65,7 @@ def _number_in(text: str, unit: str) -> float:
 def choice(options: Mapping[str, str]) -> Read:
     """One of ``options`` (key to text): its key in any case, with or without brackets, or its text."""
 
-    def read(answer: Any) -> str:
+    def read(answer: object) -> str:
         word = str(answer).strip().strip("()[].:\"'").lower()
         for key, text in options.items():
             if word in (key.lower(), text.lower().rstrip(".")):
@@ -81,7 +81,7 @@ def function(call: str, *probes: Sequence[Any]) -> Read:
     It may return torch tensors, numpy arrays, lists or numbers; each becomes one tensor, in the order of the probes.
     """
 
-    def read(answer: Any) -> list[Tensor]:
+    def read(answer: object) -> list[Tensor]:
         if not callable(answer) or isinstance(answer, type):
             raise ValueError(f"A function is wanted, to be called as {call}; got {_kind(answer)}.")
         _takes(answer, len(probes[0]), call)
@@ -99,7 +99,7 @@ def function(call: str, *probes: Sequence[Any]) -> Read:
     return read
 
 
-def _kind(thing: Any) -> str:
+def _kind(thing: object) -> str:
     return f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"
 
 
@@ -133,7 +133,7 @@ def _returned(answer: Callable[..., Any], probe: Sequence[Any], call: str) -> An
     return found
 
 
-def _tensor(found: Any) -> Tensor:
+def _tensor(found: object) -> Tensor:
     if isinstance(found, str) or callable(found):
         raise ValueError(f"Your function should return numbers, it returned {_kind(found)}.")
     if isinstance(found, (tuple, list)) and any(isinstance(item, Tensor) and item.numel() != 1 for item in found):

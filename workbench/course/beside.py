@@ -97,7 +97,7 @@ def without_docstring(text: str) -> str:
     return "\n".join(lines).rstrip()
 
 
-def _equation_of(thing: Any) -> str:
+def _equation_of(thing: object) -> str:
     owner = getattr(inspect.getmodule(thing), getattr(thing, "__qualname__", "").partition(".")[0], None)
     stated = getattr(owner, "equation", None)
     if isinstance(owner, type) and isinstance(stated, str):

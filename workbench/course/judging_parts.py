@@ -23,7 +23,7 @@ FIELD, CRITIC = "v(observations, actions, t)", "q(observations, actions)"
 
 def lesson_velocity(observations: Tensor, actions: Tensor, t: Tensor) -> Tensor:
     """The lesson's example, so that it is not handed in unchanged."""
-    ring = 0.6 * actions / actions.norm(dim=1, keepdim=True).clamp_min(1e-6)
+    ring: Tensor = 0.6 * actions / actions.norm(dim=1, keepdim=True).clamp_min(1e-6)
     return (ring - actions) / (1.05 - t)[:, None]
 
 

@@ -52,7 +52,7 @@ class LessonSignPush(DuringFlow):
         return g.sign(), q, clean
 
 
-def judge_rule(answer: Any) -> str:
+def judge_rule(answer: object) -> str:
     """What every rule must satisfy: registered, ``bc`` at strength 0, no look at the neighbours, no dice of its own."""
     rule = type(answer) if isinstance(answer, Rule) else answer
     if not (isinstance(rule, type) and issubclass(rule, Rule)):

@@ -315,9 +315,9 @@ def stands_out(clouds: list[Cloud]) -> bool:
 
 def _loneliness(cloud: Cloud) -> np.ndarray:
     """Mean distance (R,) of each action to the others."""
-    return np.linalg.norm(cloud.chosen[:, None] - cloud.chosen[None], axis=-1).mean(1)
+    return np.asarray(np.linalg.norm(cloud.chosen[:, None] - cloud.chosen[None], axis=-1).mean(1))
 
 
 def _way_from_home(cloud: Cloud) -> np.ndarray:
     """Distance (R,) of each action from the behaviour's of the same noise."""
-    return np.linalg.norm(cloud.chosen - cloud.home, axis=-1)
+    return np.asarray(np.linalg.norm(cloud.chosen - cloud.home, axis=-1))

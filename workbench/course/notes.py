@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from workbench.course.answers import NothingYet
 from workbench.course.exercise import Exercise
@@ -60,7 +59,7 @@ def find(name: str) -> Exercise:
     return EXERCISES[name]
 
 
-def check(name: str, answer: Any = ...) -> Note:
+def check(name: str, answer: object = ...) -> Note:
     """Check an answer and say what is wrong with it; the result is kept in ``course.json``.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -58,7 +58,7 @@ class Result(BaseModel):
         return self.valid and self.interval().low > TO_BEAT
 
 
-def read_result(found: Any) -> Result | None:
+def read_result(found: object) -> Result | None:
     """A result from plain JSON; None when it is none."""
     try:
         return Result.model_validate(found)

@@ -46,7 +46,7 @@ class Submission(BaseModel):
         return hashlib.sha256(json.dumps(played, sort_keys=True).encode()).hexdigest()
 
 
-def read_submission(found: Any) -> Submission:
+def read_submission(found: object) -> Submission:
     """A submission from plain JSON; ValueError says what is wrong with it."""
     try:
         return Submission.model_validate(found)

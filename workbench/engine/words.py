@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import reprlib
-from typing import Any
 
 WORD, MESSAGE, VALUE = 240, 2000, 60  # letters of one word, of a message, of a value in it
 _LONG = re.compile(rf"\S{{{WORD + 1},}}")
@@ -34,7 +33,7 @@ def plain(text: str) -> str:
     return _middle_cut(_LONG.sub(lambda found: _middle_cut(found[0], WORD), text), MESSAGE)
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """``value`` as Python would write it, cut to a readable length: for messages about what a file holds."""
     try:
         return plain(_repr.repr(value))

@@ -9,7 +9,7 @@ from typing import Any
 KEY_LENGTH = 20  # hex digits of SHA-256 that name a folder: 80 bits, no two of a billion jobs meet
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: object) -> str:
     """``value`` as JSON with sorted keys and no spaces; -0.0 is written 0.0.
 
     Raises
@@ -20,12 +20,12 @@ def canonical_json(value: Any) -> str:
     return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
-def key_of(value: Any) -> str:
+def key_of(value: object) -> str:
     """The first 20 hex digits of the SHA-256 of the canonical JSON."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:KEY_LENGTH]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, dict):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

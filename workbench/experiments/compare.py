@@ -57,7 +57,7 @@ def compare(store: Store, keys: list[str]) -> list[dict[str, Any]]:
 def _told(job: dict[str, Any]) -> dict[str, Any]:
     training = {f"fit.{name}": value for name, value in job["training"].items()}
     rest = {name: job[name] for name in ("task", "rule", "seed", "episodes")}
-    return rest | {"data": job["data"]["fingerprint"]} | job["settings"] | training
+    return {**rest, "data": job["data"]["fingerprint"], **job["settings"], **training}
 
 
 def _difference(

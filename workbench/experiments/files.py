@@ -130,15 +130,19 @@ class StoreFiles:
     def _read(self, name: str) -> bytes | None:
         try:
             return self.place.read(name)
-        except (SaidError, OSError) as error:
-            raise self.damaged(name, getattr(error, "strerror", None) or error) from None
+        except SaidError as error:
+            raise self.damaged(name, error) from None
+        except OSError as error:
+            raise self.damaged(name, error.strerror or error) from None
 
     def lines(self, name: str) -> list[str]:
         """The lines of a file that `Place.append` wrote."""
         try:
             return self.place.lines(name)
-        except (SaidError, OSError) as error:
-            raise self.damaged(name, getattr(error, "strerror", None) or error) from None
+        except SaidError as error:
+            raise self.damaged(name, error) from None
+        except OSError as error:
+            raise self.damaged(name, error.strerror or error) from None
 
     def _record(self, name: str, kind: type[Record], key: str | None = None) -> dict[str, Any] | None:
         content = self._read(name)

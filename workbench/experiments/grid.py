@@ -130,7 +130,9 @@ class Grid(BaseModel):
         return shlex.join([*words, "--store", store])
 
 
-def parse_axes(groups: tuple[tuple[str, ...], ...], flag: str = "--grid", prefix: str = "") -> dict[str, tuple]:
+def parse_axes(
+    groups: tuple[tuple[str, ...], ...], flag: str = "--grid", prefix: str = ""
+) -> dict[str, tuple[Any, ...]]:
     """Read ``name=value,value,…`` pairs: values as JSON has them, ``1..5`` a range of whole numbers, else text.
 
     Raises

@@ -169,7 +169,7 @@ class Store(StoreFiles):
         """Note that an attempt begins here and now."""
         self.note(key, "begun", by=provenance())
 
-    def note(self, key: str, event: str, **facts: Any) -> None:
+    def note(self, key: str, event: str, **facts: object) -> None:
         """Add a line to what happened to a job."""
         self.place.append(
             f"{RUNS}/{key}/{METRICS}", json.dumps({"time": now(), "event": event} | facts, allow_nan=False)
@@ -334,7 +334,7 @@ def trash_name(key: str) -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}-{key}"
 
 
-def to_json(value: Any) -> bytes:
+def to_json(value: object) -> bytes:
     """A record as it is written."""
     return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
 

@@ -109,13 +109,18 @@ class Curve:
 
 
 def curves(store: Store, tasks: Iterable[str] | None = None) -> list[Curve]:
-    """All curves of a store, by task and rule.
+    """All curves of a store, by task and rule; damaged results are left out.
 
     Parameters
     ----------
     store : Store
     tasks : iterable of str, optional
-        Only these.
+        Names of tasks; only their curves are read. All of them without it.
+
+    Returns
+    -------
+    list of Curve
+        One for each task, rule and setting apart from the strength; empty where the store has no result.
     """
     return read_curves(store, tasks)[0]
 
@@ -253,7 +258,7 @@ def _at(report: Any, key: str) -> Any:
 
 def _flat(job: dict[str, Any]) -> dict[str, Any]:
     training = {f"fit.{name}": value for name, value in job["training"].items() if name != "parts"}
-    return job["settings"] | training
+    return {**job["settings"], **training}
 
 
 def _is_number(value: Any) -> bool:

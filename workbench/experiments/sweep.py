@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from workbench.engine.training.config import make_config
 from workbench.engine.training.loop.together import pays_together
@@ -56,7 +57,7 @@ class SweepProgress:
     again: dict[str, str] = field(default_factory=dict)
 
 
-def record_of(job: Job) -> dict:
+def record_of(job: Job) -> dict[str, Any]:
     """What a store keeps of a job: its key, itself, and what differs from the defaults."""
     return {"key": job.key, "job": job.model_dump(mode="json"), "changed": job.changed()}
 
@@ -111,7 +112,9 @@ def sweep(
         yield replace(state, again=again)
 
 
-def items_of(jobs: list[Job], records: dict[str, dict], device: str = "cpu", groups: int | None = None) -> list[Item]:
+def items_of(
+    jobs: list[Job], records: dict[str, dict[str, Any]], device: str = "cpu", groups: int | None = None
+) -> list[Item]:
     """Trainings first, each once and with all the parts that its jobs need, then the jobs.
 
     With ``groups`` the trainings that differ in their seed alone are dealt out to that many items, where they are done at once.

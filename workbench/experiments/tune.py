@@ -19,6 +19,7 @@ from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import find_rule, make_rule
+from workbench.engine.tasks.recorded import RecordedTask
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.training.loop.checkpoint import Run
@@ -52,7 +53,8 @@ class Tuned:
         Of successive halving.
     episodes : int
         Played to choose, over all runs.
-    reported : Interval
+    reported : Interval or None
+        None where the task has no environment.
         Return of the chosen value on the reporting episodes; those and the choosing ones share none.
     grid : dict of float to float
         Mean return of every value on the reporting episodes; empty unless asked for.
@@ -72,7 +74,7 @@ class Tuned:
     scores: dict[float, float]
     rounds: tuple[Round, ...]
     episodes: int
-    reported: Interval
+    reported: Interval | None
     grid: dict[float, float] = field(default_factory=dict)
     regret: float | None = None
     grid_choice: float | None = None
@@ -174,6 +176,8 @@ def tune(
     fixed = settings or {}
     rules = {float(value): make_rule(rule, **fixed | {axis: value}) for value in values}
     task, parts = make_task(runs[0].task), [run.parts() for run in runs]
+    if isinstance(task, RecordedTask) and (data is None or full_grid):
+        raise ValueError(f"{task.name} has no environment to play episodes in; add --offline, and leave --regret out")
 
     def tick(done: int, total: int) -> None:
         if should_stop():
@@ -214,7 +218,8 @@ def tune(
     reporting = SETS["report"] + seed
     if not full_grid:
         yield TuneProgress("reporting", 0.0)
-        reported = bootstrap_runs(play_each(chosen, report_episodes, reporting), seed)
+        alone = isinstance(task, RecordedTask)  # data without an environment: nothing can be played
+        reported = None if alone else bootstrap_runs(play_each(chosen, report_episodes, reporting), seed)
         return Tuned(
             rule, axis, fixed, _method(data), chosen, scores, tuple(rounds), _spent(rounds, len(runs)), reported,
             inside=inside,

@@ -58,7 +58,7 @@ def _upgrade(old: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _mean(value: Any) -> dict[str, Any] | None:
+def _mean(value: object) -> dict[str, Any] | None:
     """A mean whose interval was not kept."""
     return None if value is None else {"mean": value, "low": None, "high": None}
 

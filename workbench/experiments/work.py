@@ -142,7 +142,7 @@ def kept(measured: Evaluation) -> dict[str, np.ndarray]:
     return {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in found.items()}
 
 
-def finite(value: Any) -> Any:
+def finite(value: object) -> Any:
     """``value`` with null where a number is NaN or infinite: JSON has no word for these."""
     if isinstance(value, dict):
         return {name: finite(item) for name, item in value.items()}

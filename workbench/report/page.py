@@ -33,7 +33,20 @@ STYLE = Path(__file__).with_name("report.css")
 
 
 def write_report(store: Store, out: Path, pdf: Path | None = None) -> list[Path]:
-    """Write the page to ``out``, and each figure as PDF into the folder ``pdf``; returns the files.
+    """Write the report of a store: one HTML page that needs nothing else.
+
+    Parameters
+    ----------
+    store : Store
+    out : Path
+        The page's file.
+    pdf : Path, optional
+        A folder for the figures, each as a PDF; none are written without it.
+
+    Returns
+    -------
+    list of Path
+        The files that were written.
 
     Raises
     ------

@@ -347,7 +347,7 @@ def finished_run(training: Training) -> bool:
     return True
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -13,6 +13,7 @@ from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.metrics.intervals import Interval
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.protocol import Task
 from workbench.engine.words import plain
 from workbench.experiments.files import DamagedError
 from workbench.experiments.grid import Grid
@@ -81,7 +82,7 @@ class Here:
     promised: float
 
 
-def here(policy: Policy, parts: Parts, task: Any, seed: int) -> Here:
+def here(policy: Policy, parts: Parts, task: Task, seed: int) -> Here:
     """Evaluate a policy; ValueError in the engine's words when rule and parts do not fit together."""
     found = evaluate(policy.make(), parts, task, HERE_EPISODES, seed)
     promised = float("nan") if found.promised is None else found.promised.mean

@@ -10,9 +10,9 @@ import numpy as np
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
-from workbench.engine.tasks.floor import Floor, floor_of
-from workbench.engine.tasks.outcomes import USUAL, outcomes
-from workbench.engine.tasks.protocol import BatchEnv, TaskInfo
+from workbench.engine.tasks.floor import Floor, HasFloor, floor_of
+from workbench.engine.tasks.outcomes import names_of_outcomes, outcomes
+from workbench.engine.tasks.protocol import BatchEnv, Task, TaskInfo
 from workbench.engine.tasks.rollout import rollout
 from workbench.views.question import Question, behaviour_of
 
@@ -57,10 +57,10 @@ def plan(floor: Floor) -> dict[str, Any]:
     return {name: value for name, value in asdict(floor).items() if name in told}
 
 
-def ending_of(task: Any) -> str:
+def ending_of(task: Task) -> str:
     """The kind of ending whose share stands under the stages; "" for a task without a ground."""
     floor = floor_of(task)
-    return "" if floor is None else getattr(task, "outcome_names", USUAL)[floor.told]
+    return "" if floor is None else names_of_outcomes(task)[floor.told]
 
 
 class OvertakenError(Exception):
@@ -70,20 +70,18 @@ class OvertakenError(Exception):
 class _Placed:
     """A task whose episodes all begin in one state and end after so many steps."""
 
-    def __init__(self, task: Any, state: tuple[float, ...]) -> None:
-        self._task, self._state = task, state
-        self.info: TaskInfo = task.info
+    def __init__(self, task: HasFloor, info: TaskInfo, state: tuple[float, ...]) -> None:
+        self._task, self._state, self.info = task, state, info
 
     def environments(self, count: int, seed: int) -> BatchEnv:
         """All in the same state."""
-        env: BatchEnv = self._task.environments_at(self._state, count, seed)
-        return env
+        return self._task.environments_at(self._state, count, seed)
 
 
 def play(
     rule: Rule,
     parts: Parts,
-    task: Any,
+    task: Task,
     state: tuple[float, ...],
     seed: int,
     episodes: int,
@@ -93,6 +91,8 @@ def play(
 
     ``overtaken`` is asked before every step; when it says so, `OvertakenError` ends the episodes.
     """
+    if not isinstance(task, HasFloor):
+        raise ValueError(f"{task.info.title} has no ground, so its episodes cannot begin at a place that you choose")
     floor = task.floor
     paths: list[np.ndarray] = []
 
@@ -101,14 +101,13 @@ def play(
             raise OvertakenError
         paths.append(observations[:, :2].copy())
 
-    placed: Any = _Placed(task, state)
-    record = rollout(rule, parts, placed, episodes, seed, watch=watch, most_steps=floor.steps)
+    record = rollout(rule, parts, _Placed(task, task.info, state), episodes, seed, watch=watch, most_steps=floor.steps)
     names, kinds = outcomes(task, record)
     share = float((kinds == floor.told).mean())
     return Play(np.stack(paths, 1).astype(np.float32), record.returns, names[floor.told], share)
 
 
-def episodes(question: Question, parts: Parts, task: Any, overtaken: Callable[[], bool]) -> list[Play]:
+def episodes(question: Question, parts: Parts, task: Task, overtaken: Callable[[], bool]) -> list[Play]:
     """Play the behaviour flow and every policy from the question's state; fewer episodes where they draw many particles."""
     rules = [policy.make() for policy in question.policies]
     floor = floor_of(task)

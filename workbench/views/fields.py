@@ -51,13 +51,13 @@ class Field:
         found = [word for word in head.replace("=", " ").split()[1:] if len(word) == 1 and word not in "aI"]
         return found[0] if found else ""
 
-    def show(self, value: Any) -> str:
+    def show(self, value: object) -> str:
         """``value`` in words, with its unit."""
         text = f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
         unit = self.unit.removesuffix("s") if value == 1 and self.unit in ("steps", "particles") else self.unit
         return f"{text} {unit}".strip()
 
-    def with_stop(self, value: Any) -> tuple[Any, ...]:
+    def with_stop(self, value: object) -> tuple[Any, ...]:
         """The stops, with ``value`` among them: a link may name a value between two stops."""
         if self.kind not in ("whole", "number") or value in self.stops:
             return self.stops

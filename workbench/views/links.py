@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.abilities import HasPeak
 from workbench.engine.tasks.floor import HasFloor, floor_of
+from workbench.engine.tasks.protocol import Task
 from workbench.views.fields import fields_of
 from workbench.views.policies import ALL_TASKS, find
 from workbench.views.question import Policy, Question
@@ -32,7 +34,7 @@ def state_of(task: str) -> tuple[float, ...]:
 
 def has_peak(task: str) -> bool:
     """Whether the peak of the task's reward can be moved."""
-    return hasattr(find(task).task, "move_peak")
+    return isinstance(find(task).task, HasPeak)
 
 
 def read_source(arguments: Mapping[str, str], default: str, most_dims: int, problems: list[str]) -> str:
@@ -52,12 +54,12 @@ def read_source(arguments: Mapping[str, str], default: str, most_dims: int, prob
 
 
 def read_axes(
-    arguments: Mapping[str, str], task: Any, start: tuple[float, ...], problems: list[str]
+    arguments: Mapping[str, str], task: Task, start: tuple[float, ...], problems: list[str]
 ) -> tuple[float, ...]:
     """Where the agent stands, moved to where it can stand; ``start`` for a task without a ground."""
-    floor = floor_of(task)
-    if floor is None or not isinstance(task, HasFloor):
+    if not isinstance(task, HasFloor):
         return start
+    floor = task.floor
     try:
         state = tuple(float(arguments.get(name, value)) for name, value in zip(floor.axes, start, strict=True))
         if any(value != value or abs(value) > 1e6 for value in state):

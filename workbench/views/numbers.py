@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +11,8 @@ from workbench.engine.metrics.shift import compared, shift_distance, twins
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.trace import Trace
+from workbench.engine.tasks.abilities import HasTruth, KnowsSupport
+from workbench.engine.tasks.protocol import Task
 
 NEIGHBOURS = 5
 INSIDE = 0.95  # share of the behaviour's own samples that count as near each other
@@ -75,19 +76,19 @@ class Variety:
         (R, D), actions of the behaviour flow.
     radius : float
         The distance to the fifth nearest sample that 95% of the samples themselves keep.
-    task : object or None
-        Knows its modes (``on_support``, ``behaviour.nearest_component``), or None.
+    task : KnowsSupport or None
+        One that knows the modes of its data, or None.
     """
 
     samples: Tensor
     radius: float
-    task: Any = None
+    task: KnowsSupport | None = None
 
     @classmethod
-    def around(cls, samples: Tensor, task: Any) -> Variety:
+    def around(cls, samples: Tensor, task: Task) -> Variety:
         """Of the behaviour's ``samples`` (R, D)."""
         cloud = samples[:CLOUD]
-        if hasattr(task, "on_support"):
+        if isinstance(task, KnowsSupport):
             return cls(cloud, 0.0, task)
         near = torch.cdist(cloud, cloud).topk(min(NEIGHBOURS + 1, len(cloud)), largest=False).values[:, -1]
         return cls(cloud, float(near.quantile(INSIDE)))
@@ -104,7 +105,7 @@ class Variety:
 
 
 def measure(
-    trace: Trace, behaviour: Trace, rule: Rule, choice: Tensor, parts: Parts, task: Any, variety: Variety
+    trace: Trace, behaviour: Trace, rule: Rule, choice: Tensor, parts: Parts, task: Task, variety: Variety
 ) -> Numbers:
     """Measure one trace against the behaviour flow's trace of the same noise.
 
@@ -128,8 +129,7 @@ def measure(
     clouds = [cloud[None, :COMPARED] for cloud in (chosen, beside, other)]
     shift, floor = shift_distance(clouds[0], clouds[1], None if twins(rule) else clouds[2])
     q = float("nan") if trace.q is None else float(trace.q[rows, trace.picked].mean()) / parts.reward_scale
-    truth = getattr(task, "true_reward", None)
-    earned = None if truth is None else float(torch.as_tensor(truth(chosen)).mean())
+    earned = float(torch.as_tensor(task.true_reward(chosen)).mean()) if isinstance(task, HasTruth) else None
     covered, modes = variety.coverage(chosen)
     return Numbers(
         promised=q,

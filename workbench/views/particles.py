@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.engine.glossary import TERM
 from workbench.engine.models.parts import Parts
+from workbench.engine.tasks.protocol import Task
 from workbench.plots.lines import positions_of
 from workbench.plots.still import Figure, lines
 from workbench.views.csv_file import csv_of
@@ -62,7 +63,7 @@ class Artist:
         self._kept: dict[tuple[Any, ...], np.ndarray | None] = {}
         self._posed: tuple[tuple[Any, ...], Parts, tuple[Parts, Any]] | None = None
 
-    def draw(self, asked: tuple[Question, str], parts: Parts, task: Any) -> Picture:
+    def draw(self, asked: tuple[Question, str], parts: Parts, task: Task) -> Picture:
         """Answer the question, with the ground of that name behind."""
         question, ground = asked
         check_size(question)
@@ -85,7 +86,11 @@ class Artist:
         return Picture(found, shown, LOOKS[ground if truth is not None else "learned"], truth)
 
     def _keep(
-        self, before: dict[tuple[Any, ...], np.ndarray | None], key: tuple[Any, ...], parts: Parts, task: Any = None
+        self,
+        before: dict[tuple[Any, ...], np.ndarray | None],
+        key: tuple[Any, ...],
+        parts: Parts,
+        task: Task | None = None,
     ) -> np.ndarray | None:
         if key in before:
             made = before[key]

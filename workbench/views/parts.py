@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import find_rule
+from workbench.engine.tasks.abilities import HasParts
+from workbench.engine.tasks.protocol import Task
 from workbench.engine.training.plan import extra_parts
 from workbench.views.policies import SEED, Source, find
 
@@ -54,11 +55,10 @@ def parts_for(name: str, *rules: str) -> Parts:
     return parts
 
 
-def built_in_parts(task: Any, report: Callable[[float], None] = lambda share: None) -> Parts:
+def built_in_parts(task: Task, report: Callable[[float], None] = lambda share: None) -> Parts:
     """The parts of a built-in task: closed form where it has them, else trained in some seconds and cached on disk."""
-    if hasattr(task, "parts"):
-        parts: Parts = task.parts()
-        return parts
+    if isinstance(task, HasParts):
+        return task.parts()
     # Imported here: a page on a closed-form task never pays for the training code.
     from workbench.engine.training.loop.quick import quick_parts
 

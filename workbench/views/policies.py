@@ -25,6 +25,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import nearest
 from workbench.engine.tasks import registry
 from workbench.engine.tasks.floor import floor_of
+from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_listed
 from workbench.engine.training.loop.checkpoint import RUN_FILE, CheckpointError, Run, load_run
 from workbench.engine.words import shown
@@ -58,7 +59,7 @@ class Source:
 
     name: str
     title: str
-    task: Any
+    task: Task
     run: Run | None = None
 
     @cached_property

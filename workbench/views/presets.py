@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -12,6 +12,8 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.finite import NonFiniteError
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.run import steer
+from workbench.engine.tasks.abilities import HasPeak
+from workbench.engine.tasks.protocol import Task
 from workbench.views.fields import fields_of
 from workbench.views.question import Policy, Question, behaviour_of, shared_noise
 
@@ -94,11 +96,12 @@ def at_distance(policy: Policy, distance: float, question: Question, parts: Part
     return Policy(policy.rule, policy.settings | {rule.strength: stops[best]})
 
 
-def tell(preset: Preset, question: Question, parts: Parts, task: Any) -> Question:
+def tell(preset: Preset, question: Question, parts: Parts, task: Task) -> Question:
     """The question of a preset: every policy at the preset's distance, the peak where the story wants it."""
     question = replace(question, peak=None)
-    if preset.peak is not None and hasattr(task, "move_peak"):
-        question = replace(question, peak=preset.peak[: parts.action_dim])
-        _, parts = task.move_peak(question.peak, parts)
+    if preset.peak is not None and isinstance(task, HasPeak):
+        peak = preset.peak[: parts.action_dim]
+        question = replace(question, peak=peak)
+        _, parts = task.move_peak(peak, parts)
     policies = tuple(at_distance(policy, preset.distance, question, parts) for policy in question.policies)
     return replace(question, policies=policies)

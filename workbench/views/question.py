@@ -15,6 +15,8 @@ from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.steering.run import steer
 from workbench.engine.steering.trace import Trace
+from workbench.engine.tasks.abilities import HasPeak, HasTruth
+from workbench.engine.tasks.protocol import Task
 from workbench.views.effort import Effort
 from workbench.views.numbers import Numbers, Variety, measure
 
@@ -77,10 +79,12 @@ class Question:
         """The names of the rules."""
         return [policy.rule for policy in self.policies]
 
-    def posed(self, parts: Parts, task: Any) -> tuple[Parts, Any]:
+    def posed(self, parts: Parts, task: Task) -> tuple[Parts, Task]:
         """The parts and the task with the peak where the question wants it."""
         if self.peak is None:
             return parts, task
+        if not isinstance(task, HasPeak):
+            raise ValueError(f"{task.info.title}: its reward has no peak that can be moved; leave the peak out")
         moved, parts = task.move_peak(self.peak, parts)
         return parts, moved
 
@@ -177,7 +181,7 @@ class Scene:
         self._steered: list[Steered] = []
 
     @torch.no_grad()
-    def answer(self, question: Question, parts: Parts, task: Any) -> Answer:
+    def answer(self, question: Question, parts: Parts, task: Task) -> Answer:
         """Run the behaviour flow and the policies on the same noise and measure all.
 
         Raises ValueError with the engine's own words when a rule and the parts do not fit together.
@@ -206,7 +210,7 @@ class Scene:
         )
 
     def _home(
-        self, rule: Rule, question: Question, parts: Parts, task: Any, state: Tensor, total: int, new: list[Home]
+        self, rule: Rule, question: Question, parts: Parts, task: Task, state: Tensor, total: int, new: list[Home]
     ) -> Home:
         behaviour = behaviour_of(rule)
         key = (question.task, question.seed, question.state, total, behaviour)
@@ -225,7 +229,7 @@ class Scene:
         return Home(key, parts.reference, parts.critic, trace, variety, numbers, climb(trace, parts, state))
 
     def _steer(
-        self, rule: Rule, home: Home, size: tuple[int, int], question: Question, parts: Parts, task: Any, state: Tensor
+        self, rule: Rule, home: Home, size: tuple[int, int], question: Question, parts: Parts, task: Task, state: Tensor
     ) -> Steered:
         for made in self._steered:
             if made.home is home and made.rule == rule and made.trace.positions.shape[1] == size[0]:
@@ -237,7 +241,7 @@ class Scene:
         return Steered(rule, home, trace, numbers, drift(trace, home.trace), climb(trace, parts, state))
 
 
-def answer(question: Question, parts: Parts, task: Any) -> Answer:
+def answer(question: Question, parts: Parts, task: Task) -> Answer:
     """`Scene.answer` for a single question."""
     return Scene().answer(question, parts, task)
 
@@ -271,7 +275,8 @@ def climb(trace: Trace, parts: Parts, state: Tensor) -> np.ndarray:
         return out
     ticks = np.unique(np.linspace(0, len(out) - 1, min(len(out), SERIES_TICKS)).round().astype(int))
     points = trace.positions.flatten(1, 2)[ticks, :SERIES_PARTICLES]
-    q = critic_values(parts, state, points.flatten(0, 1), trace.settings["critic"], trace.settings["pick_aggregate"])
+    which = str(trace.settings["critic"])
+    q = critic_values(parts, state, points.flatten(0, 1), which, trace.settings["pick_aggregate"])
     out[ticks] = q.view(len(ticks), -1).mean(1).numpy()
     return out
 
@@ -305,8 +310,8 @@ def landscape(
     return as_grid(values, parts.action_dim, grid)
 
 
-def true_landscape(task: Any, action_dim: int = 2, grid: int = GRID) -> np.ndarray | None:
+def true_landscape(task: Task, action_dim: int = 2, grid: int = GRID) -> np.ndarray | None:
     """The true reward over the plane of actions, where the task knows it; the reward counts actions inside the box."""
-    if not hasattr(task, "true_reward"):
+    if not isinstance(task, HasTruth):
         return None
     return as_grid(torch.as_tensor(task.true_reward(plane(EXTENT, grid, action_dim))), action_dim, grid)

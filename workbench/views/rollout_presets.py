@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.protocol import Task
 from workbench.views.fields import fields_of
 from workbench.views.presets import PRESETS, at_distance
 from workbench.views.question import Policy, Question
@@ -21,7 +21,7 @@ STORIES = {
 }
 
 
-def tell(name: str, order: Order, parts: Parts, task: Any) -> Order:
+def tell(name: str, order: Order, parts: Parts, task: Task) -> Order:
     """The order of a story: both strengths, found at the first start of the order's own seed."""
     environment = task.environments(1, order.seed)
     start = tuple(float(value) for value in environment.reset()[0])

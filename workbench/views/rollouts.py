@@ -14,6 +14,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.tasks.outcomes import outcomes
+from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.rollout import Episodes
 from workbench.views.csv_file import csv_of
 from workbench.views.episodes import OvertakenError
@@ -88,7 +89,7 @@ class Played:
 def play(
     rule: Rule,
     parts: Parts,
-    task: Any,
+    task: Task,
     episodes: int,
     seed: int,
     tick: Callable[[int, int], None] | None = None,
@@ -134,7 +135,7 @@ def lines_of(played: Played, kind: int, axes: tuple[int, int] = (0, 1)) -> tuple
 def ends_of(played: Played, axes: tuple[int, int] = (0, 1)) -> np.ndarray:
     """Last positions (E, 2)."""
     last = played.record.lengths
-    return played.paths[np.arange(len(last)), last][:, list(axes)]
+    return np.asarray(played.paths[np.arange(len(last)), last][:, list(axes)])
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from torch import Tensor
 
 from workbench.engine.models.parts import Parts, q_values
 from workbench.engine.steering.trace import Trace
+from workbench.engine.tasks.abilities import HasTruth
+from workbench.engine.tasks.protocol import Task
 from workbench.views.csv_file import csv_of
 from workbench.views.effort import Effort
 from workbench.views.question import EXTENT, Answer, Question, answer, effort_of
@@ -179,12 +181,12 @@ class Terrain:
     trust: Trust
 
 
-def terrain(view: View, parts: Parts, task: Any) -> Terrain:
+def terrain(view: View, parts: Parts, task: Task) -> Terrain:
     """Answer a view; ValueError in the engine's words when rule, parts and plane do not fit together."""
     found = answer(view.question, parts, task)
     behaviour, steered = (trace.actions.numpy() for trace in found.traces)
     basis = basis_of(behaviour, view.plane)
-    state, which = torch.tensor(view.question.state, dtype=torch.float32), found.traces[1].settings["critic"]
+    state, which = torch.tensor(view.question.state, dtype=torch.float32), str(found.traces[1].settings["critic"])
     axis = np.linspace(-EXTENT, EXTENT, GRID)
     if len(basis.directions) == 1:
         places = np.linspace(-EXTENT, EXTENT, LINE)[None, :, None]
@@ -194,7 +196,7 @@ def terrain(view: View, parts: Parts, task: Any) -> Terrain:
     members = member_values(parts, state, actions.reshape(-1, actions.shape[-1]), which)
     size = places.shape[:2]
     truth = None
-    if hasattr(task, "true_reward"):
+    if isinstance(task, HasTruth):
         flat = torch.from_numpy(actions.reshape(-1, actions.shape[-1]))
         truth = np.asarray(torch.as_tensor(task.true_reward(flat)).reshape(size))
     through = basis.coordinates(steered.mean(0))
@@ -214,7 +216,7 @@ def terrain(view: View, parts: Parts, task: Any) -> Terrain:
 class Surveyor:
     """Draws the pictures of the page, as `workbench.ui.server.draw_processes` wants it; nothing is kept."""
 
-    def draw(self, view: View, parts: Parts, task: Any) -> Terrain:
+    def draw(self, view: View, parts: Parts, task: Task) -> Terrain:
         """Pose the question, and answer the view."""
         return terrain(view, *view.question.posed(parts, task))
 

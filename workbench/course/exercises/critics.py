@@ -16,7 +16,7 @@ PROBES = (
 )
 
 
-def _weight(u, tau):
+def _weight(u: torch.Tensor, tau: float) -> torch.Tensor:
     return torch.where(u < 0, 1 - tau, torch.full_like(u, tau))
 
 

@@ -49,7 +49,7 @@ def best_truth() -> float:
     return max(truth_at(10.0 ** (power / 8.0)) for power in range(-16, 17))
 
 
-def judge_weight(answer: Any) -> str:
+def judge_weight(answer: object) -> str:
     """Try the weight: within 0.02 of the best true reward it is right."""
     weight = float(number("weight")(answer))
     if weight < 0.0:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from workbench.course.answers import function
 from workbench.course.exercise import Compared, Mistake
 
+Velocity = Callable[[torch.Tensor, float], torch.Tensor]
 _generator = torch.Generator().manual_seed(1)
 # (noise, data) of several shapes; the last row starts where it ends.
 PAIRS = [tuple(torch.randn(2, *shape, generator=_generator)) for shape in ((5, 2), (1, 3), (2, 2))]
@@ -20,38 +23,38 @@ def v(a: torch.Tensor, t: float) -> torch.Tensor:
     return 0.7 - 0.4 * a + 0.9 * t * t
 
 
-def euler(v, a, steps):
+def euler(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
     """Follow v from t = 0 to t = 1 in equal steps."""
     for i in range(steps):
         a = a + v(a, i / steps) / steps
     return a
 
 
-def _late(v, a, steps):
+def _late(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
     for i in range(steps):
         a = a + v(a, (i + 1) / steps) / steps
     return a
 
 
-def _whole(v, a, steps):
+def _whole(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
     for i in range(steps):
         a = a + v(a, i / steps)
     return a
 
 
-def _short(v, a, steps):
+def _short(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
     for i in range(steps - 1):
         a = a + v(a, i / steps) / steps
     return a
 
 
-def _count(v, a, steps):
+def _count(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
     for i in range(steps):
         a = a + v(a, i) / steps
     return a
 
 
-def _clock(v, a, steps):
+def _clock(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
     t = 0.0
     while t < 1.0:
         a = a + v(a, t) / steps
@@ -59,47 +62,47 @@ def _clock(v, a, steps):
     return a
 
 
-def _one_more(v, a, steps):
+def _one_more(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
     for i in range(steps + 1):
         a = a + v(a, i / steps) / steps
     return a
 
 
-def _first_left_out(v, a, steps):
+def _first_left_out(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
     for i in range(1, steps):
         a = a + v(a, i / steps) / steps
     return a
 
 
-def _to_the_end(v, a, steps):
+def _to_the_end(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
     for t in torch.linspace(0, 1, steps).tolist():
         a = a + v(a, t) / steps
     return a
 
 
-def _clipped(v, a, steps):
+def _clipped(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
     for i in range(steps):
         a = (a + v(a, i / steps) / steps).clamp(-1, 1)
     return a
 
 
-def _ten(v, a, steps):
+def _ten(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
     return euler(v, a, 10)
 
 
-def _forgets(v, a, steps):
+def _forgets(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
     for i in range(steps):
         found = a + v(a, i / steps) / steps
     return found
 
 
-def _back(v, a, steps):
+def _back(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
     for i in range(steps):
         a = a - v(a, i / steps) / steps
     return a
 
 
-def _frozen(v, a, steps):
+def _frozen(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
     start = a
     for i in range(steps):
         a = a + v(start, i / steps) / steps

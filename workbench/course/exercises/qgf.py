@@ -30,7 +30,7 @@ TILTS = (
 )
 
 
-def _tilted(p, q, beta):
+def _tilted(p: torch.Tensor, q: torch.Tensor, beta: float) -> torch.Tensor:
     tilted = p * (q / beta).exp()
     return tilted / tilted.sum()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from workbench.course.answers import choice, function
@@ -23,12 +25,12 @@ WAYS = {
 }
 
 
-def _at(shifts, returns, s):
+def _at(shifts: Sequence[float], returns: Sequence[float], s: float) -> float:
     order = np.argsort(shifts)
-    return np.interp(s, np.asarray(shifts)[order], np.asarray(returns)[order])
+    return float(np.interp(s, np.asarray(shifts)[order], np.asarray(returns)[order]))
 
 
-def _neighbours(shifts, returns, s):
+def _neighbours(shifts: Sequence[float], returns: Sequence[float], s: float) -> tuple[float, float]:
     """Returns of the points left and right of s."""
     pairs = sorted(zip(shifts, returns, strict=True))
     right = next(i for i, (d, _) in enumerate(pairs) if d >= s)

@@ -14,7 +14,7 @@ NO_BOUND = 1e6  # bounds so far out are written where there are none, and would 
 LARGEST = tuple(float(np.finfo(kind).max) for kind in (np.float16, np.float32, np.float64))
 
 
-def flat(observation: Any, steps: int | None = None) -> np.ndarray:
+def flat(observation: object, steps: int | None = None) -> np.ndarray:
     """One row (S,) float32 of an observation, or ``steps`` rows (steps, S) of as many.
 
     The entries of a dict follow one another in the order of their sorted names, those of a tuple in its own order, at every
@@ -94,7 +94,7 @@ class ActionBox:
     def from_unit(self, actions: np.ndarray) -> np.ndarray:
         """``actions`` (..., D), clipped to [-1, 1], in the environment's units."""
         clipped = np.clip(actions, -1.0, 1.0)
-        return clipped if self._is_unit() else self.low + 0.5 * (clipped + 1.0) * (self.high - self.low)
+        return clipped if self._is_unit() else np.asarray(self.low + 0.5 * (clipped + 1.0) * (self.high - self.low))
 
     def _is_unit(self) -> bool:
         return bool((self.low == -1.0).all() and (self.high == 1.0).all())

@@ -107,4 +107,4 @@ def _flag(array: np.ndarray, name: str, source: str) -> np.ndarray:
     if odd.any():
         row = int(odd.argmax())
         raise DataFileError(f"{source}: '{name}' must be 0 or 1, got {array[row]:g} in row {row}")
-    return array == yes
+    return np.asarray(array == yes)

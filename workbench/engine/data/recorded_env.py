@@ -86,7 +86,7 @@ def recorded_env(specification: Any, source: str) -> RecordedEnv:
     return RecordedEnv(found.id, tuple(plain.items()), steps, refused, wrappers)
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     left = MOST
     waiting = [value]
     while waiting and left:

@@ -28,7 +28,7 @@ class Record(BaseModel):
 R = TypeVar("R", bound=Record)
 
 
-def checked(kind: type[R], value: Any) -> R:
+def checked(kind: type[R], value: object) -> R:
     """``value`` as a record of the class ``kind``; SaidError says which field is wrong and what stands in it."""
     try:
         return kind.model_validate(value)

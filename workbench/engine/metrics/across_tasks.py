@@ -49,7 +49,7 @@ def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
 
 def performance_profile(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """Share (H,) of all runs over all tasks whose score is above each of ``thresholds`` (H,): the higher curve is better."""
-    return (_checked(scores)[..., None] > np.asarray(thresholds)).mean((0, 1))
+    return np.asarray((_checked(scores)[..., None] > np.asarray(thresholds)).mean((0, 1)))
 
 
 def stratified_interval(
@@ -90,7 +90,9 @@ def profile_band(
     return low, high
 
 
-def _resampled(statistic: Callable, scores: Sequence[np.ndarray], seed: int, resamples: int) -> np.ndarray:
+def _resampled(
+    statistic: Callable[..., float | np.ndarray], scores: Sequence[np.ndarray], seed: int, resamples: int
+) -> np.ndarray:
     rng = np.random.default_rng(seed)
     arrays = [_checked(s) for s in scores]
     return np.array(

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from workbench.engine.metrics.intervals import Interval, bootstrap_mean
 from workbench.engine.models.parts import Parts, q_values
+from workbench.engine.steering.inputs import check_inputs
 from workbench.engine.steering.noise import Noise
 from workbench.engine.steering.protocol import DuringFlow
 from workbench.engine.steering.rules.bc import BC
-from workbench.engine.steering.run import check_inputs, steer
+from workbench.engine.steering.run import steer
 
 SILENT = 1e-12  # a gradient shorter than this has no direction
 

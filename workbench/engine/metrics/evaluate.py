@@ -31,7 +31,7 @@ from workbench.engine.metrics.visited import (
     scale_of,
 )
 from workbench.engine.models.parts import KnowsData, Parts
-from workbench.engine.steering.protocol import Rule
+from workbench.engine.steering.protocol import Rule, SettingValue
 from workbench.engine.steering.rules.bc import BC
 from workbench.engine.tasks.modes import KnowsModes
 from workbench.engine.tasks.protocol import Task
@@ -93,7 +93,7 @@ class Evaluation:
 
     task: str
     rule: str
-    settings: dict[str, Any]
+    settings: dict[str, SettingValue]
     episodes: int
     seed: int
     returns: Interval
@@ -163,7 +163,7 @@ def evaluate(
     data: KnowsData | None = None,
     watch: Watch | None = None,
 ) -> Evaluation:
-    """Play episodes and measure everything that can be had.
+    """Play episodes with a rule, and measure what it earns, what was promised, and how far it goes from the data.
 
     The behaviour policy's episodes from the same starts are played too, once for all rules that are evaluated with the same
     parts, task and seed.
@@ -185,6 +185,11 @@ def evaluate(
         too ``support`` stays empty. Of an action chunk the first step is compared with the data's actions.
     watch : callable, optional
         As for `rollout`: sees the steered episodes as they are played.
+
+    Returns
+    -------
+    Evaluation
+        Its ``as_dict()`` is what a store keeps.
 
     Raises
     ------

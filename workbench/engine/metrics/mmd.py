@@ -7,6 +7,7 @@ Shapes: B states, N and R particles, D action dimensions, L transport steps.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -129,7 +130,7 @@ def mmd_over_budget(trace: Trace, sigma: Tensor | None = None) -> tuple[Tensor, 
 
 @torch.no_grad()
 def mmd_against_theory(trace: Trace, parts: Parts) -> MmdCurve:
-    """Measure MMD² over the budget of a `vgf` run and set VGF's bound beside it.
+    """Measure MMD² step by step over a run of `vgf`, and set VGF's bound beside it.
 
     Parameters
     ----------
@@ -137,6 +138,11 @@ def mmd_against_theory(trace: Trace, parts: Parts) -> MmdCurve:
         Of ``vgf``.
     parts : Parts
         Those that it was made with: the bound needs the size of their critic's gradient.
+
+    Returns
+    -------
+    MmdCurve
+        Measured values and bounds after 0, 1, … L transport steps, each (L + 1, B).
 
     Raises
     ------
@@ -147,22 +153,23 @@ def mmd_against_theory(trace: Trace, parts: Parts) -> MmdCurve:
     missing = [name for name in BOUND_NEEDS if name not in how]
     if missing:
         raise ValueError(f"the bound is about VGF's transport; rule '{trace.rule}' has no setting '{missing[0]}'")
+    step_size, alpha = float(how["step_size"]), float(how["alpha"])
     measured, sigma = mmd_over_budget(trace)
-    start = trace.positions[how["flow_steps"] : -1]  # where each transport step began, (L, B, N, D)
+    start = trace.positions[int(how["flow_steps"]) : -1]  # where each transport step began, (L, B, N, D)
     steps, b, n, _ = start.shape
-    critic = parts.pick_critic(how["critic"])
+    critic = parts.pick_critic(str(how["critic"]))
     rows = parts.normalize(trace.observations).to(start.dtype).repeat_interleave(n, 0)
     steepest, own = start.new_zeros(steps, b), start.new_ones(steps, b)
     for i, x in enumerate(start):
-        _, gradient = q_gradient(critic, rows, x.flatten(0, 1), how["aggregate"])
+        _, gradient = q_gradient(critic, rows, x.flatten(0, 1), "min" if how["aggregate"] == "min" else "mean")
         steepest[i] = gradient.norm(dim=-1).view(b, n).amax(1)
         own[i] = bandwidth(x)
     c = steepest.amax(0) if steps else start.new_zeros(b)
-    speeds = transport_bound(1.0, how["step_size"], how["alpha"], steepest, sigma)
-    repelled = 2.0 * how["step_size"] / (sigma * ROOT_E) * (1.0 / own - 1.0 / sigma) / ROOT_E
+    speeds = transport_bound(1.0, step_size, alpha, steepest, sigma)
+    repelled = 2.0 * step_size / (sigma * ROOT_E) * (1.0 / own - 1.0 / sigma) / ROOT_E
     stepwise = torch.cat((start.new_zeros(1, b), (speeds + repelled).cumsum(0)))
     budgets = torch.arange(steps + 1.0, device=start.device)[:, None]
-    bound = transport_bound(budgets, how["step_size"], how["alpha"], c, sigma)
+    bound = transport_bound(budgets, step_size, alpha, c, sigma)
     return MmdCurve(measured, bound, stepwise, sigma, _unproven(how))
 
 
@@ -202,7 +209,7 @@ def mmd_bound(rule: Rule, parts: Parts, observations: Tensor, generator: torch.G
     return MmdBound(measured, bound, stepwise, unproven)
 
 
-def _unproven(how: dict[str, object]) -> str:
+def _unproven(how: Mapping[str, object]) -> str:
     reasons = []
     if how["ascent"] != "plain":
         reasons.append("Adam's step does not shrink with φ")

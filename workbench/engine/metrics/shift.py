@@ -72,7 +72,18 @@ class Shift:
 
 
 def wasserstein2(x: np.ndarray, y: np.ndarray) -> float:
-    """Exact W2 between two clouds (R, D) of equal weights, by linear assignment through POT."""
+    """Exact Wasserstein-2 distance between two clouds of points, by linear assignment (POT).
+
+    Parameters
+    ----------
+    x, y : ndarray
+        (R, D) each, in action units; all points weigh the same. As many rows in both is fastest.
+
+    Returns
+    -------
+    float
+        In action units. Two clouds drawn from the same distribution are not at 0: `shift_between` takes that floor off.
+    """
     cost = ot.dist(x, y, metric="sqeuclidean")
     weights = np.full(len(x), 1.0 / len(x)), np.full(len(y), 1.0 / len(y))
     return float(np.sqrt(max(ot.emd2(*weights, cost), 0.0)))

@@ -16,7 +16,7 @@ from workbench.engine.models.conventions import (
     check_still,
     check_unit_of_time,
 )
-from workbench.engine.models.parts import Parts
+from workbench.engine.models.parts import GivesGradient, Parts
 from workbench.engine.models.problems import (
     BATCH_LAYERS,
     Problem,
@@ -138,7 +138,7 @@ class _Probe:
         inputs = {"observations": self.observations, "actions": self.actions}
         self._sound(name, critic, inputs, check_critic_shape)
         self._gradient(name, critic, inputs)
-        if hasattr(critic, "value_and_grad"):
+        if isinstance(critic, GivesGradient):
             self._own_gradient(critic)
 
     def value(self) -> None:
@@ -216,7 +216,8 @@ class _Probe:
             raise ProblemError(
                 f"returns {whole.dtype} for float32 inputs",
                 "weights or constants in double precision: NumPy's numbers are float64 unless told otherwise",
-                "network.float(), and constants as torch.tensor(..., dtype=torch.float32)",
+                "network.float(), and constants as torch.tensor(..., dtype=torch.float32); or "
+                "wb.adapt.in_precision(network, dtype)",
             )
         if whole.device != self.actions.device:
             raise ProblemError(
@@ -284,7 +285,8 @@ class _Probe:
         step = 1e-2
 
         def q(actions: Tensor) -> Tensor:
-            return critic(s, actions).reshape(-1, ROWS).mean(0).double()
+            value: Tensor = critic(s, actions)
+            return value.reshape(-1, ROWS).mean(0).double()
 
         unit = torch.eye(a.shape[1], device=a.device)
         slopes = torch.stack([(q(a + step * u) - q(a - step * u)) / (2.0 * step) for u in unit], 1)
@@ -315,16 +317,17 @@ class _Probe:
         check_prediction(*drawn)
         others = {way: share for way, (width, share) in ways.items() if width <= ASTRAY / 2.0 and share >= INSIDE}
         if others:
-            cause, call = {
-                (False, -1.0): ("t = 0 is the clean action and t = 1 the noise", "-v(s, a, 1 - t)"),
-                (False, 1.0): ("it is told noise levels: t = 1 is noise", "v(s, a, 1 - t)"),
-                (True, -1.0): ("its velocity points from the action to the noise", "-v(s, a, t)"),
+            named = ", which is wb.adapt.reversed_time(v)"
+            cause, call, more = {
+                (False, -1.0): ("t = 0 is the clean action and t = 1 the noise", "-v(s, a, 1 - t)", named),
+                (False, 1.0): ("it is told noise levels: t = 1 is noise", "v(s, a, 1 - t)", ""),
+                (True, -1.0): ("its velocity points from the action to the noise", "-v(s, a, t)", ""),
             }[max(others, key=lambda way: others[way])]
             raise ProblemError(
                 f"does not lead from noise to actions: one long step from noise multiplies its variance by {spread:.1f}, and "
                 f"{inside:.0%} of the coordinates end in [-1, 1]; with time or sign turned around it does",
                 f"another convention: {cause}; here t = 0 is noise and t = 1 the clean action",
-                f"wrap it: lambda s, a, t: {call}",
+                f"wrap it: lambda s, a, t: {call}{more}",
             )
         check_unit_of_time(*drawn)
         check_still(fields, self.noise)
@@ -333,7 +336,8 @@ class _Probe:
                 f"{1.0 - inside:.0%} of its actions' coordinates end outside [-1, 1]",
                 "it was trained on actions of another scale, the observations are not normalised as in training, or it is not "
                 "trained at all",
-                "train on actions scaled to [-1, 1] (and scale back after steering); give Parts the normalizer of training",
+                "train on actions scaled to [-1, 1] (and scale back after steering), or wrap one of standardised actions: "
+                "wb.adapt.standardised(v, largest); give Parts the normalizer of training",
             )
 
     def _field(self, row: Tensor) -> Field:

@@ -66,7 +66,8 @@ def check_prediction(fields: list[Field], noise: Tensor, fresh: Tensor) -> None:
                 f"returns its noisy action itself at t = {end:g}, as if that were all noise",
                 "it predicts the noise (epsilon), as networks of diffusion models do; following that leads to no action",
                 "turn it into a velocity by its own noise schedule x = α a + σ ε: a0 = (x - σ ε) / α, and at time t along "
-                "x_t = (1 - t) ε + t a with t = α / (α + σ) call it with x = (α + σ) x_t: v = a0 - ε",
+                "x_t = (1 - t) ε + t a with t = α / (α + σ) call it with x = (α + σ) x_t: v = a0 - ε. "
+                "wb.adapt.from_diffusion(network, scheduler) does it",
             )
         still = _said(fields, noise, unit - end)
         if -0.2 < slope <= STEEP and still is not None and abs(_slope(still, noise)) < 0.5:
@@ -90,7 +91,7 @@ def _refuse_action_prediction(noisy: float, seen: str) -> None:
         seen,
         "it predicts the clean action (x0), as some networks of diffusion models do",
         f"turn it into a velocity: v = (x0(s, x, {time}) - x) / (1 - t) where it was trained along x = (1 - t) noise + t action; "
-        "else by its own noise schedule",
+        "else by its own noise schedule: wb.adapt.from_diffusion(network, scheduler, 'sample') does it",
     )
 
 
@@ -109,7 +110,7 @@ def check_unit_of_time(fields: list[Field], noise: Tensor, fresh: Tensor) -> Non
             raise ProblemError(
                 f"following it does not reproduce its own endpoints, and called with {scale:g} t it does",
                 f"its time runs from 0 to {scale:g}, of which 0 to 1 is the very beginning",
-                f"wrap it: lambda s, a, t: v(s, a, {scale:g} * t)",
+                f"wrap it: lambda s, a, t: v(s, a, {scale:g} * t), which is wb.adapt.scaled_time(v, {scale:g})",
             )
     early, late, beyond = (_said(fields, noise, t) for t in (0.1, 0.9, 900.0))
     if early is None or late is None or beyond is None:
@@ -118,7 +119,7 @@ def check_unit_of_time(fields: list[Field], noise: Tensor, fresh: Tensor) -> Non
         raise ProblemError(
             "t makes next to no difference between 0.1 and 0.9, and following it does not reproduce its own endpoints",
             "its time runs in other units, such as 0 to 1000",
-            "call it with the units of its training: lambda s, a, t: v(s, a, 1000 * t)",
+            "call it with the units of its training: lambda s, a, t: v(s, a, 1000 * t), which is wb.adapt.scaled_time(v, 1000)",
         )
 
 
@@ -130,8 +131,8 @@ def check_endpoints(fields: list[Field], noise: Tensor, fresh: Tensor) -> None:
             f"following it does not reproduce its own endpoints: a straight line explains {found:.0%} of the variance better",
             "it is no velocity along x_t = (1 - t) noise + t action (a diffusion model's prediction, or another schedule), it "
             "was made for other observations, or it is hardly trained",
-            "turn it into a velocity by its own schedule; give check_parts real observations, and Parts the "
-            "normalizer of training",
+            "turn it into a velocity by its own schedule (wb.adapt.from_diffusion); give check_parts real "
+            "observations, and Parts the normalizer of training",
         )
 
 

@@ -40,7 +40,7 @@ class CriticEnsemble(nn.Module):
 
     def forward(self, observations: Tensor, actions: Tensor) -> Tensor:
         """Return Q_k, (K, M), at ``observations`` (M, S) and ``actions`` (M, D)."""
-        q = self.net(torch.cat((observations, actions), 1))
+        q: Tensor = self.net(torch.cat((observations, actions), 1))
         return q.reshape(self.net.shape.members, -1)
 
     def frozen(self, observations: Tensor, actions: Tensor) -> Tensor:

@@ -318,7 +318,7 @@ class Mlp(nn.Module):
         if torch.compiler.is_compiling():  # the compiler differentiates and fuses the plain operations itself
             return forward(x, split_layers(self.theta, self.shape), self.shape.activation, keep=False)[0]
         if torch.is_grad_enabled() and (self.theta.requires_grad or x.requires_grad):
-            result: Tensor = _Pass.apply(x, self.theta, self)
+            result: Tensor = _Pass.apply(x, self.theta, self)  # type: ignore[no-untyped-call] # torch types it not
             return result
         return forward(x, self.layers(), self.shape.activation, keep=False)[0]
 
@@ -327,7 +327,7 @@ class Mlp(nn.Module):
         if self.shape.members > 1 and x.dim() == 2:
             x = x.expand(self.shape.members, *x.shape)
         if torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling():
-            result: Tensor = _Pass.apply(x, self.theta.detach(), self)
+            result: Tensor = _Pass.apply(x, self.theta.detach(), self)  # type: ignore[no-untyped-call] # torch types it not
             return result
         return forward(x, self.layers(), self.shape.activation, keep=False)[0]
 

@@ -31,5 +31,5 @@ class NoisedCritic(nn.Module):
 
     def forward(self, observations: Tensor, actions: Tensor, t: Tensor) -> Tensor:
         """Return Q_R, (K, M), at ``observations`` (M, S), noised ``actions`` (M, D) and times ``t`` (M,) in [0, 1]."""
-        q = self.net(torch.cat((observations, actions, embed_time(t, self.time, self.frequencies)), 1))
+        q: Tensor = self.net(torch.cat((observations, actions, embed_time(t, self.time, self.frequencies)), 1))
         return q.reshape(self.net.shape.members, -1)

@@ -29,6 +29,15 @@ class Critic(Protocol):
     def __call__(self, observations: Tensor, actions: Tensor, /) -> Tensor: ...
 
 
+@runtime_checkable
+class GivesGradient(Protocol):
+    """A critic that works out its gradient by itself, without an autograd graph."""
+
+    def value_and_grad(self, observations: Tensor, actions: Tensor, how: Aggregate) -> tuple[Tensor, Tensor]:
+        """Aggregated Q (M,) and the gradient of its sum (M, D), for rows (M, S) and (M, D)."""
+        ...
+
+
 class KnowsData(Protocol):
     """A dataset that can say how near its actions are."""
 

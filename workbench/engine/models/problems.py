@@ -63,7 +63,7 @@ def apart(one: Any, two: Any) -> bool:
     return not bool(gap <= APART * (1.0 + two.double().abs().max() if two.numel() else 1.0))
 
 
-def layers_in_train_mode(part: Any, kinds: tuple[type, ...]) -> str:
+def layers_in_train_mode(part: object, kinds: tuple[type, ...]) -> str:
     """Name of a layer of one of ``kinds`` that is in train mode; empty without one."""
     if not isinstance(part, nn.Module):
         return ""
@@ -74,11 +74,11 @@ def check_field_shape(v: Tensor, m: int, d: int) -> None:
     """Velocities have to be (M, D)."""
     if v.shape == (m, d):
         return
-    transposed = v.shape == (d, m)
+    transposed, chunks = v.shape == (d, m), "of action chunks (M, h, A) take wb.adapt.flat_chunks(v, h)"
     raise ProblemError(
         f"returns {tuple(v.shape)} for {m} rows, not (M, D) = ({m}, {d})",
         "its result is transposed" if transposed else "an output layer of another width, or an axis too many",
-        "return one velocity a row" + (": v.T" if transposed else f", with {d} numbers each"),
+        "return one velocity a row" + (": v.T" if transposed else f", with {d} numbers each; {chunks}"),
     )
 
 
@@ -92,11 +92,14 @@ def check_critic_shape(q: Tensor, m: int) -> None:
         f"an ensemble of {q.shape[1]} as columns"
         if transposed
         else "a mean or sum over the batch, or an axis too many",
-        "members come first: return q.T" if transposed else "return one number a row (M,), or a row per member (K, M)",
+        "members come first: return q.T, or wb.adapt.ensemble_last(critic); of logits or quantiles take wb.adapt.categorical or "
+        "wb.adapt.quantiles"
+        if transposed or (q.dim() >= 2 and m in q.shape[:-1])
+        else "return one number a row (M,), or a row per member (K, M)",
     )
 
 
-def failure(error: Exception, inputs: dict[str, Tensor], part: Any, note: str) -> Iterator[str]:
+def failure(error: Exception, inputs: dict[str, Tensor], part: object, note: str) -> Iterator[str]:
     """What to say of an exception: what, cause, cure."""
     text = str(error).strip().splitlines()[0] if str(error).strip() else ""
     shapes = ", ".join(f"{key} {tuple(x.shape)}" for key, x in inputs.items())
@@ -110,7 +113,7 @@ def failure(error: Exception, inputs: dict[str, Tensor], part: Any, note: str) -
         yield "move all parts to one device, the reference's: network.to(device)"
     elif "dtype" in text or "Double" in text:
         yield "weights in double precision; steering's noise, and so its actions, are float32"
-        yield "network.float()"
+        yield "network.float(), or wb.adapt.in_precision(network, torch.float64)"
     elif isinstance(error, TypeError):
         yield f"another signature; steering calls it with {shapes}, by position"
         yield "wrap it in a lambda that takes exactly these"

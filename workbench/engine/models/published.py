@@ -65,6 +65,11 @@ def load_published(
     activation : {"relu", "gelu"}, optional
         The arrays do not tell it. Without it the family's own; weights trained with another setting need it.
 
+    Returns
+    -------
+    Parts
+        The behaviour flow and what else the archive holds, ready to steer with.
+
     Raises
     ------
     SaidError

@@ -89,7 +89,8 @@ class VelocityField(nn.Module):
 
     def forward(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> Tensor:
         """Return velocities (M, D) at ``observations`` (M, S), ``actions`` (M, D), time ``t`` in [0, 1]: (M,) or one number."""
-        return self.net(self._inputs(observations, actions, t))
+        v: Tensor = self.net(self._inputs(observations, actions, t))
+        return v
 
     def _inputs(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> Tensor:
         embedding = self._embed_number(float(t), actions) if isinstance(t, float | int) else self.embed(t)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from workbench.engine.models.parts import Parts, q_values
 from workbench.engine.steering.noise import Noise
-from workbench.engine.steering.protocol import Info, Rule, State, describe_bounds
+from workbench.engine.steering.protocol import Info, Rule, State, TrainedFlow, describe_bounds
 
 FAR = 1e6  # a particle that is farther out was thrown there; actions live in [-1, 1]
 ROOTS = (
@@ -171,7 +171,7 @@ def _cause(rule: Rule, parts: Parts, before: State, info: Info, what: str, row: 
         return f"its particles had been thrown to |a| = {reached:.3g} before that; {_thrower(rule)}", particle
     place = _at(before.rows, before.actions, row, particle)
     if what == "the velocity":
-        name = getattr(rule, "field", "reference")
+        name = rule.field if isinstance(rule, TrainedFlow) else "reference"
         return (
             f"the velocity field (part '{name}') returns it at {place}; check its output for divisions by 0",
             particle,

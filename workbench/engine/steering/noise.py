@@ -31,10 +31,27 @@ class Noise(NamedTuple):
 
 
 def draw_noise(states: int, particles: int, action_dim: int, generator: torch.Generator, extra: int = 0) -> Noise:
-    """Draw the noise for B = ``states``, N = ``particles``, D = ``action_dim`` from ``generator``, on its device.
+    """Draw the noise that `steer` and `act` take as an argument.
 
-    ``extra`` = M further vectors per particle come from a generator of their own, seeded by what was drawn: now and at
-    every later call, rules that ask for some and rules that do not meet the same ``start`` and ``choice``.
+    Parameters
+    ----------
+    states : int
+        B, how many states are steered at.
+    particles : int
+        N, candidate actions at each state.
+    action_dim : int
+        D.
+    generator : torch.Generator
+        Fixes the noise, which lies on its device.
+    extra : int
+        M, further vectors for each particle, for rules that ask for some (`Rule.extra_draws`). They come from a generator of
+        their own, seeded by what was drawn before: so rules with and without them meet the same ``start`` and ``choice``, now
+        and at every later call.
+
+    Returns
+    -------
+    Noise
+        ``start`` (B, N, D), ``choice`` (B, N) and, where M > 0, ``extra`` (B, N, M, D).
 
     Raises
     ------

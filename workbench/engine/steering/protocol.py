@@ -34,6 +34,9 @@ def setting(
     return Field(default, ge=low, le=high, description=meaning, json_schema_extra={"unit": unit, "log": log})
 
 
+SettingValue = bool | int | float | str  # the value of one field of a rule
+
+
 class State(NamedTuple):
     """What the next step needs.
 

@@ -126,12 +126,26 @@ def _refuse_non_finite(rule: Rule, parts: Parts, observations: Tensor, noise: No
 def steer(rule: Rule, parts: Parts, observations: Tensor, noise: Noise, seed: int | None = None) -> Trace:
     """Run a rule and keep every particle position, push and query.
 
-    Parameters and errors as for `act`; ``seed`` is recorded only. The number of particles is that of the noise, so a
-    picture may show more of them than the rule's own setting draws.
+    Parameters
+    ----------
+    rule : Rule
+    parts : Parts
+    observations : Tensor
+        (B, S), not normalised; any real dtype, the networks see that of the noise.
+    noise : Noise
+        ``start`` (B, N, D), ``choice`` (B, N), and ``extra`` for rules that ask for it. N counts here, not the rule's own
+        number of particles: a picture may show more of them.
+    seed : int, optional
+        Where the noise came from; it is noted in the trace and changes nothing.
 
     Returns
     -------
     Trace
+
+    Raises
+    ------
+    ValueError, NonFiniteError
+        As `act`.
     """
     check_inputs(rule, parts, observations, noise)
     try:

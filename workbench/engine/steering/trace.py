@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from workbench.engine.steering.protocol import SettingValue
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Trace:
     picked: Tensor
     observations: Tensor
     rule: str
-    settings: dict[str, Any]
+    settings: dict[str, SettingValue]
     seed: int | None = None
 
     @property
@@ -61,7 +62,8 @@ class Trace:
     @property
     def transport(self) -> Tensor:
         """Length of the way that the critic's pushes take each particle, (B, N), action units."""
-        return self.pushes.norm(dim=-1).sum(0)
+        lengths: Tensor = self.pushes.norm(dim=-1)
+        return lengths.sum(0)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return NumPy arrays by name, ready for ``numpy.savez``."""

@@ -121,6 +121,11 @@ class Bandit(ABC):
         moved = type(self)(peak)
         return moved, replace(parts, critic=moved.critic_after(parts.critic, seed))
 
+    @property
+    def peak(self) -> tuple[float, ...]:
+        """Where the main mode of the true reward stands, D numbers."""
+        return tuple(self.reward.peak.tolist())
+
     @cached_property
     def best_on_support(self) -> float:
         """The best true reward within 2 standard deviations of a data mode, by a grid."""
@@ -145,7 +150,8 @@ class Bandit(ABC):
 
     def true_reward(self, actions: Tensor) -> Tensor:
         """Expected reward (M,) of ``actions`` (M, D)."""
-        return self.reward(actions, actions)[0]
+        values: Tensor = self.reward(actions, actions)  # (1, M)
+        return values[0]
 
     def training_defaults(self, critic: str = "iql") -> dict[str, Any]:
         """64×2 networks, 2000 steps, lr 1e-3 cosine, τ 0.02."""

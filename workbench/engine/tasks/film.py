@@ -11,17 +11,34 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
-from workbench.engine.tasks.protocol import StepResult, Task
+from workbench.engine.tasks.protocol import BatchEnv, StepResult, Task
 from workbench.engine.tasks.rollout import Episodes, rollout
 
 FRAMES, PATIENCE = 10, 180.0
 CLOSE = 1e-4  # observations of the same episode, played again, may differ by this
+
+
+class PictureEnv(BatchEnv, Protocol):
+    """Environments that can be looked at."""
+
+    def picture(self, i: int) -> np.ndarray:
+        """What environment ``i`` looks like now, (H, W, 3) uint8."""
+        ...
+
+
+@runtime_checkable
+class HasRenderer(Protocol):
+    """A task whose environment renders pictures of itself."""
+
+    def pictured(self, seed: int) -> PictureEnv:
+        """One environment with a renderer; its episode is the first of ``environments(count, seed)``."""
+        ...
 
 
 class NoPictureError(ValueError):
@@ -75,7 +92,7 @@ def film(
     NoPictureError
         The task has no renderer, none works here, or the episode does not repeat itself.
     """
-    if not getattr(task, "renders", False):
+    if not isinstance(task, HasRenderer):
         raise NoPictureError(f"{task.info.title} has no rendered pictures; its own drawing shows all of it.")
     actions: list[np.ndarray] = []
     last: list[np.ndarray] = []
@@ -120,12 +137,13 @@ def _look(
         child.kill()
         child.join()
         here.close()
-    if isinstance(found, str):
+    if not isinstance(found, tuple):
         raise NoPictureError(
             f"No picture can be rendered here ({found}). MuJoCo's need a graphics library: apt-get install libegl1 "
             f"libgl1-mesa-dri, or libosmesa6 with MUJOCO_GL=osmesa; now it is MUJOCO_GL={kind}."
         )
-    return found
+    frames, last = found
+    return frames, last
 
 
 def _replay(pipe: Any, kind: str, name: str, seed: int, actions: np.ndarray, steps: np.ndarray) -> None:
@@ -134,7 +152,9 @@ def _replay(pipe: Any, kind: str, name: str, seed: int, actions: np.ndarray, ste
     try:
         from workbench.engine.tasks.registry import make_task
 
-        batch: Any = make_task(name).environments(1, seed, render_mode="rgb_array")  # type: ignore[call-arg]
+        task = make_task(name)
+        assert isinstance(task, HasRenderer)  # `film` asked
+        batch = task.pictured(seed)
         observations, wanted, frames = batch.reset(), set(steps.tolist()), []
         for step in range(len(actions) + 1):
             if step in wanted:

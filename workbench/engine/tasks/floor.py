@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from workbench.engine.tasks.protocol import BatchEnv
+from workbench.engine.tasks.protocol import BatchEnv, Playable
 
 State = tuple[float, ...]
 Box = tuple[float, float, float, float]
@@ -76,9 +76,9 @@ class HasFloor(Protocol):
         ...
 
 
-def floor_of(task: Any) -> Floor | None:
+def floor_of(task: Playable) -> Floor | None:
     """The ground of ``task``; None for one without."""
-    return getattr(task, "floor", None)
+    return task.floor if isinstance(task, HasFloor) else None
 
 
 def within_limits(state: State, floor: Floor) -> State:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -53,10 +53,14 @@ class GymTask:
     """
 
     prefix = "gym"
-    renders = True  # see `film`
 
     def __init__(self, env_id: str, **arguments: Any) -> None:
         self.env_id, self._arguments = env_id, arguments
+
+    @classmethod
+    def open(cls, identifier: str) -> Self:
+        """The task of this name in its family."""
+        return cls(identifier)
 
     @staticmethod
     def check_listed(identifier: str) -> None:
@@ -115,6 +119,10 @@ class GymTask:
         """``count`` environments, the first of them the same for every ``count``."""
         box, _, horizon = self._space
         return GymBatch(self.env_id, count, seed, box, horizon, **self._arguments | options)
+
+    def pictured(self, seed: int) -> GymBatch:
+        """One environment that renders pictures (`HasRenderer`)."""
+        return self.environments(1, seed, render_mode="rgb_array")
 
     def generate(self, rows: int | None, seed: int) -> Transitions:
         """Nothing is generated here: ValueError says where data come from."""

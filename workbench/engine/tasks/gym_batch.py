@@ -136,7 +136,7 @@ class GymBatch:
         name = next((name for name in SUCCESS if name in info), None)
         return name is not None and bool(self._number(info[name], f"info['{name}']"))
 
-    def _number(self, value: Any, what: str) -> float:
+    def _number(self, value: object, what: str) -> float:
         """One number, which may be an array of one."""
         try:
             array = np.asarray(value)
@@ -151,14 +151,14 @@ class GymBatch:
         return odd_environment(self._id, found, expected)
 
 
-def first_observation(result: Any, env_id: str) -> np.ndarray:
+def first_observation(result: object, env_id: str) -> np.ndarray:
     """The observation (S,) of what ``env.reset`` returned."""
     if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], Mapping):
         raise odd_environment(env_id, f"{_kind(result)} from reset", "(observation, info), Gymnasium's two")
     return observation_row(result[0], env_id)
 
 
-def observation_row(observation: Any, env_id: str) -> np.ndarray:
+def observation_row(observation: object, env_id: str) -> np.ndarray:
     """An observation as one row (S,) float32."""
     try:
         return flat(observation)
@@ -174,5 +174,5 @@ def odd_environment(env_id: str, found: str, expected: str) -> SaidError:
     )
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     return f"{len(value)} values" if isinstance(value, tuple) else f"a {type(value).__name__}"

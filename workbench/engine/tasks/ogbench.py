@@ -21,7 +21,6 @@ from workbench.engine.data.shards import find_shards, read_shards
 from workbench.engine.data.transitions import OutOfBounds, Transitions, make_transitions
 from workbench.engine.tasks import cube, pointmaze
 from workbench.engine.tasks.collect import Arrays, Generator, Tick, collect
-from workbench.engine.tasks.floor import Floor, State, into_cell, maze_floor
 from workbench.engine.tasks.ogbench_batch import EnvBatch, base_env
 from workbench.engine.tasks.ogbench_env import clone, horizon_of, numpy_seeded, require_ogbench
 from workbench.engine.tasks.protocol import TaskInfo
@@ -42,7 +41,6 @@ KINDS = {
     "scene": ("play", "noisy"),
     "puzzle": ("play", "noisy"),
 }
-POINT = 0.7  # radius of the pointmaze's agent, metres
 MAZES = ("pointmaze", "antmaze", "humanoidmaze", "antsoccer")
 GENERATORS: dict[tuple[str, str], Generator] = {
     ("pointmaze", "navigate"): pointmaze.NAVIGATE,
@@ -159,15 +157,8 @@ class OGBenchTask:
         See `parse_name`, which says what is raised.
     """
 
-    renders = True  # see `film`
-
     def __init__(self, name: str) -> None:
         self.names = parse_name(name)
-
-    @staticmethod
-    def check_listed(identifier: str) -> None:
-        """Refuse what is not one of the package's own tasks (`make_listed`); raises as `parse_name`."""
-        parse_name(identifier)
 
     @cached_property
     def info(self) -> TaskInfo:
@@ -197,25 +188,9 @@ class OGBenchTask:
         """``count`` environments; the first of them do not depend on ``count``; ``options`` as in `EnvBatch`."""
         return EnvBatch(self.names.env, count, seed, horizon_of(self.names.env), **options)
 
-    @cached_property
-    def floor(self) -> Floor | None:
-        """The maze, where the agent is a point that observes its place alone; None elsewhere."""
-        if self.names.family != "pointmaze":
-            return None
-        env = base_env(self.names.env)[0]
-        x, y = (float(number) for number in env.cur_task_info["goal_xy"])
-        goal = (x, y, float(env._goal_tol), 0.0)
-        start = tuple(float(number) for number in env.cur_task_info["init_xy"])
-        return maze_floor(env.maze_map, float(env._maze_unit), env.ij_to_xy((0, 0)), goal, (start[0], start[1]))
-
-    def stand(self, state: State) -> State:
-        """The nearest place to ``state`` (x, y) that is inside the maze and in no wall."""
-        env = base_env(self.names.env)[0]
-        return into_cell(state[0], state[1], env.maze_map, float(env._maze_unit), env.ij_to_xy((0, 0)), POINT)
-
-    def environments_at(self, state: State, count: int, seed: int) -> EnvBatch:
-        """``count`` environments whose agents begin at ``state`` (x, y)."""
-        return EnvBatch(self.names.env, count, seed, horizon_of(self.names.env), place=state)
+    def pictured(self, seed: int) -> EnvBatch:
+        """One environment that renders pictures (`HasRenderer`)."""
+        return self.environments(1, seed, render_mode="rgb_array")
 
     def generate(
         self, rows: int | None, seed: int, *, tick: Tick | None = None, processes: int | None = None

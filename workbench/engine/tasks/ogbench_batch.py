@@ -96,12 +96,12 @@ class EnvBatch:
         truncated |= active & ~terminated & (self._steps >= self._horizon)
         return StepResult(self._observations.copy(), rewards, terminated, truncated, success)
 
-    def _step_one(self, i: int, action: np.ndarray) -> tuple:
+    def _step_one(self, i: int, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         env = self._envs[i]
         env.model.dof_damping[:] = self._damping[i]
         if self._draws:
             with numpy_seeded(self._seed, i, int(self._steps[i]) + 1):
-                result = env.step(action)
+                result: tuple[np.ndarray, float, bool, bool, dict[str, Any]] = env.step(action)
         else:
             result = env.step(action)
         self._damping[i] = env.model.dof_damping.copy()

@@ -126,4 +126,5 @@ def reset_env(env: Any, sequence: np.random.SeedSequence, **kwargs: Any) -> tupl
     """
     seed = int(sequence.generate_state(5)[4])  # the first four words seed numpy's global generator
     env.action_space.seed(seed)
-    return env.reset(seed=seed, **kwargs)
+    observation, info = env.reset(seed=seed, **kwargs)
+    return observation, info

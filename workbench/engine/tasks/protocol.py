@@ -74,11 +74,24 @@ class TaskInfo:
     extra: str = ""
 
 
-class Task(Protocol):
-    """A task. Its data may be generated (``generate``) and is found by ``load``."""
+class Playable(Protocol):
+    """What playing episodes needs of a task."""
 
     @property
-    def info(self) -> TaskInfo: ...
+    def info(self) -> TaskInfo:
+        """Its name and sizes."""
+        ...
+
+    def environments(self, count: int, seed: int) -> BatchEnv:
+        """``count`` environments, each with its own start drawn from ``seed``."""
+        ...
+
+
+class Task(Playable, Protocol):
+    """A task: episodes to play, data to learn from, and settings that are known to work.
+
+    What only some tasks know or can do stands in `workbench.engine.tasks.abilities`.
+    """
 
     def training_defaults(self, critic: str = "iql") -> dict[str, Any]:
         """Settings of `FitConfig` that are known to work here with this critic."""
@@ -86,8 +99,4 @@ class Task(Protocol):
 
     def generate(self, rows: int | None, seed: int) -> Transitions:
         """Make a dataset of about ``rows`` rows (None: the task's usual size), bit for bit the same for a seed."""
-        ...
-
-    def environments(self, count: int, seed: int) -> BatchEnv:
-        """``count`` environments, each with its own start drawn from ``seed``."""
         ...

@@ -13,6 +13,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self._columns: list[tuple[np.ndarray, ...]] = []
+        self._before: list[tuple[np.ndarray, ...]] = []  # batches of episodes that are over
 
     def __call__(self, observations: np.ndarray, actions: np.ndarray, active: np.ndarray, result: StepResult) -> None:
         """Note one step: observations (E, S) before it, actions (E, D), who moved (E,) bool, and what came of it."""
@@ -28,7 +29,14 @@ class Recorder:
         ValueError
             Nothing was recorded, or the environments gave numbers that are not finite.
         """
-        if not self._columns:
+        self.pause()
+        if not self._before:
             raise ValueError(f"{source}: no step was recorded")
-        active, *arrays = (np.stack(column, 1) for column in zip(*self._columns, strict=True))  # (E, steps, ...)
-        return make_transitions(*(array[active] for array in arrays), source=source)
+        return make_transitions(*(np.concatenate(column) for column in zip(*self._before, strict=True)), source=source)
+
+    def pause(self) -> None:
+        """These episodes are over; other ones follow, of another number perhaps."""
+        if self._columns:
+            active, *arrays = (np.stack(column, 1) for column in zip(*self._columns, strict=True))  # (E, steps, ...)
+            self._before.append(tuple(array[active] for array in arrays))
+            self._columns = []

@@ -6,19 +6,34 @@ Tasks that need an optional package are found by their prefix, and imported only
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Protocol
 
 from workbench.engine.steering.protocol import nearest
 from workbench.engine.tasks.bandits import Bandit1D, Bandit2D
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.three_exits import ThreeExits
 
-TASKS: dict[str, type] = {task.info.name: task for task in (Bandit1D, Bandit2D, ThreeExits)}
-FAMILIES = {  # prefix before "/": module and class
-    "ogbench": ("workbench.engine.tasks.ogbench", "OGBenchTask"),
+
+class Family(Protocol):
+    """How the names of one family become tasks."""
+
+    def open(self, identifier: str) -> Task:
+        """The task ``identifier``, which is the name after the "/"."""
+        ...
+
+    def check_listed(self, identifier: str) -> None:
+        """Refuse a name that would choose a module, a folder or the network (`make_listed`)."""
+        ...
+
+
+TASKS: dict[str, type[Task]] = {task.info.name: task for task in (Bandit1D, Bandit2D, ThreeExits)}
+"""The built-in tasks by their names; tasks of optional packages are found by `make_task`."""
+FAMILIES = {  # prefix before "/": module, and the `Family` in it
+    "ogbench": ("workbench.engine.tasks.ogbench_family", "OGBench"),
     "minari": ("workbench.engine.tasks.gym", "MinariTask"),
     "d4rl": ("workbench.engine.tasks.gym", "D4RLTask"),
     "gym": ("workbench.engine.tasks.gym", "GymTask"),
+    "data": ("workbench.engine.tasks.recorded", "RecordedTask"),
 }
 # Families whose every name stands on a fixed list: the others read files of this machine that a name chooses.
 LISTED_FAMILIES = ("ogbench",)
@@ -27,11 +42,21 @@ FAMILY_SUMMARIES = {  # title, what it is, the optional extra
     "minari": ("Minari", "a dataset of Minari's folder on this machine, and its environment", "minari"),
     "d4rl": ("D4RL", "D4RL's locomotion files, in Gymnasium's environments", "minari"),
     "gym": ("Gymnasium", "any environment with continuous actions; data by --data FILE.hdf5", "minari"),
+    "data": ("Your data", "a dataset that was added (workbench data add), without an environment", "data"),
 }
 
 
 def make_task(name: str) -> Task:
-    """Build a task by name: one of `TASKS`, or one of the `FAMILIES`, such as ``ogbench/<id>``.
+    """Build a task by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of `TASKS`, or a name of one of the `FAMILIES`, such as ``ogbench/<id>``.
+
+    Returns
+    -------
+    Task
 
     Raises
     ------
@@ -39,12 +64,10 @@ def make_task(name: str) -> Task:
         No task has this name; the message says the nearest one.
     """
     if name in TASKS:
-        task: Task = TASKS[name]()
-        return task
+        return TASKS[name]()
     family, _, identifier = name.partition("/")
     if family in FAMILIES and identifier:
-        found: Task = _class_of(family)(identifier)
-        return found
+        return _family(family).open(identifier)
     raise _unknown(name)
 
 
@@ -63,13 +86,14 @@ def make_listed(name: str) -> Task:
     if name not in TASKS:
         if family not in FAMILIES or not identifier:
             raise _unknown(name)
-        _class_of(family).check_listed(identifier)
+        _family(family).check_listed(identifier)
     return make_task(name)
 
 
-def _class_of(family: str) -> Any:
-    module, class_name = FAMILIES[family]
-    return getattr(importlib.import_module(module), class_name)
+def _family(prefix: str) -> Family:
+    module, name = FAMILIES[prefix]
+    family: Family = vars(importlib.import_module(module))[name]
+    return family
 
 
 def _unknown(name: str) -> ValueError:

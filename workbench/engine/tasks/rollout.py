@@ -16,7 +16,7 @@ from workbench.engine.steering.finite import NonFiniteError
 from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
-from workbench.engine.tasks.protocol import StepResult, Task
+from workbench.engine.tasks.protocol import Playable, StepResult
 
 Tick = Callable[[int, int], None]
 Watch = Callable[[np.ndarray, np.ndarray], None]
@@ -70,7 +70,7 @@ class Episodes:
 def rollout(
     rule: Rule,
     parts: Parts,
-    task: Task,
+    task: Playable,
     episodes: int,
     seed: int,
     tick: Tick | None = None,
@@ -101,6 +101,11 @@ def rollout(
         done, (E, D): the way to make data of the episodes (`Recorder`).
     most_steps : int, optional
         Cut episodes off after so many steps, before the task's own limit.
+
+    Returns
+    -------
+    Episodes
+        Returns (E,), successes (E,) and what else was seen of each.
 
     Raises
     ------
@@ -192,7 +197,7 @@ def _q_of(rule: Rule, parts: Parts, observations: Tensor, actions: Tensor) -> np
     return worth
 
 
-def _check_finite(task: Task, what: str, values: np.ndarray, active: np.ndarray, step: int) -> None:
+def _check_finite(task: Playable, what: str, values: np.ndarray, active: np.ndarray, step: int) -> None:
     """Raise FloatingPointError where an environment that plays returned a NaN or an infinity in ``values`` (E, columns)."""
     bad = active[:, None] & ~np.isfinite(values)
     if bad.any():

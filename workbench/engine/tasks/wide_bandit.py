@@ -49,6 +49,11 @@ class WideBandit(Bandit2D):
 
     The true reward looks at the first two numbers alone. The critic is learned as that of ``bandit2d``: 1024 noisy rewards
     of the behaviour policy's own actions.
+
+    Parameters
+    ----------
+    peak : sequence of float, optional
+        Where the main mode of the true reward stands, in the first two numbers; by default where that of ``bandit2d`` does.
     """
 
     info = TaskInfo(

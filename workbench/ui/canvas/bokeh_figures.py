@@ -54,14 +54,14 @@ def house_figure(title: str, x: str, y: str, *, tools: str = TOOLS, **options: A
     return made
 
 
-def dye(renderer: GlyphRenderer, look: Look | tuple[str, str]) -> GlyphRenderer:
+def dye(renderer: GlyphRenderer[Any], look: Look | tuple[str, str]) -> GlyphRenderer[Any]:
     """Give a renderer its colour on light and on dark ground."""
     light, dark = look[:2]
     renderer.tags = [{"light": light, "dark": dark}]
     return renderer
 
 
-def hover(made: Any, renderers: Sequence[GlyphRenderer], tips: Sequence[tuple[str, str]]) -> None:
+def hover(made: Any, renderers: Sequence[GlyphRenderer[Any]], tips: Sequence[tuple[str, str]]) -> None:
     """Say ``tips`` (name, value in Bokeh's notation) over ``renderers``."""
     made.add_tools(HoverTool(renderers=list(renderers), tooltips=list(tips)))
 

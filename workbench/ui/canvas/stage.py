@@ -24,8 +24,8 @@ from workbench.plots.palette import DIFFERENCE_RAMP, VALUE_RAMP, Look, look, sec
 from workbench.ui.canvas.frames import pack
 from workbench.views.digits import figure
 from workbench.views.episodes import Play, plan
-from workbench.views.numbers import COMPARED
-from workbench.views.question import EXTENT, Answer, Numbers
+from workbench.views.numbers import COMPARED, Numbers
+from workbench.views.question import EXTENT, Answer
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "stage.css").read_text(encoding="utf-8")

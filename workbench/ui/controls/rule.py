@@ -46,7 +46,7 @@ class StopSlider(pn.viewable.Viewer):
 
     value = param.Parameter(doc="The value of the field, not the position of the handle.")
 
-    def __init__(self, field: Field, value: Any) -> None:
+    def __init__(self, field: Field, value: object) -> None:
         super().__init__(value=value)
         self.field, self._stops = field, field.with_stop(value)
         words = [field.show(stop) for stop in self._stops]
@@ -66,7 +66,7 @@ class StopSlider(pn.viewable.Viewer):
     def _moved(self, event: param.parameterized.Event) -> None:
         self.value = self._stops[event.new]
 
-    def put(self, value: Any) -> None:
+    def put(self, value: object) -> None:
         """Move the handle to one of the stops; ValueError where there is none of this value."""
         self.slider.value = self._stops.index(value)
 
@@ -101,7 +101,7 @@ class Choice(pn.widgets.Select):
         return props
 
 
-def choice(label: str, options: Mapping[str, Any], value: Any, **more: Any) -> Choice:
+def choice(label: str, options: Mapping[str, Any], value: object, **more: Any) -> Choice:
     """A styled drop-down list."""
     return Choice(
         label=label,
@@ -172,7 +172,7 @@ class RuleControls(pn.viewable.Viewer):
         self._place.objects = self._more if event.new else []
         self.toggle.label = "Fewer settings" if event.new else "More settings"
 
-    def _widget(self, field: Field, value: Any) -> Any:
+    def _widget(self, field: Field, value: object) -> Any:
         if field.kind == "flag":
             return pn.widgets.Checkbox(
                 label=field.title, value=value, stylesheets=[STYLE], margin=(22, 0, 0, 0), sizing_mode="stretch_width"
@@ -183,7 +183,7 @@ class RuleControls(pn.viewable.Viewer):
             return choice(field.title, words, value, description=meaning, css_classes=[f"wb-{field.name}"])
         return StopSlider(field, value)
 
-    def _changed(self, name: str, value: Any) -> None:
+    def _changed(self, name: str, value: object) -> None:
         with param.parameterized.batch_call_watchers(self):
             self.touched = name
             self.values = self.values | {name: value}

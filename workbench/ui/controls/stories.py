@@ -39,7 +39,7 @@ class Stories(pn.FlexBox):
         tell: Callable[[Any], None],
         fail: Callable[[str], None],
     ) -> None:
-        def show(asked: tuple[str, Any], answer: Any, error: Exception | None) -> None:
+        def show(asked: tuple[str, Any], answer: object, error: Exception | None) -> None:
             if error is not None:
                 fail(f"{stories[asked[0]][0]} could not be set. {error}")
             else:

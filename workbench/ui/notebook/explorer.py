@@ -9,6 +9,7 @@ import ipywidgets as widgets
 from workbench.engine.glossary import TERM
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.protocol import Task
 from workbench.plots.live import LivePicture
 from workbench.plots.markup import Markup, html, joined
 from workbench.views.digits import figure
@@ -51,7 +52,7 @@ def rule_controls(rule: str, names: list[str] | None = None, **settings: Any) ->
     return {name: control(fields[name], settings.get(name, fields[name].default)) for name in names or fields}
 
 
-class Explorer(widgets.VBox):
+class Explorer(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
     """The behaviour flow and a rule side by side, with sliders: display it as the last line of a cell.
 
     Parameters
@@ -75,7 +76,7 @@ class Explorer(widgets.VBox):
 
     def __init__(
         self,
-        task: Any,
+        task: Task,
         parts: Parts,
         rule: str = "qgf",
         names: list[str] | None = None,

@@ -11,7 +11,7 @@ from workbench.plots.markup import html, joined
 from workbench.ui.notebook.widgets import on_paper
 
 
-class PredictionForm(widgets.VBox):
+class PredictionForm(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
     """A question to answer before an experiment.
 
     Parameters

@@ -20,6 +20,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.floor import HasFloor, floor_of
+from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
 from workbench.plots.markup import html, joined
 from workbench.plots.still import png
@@ -53,7 +54,7 @@ def ready() -> None:
     torch.set_num_threads(1)  # small networks: a second thread costs more than it brings
 
 
-def panel_control(field: Field, value: Any) -> Any:
+def panel_control(field: Field, value: object) -> Any:
     """The Panel control of one field; its ``value`` is the field's value."""
     if field.kind == "flag":
         return pn.widgets.Checkbox(label=field.title, value=value, stylesheets=[STYLE], margin=(22, 0, 0, 0))
@@ -95,7 +96,7 @@ class Bench(pn.viewable.Viewer):
 
     def __init__(
         self,
-        task: Any,
+        task: Task | str,
         rule: str | list[str] = "qgf",
         names: list[str] | None = None,
         *,
@@ -183,7 +184,7 @@ class Bench(pn.viewable.Viewer):
             self.stages.notice = {"kind": "error", "text": str(error), "progress": None}
             return
         settings = self.answer.traces[1].settings
-        ground = (self._state, settings["critic"], settings["pick_aggregate"])
+        ground = (self._state, str(settings["critic"]), settings["pick_aggregate"])
         with pn.io.hold():
             self.stages.notice = {}
             if ground != self._ground:
@@ -276,7 +277,7 @@ def rule_panel(
     return {name: panel_control(fields[name], settings.get(name, fields[name].default)) for name in names}
 
 
-def put(control: Any, value: Any) -> None:
+def put(control: Any, value: object) -> None:
     """Set a control of `rule_panel`, as a hand would."""
     if isinstance(control, StopSlider):
         control.put(value)
@@ -352,7 +353,7 @@ class Live(pn.viewable.Viewer):
         return super()._repr_mimebundle_(include, exclude)
 
 
-class Watch(widgets.Image):
+class Watch(widgets.Image):  # type: ignore[misc] # ipywidgets has no types
     """A picture that changes while a later cell runs: display it, then call ``show`` from the loop."""
 
     def __init__(self, width: int = 640) -> None:

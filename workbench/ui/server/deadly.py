@@ -6,7 +6,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
 
 MOST = 2  # deaths: one may be chance
 KEPT = 64
@@ -27,7 +26,7 @@ class Deadly:
         self._lock = threading.Lock()
         self._found: OrderedDict[str, tuple[int, float, str]] = OrderedDict()
 
-    def check(self, kind: type, asked: Any) -> bool:
+    def check(self, kind: type, asked: object) -> bool:
         """Whether a process ended with this question lately.
 
         Raises
@@ -47,7 +46,7 @@ class Deadly:
             )
         return True
 
-    def add(self, kind: type, asked: Any, how: str) -> None:
+    def add(self, kind: type, asked: object, how: str) -> None:
         """A process ended with it; ``how`` in words."""
         name, now = _name(kind, asked), self._clock()
         with self._lock:
@@ -57,12 +56,12 @@ class Deadly:
             if len(self._found) > KEPT:
                 self._found.popitem(last=False)
 
-    def survived(self, kind: type, asked: Any) -> None:
+    def survived(self, kind: type, asked: object) -> None:
         """It was answered: the death was chance."""
         if self._found:
             with self._lock:
                 self._found.pop(_name(kind, asked), None)
 
 
-def _name(kind: type, asked: Any) -> str:
+def _name(kind: type, asked: object) -> str:
     return f"{kind.__qualname__} {asked!r}"

@@ -30,6 +30,7 @@ from workbench.engine.allocator import keep_large_blocks
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
+from workbench.engine.tasks.protocol import Task
 from workbench.ui.server.crew import METER
 from workbench.ui.server.deadly import Deadly
 from workbench.ui.server.parts_cache import PROCESSES, told
@@ -47,7 +48,7 @@ NICE = 5  # of the polite process: a third of the others' share where processors
 class Draws(Protocol):
     """Draws one page's pictures; what it keeps of one serves the next."""
 
-    def draw(self, asked: Any, parts: Parts, task: Any) -> Any:
+    def draw(self, asked: Any, parts: Parts, task: Task) -> Any:
         """The picture that was asked for."""
 
 
@@ -95,7 +96,7 @@ class Studio:
         for painter in self._painters:
             painter.gone.append(desk.number)
 
-    def draw(self, desk: Desk, asked: Any, question: Question, parts: Parts, task: Any) -> Any:
+    def draw(self, desk: Desk, asked: Any, question: Question, parts: Parts, task: Task) -> Any:
         """As `Desk.draw`, or None when it has to be drawn here.
 
         A picture whose process ends is asked again; never here, where it could end the server.
@@ -154,7 +155,7 @@ class Desk:
         self.last: _Painter | None = None  # what it keeps of this page makes the next picture cheaper
         self._studio, self._own = studio, kind()
 
-    def draw(self, asked: Any, question: Question, parts: Parts, task: Any) -> Any:
+    def draw(self, asked: Any, question: Question, parts: Parts, task: Task) -> Any:
         """The picture.
 
         Parameters
@@ -227,7 +228,7 @@ class _Painter:
                 self.lock.release()
         return self._ready
 
-    def draw(self, desk: Desk, asked: Any, question: Question, parts: Parts, task: Any) -> Any:
+    def draw(self, desk: Desk, asked: Any, question: Question, parts: Parts, task: Task) -> Any:
         """As `Studio.draw`, by who holds the lock."""
         name = question.task
         new = None if self._known.get(name) is parts else (parts, task)

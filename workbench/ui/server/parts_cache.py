@@ -11,6 +11,8 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
 from workbench.engine.models.parts import Parts
+from workbench.engine.tasks.abilities import HasParts
+from workbench.engine.tasks.protocol import Task
 from workbench.engine.training.plan import extra_parts
 from workbench.ui.server.crew import Crew
 from workbench.ui.server.turns import Turn, Turns
@@ -98,7 +100,7 @@ class Cache:
         self._threads: list[threading.Thread] = []
         self._closing = False
 
-    def task(self, name: str) -> Any:
+    def task(self, name: str) -> Task:
         """The source's task; raises as `workbench.views.policies.find`."""
         return find(name).task
 
@@ -111,7 +113,7 @@ class Cache:
         with self._lock:
             if name in self._status:
                 return self._status[name]
-            if not train and source.run is None and not hasattr(source.task, "parts"):
+            if not train and source.run is None and not isinstance(source.task, HasParts):
                 return Status()
             self._status = {known: one for known, one in self._status.items() if not forgotten(known)}
             self._parts = {key: one for key, one in self._parts.items() if not forgotten(key[0])}

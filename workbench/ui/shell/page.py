@@ -132,7 +132,7 @@ class Page(ABC):
         Not before the browser is ready either: what changes after it read the document and before it said so is lost.
         """
 
-        def receive(*result: Any) -> None:
+        def receive(*result: object) -> None:
             if self.closed:
                 return
             if self._ready:
@@ -141,11 +141,11 @@ class Page(ABC):
             else:
                 self._early.append(lambda: show(*result))
 
-        def enter(*result: Any) -> None:
+        def enter(*result: object) -> None:
             if self.document is not None and not self.closed:
                 self.document.add_next_tick_callback(lambda: receive(*result))
 
-        def deliver(*result: Any) -> None:
+        def deliver(*result: object) -> None:
             if self._loop is None:
                 show(*result)
             elif not self.closed:

@@ -1,10 +1,8 @@
 """The registry of steering rules: one file per rule, one line here."""
 
-from typing import Any
-
 from pydantic import ValidationError
 
-from workbench.engine.steering.protocol import Rule, explain, nearest
+from workbench.engine.steering.protocol import Rule, SettingValue, explain, nearest
 from workbench.engine.steering.rules.bc import BC
 from workbench.engine.steering.rules.best_of_n import BestOfN
 from workbench.engine.steering.rules.bptt import BPTT
@@ -35,6 +33,7 @@ TEST_TIME: tuple[type[Rule], ...] = (
 # fmt: on
 TRAIN_TIME: tuple[type[Rule], ...] = (FQL, EDP, ReBRAC, IQL, IDQL, QAM)
 RULES: dict[str, type[Rule]] = {rule.name: rule for rule in TEST_TIME + TRAIN_TIME}
+"""Every steering rule by its name: first those that steer at test time, then those that are steered in training."""
 
 
 def rules_without_parts() -> dict[str, type[Rule]]:
@@ -42,11 +41,28 @@ def rules_without_parts() -> dict[str, type[Rule]]:
     return {name: rule for name, rule in RULES.items() if set(rule.needs) <= {"reference", "critic"}}
 
 
-def make_rule(name: str, **settings: Any) -> Rule:
-    """Build a rule by name; ValueError names the nearest rule or setting, and the bounds, when something is wrong."""
+def make_rule(name: str, **settings: SettingValue) -> Rule:
+    """Build a rule by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of `RULES`, such as "qgf".
+    **settings : bool, int, float or str
+        The rule's own fields, such as ``weight=3.0``; the others keep their defaults.
+
+    Returns
+    -------
+    Rule
+
+    Raises
+    ------
+    ValueError
+        No rule or setting of this name, or a value out of its bounds; the message says the nearest name, or the bounds.
+    """
     rule = find_rule(name)
     try:
-        return rule(**settings)
+        return rule.model_validate(settings)
     except ValidationError as error:
         raise ValueError(explain(error, rule)) from None
 
@@ -58,4 +74,29 @@ def find_rule(name: str) -> type[Rule]:
     return RULES[name]
 
 
-__all__ = ["RULES", "find_rule", "make_rule", "rules_without_parts"]
+__all__ = [
+    "BC",
+    "BPTT",
+    "CFGRL",
+    "EDP",
+    "FQL",
+    "IDQL",
+    "IQL",
+    "QAM",
+    "QGF",
+    "RULES",
+    "VGF",
+    "BestOfN",
+    "GradStep",
+    "Noisy",
+    "QGFChain",
+    "QGFJacobian",
+    "QPilotsM",
+    "ReBRAC",
+    "RobustQ",
+    "VGFAmortised",
+    "VGFZero",
+    "find_rule",
+    "make_rule",
+    "rules_without_parts",
+]

@@ -102,19 +102,19 @@ class StackedMlp(Mlp):
 
     def forward(self, x: Tensor) -> Tensor:
         """Evaluate at ``x``, (M, I) or (K, M, I) for each seed."""
-        result: Tensor = _LeaveVmap.apply(x, self.inside["0.bias"], self, True)
+        result: Tensor = _LeaveVmap.apply(x, self.inside["0.bias"], self, True)  # type: ignore[no-untyped-call] # torch types it not
         return result
 
     def frozen(self, x: Tensor) -> Tensor:
         """As `forward`, but gradients flow to ``x`` alone."""
-        result: Tensor = _LeaveVmap.apply(x, self.inside["0.bias"], self, False)
+        result: Tensor = _LeaveVmap.apply(x, self.inside["0.bias"], self, False)  # type: ignore[no-untyped-call] # torch types it not
         return result
 
     def evaluate(self, x: Tensor, train: bool) -> Tensor:
         """Evaluate the stack at ``x`` (E·K, M, I), outside `vmap`."""
         theta = self.theta if train else self.theta.detach()
         if torch.is_grad_enabled() and (theta.requires_grad or x.requires_grad):
-            result: Tensor = _StackPass.apply(x, theta, self)
+            result: Tensor = _StackPass.apply(x, theta, self)  # type: ignore[no-untyped-call] # torch types it not
             return result
         return self.run(x, keep=False)[0]
 

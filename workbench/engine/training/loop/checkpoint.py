@@ -144,9 +144,14 @@ def load_run(folder: str | Path, task: str | None = None) -> Run:
 
     Parameters
     ----------
-    folder : path
+    folder : str or Path
     task : str, optional
-        The task it must be for.
+        The task that the run must be of; not checked without it.
+
+    Returns
+    -------
+    Run
+        Its ``parts`` are ready to steer with.
 
     Raises
     ------

@@ -29,7 +29,7 @@ def flow_matching_loss(reference: Reference, batch: Batch, start: Tensor, time: 
     Returns
     -------
     Tensor
-        Mean over the batch and the dimensions. Rows count alike, as in the published code, which weights the critic's and
+        (), the mean over the batch and the dimensions. Rows count alike, as in the published code, which weights the critic's and
         the value's losses by ``valid`` but not this one.
     """
     t = time[:, None]

@@ -12,7 +12,22 @@ from workbench.engine.training.losses.loss import Loss, Losses, Scene, weighted_
 
 
 def expectile_loss(advantage: Tensor, expectile: float, valid: Tensor | None) -> Tensor:
-    r"""Asymmetric square, mean of :math:`|\tau_e - 1(u < 0)|\, u^2` over u = ``advantage`` (M,)."""
+    r"""Asymmetric square, mean of :math:`|\tau_e - 1(u < 0)|\, u^2` over u = ``advantage`` (methods.md, section 2).
+
+    Parameters
+    ----------
+    advantage : Tensor
+        (M,), Q − V, in reward units times the reward scale.
+    expectile : float
+        τ_e in (0, 1): 0.5 gives the mean, towards 1 the best actions of the data.
+    valid : Tensor or None
+        (M,), 0 for rows that do not count; None where all do.
+
+    Returns
+    -------
+    Tensor
+        (), the mean over the rows that count.
+    """
     weight = torch.where(advantage < 0.0, 1.0 - expectile, expectile)
     return weighted_mean(weight * advantage.square(), valid)
 
@@ -27,7 +42,20 @@ def sql_loss(advantage: Tensor, alpha: float, valid: Tensor | None) -> Tensor:
 
 
 def td_target(batch: Batch, next_value: Tensor) -> Tensor:
-    """r + γ^H · mask · V(s'), (M,)."""
+    """What a critic is trained towards: r + γ^H · mask · V(s').
+
+    Parameters
+    ----------
+    batch : Batch
+        Of M rows, with n-step rewards r and discounts γ^H · mask.
+    next_value : Tensor
+        (M,), V at the observations H steps later.
+
+    Returns
+    -------
+    Tensor
+        (M,), in scaled reward units.
+    """
     return torch.addcmul(batch.rewards, batch.discounts, next_value)
 
 

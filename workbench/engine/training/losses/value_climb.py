@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from workbench.engine.models.critic import aggregate
+from workbench.engine.models.critic import CriticEnsemble, aggregate
 from workbench.engine.models.parts import Critic
 from workbench.engine.training.config import FitConfig
 
@@ -18,10 +18,10 @@ def value_term(critic: Critic, observations: Tensor, actions: Tensor, config: Fi
               c = \mathrm{stopgrad}\Big(\frac1M \sum_s |\mathrm{agg}_k\, Q_k(s, a)|\Big) \text{ or } 1
 
     With ``normalize_q`` (as in TD3+BC, arXiv 2106.06860) the penalty's weight means the same whatever the rewards' scale is.
-    The online critic is used, as in the published codes. A critic without ``frozen`` is called as it is: its own weights, if it
-    has any, must not ask for gradients.
+    The online critic is used, as in the published codes. A critic that is no `CriticEnsemble` is called as it is: its own
+    weights, if it has any, must not ask for gradients.
     """
-    frozen = getattr(critic, "frozen", critic)
+    frozen = critic.frozen if isinstance(critic, CriticEnsemble) else critic
     q = aggregate(frozen(observations, actions), config.actor_aggregate)
     if config.normalize_q:
         q = q / q.detach().abs().mean().clamp_min(FLOOR)

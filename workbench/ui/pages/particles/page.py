@@ -13,7 +13,8 @@ import panel as pn
 from workbench.engine.glossary import TERM
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
-from workbench.engine.tasks.floor import Floor, floor_of
+from workbench.engine.tasks.abilities import HasPeak, HasTruth
+from workbench.engine.tasks.floor import Floor, HasFloor, floor_of
 from workbench.ui.canvas.stage import Stages, TimeChart, frame_of, landscape_of, room_of, series_of, truth_of
 from workbench.ui.controls.awaited import Awaited, slow_parts, stale
 from workbench.ui.controls.policy_choice import PolicyChoice
@@ -197,13 +198,13 @@ class ParticlesPage(Page):
         if self._floor() is not None:
             self.stages.agent = list(q.state)
         peak: list[float] = []
-        if has_peak(q.task):
-            peak = list(q.peak if q.peak is not None else self.cache.task(q.task).reward.peak.tolist())
+        if isinstance(task := self.cache.task(q.task), HasPeak):
+            peak = list(q.peak if q.peak is not None else task.peak)
         self.stages.param.update(peak=[round(value, 3) for value in peak], selected=-1)
 
     def _fit_to_task(self) -> None:
         """What this task cannot show is greyed out."""
-        known = hasattr(self.cache.task(self.question.task), "true_reward")
+        known = isinstance(self.cache.task(self.question.task), HasTruth)
         if not known:
             self.ground.value = "learned"
         self.ground.disabled_options = [] if known else [name for name in GROUNDS if name != "learned"]
@@ -215,14 +216,14 @@ class ParticlesPage(Page):
         return floor_of(self.cache.task(self.question.task))
 
     def _moved_agent(self, event: Any) -> None:
-        floor = self._floor()
-        if floor is None:
+        task = self.cache.task(self.question.task)
+        if not isinstance(task, HasFloor):
             return
-        state = _numbers(event.new, len(floor.axes))
+        state = _numbers(event.new, len(task.floor.axes))
         if state is None:
             self.stages.agent = list(event.old)
             return
-        state = self.cache.task(self.question.task).stand(state)
+        state = task.stand(state)
         if state != self.question.state:
             self.question = replace(self.question, state=state)
             self.changed()

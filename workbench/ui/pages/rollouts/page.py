@@ -11,7 +11,7 @@ import panel as pn
 
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import floor_of
-from workbench.engine.tasks.outcomes import USUAL
+from workbench.engine.tasks.outcomes import names_of_outcomes
 from workbench.plots.markup import html
 from workbench.ui.canvas.bokeh_figures import follow_theme, pane, themed
 from workbench.ui.controls.awaited import Awaited
@@ -232,7 +232,7 @@ class RolloutsPage(Page):
 
     def _make_figures(self) -> None:
         task = self.cache.task(self.order.task)
-        names = getattr(task, "outcome_names", USUAL)
+        names = names_of_outcomes(task)
         floor = floor_of(task)
         ranges = ranges_of(floor)
         self._paths = [paths_figure(floor, names, "", ranges) for _ in "AB"]

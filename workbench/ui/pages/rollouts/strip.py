@@ -13,7 +13,8 @@ from PIL import Image
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
-from workbench.engine.tasks.film import Film, NoPictureError, film
+from workbench.engine.tasks.film import Film, HasRenderer, NoPictureError, film
+from workbench.engine.tasks.protocol import Task
 from workbench.plots.markup import Markup, html, joined
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE
@@ -39,7 +40,7 @@ class Scene(NamedTuple):
     title: str
     rule: Rule
     parts: Parts
-    task: Any
+    task: Task
     seed: int
 
 
@@ -73,9 +74,9 @@ class Strip(pn.Column):
             row, self._words, sizing_mode="stretch_width", margin=(8, 0, 0, 0), visible=False, css_classes=["wb-film"]
         )
 
-    def follow(self, task: Any) -> None:
+    def follow(self, task: Task) -> None:
         """Another task, or other settings: the frames are of something else now."""
-        self.visible = bool(getattr(task, "renders", False))
+        self.visible = isinstance(task, HasRenderer)
         self._asked += 1
         self._words.object = ""
 

@@ -114,7 +114,8 @@ class RunsPage(StorePage):
         keys = list(self.table.selected) if self._known else self.wanted
         chosen = {"run": ",".join(keys[:50])} if keys else {}
         sort = write_sort(self.table.sort)
-        return self.filters.value.as_link() | ({} if sort == "-finished" else {"sort": sort}) | chosen
+        wanted: Filter = self.filters.value
+        return wanted.as_link() | ({} if sort == "-finished" else {"sort": sort}) | chosen
 
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Set filters, order and selection as the link says."""

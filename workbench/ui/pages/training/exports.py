@@ -9,7 +9,8 @@ import numpy as np
 from workbench.engine.training.loop.checkpoint import load_run
 from workbench.engine.training.loop.snapshots import list_snapshots
 from workbench.runs.launched import Training
-from workbench.ui.canvas.landscape_figures import PlaneFigure, clouds_of, contour_lines, inside_range
+from workbench.ui.canvas.landscape_figures import PlaneFigure, clouds_of, contour_lines
+from workbench.ui.canvas.surface import inside_range
 from workbench.ui.shell.sheet import Scrub
 from workbench.views.training import landscape_at
 

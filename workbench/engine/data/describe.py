@@ -1,0 +1,216 @@
+"""What a dataset holds, before anything is trained on it: format, sizes, bounds, ends, rewards, and what would be left out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.engine.data.columns import ROWS, DataFileError, plain_from_d4rl
+from workbench.engine.data.formats import read_pieces
+from workbench.engine.data.formats.found import ColumnNames, Found
+from workbench.engine.data.npz import check_rows
+
+AT_BOUND = 1e-3  # of the range: an action so near to its smallest or largest value is at it
+EDGE = 1.0 + 1e-5  # rounding of float32 beyond 1
+
+
+@dataclass(frozen=True)
+class Description:
+    """A dataset in numbers.
+
+    Attributes
+    ----------
+    format, source : str
+    files, rows : int
+        Rows that a training would see.
+    dropped : int
+        Rows that it would not: after them nobody knows what came.
+    episodes, shortest, longest : int
+    observation_dim, action_dim : int
+        S and D.
+    observation_names, action_names : tuple of str
+        As the file calls them; empty where it does not.
+    terminated, time_limits : int
+        Episodes that ended by themselves, and that were cut off.
+    not_finite : int
+        Rows with NaN or infinity; such data are refused.
+    normalised : bool
+        Whether observations have mean 0 and spread 1 already, within a tenth.
+    constant : int
+        Columns of observations that never change.
+    action_low, action_high : tuple of float
+        (D,) the smallest and largest value of each.
+    outside, at_bounds : float
+        Share of rows with an action outside [-1, 1]; with one at its smallest or largest value.
+    reward_low, reward_mean, reward_high, reward_zero : float
+        The last one: share of rows whose reward is 0.
+    notes : tuple of str
+    """
+
+    format: str
+    source: str
+    files: int
+    rows: int
+    dropped: int
+    episodes: int
+    shortest: int
+    longest: int
+    observation_dim: int
+    action_dim: int
+    observation_names: tuple[str, ...]
+    action_names: tuple[str, ...]
+    terminated: int
+    time_limits: int
+    not_finite: int
+    normalised: bool
+    constant: int
+    action_low: tuple[float, ...]
+    action_high: tuple[float, ...]
+    outside: float
+    at_bounds: float
+    reward_low: float
+    reward_mean: float
+    reward_high: float
+    reward_zero: float
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types, ready for JSON."""
+        return asdict(self)
+
+
+def describe(path: Path, names: ColumnNames | None = None) -> Description:
+    """Read a dataset, one piece in memory at a time, and say what it holds.
+
+    Parameters
+    ----------
+    path : Path
+        A file or folder of any format of `workbench.engine.data.formats`.
+    names : ColumnNames, optional
+
+    Raises
+    ------
+    DataFileError
+        It cannot be read; the message says what is wrong and the cure.
+    ImportError
+        An optional package is missing.
+    """
+    total = _Total(str(path))
+    for found in read_pieces(path, names or ColumnNames()):
+        total.add(found)
+    return total.description()
+
+
+def plain_of(found: Found, source: str) -> dict[str, np.ndarray]:
+    """The plain form (`workbench.engine.data.npz`) of what a format found."""
+    if ROWS in found.columns:
+        return found.columns
+    check_rows(source, {name: array.shape for name, array in found.columns.items()})
+    return plain_from_d4rl(found.columns, source)
+
+
+class _Total:
+    """Sums over the pieces of a dataset."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._found: list[Found] = []
+        self._pieces: list[dict[str, Any]] = []
+
+    def add(self, found: Found) -> None:
+        plain = plain_of(found, self._source)
+        observations = plain["observations"].astype(np.float64)
+        actions = plain["actions"].astype(np.float64)
+        rewards, ends = plain["rewards"].astype(np.float64), np.asarray(plain["ends"], dtype=bool).copy()
+        if not len(actions):
+            raise DataFileError(f"{self._source}: the dataset has no rows")
+        if self._pieces and (actions.shape[1], observations.shape[1]) != self._pieces[0]["dims"]:
+            raise DataFileError(
+                f"{self._source}: its shards have different columns; these are shards of different data"
+            )
+        ends[-1] = True
+        finite = np.isfinite(observations).all(1) & np.isfinite(actions).all(1) & np.isfinite(rewards)
+        last = np.flatnonzero(ends)
+        lengths = np.diff(last, prepend=-1)
+        seen, acted, paid = observations[finite], actions[finite], rewards[finite]
+        low, high = (_extreme(acted, np.min), _extreme(acted, np.max))
+        self._pieces.append(
+            {
+                "dims": (actions.shape[1], observations.shape[1]),
+                "rows": len(actions),
+                "stored": int(np.max(plain[ROWS])) + 1 if ROWS in plain else len(actions),
+                "lengths": (len(last), int(lengths.min()), int(lengths.max())),
+                "terminated": int((plain["masks"][last] == 0).sum()),
+                "bad": int((~finite).sum()),
+                "sum": seen.sum(0),
+                "squares": (seen**2).sum(0),
+                "count": len(seen),
+                "seen": (_extreme(seen, np.min), _extreme(seen, np.max)),
+                "low": low,
+                "high": high,
+                "outside": int((np.abs(acted) > EDGE).any(1).sum()),
+                "bounds": int(
+                    ((acted <= low + AT_BOUND * (high - low)) | (acted >= high - AT_BOUND * (high - low))).any(1).sum()
+                ),
+                "reward": (_extreme(paid, np.min), float(paid.sum()), _extreme(paid, np.max), int((paid == 0).sum())),
+            }
+        )
+        self._found.append(Found(found.format, {}, found.names, found.notes))
+
+    def description(self) -> Description:
+        pieces, first = self._pieces, self._found[0]
+
+        def summed(name: str) -> Any:
+            return sum(piece[name] for piece in pieces)
+
+        count = max(summed("count"), 1)
+        mean = summed("sum") / count
+        spread = np.sqrt(np.maximum(summed("squares") / count - mean**2, 0.0))
+        low, high = (
+            np.min([piece["low"] for piece in pieces], 0),
+            np.max([piece["high"] for piece in pieces], 0),
+        )
+        seen = np.min([piece["seen"][0] for piece in pieces], 0), np.max([piece["seen"][1] for piece in pieces], 0)
+        terminated, rows = summed("terminated"), summed("rows")
+        episodes = sum(piece["lengths"][0] for piece in pieces)
+        notes = list(dict.fromkeys(note for found in self._found for note in found.notes))
+        if len(pieces) > 1:
+            notes.append(
+                f"{len(pieces)} shards, read in the order of their numbers; no episode goes on from one into the next"
+            )
+        return Description(
+            format=first.format,
+            source=self._source,
+            files=len(pieces),
+            rows=rows,
+            dropped=summed("stored") - rows,
+            episodes=episodes,
+            shortest=min(piece["lengths"][1] for piece in pieces),
+            longest=max(piece["lengths"][2] for piece in pieces),
+            observation_dim=pieces[0]["dims"][1],
+            action_dim=pieces[0]["dims"][0],
+            observation_names=tuple(first.names.get("observations", ())),
+            action_names=tuple(first.names.get("actions", ())),
+            terminated=terminated,
+            time_limits=episodes - terminated,
+            not_finite=summed("bad"),
+            normalised=bool((np.abs(mean) < 0.1).all() and (np.abs(spread - 1.0) < 0.1).all()),
+            constant=int((seen[0] == seen[1]).sum()),
+            action_low=tuple(low.tolist()),
+            action_high=tuple(high.tolist()),
+            outside=summed("outside") / count,
+            at_bounds=summed("bounds") / count,
+            reward_low=float(min(piece["reward"][0] for piece in pieces)),
+            reward_mean=sum(piece["reward"][1] for piece in pieces) / count,
+            reward_high=float(max(piece["reward"][2] for piece in pieces)),
+            reward_zero=sum(piece["reward"][3] for piece in pieces) / count,
+            notes=tuple(notes),
+        )
+
+
+def _extreme(values: np.ndarray, which: Any) -> Any:
+    """``which`` over the rows; NaN where no row is finite."""
+    return which(values, 0) if len(values) else np.full(values.shape[1:], np.nan)
