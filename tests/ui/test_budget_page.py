@@ -30,13 +30,13 @@ from workbench.views.budget import (
     FIRST,
     STORIES,
     as_csv,
-    budgets_of,
     grid_of,
     here,
     match,
     points_of,
     seed_lines,
     story_shift,
+    strengths_of,
 )
 from workbench.views.question import Policy
 
@@ -97,7 +97,7 @@ def test_the_first_sweep_is_a_valid_one() -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_can_be_swept(rule: str) -> None:
-    values = budgets_of(rule)
+    values = strengths_of(rule)
     assert len(grid_of([rule]).jobs()) == 2 * max(1, len(values))
     assert list(values) == sorted(values)
     assert len(values) > 2 or not RULES[rule].bc_at

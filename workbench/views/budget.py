@@ -1,4 +1,4 @@
-"""What the page of budgets draws: the curves of a store, where the user's own settings lie, and equal shift for all."""
+"""What the page of budgets draws: the curves of a store, the reader's own settings among them, and all rules at one shift."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from workbench.views.fields import fields_of
 from workbench.views.question import Policy
 
 HERE_EPISODES = 200
-# A first sweep that takes a minute or two: three ways to spend a budget, from too little to too much.
+# A first sweep that takes a minute or two: three rules, each from too weak to too strong.
 FIRST = ("bc", "qgf", "grad_step", "best_of_n")
-BUDGETS: dict[str, tuple[float, ...]] = {
+STRENGTHS: dict[str, tuple[float, ...]] = {
     "qgf": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
     "grad_step": (1, 2, 5, 10, 20, 40),
     "best_of_n": (2, 4, 8, 16),
 }
-APART = 7  # stops of a slider between two budgets of a rule that has none above: for a weight a factor of five
+APART = 7  # stops of a slider between two strengths of a rule that has none above: for a weight a factor of five
 MOST = 6
 # A story is a shift that all rules are compared at, read off the measured curves.
 STORIES: dict[str, tuple[str, str]] = {
@@ -43,19 +43,19 @@ STORIES: dict[str, tuple[str, str]] = {
 }
 
 
-def budgets_of(rule: str) -> tuple[float, ...]:
+def strengths_of(rule: str) -> tuple[float, ...]:
     """Values of the rule's strength from well below its default to far above; none where training sets the strength."""
     kind = RULES[rule]
-    if rule in BUDGETS or not kind.bc_at:
-        return BUDGETS.get(rule, ())
+    if rule in STRENGTHS or not kind.bc_at:
+        return STRENGTHS.get(rule, ())
     field = next(field for field in fields_of(kind) if field.name == kind.strength)
     middle = field.stops.index(field.default)
     return tuple(stop for stop in field.stops[middle % APART :: APART] if stop)[:MOST]
 
 
 def grid_of(rules: Sequence[str]) -> Grid:
-    """A small sweep on three exits: two seeds, 200 episodes in each set, each rule at its budgets."""
-    axes = {f"{rule}.{RULES[rule].strength}": values for rule in rules if (values := budgets_of(rule))}
+    """A small sweep on three exits: two seeds, 200 episodes in each set, each rule at its strengths."""
+    axes = {f"{rule}.{RULES[rule].strength}": values for rule in rules if (values := strengths_of(rule))}
     return Grid(tasks=("three_exits",), rules=tuple(rules), axes=axes, seeds=(0, 1), episodes=200)
 
 

@@ -29,11 +29,11 @@ LINES = 600  # points of a curve; a longer log is thinned
 
 def curves(reports: Sequence[dict[str, Any]]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Step and value of every loss in the log, thinned to some hundred points each."""
-    found: dict[str, list[tuple[float, float]]] = {}
+    by_name: dict[str, list[tuple[float, float]]] = {}
     for report in reports[:: max(1, len(reports) // LINES)]:
         for name, value in report["losses"].items():
-            found.setdefault(name, []).append((report["step"], value))
-    return {name: (np.array(points)[:, 0], np.array(points)[:, 1]) for name, points in found.items()}
+            by_name.setdefault(name, []).append((report["step"], value))
+    return {name: (np.array(points)[:, 0], np.array(points)[:, 1]) for name, points in by_name.items()}
 
 
 def parts_at(run: Run, step: int = -1) -> Parts:

@@ -1,4 +1,4 @@
-"""What a page of Bokeh figures is saved as: a picture that the browser draws, and a page that works without a server."""
+"""Saving a page of Bokeh figures: as a picture, which the browser draws, or as a page that works without a server."""
 
 from __future__ import annotations
 

@@ -201,8 +201,8 @@ class BudgetPage(StorePage):
             self.equal.draw(shown, None)
             return
         self._pair = pair_of(shown, self.equal.tapped)
-        for made in self._pair[:2]:
-            themed(made)
+        for chart in self._pair[:2]:
+            themed(chart)
         self._frontier.objects = [pane(self._pair.frontier, height=390)]
         self._below.objects = [pane(self._pair.against_transport, min_height=200)]
         show_here(self._pair, self.mine.marks)

@@ -18,10 +18,10 @@ from workbench.views.digits import figure
 MOST = 60  # lines
 
 
-def points_table(found: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
+def points_table(curves: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
     """HTML with a line a point; with ``keys`` (first runs of points) those alone. The link opens every seed's run."""
     rows: list[Markup] = []
-    for curve in found:
+    for curve in curves:
         shift, promised = curve.column("shift.w2"), curve.column("promised")
         for place, point in enumerate(curve.points):
             if keys and point.keys[0] not in keys:
@@ -42,9 +42,9 @@ def points_table(found: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
     return html("<h2>{}</h2><p>{}</p><table><tr>{}</tr>{}</table>{}", title, words, heads, body, more)
 
 
-def match_table(found: Sequence[Curve], at: float, link: Callable[[Curve, float], str]) -> Markup:
+def match_table(curves: Sequence[Curve], at: float, link: Callable[[Curve, float], str]) -> Markup:
     """HTML of every rule at the shift ``at``, best first; ``link(curve, value)`` leads to the page of particles."""
-    there, missing = match(found, at)
+    there, missing = match(curves, at)
     rows = joined(
         html(
             '<tr><td><a href="./particles?{}">{}</a></td><td>{} {:g}</td><td>{}</td><td>{}</td></tr>',
@@ -70,7 +70,7 @@ def match_table(found: Sequence[Curve], at: float, link: Callable[[Curve, float]
     )
 
 
-def here_list(found: Sequence[Here]) -> Markup:
+def here_list(marks: Sequence[Here]) -> Markup:
     """HTML of the reader's own settings."""
     rows = joined(
         html(
@@ -81,7 +81,7 @@ def here_list(found: Sequence[Here]) -> Markup:
             figure(mark.high, 2),
             figure(mark.shift, 3),
         )
-        for mark in found
+        for mark in marks
     )
     return html("<h2>You are here</h2><ul>{}</ul><p>Press Match mine to compare the rules at this shift.</p>", rows)
 

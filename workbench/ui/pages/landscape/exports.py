@@ -11,9 +11,9 @@ from workbench.ui.shell.sheet import Scrub
 from workbench.views.terrain import Terrain
 
 
-def ticks_of(plane: PlaneFigure, found: Terrain) -> Scrub:
+def ticks_of(plane: PlaneFigure, ground: Terrain) -> Scrub:
     """A slider over the ticks of the rule: where its picked particles are, and where it asks the critic."""
-    trace = found.answer.traces[1]
+    trace = ground.answer.traces[1]
     last = len(trace.positions) - 1
     picked = np.asarray(trace.picked)
     groups = np.arange(len(picked))
@@ -21,10 +21,10 @@ def ticks_of(plane: PlaneFigure, found: Terrain) -> Scrub:
     steered: list[dict[str, Any]] = []
     queries: list[dict[str, Any]] = []
     for tick in range(last + 1):
-        points = found.basis.coordinates(trace.positions[tick].numpy()[groups, picked])
+        points = ground.basis.coordinates(trace.positions[tick].numpy()[groups, picked])
         steered.append({"x": points[:, 0], "y": points[:, 1], "q": q if tick == last else np.full(len(points), np.nan)})
         asked = trace.queries[min(tick, last - 1)].flatten(0, 1).numpy()
-        places = found.basis.coordinates(asked[np.isfinite(asked).all(1)])
+        places = ground.basis.coordinates(asked[np.isfinite(asked).all(1)])
         queries.append({"x": places[:, 0], "y": places[:, 1], "q": np.full(len(places), np.nan)})
     queries[-1] = dict(plane.clouds["queries"].data)  # at the end all of them, as on the page
     stops = [*(f"{tick} of {last}" for tick in range(last)), f"{last} of {last}, all queries"]

@@ -162,13 +162,13 @@ class LandscapePage(Page):
 
     def sheet(self) -> Sheet:
         """The plane and the surface, or the line; below them the three cards."""
-        found = self._there()
+        ground = self._there()
         first, second = (section.figure for section in self._sections)
-        if len(found.basis.names) == 1:
+        if len(ground.basis.names) == 1:
             return Sheet([[self._line.figure], [self._trust.figure]], str(self._head.object))
         top = [self._plane.figure, ".wb-surface"]
         return Sheet(
-            [top, [first, second, self._trust.figure]], str(self._head.object), lambda: ticks_of(self._plane, found)
+            [top, [first, second, self._trust.figure]], str(self._head.object), lambda: ticks_of(self._plane, ground)
         )
 
     def exports(self) -> tuple[Export, ...]:
@@ -269,51 +269,51 @@ class LandscapePage(Page):
 
     def _find(self, view: View) -> Terrain:
         name = view.question.task
-        found: Terrain = self._desk.draw(view, view.question, self.cache.wait(name), self.cache.task(name))
-        return found
+        ground: Terrain = self._desk.draw(view, view.question, self.cache.wait(name), self.cache.task(name))
+        return ground
 
-    def _show(self, view: View, found: Terrain | None, error: Exception | None) -> None:
+    def _show(self, view: View, ground: Terrain | None, error: Exception | None) -> None:
         if view != self._view():
             return
         self._waiting.came()
         with self.held():
-            if found is None:
+            if ground is None:
                 log.warning("no landscape for %s: %s", view, error, exc_info=not isinstance(error, ValueError))
                 self.notice.say(
                     "error", f"{RULES[view.question.first.rule].title} could not be computed. {told(error)}"
                 )
                 return
-            self.terrain = found
+            self.terrain = ground
             self.notice.say("hint" if self.hint else "", self.hint)
-            self._draw(found)
+            self._draw(ground)
 
-    def _draw(self, found: Terrain) -> None:
+    def _draw(self, ground: Terrain) -> None:
         rule = RULES[self.question.first.rule]
-        flat = len(found.basis.names) == 1
+        flat = len(ground.basis.names) == 1
         try:
-            values, note = quantity_of(found, self.shown.quantity), ""
+            values, note = quantity_of(ground, self.shown.quantity), ""
         except ValueError as missing:
-            values, note = found.values, f"{missing} "
+            values, note = ground.values, f"{missing} "
         if note:
             self.notice.say("hint", note)
         title = next(title for title, name in QUANTITIES.items() if name == self.shown.quantity)
         plane = (
-            "" if found.basis.share > 0.999 else f", a plane with {found.basis.share:.0%} of the behaviour's variance"
+            "" if ground.basis.share > 0.999 else f", a plane with {ground.basis.share:.0%} of the behaviour's variance"
         )
         self._head.object = numbers(
-            f"{title}, {rule.title}", f"around the actions at this state{plane}", landscape_rows(found)
+            f"{title}, {rule.title}", f"around the actions at this state{plane}", landscape_rows(ground)
         )
         self._sides.visible, self._line_box.visible, self._second_pane.visible = not flat, flat, not flat
-        names = found.basis.names
+        names = ground.basis.names
         if not flat:
-            show_plane(self._plane, found, values, self.shown.look == "image")
-            clouds = [(trace.rule, found.basis.coordinates(trace.actions.numpy())) for trace in found.answer.traces]
-            self._surface.frame = surface_of(values, found.extent, names, title, clouds)
-        for made, section, name, here in zip(self._sections, found.sections, names, found.through, strict=False):
-            show_section(made, section, name, float(here))
+            show_plane(self._plane, ground, values, self.shown.look == "image")
+            clouds = [(trace.rule, ground.basis.coordinates(trace.actions.numpy())) for trace in ground.answer.traces]
+            self._surface.frame = surface_of(values, ground.extent, names, title, clouds)
+        for chart, section, name, here in zip(self._sections, ground.sections, names, ground.through, strict=False):
+            show_section(chart, section, name, float(here))
         if flat:
-            show_section(self._line, found.sections[0], names[0], float(found.through[0]), found)
-        show_trust(self._trust, found)
+            show_section(self._line, ground.sections[0], names[0], float(ground.through[0]), ground)
+        show_trust(self._trust, ground)
 
     def _there(self) -> Terrain:
         if self.terrain is None:

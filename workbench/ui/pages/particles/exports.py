@@ -40,25 +40,25 @@ def offline(page: ParticlesPage) -> bytes:
     picture = page.picture
     if picture is None:
         raise ValueError("Nothing is shown yet; wait for the picture.")
-    found = picture.answer
+    shown = picture.answer
     world = b""
-    task = page.cache.task(found.question.task)
+    task = page.cache.task(shown.question.task)
     if (floor := floor_of(task)) is not None:
-        world = room_of(page.plays.newest, found, floor)
-    elif picture.truth is not None and len(found.question.policies) == 1:
-        world = truth_of(picture.truth, found)
+        world = room_of(page.plays.newest, shown, floor)
+    elif picture.truth is not None and len(shown.question.policies) == 1:
+        world = truth_of(picture.truth, shown)
     return offline_page(
         "Particles",
         {
-            "frame": frame_of(found, page.plays.newest, 1, ending=ending_of(task)),
+            "frame": frame_of(shown, page.plays.newest, 1, ending=ending_of(task)),
             "landscape": landscape_of(picture.ground, *picture.ground_look),
             "world": world,
         },
         {
-            TERM["state.displacement"].head: series_of(found, found.displacement, zero=True),
-            TERM["state.promised_all"].head: series_of(found, found.promised, zero=False),
+            TERM["state.displacement"].head: series_of(shown, shown.displacement, zero=True),
+            TERM["state.promised_all"].head: series_of(shown, shown.promised, zero=False),
         },
-        snippets.particles(found.question),
+        snippets.particles(shown.question),
         peak=list(page.stages.peak),
         agent=list(page.stages.agent),
     )

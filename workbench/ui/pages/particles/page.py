@@ -332,7 +332,7 @@ class ParticlesPage(Page):
 def _numbers(values: Any, count: int) -> tuple[float, ...] | None:
     """``count`` finite numbers from the browser, or None."""
     try:
-        found = tuple(float(value) for value in values)
+        point = tuple(float(value) for value in values)
     except (TypeError, ValueError):
         return None
-    return found if len(found) == count and np.isfinite(found).all() else None
+    return point if len(point) == count and np.isfinite(point).all() else None

@@ -25,15 +25,15 @@ def snapshots_of(plane: PlaneFigure, training: Training) -> Scrub | None:
     run, steps = load_run(training.run), steps[:: -(-len(steps) // MOST_SNAPSHOTS)]
     columns: dict[str, list[dict[str, Any]]] = {}
     for step in steps:
-        found = landscape_at(run, training.task, step, "qgf")
-        if found is None:
+        ground = landscape_at(run, training.task, step, "qgf")
+        if ground is None:
             return None
-        reach = found.extent
+        reach = ground.extent
         place = {"x": [-reach], "y": [-reach], "dw": [2 * reach], "dh": [2 * reach]}
-        columns.setdefault("image", []).append({"image": [found.values.astype(np.float32)]} | place)
-        for name, points, q in clouds_of(found):
+        columns.setdefault("image", []).append({"image": [ground.values.astype(np.float32)]} | place)
+        for name, points, q in clouds_of(ground):
             columns.setdefault(name, []).append({"x": points[:, 0], "y": points[:, 1], "q": q})
-        lines = contour_lines(found.values, reach, *inside_range(found.values, reach))
+        lines = contour_lines(ground.values, reach, *inside_range(ground.values, reach))
         columns.setdefault("contours", []).append(dict(zip("xy", lines, strict=True)))
     sources = {"image": plane.image.data_source, "contours": plane.contours} | plane.clouds
     pairs = [(sources[name], moments) for name, moments in columns.items()]

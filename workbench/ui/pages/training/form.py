@@ -65,10 +65,10 @@ class Form(pn.viewable.Viewer):
 
     def _defaults(self) -> None:
         """Take over the task's own settings."""
-        found = make_listed(self.task.value).training_defaults(self.critic.value)
-        hidden = list(found.get("hidden", (512,) * 4))
+        defaults = make_listed(self.task.value).training_defaults(self.critic.value)
+        hidden = list(defaults.get("hidden", (512,) * 4))
         self.size.value = next((name for name, widths in SIZES.items() if widths == hidden), "64 × 2")
-        self.steps.value = min(int(found.get("steps", 10_000)), MOST_STEPS)
+        self.steps.value = min(int(defaults.get("steps", 10_000)), MOST_STEPS)
 
     def order(self) -> dict[str, Any]:
         """What `Trainings.start` needs.

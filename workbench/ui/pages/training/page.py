@@ -152,8 +152,8 @@ class TrainingPage(StorePage):
         self.binding.bind(self._scrubbed, self.scrub)
 
     def _begin(self, order: dict[str, Any]) -> None:
-        made = trainings().start(self.secret(), **order)
-        self.wanted, self.at = made.name, -1
+        training = trainings().start(self.secret(), **order)
+        self.wanted, self.at = training.name, -1
         self._list()
 
     def _deleted(self) -> None:
@@ -164,10 +164,10 @@ class TrainingPage(StorePage):
         """Read which trainings there are, and choose the wanted one, else the newest."""
         if not self.owner.secret:
             return
-        found = trainings().visible(self.owner.secret)
-        names = {_label(training): training.name for training in found}
+        offered = trainings().visible(self.owner.secret)
+        names = {_label(training): training.name for training in offered}
         with self.held():
-            chosen = next((one for one in found if one.name == self.wanted), found[0] if found else None)
+            chosen = next((one for one in offered if one.name == self.wanted), offered[0] if offered else None)
             with self.binding.by_program():
                 self.pick.options = names or {"none yet": ""}
                 self.pick.value = chosen.name if chosen is not None else ""
