@@ -40,6 +40,7 @@ MANY_ARGUMENTS = {
 LONG_FUNCTIONS = {
     "workbench/experiments/tune.py:tune": 127,
     "workbench/engine/tasks/rollout.py:rollout": 114,
+    "workbench/engine/metrics/evaluate.py:evaluate": 101,
     "workbench/commands/online.py:online": 109,
     "workbench/commands/sweep.py:sweep": 108,
 }
