@@ -24,7 +24,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.14; 
 	for p in python3 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done)
 
-.PHONY: help run test lint types pytest chaos lock sbom bench screenshots docs architecture method-pages method-pictures format clean browser
+.PHONY: help run test lint types pytest chaos lock sbom bench screenshots docs architecture method-pages method-pictures format clean browser node
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -35,6 +35,7 @@ run: $(VENV)/.installed ## Serve the dashboard on http://localhost:5006 (install
 
 test: $(VENV)/.installed-test ## Install everything, then lint, types and tests
 	@$(MAKE) --no-print-directory browser
+	@$(MAKE) --no-print-directory node
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory pytest
@@ -84,7 +85,7 @@ format: $(VENV)/.installed-test ## Rewrite the code in the house format, noteboo
 	@find . -name '*.ipynb' -not -path './$(VENV)/*' -not -path '*/.ipynb_checkpoints/*' -exec $(BIN)/nbstripout {} +
 
 clean: ## Remove .venv and what the tools left behind
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- installation -----------------------------------------------------------------------------------------------
@@ -133,3 +134,7 @@ browser: $(VENV)/.installed-test ## Make sure that there is a Chromium for the b
 	$(BIN)/python tests/chromium.py >/dev/null 2>&1 && exit; \
 	{ $$sudo true 2>/dev/null && $(BIN)/playwright install --with-deps chromium; } || $(BIN)/playwright install chromium; \
 	$(BIN)/python tests/chromium.py
+
+# The pages' scripts ship as they are and need nothing of this: it checks their types, rules and units (tests/contract/test_javascript.py).
+node: $(VENV)/.installed-test ## Make sure that there is node with the checks of the pages' scripts (package-lock.json)
+	@$(BIN)/python tests/node_tools.py >/dev/null

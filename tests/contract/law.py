@@ -14,7 +14,7 @@ ENGINE = "workbench.engine"
 BELOW_TRAINING = ("workbench.engine.steering", "workbench.engine.models", "workbench.engine.data")
 BELOW_VIEWS = ("workbench.engine", "workbench.runs", "workbench.experiments", "workbench.plots")
 BELOW_UI = (*BELOW_VIEWS, "workbench.report", "workbench.views")
-UI = tuple(f"workbench.ui.{room}" for room in ("canvas", "server", "shell", "controls"))
+UI = tuple(f"workbench.ui.{room}" for room in ("browser", "canvas", "server", "shell", "controls"))
 # Each place and what it may import of the workbench; the longest matching place counts. `X` covers X and all below it.
 LAW: dict[str, tuple[str, ...]] = {
     "workbench.engine.models": ("workbench.engine.models",),
@@ -63,17 +63,18 @@ LAW: dict[str, tuple[str, ...]] = {
     "workbench.plots": ("workbench.engine", "workbench.plots"),
     "workbench.report": ("workbench.engine", "workbench.experiments", "workbench.plots", "workbench.report"),
     "workbench.views": (*BELOW_VIEWS, "workbench.views"),
-    "workbench.ui.canvas": (*BELOW_UI, "workbench.ui.canvas"),
-    "workbench.ui.server": (*BELOW_UI, "workbench.ui.server"),
-    "workbench.ui.shell": (*BELOW_UI, *UI[:2], "workbench.ui.shell"),
-    "workbench.ui.controls": (*BELOW_UI, *UI[:3], "workbench.ui.controls"),
-    "workbench.ui.signin": (*BELOW_UI, *UI[:3], "workbench.ui.signin"),
+    "workbench.ui.browser": ("workbench.ui.browser",),
+    "workbench.ui.canvas": (*BELOW_UI, *UI[:1], "workbench.ui.canvas"),
+    "workbench.ui.server": (*BELOW_UI, *UI[:1], "workbench.ui.server"),
+    "workbench.ui.shell": (*BELOW_UI, *UI[:3], "workbench.ui.shell"),
+    "workbench.ui.controls": (*BELOW_UI, *UI[:4], "workbench.ui.controls"),
+    "workbench.ui.signin": (*BELOW_UI, *UI[:4], "workbench.ui.signin"),
     "workbench.ui.pages.store_page": (*BELOW_UI, *UI),  # what the pages over the store share
     **{
         f"workbench.ui.pages.{page}": (*BELOW_UI, *UI, "workbench.ui.pages.store_page", f"workbench.ui.pages.{page}")
         for page in (*PAGES, "index")
     },
-    "workbench.ui.serve": (*BELOW_UI, *UI[:3], "workbench.ui.signin"),
+    "workbench.ui.serve": (*BELOW_UI, *UI[:4], "workbench.ui.signin"),
     "workbench.ui.notebook": (*BELOW_UI, *UI, "workbench.ui.serve", "workbench.ui.notebook"),
     "workbench.course": (*BELOW_UI, "workbench.ui.notebook", "workbench.course"),
     "workbench": ("workbench",),  # the public names and the command line see the whole house

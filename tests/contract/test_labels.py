@@ -77,7 +77,7 @@ def test_numbers_of_landscape_and_rollouts() -> None:
 
 
 def test_columns_of_the_runs_page() -> None:
-    script = (ROOT / "workbench/ui/pages/runs/table.js").read_text(encoding="utf-8")
+    script = (ROOT / "workbench/ui/pages/runs/rows.js").read_text(encoding="utf-8")
     heads = re.findall(r'head: "([^"]+)"', script)
     assert len(heads) > 8
     assert odd(heads) == []

@@ -11,7 +11,7 @@ from contract.law import ROOT
 
 import workbench as wb
 
-NAMES = [name for name in wb.__all__ if name not in ("adapt", "course")]
+NAMES = [name for name in wb.__all__ if not inspect.ismodule(getattr(wb, name))]
 FUNCTIONS = [name for name in NAMES if inspect.isfunction(getattr(wb, name))]
 CLASSES = [name for name in NAMES if inspect.isclass(getattr(wb, name))]
 TABLES = sorted(set(NAMES) - set(FUNCTIONS) - set(CLASSES))  # RULES and TASKS

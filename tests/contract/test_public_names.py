@@ -26,7 +26,7 @@ ANY = {
     "Parts.part": ("Any", LEARNED_PART),
 }
 ARRAY = re.compile(r"numpy\.ndarray\[tuple\[Any, \.\.\.\], numpy\.dtype\[Any\]\]")  # how mypy spells np.ndarray
-PLAIN = [name for name in wb.__all__ if name not in ("adapt", "course")]
+PLAIN = [name for name in wb.__all__ if not inspect.ismodule(getattr(wb, name))]
 
 
 def revealed(names: list[str], folder: Path) -> dict[str, str]:

@@ -49,7 +49,7 @@ def fit(
         resume: Go on with the run in --out.
         clip_actions: Clip actions of the data to [-1, 1] instead of refusing them.
         save_every: Updates between two checkpoints.
-        snapshots: Keep the weights at so many moments of the run, to look at its course afterwards.
+        snapshots: How many copies of the weights to keep, evenly over the run; the training page shows them.
     """
     from workbench.engine.data.boundaries import episodes_in_words
     from workbench.engine.steering.rules import find_rule

@@ -14,7 +14,7 @@ Json = Annotated[bool, tyro.conf.arg(name="json", help="Print one JSON value ins
 Settings = Annotated[
     tuple[tuple[str, ...], ...],
     tyro.conf.UseAppendAction,  # --set a=1 b=2 and --set a=1 --set b=2 mean the same
-    tyro.conf.arg(name="set", metavar="KEY=VALUE ...", help="Settings, as many as you like."),
+    tyro.conf.arg(name="set", metavar="KEY=VALUE ...", help="One or more settings, such as weight=3."),
 ]
 Whole = Annotated[int | None, tyro.conf.arg(metavar="INT")]
 TaskName = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TASK")]

@@ -200,7 +200,7 @@ def slides(notebook: Any, title: str) -> str:
     for cells in groups:
         part = nbformat.v4.new_notebook(cells=[on_slide(cell) for cell in cells], metadata=notebook.metadata)
         sections += html('<section class="slide">{}</section>\n', body_of(part))
-    script = html("<script>{}</script>", own((HERE / "slides.js").read_text(encoding="utf-8")))
+    script = html('<script type="module">{}</script>', own((HERE / "slides.js").read_text(encoding="utf-8")))
     return _frame(title, sections, script, kind="slides")
 
 

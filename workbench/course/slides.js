@@ -1,9 +1,24 @@
 // Arrow keys, space and Page keys go from slide to slide; a slide that is taller than the window is scrolled through first.
 // A slide that is taller than the window is divided at its blocks: paragraphs, code, outputs.
-const blocks = (node) => node.matches(".cell, .inner_cell, .output_wrapper, .output, .output_area, .rendered_html, .text_cell, .jp-Cell, .jp-Cell-inputWrapper, .jp-Cell-outputWrapper, .jp-InputArea, .jp-OutputArea, .jp-OutputArea-child, .jp-RenderedHTMLCommon.jp-MarkdownOutput, .jp-Collapser + div") && node.children.length
-  ? [...node.children].flatMap(blocks) : [node]
+
+const FRAMES = [
+  ".cell", ".inner_cell", ".output_wrapper", ".output", ".output_area", ".rendered_html", ".text_cell", ".jp-Cell",
+  ".jp-Cell-inputWrapper", ".jp-Cell-outputWrapper", ".jp-InputArea", ".jp-OutputArea", ".jp-OutputArea-child",
+  ".jp-RenderedHTMLCommon.jp-MarkdownOutput", ".jp-Collapser + div",
+].join(", ")
+
+/**
+ * What a slide may be divided between.
+ * @param {Element} node
+ * @returns {Element[]}
+ */
+const blocks = (node) => (node.matches(FRAMES) && node.children.length ? [...node.children].flatMap(blocks) : [node])
+
+/** @param {Element} slide */
 const tall = (slide) => slide.getBoundingClientRect().height > innerHeight + 1
-const divide = (slide) => {
+
+/** @param {Element} slide */
+function divide(slide) {
   if (!tall(slide)) return
   const parts = [...slide.children].flatMap(blocks)
   let page = slide
@@ -11,19 +26,23 @@ const divide = (slide) => {
   for (const part of parts) {
     page.append(part)
     if (!tall(page) || page.children.length === 1) continue
-    const next = slide.cloneNode(false)
-    const head = page.children.length > 2 && part.previousElementSibling?.matches("h1, h2, h3, h4") ? part.previousElementSibling : null
+    const next = /** @type {Element} */ (slide.cloneNode(false)), above = part.previousElementSibling
+    const head = page.children.length > 2 && above?.matches("h1, h2, h3, h4") ? above : null
     page.after(next)
     if (head) next.append(head)
     next.append(part)
     page = next
   }
 }
+
 for (const slide of document.querySelectorAll("body.slides .slide")) divide(slide)
 const slides = [...document.querySelectorAll(".slide")]
 const now = () => Math.max(0, slides.findLastIndex((slide) => slide.getBoundingClientRect().top < 0.1 * innerHeight))
+
+/** @type {Record<string, number>} */
+const MOVES = {ArrowRight: 1, PageDown: 1, " ": 1, ArrowLeft: -1, PageUp: -1}
 addEventListener("keydown", (event) => {
-  const move = {ArrowRight: 1, PageDown: 1, " ": 1, ArrowLeft: -1, PageUp: -1}[event.key]
+  const move = MOVES[event.key]
   if (!move) return
   event.preventDefault()
   const at = now(), box = slides[at].getBoundingClientRect()

@@ -148,7 +148,7 @@ def ensure_trained(
     should_stop : callable
         Asked before every update; the training is saved and goes on another time.
     tell : callable, optional
-        Hears the progress.
+        Called with the progress.
 
     Raises
     ------

@@ -1,3 +1,4 @@
+import importlib
 import re
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from workbench.engine.tasks.film import HasRenderer
 from workbench.engine.tasks.floor import HasFloor, floor_of
 from workbench.engine.tasks.gym import GymTask, MinariTask
 from workbench.engine.tasks.outcomes import USUAL, HasOutcomes, names_of_outcomes
-from workbench.engine.tasks.registry import FAMILIES, TASKS, make_task
+from workbench.engine.tasks.recorded import RecordedTask
+from workbench.engine.tasks.registry import FAMILIES, TASKS, Family, make_task
 from workbench.engine.tasks.storage import OwnDataTask
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,11 +55,18 @@ def test_the_table_of_abilities_is_true(column):
     assert documented()[column] == found
 
 
-def test_every_family_stands_in_the_table():
-    assert {name.partition("/")[0] for name in OPENED} | {"minari"} == set(FAMILIES)
+@pytest.mark.parametrize("prefix", FAMILIES)
+def test_every_family_opens_names_and_refuses_strange_ones(prefix):
+    module, name = FAMILIES[prefix]
+    assert isinstance(vars(importlib.import_module(module))[name], Family)
+
+
+def test_every_family_stands_in_the_table_or_below_it():
+    assert {name.partition("/")[0] for name in OPENED} | {"minari", "data"} == set(FAMILIES)
     assert set(documented()) == set(SEEN)
     assert issubclass(MinariTask, GymTask)
-    assert issubclass(MinariTask, OwnDataTask)  # the sentence below the table
+    assert issubclass(MinariTask, OwnDataTask)
+    assert issubclass(RecordedTask, OwnDataTask)
 
 
 @pytest.mark.parametrize("name", TASKS)

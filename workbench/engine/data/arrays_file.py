@@ -1,4 +1,6 @@
-"""Arrays in a safetensors file. The format stores every byte that it declares, so that reading takes what the file takes."""
+"""Arrays in a safetensors file. The format stores every byte that it declares, so reading takes no more memory than the
+file has bytes.
+"""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def remove_leftovers(folder: Path, of: str = "*") -> None:
 
 @contextmanager
 def made_folder(path: Path) -> Iterator[None]:
-    """Make ``path`` and its parents as far as they are missing; when the block fails, those that are empty go again.
+    """Make ``path`` and its missing parents. When the block fails, those of them that are empty are removed again.
 
     Raises
     ------
@@ -93,7 +93,8 @@ def made_folder(path: Path) -> Iterator[None]:
 
 @contextmanager
 def folder_at_once(path: Path) -> Iterator[Path]:
-    """Give a draft that becomes the folder ``path`` when the block ends well: it is there complete, or not at all.
+    """Give a draft folder that becomes ``path`` when the block ends without an error: so ``path`` is complete, or not
+    there at all.
 
     Raises
     ------

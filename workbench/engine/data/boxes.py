@@ -48,7 +48,7 @@ def _row_or_rows(entry: Any, steps: int | None) -> np.ndarray:
     each = array.shape if steps is None else array.shape[1:]
     if array.dtype == np.uint8 and len(each) >= 2:
         raise SaidError(
-            f"pictures of shape {each} are no row of numbers; encode them with a network of your own first, and save "
+            f"pictures of shape {each} cannot be read as rows of numbers; encode them with a network of your own first, and save "
             "what it returns"
         )
     lead = () if steps is None else (steps,)

@@ -83,7 +83,9 @@ def plain_from_d4rl(arrays: Arrays, source: str) -> Arrays:
         keep[-1:] &= terminated[-1:]
         ends[:-1] |= ~keep[1:]
     if rows and not keep.any():
-        raise DataFileError(f"{source}: no row is left, time ran out in each; is 'timeouts' inverted?")
+        raise DataFileError(
+            f"{source}: no row is left, since 'timeouts' says for each that time ran out; is it inverted?"
+        )
     plain = {
         "observations": observations,
         "actions": arrays["actions"],

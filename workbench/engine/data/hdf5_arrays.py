@@ -1,4 +1,6 @@
-"""Arrays of a stranger's HDF5 file: only plain numbers that are stored in the file itself, and no more than it may hold."""
+"""Arrays of an HDF5 file that is not trusted: only plain numbers that are stored in the file itself, and no more of
+them than a file of its size may hold.
+"""
 
 from __future__ import annotations
 

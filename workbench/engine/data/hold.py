@@ -1,6 +1,6 @@
-"""Folders that one process at a time writes into: a lock that the kernel holds, so that it ends with its process.
+"""Folders that one process at a time writes into: the kernel holds the lock, so that it ends with its process.
 
-The lock is a file in the folder; what stands in it says who holds it, for the words of whoever comes second.
+The lock is a file in the folder. Its text says who holds it, and the error that a second process gets quotes that.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Holder(Record):
 
 
 class Hold:
-    """A folder that this process holds from now on, until `release`, or until it ends in whatever way.
+    """A folder that this process holds from now on: until `release`, or until the process ends, however it ends.
 
     Parameters
     ----------
@@ -97,7 +97,9 @@ def held_until_made(folder: Path) -> Iterator[Hold]:
 
 
 def holder(folder: Path) -> Holder | None:
-    """Who said last that it holds ``folder``; whether it still does, only the lock knows. None when nobody did."""
+    """Which process wrote last that it holds ``folder``; None when none did. Only the lock (`is_held`) knows whether it
+    still does.
+    """
     try:
         return checked(Holder, read_json(folder / FILE, 10_000))
     except (SaidError, OSError):

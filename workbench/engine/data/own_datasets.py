@@ -72,7 +72,7 @@ def own_datasets() -> list[str]:
 
 
 def check_name(name: str) -> str:
-    """``name``; SaidError unless it is one that a dataset can have, which leads out of no folder."""
+    """Return ``name``. SaidError unless a dataset can have it: a name that leads out of the folder is refused."""
     if not NAME.fullmatch(name):
         raise SaidError(
             f"'{name[:60]}' is no name for a dataset: letters, digits, - and _, 60 at most, such as my-robot"
@@ -97,7 +97,7 @@ def add_dataset(path: Path, name: str, names: ColumnNames | None = None) -> OwnD
     DataFileError
         The data cannot be read.
     SaidError
-        The name is taken, or is none.
+        The name is taken, or no dataset can have it.
     OSError
         The files cannot be written; nothing is left behind.
     """
@@ -117,7 +117,7 @@ def add_dataset(path: Path, name: str, names: ColumnNames | None = None) -> OwnD
 
 
 def converted(path: Path, names: ColumnNames) -> tuple[Transitions, OwnDataset]:
-    """The data at ``path`` with actions in [-1, 1], and what is to be known about them; raises as `add_dataset`."""
+    """The data at ``path`` with actions in [-1, 1], and what its record says; raises as `add_dataset`."""
     parts, found = [], None
     for found in read_pieces(path, names):
         plain = dict(plain_of(found, str(path)))

@@ -20,7 +20,7 @@ Text = Annotated[str, Field(max_length=100_000)]
 
 
 class Record(BaseModel):
-    """What a file says, in exactly these types; fields that are not declared are passed over."""
+    """What a file says, in exactly the declared types; fields that are not declared are ignored."""
 
     model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 

@@ -1,4 +1,6 @@
-"""Reading whole regular files: nothing that waits (a pipe), never ends (a device), or is longer than what is stored of it."""
+"""Reading whole regular files. Refused are pipes, whose reader would wait, devices, which never end, and files with
+holes, which are longer than what is stored of them.
+"""
 
 from __future__ import annotations
 

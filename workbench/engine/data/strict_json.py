@@ -1,7 +1,7 @@
 """JSON as the standard has it, from files that may come from anyone.
 
-Python's own reader takes more: NaN and infinity, other encodings, numbers of thousands of digits, and letters that no file can
-hold. Each of these ends in a traceback somewhere else.
+Python's own reader also accepts NaN and infinity, other encodings, numbers of thousands of digits, and letters that no
+file can hold. Each of these would end in a traceback later.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class Transitions:
         return digest.hexdigest()
 
     def sample_states(self, seed: int, count: int = 256) -> Tensor:
-        """Observations (count, S) drawn evenly from all rows, so over whole episodes; the same ones for a seed."""
+        """Observations (count, S) of rows drawn evenly from the whole dataset; the same rows for the same seed."""
         rows = np.random.default_rng(seed).integers(0, len(self), count)
         return torch.from_numpy(self.observations[rows])
 

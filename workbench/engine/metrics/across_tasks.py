@@ -61,8 +61,8 @@ def stratified_interval(
 ) -> Interval:
     """``statistic(*scores)`` with a percentile interval of the stratified bootstrap.
 
-    Each resample draws, task by task and method by method, as many runs with replacement as there are: tasks are what they are,
-    only training seeds are chance.
+    Each resample draws, task by task and method by method, as many runs with replacement as there are: the tasks are
+    fixed, and only the training seeds are random.
 
     Parameters
     ----------

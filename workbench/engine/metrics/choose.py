@@ -48,12 +48,12 @@ class Choice:
     strength : float
         Best mean return on the choosing seeds; of equals the smallest.
     chosen_at : float
-        Its mean return there: flattered by having been chosen.
+        Its mean return there, which is too high on average: the strength that was luckiest there was chosen.
     reported : Interval
         Its return on the reporting seeds, with the two-stage bootstrap over training seeds and episodes.
     regret : float
-        How far its reported mean lies below that of the best strength on the reporting seeds: what choosing on few episodes cost.
-        At least 0, and itself a little flattered, as any maximum.
+        How far its reported mean lies below that of the best strength on the reporting seeds: what choosing on few
+        episodes cost. At least 0. It is a little too large on average, since the best strength is again the luckiest.
     """
 
     strength: float

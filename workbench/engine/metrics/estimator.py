@@ -117,8 +117,8 @@ def q_reached(
 ) -> np.ndarray:
     """Mean Q (W,), task units, of the particles that guidance with each weight ends at (QGF, figure 4).
 
-    The same critic judges as guides: this is how well an estimator climbs, not how good the action is. Particles are not
-    picked among.
+    The critic that guides also judges: this measures how well an estimator climbs, not how good the action is.
+    Particles are not picked among.
 
     Parameters
     ----------

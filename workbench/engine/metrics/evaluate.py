@@ -260,7 +260,9 @@ def _clouds(rule: Rule, parts: Parts, states: Tensor, seed: int) -> Clouds:
 
 
 def _half(tick: Tick | None, done: int) -> Tick | None:
-    """Progress of the behaviour policy's episodes (``done`` = 0) and of the rule's own after them (1), out of both."""
+    """Report one half of the progress: the behaviour policy's episodes come first (``done`` = 0), the rule's own second
+    (1).
+    """
     return None if tick is None else lambda finished, total: tick(done * total + finished, 2 * total)
 
 

@@ -195,7 +195,9 @@ class MmdBound:
 
 
 def mmd_bound(rule: Rule, parts: Parts, observations: Tensor, generator: torch.Generator) -> MmdBound | None:
-    """MMD² of a rule's whole budget at ``observations`` (B, S) beside VGF's bound; None for rules that it is not about."""
+    """MMD² after all transport steps of a rule at ``observations`` (B, S), beside VGF's bound; None for rules that the
+    bound is not about.
+    """
     if any(name not in type(rule).model_fields for name in BOUND_NEEDS):
         return None
     at_once = max(1, PAIRS // rule.particles**2)

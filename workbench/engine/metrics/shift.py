@@ -48,7 +48,8 @@ class Shift:
     w2_interval : Interval
         ``w2`` with its 95% bootstrap interval over the states.
     w2_floor : float
-        What two behaviour clouds of this size and pairing read by chance, by the exact distance. 0 for twins.
+        The exact distance that two clouds of the behaviour policy, of this size and drawn in this way, have by chance.
+        0 for twins.
     mmd2 : float
         Unbiased MMD² at the behaviour cloud's bandwidth, mean over states: no unit, at most 2, below 0 only by chance.
     nll, nll_behaviour : float or None
@@ -110,7 +111,8 @@ class Clouds(NamedTuple):
     home : Tensor
         (B, R, D), behaviour actions of the same noise to compare them with.
     other : Tensor
-        (B, R, D), behaviour actions that stand to ``home`` as ``chosen`` would if nothing were steered.
+        (B, R, D), behaviour actions too: those that the rule would have chosen without a critic. Their distance
+        from ``home`` is what two clouds of the behaviour policy measure by chance.
     displacement : float
         As in `Shift`.
     transport : float
@@ -225,8 +227,8 @@ def shift_distance(
     chosen, home : Tensor
         (B, R, D) each.
     other : Tensor or None
-        (B, R, D) behaviour actions that are to ``home`` what ``chosen`` would be if nothing were steered; None for twins, whose
-        distance is 0 then and which need no floor.
+        (B, R, D), the actions that the rule would have chosen without a critic; their distance from ``home`` is the
+        floor. None for twins, whose floor is 0.
     seed : int
         Of the bootstrap over states.
     distance : callable

@@ -44,7 +44,8 @@ class States(NamedTuple):
 
 @dataclass(frozen=True)
 class Visited:
-    """Every state at which a policy decided in its episodes; of very many every 2nd, 4th, … step of all episodes.
+    """Every state at which a policy decided in its episodes; where they are very many, only every 2nd, 4th, … step of
+    each episode.
 
     Attributes
     ----------
@@ -80,7 +81,10 @@ class Watcher:
     _stride: int = 1
 
     def __call__(self, observations: np.ndarray, moved: np.ndarray) -> None:
-        """As ``watch`` of `rollout`: what was seen before the step of those that ``moved`` was decided upon."""
+        """Keep the observations at which decisions were made: those before the step of the environments that ``moved``.
+
+        `rollout` calls this after each step (``watch``).
+        """
         if self._before is not None:
             decision, late = divmod(self._step - 1, self.chunk)
             if not late and decision % self._stride == 0:
@@ -115,8 +119,8 @@ class OccupancyShift:
         Sliced Wasserstein-2 distance between the visited states, each coordinate in standard deviations of the behaviour
         states; the square of ``floor`` is taken off before the root, 0 where nothing is left.
     floor : float or None
-        What two sets of as many behaviour episodes read by chance, from halves of them; None for a single episode, where
-        nothing is taken off.
+        What two sets of as many behaviour episodes measure by chance, estimated from two halves of them. None for a
+        single episode, where nothing is taken off.
     """
 
     w2: float

@@ -233,7 +233,7 @@ class _Probe:
             )
 
     def _neighbours(self, name: str, part: Any, inputs: dict[str, Tensor], whole: Tensor) -> None:
-        """One row alone, and all in another order, against all together."""
+        """Compare one row alone, and all rows in another order, with all rows together."""
         norm = layers_in_train_mode(part, BATCH_LAYERS)
         cause = f"{norm} is in train mode" if norm else "a mean, softmax or sort over dimension 0, which is the batch"
         cure = f"{name}.eval() before it goes into Parts" if norm else "reduce over the last dimension: dim=-1"

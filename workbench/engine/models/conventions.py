@@ -1,8 +1,10 @@
-"""Is it a velocity? What a field is, told from what it does: conventions of diffusion models, and time in other units.
+"""Find out from a network's outputs whether it is a velocity field, or follows a convention of diffusion models, or
+counts time in other units.
 
-A field that leads from noise z to actions a along x_t = (1 - t) z + t a is, at every x_t, the mean of a - z. That can be asked
-without any data: follow the field from noise to endpoints a, draw fresh noise z, and regress a - z on x_t and on what the field
-says there. Of a velocity field nothing better than itself comes out; of a flow that is trained a little, not much better.
+A field that leads from noise z to actions a along x_t = (1 - t) z + t a is, at every x_t, the mean of a - z. This can
+be tested without any data: follow the field from noise to endpoints a, draw fresh noise z, and regress a - z on x_t and
+on what the field says there. For a velocity field the regression finds nothing better than the field itself; for a flow
+that is trained a little, nothing much better.
 """
 
 from __future__ import annotations

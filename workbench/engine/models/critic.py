@@ -80,9 +80,9 @@ def _input_gradient(seed: Tensor, saved: list[Saved], layers: list[Layer], shape
 
 
 def _worth_splitting(rows: int, width: int) -> bool:
-    """A row's minimum has a gradient through one member only: worth sorting rows for, where products cost more than calls.
-
-    For a single row it always is, since half of the weights then need not be read.
+    """Whether to sort rows by the member that gives their minimum. Only that member has a gradient, so sorting saves
+    products, and pays where products cost more than calls. For a single row it always pays: half of the weights need
+    not be read.
     """
     return not torch.compiler.is_compiling() and (rows == 1 or rows * width * width >= SPLIT)
 

@@ -64,7 +64,7 @@ def apart(one: Any, two: Any) -> bool:
 
 
 def layers_in_train_mode(part: object, kinds: tuple[type, ...]) -> str:
-    """Name of a layer of one of ``kinds`` that is in train mode; empty without one."""
+    """Name of a layer of one of ``kinds`` that is in train mode; empty when there is none."""
     if not isinstance(part, nn.Module):
         return ""
     return next((type(m).__name__ for m in part.modules() if isinstance(m, kinds) and m.training), "")

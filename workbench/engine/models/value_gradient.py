@@ -1,4 +1,4 @@
-"""A network that knows the critic's gradient by heart."""
+"""A network that is trained to return the critic's gradient, so that steering need not differentiate the critic."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Offline-to-online: a trained policy acts, what it meets joins the data, and training goes on."""
+"""Offline-to-online: a trained policy plays episodes, their steps join the data, and training goes on with both."""

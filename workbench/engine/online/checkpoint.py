@@ -30,7 +30,7 @@ DRAFT = "online-new.npz"
 
 
 class CountsNote(Record):
-    """As `Counts`."""
+    """`Counts` as they are stored."""
 
     env_steps: Count
     updates: Count
@@ -41,13 +41,13 @@ class CountsNote(Record):
 
 
 class RowsNote(FileNote):
-    """The file of new rows, and how many came before them and are gone."""
+    """Which file holds the new rows, and how many older rows were dropped before them."""
 
     before: Count
 
 
 class OnlineRecord(Record):
-    """What a run that went on notes of itself in ``run.json``."""
+    """What ``run.json`` says of a run that went on with environment steps."""
 
     config: dict[str, Any]
     counts: CountsNote
@@ -91,7 +91,7 @@ def _write_rows(recent: Recent, folder: Path) -> dict[str, str | int] | None:
 def load_online(run: Run, data: Transitions, task: Task, device: torch.device | str, config: OnlineConfig) -> Learner:
     """Rebuild the learner of ``run`` as it was when saved, with its offline ``data``.
 
-    ``config`` is the run's own (`online_config`), or that with more steps.
+    ``config`` is the run's own (`online_config`), or the same with more steps.
 
     Raises
     ------

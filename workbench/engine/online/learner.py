@@ -144,12 +144,12 @@ class Learner:
         return done and self.counts.evaluated == self.counts.env_steps
 
     def acting_seed(self, number: int) -> int:
-        """Of round ``number``: even, below 2^31."""
+        """Seed of round ``number``: even, below 2^31."""
         return seed_of(self.config.seed, "act", number) % 2**30 * 2
 
     @property
     def evaluation_seed(self) -> int:
-        """Of every evaluation: odd, so that it is no round's."""
+        """Seed of every evaluation: odd, so that no round has it."""
         return seed_of(self.config.seed, "evaluate") % 2**30 * 2 + 1
 
     def run(

@@ -1,4 +1,4 @@
-"""The rows that were met online, as they were, so that they can be stored."""
+"""The rows from episodes that were played online, unchanged, so that they can be stored."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Kept(NamedTuple):
     samples : Tensor or None
         (A, N, D), their cached reference samples.
     before : int
-        Rows that came before them and are gone.
+        How many older rows were dropped.
     """
 
     data: Transitions
@@ -44,11 +44,11 @@ class Recent:
 
     @property
     def added(self) -> int:
-        """Rows so far, those that are gone included."""
+        """How many rows were added so far, the dropped ones included."""
         return self._pieces[-1].before + len(self._pieces[-1].data) if self._pieces else 0
 
     def add(self, data: Transitions, samples: Tensor | None, before: int | None = None) -> None:
-        """Add rows; ``samples`` belong to the last of them. ``before`` says how many rows are gone already."""
+        """Add rows; ``samples`` belong to the last of them. ``before`` says how many older rows were dropped already."""
         self._pieces.append(Kept(data, samples, self.added if before is None else before))
         while self.added - self._pieces[0].before - len(self._pieces[0].data) >= self.room:
             self._pieces.pop(0)  # the others fill the room

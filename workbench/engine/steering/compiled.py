@@ -20,7 +20,8 @@ KEPT = 256  # compilations of one piece of code that a process keeps
 def compile_whole(function: Callable[..., Any], on_cpu: bool) -> Callable[..., Any]:
     """Compile ``function`` without graph breaks, anew for each shape; on the CPU also the calls between the kernels.
 
-    All runs and batch sizes of a process are compilations of the same code, of which torch keeps 8 and refuses the ninth.
+    Every run and batch size of a process compiles the same code once more; torch would refuse the ninth of them, so its
+    limit is raised.
     """
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, KEPT)
     options: dict[str, Any] | None = {"cpp_wrapper": True} if on_cpu else None

@@ -26,13 +26,14 @@ ROOTS = (
 class NonFiniteError(FloatingPointError, ValueError):
     """A rule met a number that is NaN or infinite.
 
-    A `ValueError` too: who shows the words of a wrong setting shows these.
+    It is a `ValueError`, so that code which shows the message of a wrong setting shows this one too.
 
     Attributes
     ----------
     rule : str
     tick : int or None
-        The tick, from 1 on; None where it is not one that went wrong, but an input, or the choice of the particle.
+        The tick that went wrong, counted from 1; None where the fault lay in an input, or in the choice of the
+        particle.
     time : float or None
         Flow time t before that tick.
     row, particle : int or None
@@ -67,7 +68,9 @@ class NonFiniteError(FloatingPointError, ValueError):
 
 
 def sum_of_all(*groups: list[Tensor]) -> Tensor:
-    """A number () that is finite as long as all of these are: NaN and infinity survive a sum. Each group is of one shape."""
+    """The sum of all entries, (): NaN or infinite as soon as one entry is. The tensors of one group have the same
+    shape.
+    """
     total: Tensor | None = None
     for group in groups:
         if group:
@@ -110,12 +113,12 @@ def find_non_finite(rule: Rule, parts: Parts, observations: Tensor, noise: Noise
 
 
 def without_never(q: Tensor) -> Tensor:
-    """Q with 0 for −∞, by which a critic says "never this action": that is an answer."""
+    """Q with 0 in place of −∞. A critic may say "never this action" by −∞, so that is an answer and no fault."""
     return q.where(q != -math.inf, 0.0)
 
 
 def unexplained(rule: Rule) -> NonFiniteError:
-    """The error for actions that are not finite although a second run was."""
+    """The error for actions that are not finite when a second run of the rule finds nothing wrong."""
     cause = "a second run was finite: the parts answer differently each time; wb.check_parts(parts) says which"
     return NonFiniteError(rule.name, "position", math.nan, cause)
 
@@ -149,7 +152,7 @@ def _normalizer(parts: Parts) -> str:
 
 
 def _of_tick(info: Info, state: State) -> Iterator[tuple[str, Tensor]]:
-    """What a tick made, causes before what follows from them."""
+    """What a tick made, in an order in which causes come before their effects."""
     for name, term in info.terms.items():
         yield {"guidance": "the push", "jump": "the position"}.get(name, f"the {name}"), term
     if info.push is not None:

@@ -35,7 +35,7 @@ def check_inputs(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -
         )
     if 0 in start.shape:
         raise ValueError(
-            f"nothing to steer: noise.start is (B, N, D) = {tuple(start.shape)}; it takes one state, one particle and one "
+            f"nothing to steer: noise.start is (B, N, D) = {tuple(start.shape)}; it needs one state, one particle and one "
             "action dimension at least"
         )
     if noise.choice.shape != start.shape[:2]:
@@ -70,9 +70,9 @@ def _check_numbers(rule: Rule, observations: Any, noise: Any) -> None:
 
 
 def explain_misfit(error: RuntimeError, parts: Parts, observations: Tensor, noise: Noise) -> None:
-    """Raise a ValueError in words for an error of torch that comes of tensors which do not go together.
+    """Turn torch's error about tensors that do not fit together into a ValueError that says what to change.
 
-    Looking only afterwards costs a decision nothing.
+    The cause is looked for only after an error, so a decision that works pays nothing for it.
     """
     weights = {
         f"the weights of part '{name}'": tensor

@@ -60,7 +60,7 @@ def draw_noise(states: int, particles: int, action_dim: int, generator: torch.Ge
     """
     if min(states, particles, action_dim) < 1 or extra < 0:
         raise ValueError(
-            f"noise takes one state, one particle and one action dimension at least, got states = {states}, "
+            f"noise needs one state, one particle and one action dimension at least, got states = {states}, "
             f"particles = {particles}, action_dim = {action_dim}, extra = {extra}"
         )
     device = generator.device

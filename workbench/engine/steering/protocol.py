@@ -198,7 +198,8 @@ class DuringFlow(Rule):
     def guidance(
         self, parts: Parts, rows: Tensor, actions: Tensor, velocity: Tensor, t: float
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Return g (B, N, D), Q (B, N) where it was asked, and that place (B, N, D); None twice where no critic was asked.
+        """Return the direction g (B, N, D); Q (B, N); and the actions (B, N, D) at which the critic gave that Q. The
+        last two are None for a rule that asks no critic.
 
         Rules with `extra_draws` take ``extra`` (B, N, M, D) besides.
         """
@@ -221,7 +222,7 @@ class DuringFlow(Rule):
         return self.flow_steps
 
     def step(self, parts: Parts, observations: Tensor, state: State) -> tuple[State, Info]:
-        """One guided Euler step; at weight 0 exactly the unguided one, without a critic call to pay for."""
+        """One guided Euler step. With weight 0 it is exactly the unguided step, and the critic is not called."""
         if self.weight == 0.0:
             return self.denoise(parts, state)
         delta, t = 1.0 / self.flow_steps, state.tick / self.flow_steps
@@ -306,7 +307,7 @@ class OneJump(Rule):
         return 1
 
     def step(self, parts: Parts, observations: Tensor, state: State) -> tuple[State, Info]:
-        """The jump. What of it the critic caused is not known, so no push is recorded."""
+        """The jump. Nobody knows which part of it the critic caused, so no push is recorded."""
         unclipped = self.jump(parts, state.rows, state.actions.flatten(0, 1)).view(state.actions.shape)
         moved = unclipped.clamp(-1.0, 1.0)
         info = Info(1.0, None, {"jump": moved - state.actions}, unclipped=unclipped)

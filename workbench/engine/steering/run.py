@@ -65,7 +65,7 @@ def checked(
     observations: Tensor,
     noise: Noise,
 ) -> Tensor:
-    """The actions of ``decide``, compiled or not, between the checks of what goes in and of what came out."""
+    """Check the inputs, call ``decide`` (compiled or not), check that its actions are finite, and return them."""
     check_inputs(rule, parts, observations, noise)
     try:
         actions, total = decide(rule, parts, observations, noise)
@@ -83,7 +83,7 @@ def decide(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> tupl
     Returns
     -------
     (Tensor, Tensor)
-        Actions (B, D), and a number () that is finite as long as all numbers on the way were.
+        Actions (B, D), and one number () that is NaN or infinite as soon as any number on the way was.
     """
     observations = parts.normalize(observations).to(noise.start.dtype)
     state, infos = rule.init(parts, observations, noise.start, noise.extra), []
@@ -100,7 +100,7 @@ def decide(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> tupl
 def _total(
     rule: Rule, normalized: Tensor, noise: Noise, actions: Tensor, infos: list[Info], q: Tensor | None
 ) -> Tensor:
-    """A number () that is finite as long as all are that the actions were made of.
+    """One number () that is NaN or infinite as soon as any number is from which the actions were made.
 
     A NaN or an infinity stays in a particle until a clip; so the places before clips are enough, and the end.
     """

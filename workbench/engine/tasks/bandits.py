@@ -1,8 +1,9 @@
-"""Bandits: one state, one action, one reward. Small enough that every quantity of the workbench is known or drawn.
+"""Bandits: one state, one action, one reward. Small enough that every quantity of the workbench is known exactly, or
+can be drawn.
 
 In both, the data pay more and more up to the edge of what was demonstrated, and past that edge there is a pit that no
 row of the data shows. The critic is right on the support and promises gold over the pit. So the true reward of a
-steered action first rises with the budget and then falls.
+steered action first rises with the strength and then falls.
 """
 
 from __future__ import annotations

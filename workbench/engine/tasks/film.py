@@ -1,7 +1,8 @@
-"""Rendered frames of one episode: the rule plays it, and another process plays its actions again and looks.
+"""Rendered frames of one episode: the rule plays it, and another process plays the same actions again and renders.
 
 A renderer needs a graphics context, which can be missing, belongs to one thread, and takes its process with it when it
-crashes: so it lives in a child process, and where it fails the episode is still there, and the reason in words.
+crashes: so it runs in a child process. When it fails, the episode is not lost, and the error says why there is no
+picture.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def film(
     ----------
     rule, parts, task
     seed : int
-        As in `rollout` with one episode: it begins where the first of any number of episodes begins.
+        As in `rollout`: the episode is the first of those that this seed gives, however many are played.
     count : int
         Frames, evenly spaced over the episode, its start and end among them.
     stopped : callable

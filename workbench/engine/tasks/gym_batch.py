@@ -1,4 +1,6 @@
-"""Gymnasium environments stepped one after the other; what they return is checked, and said in words where it is odd."""
+"""Gymnasium environments stepped one after the other. What they return is checked, and an error says what is odd about
+it.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,7 @@ class GymBatch:
     Raises
     ------
     SaidError
-        In `reset` and `step`: an environment returned what is no observation, number or truth value.
+        In `reset` and `step`: an environment returned something that is no observation, number or truth value.
     """
 
     def __init__(self, env_id: str, count: int, seed: int, box: ActionBox, horizon: int, **options: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -37,6 +37,11 @@ class RecordedTask:
     def __init__(self, dataset: str) -> None:
         self._dataset = check_name(dataset)
         self._about: OwnDataset = read_own(dataset)
+
+    @classmethod
+    def open(cls, identifier: str) -> Self:
+        """The task of this name in its family."""
+        return cls(identifier)
 
     @staticmethod
     def check_listed(identifier: str) -> None:

@@ -16,7 +16,7 @@ class Recorder:
         self._before: list[tuple[np.ndarray, ...]] = []  # batches of episodes that are over
 
     def __call__(self, observations: np.ndarray, actions: np.ndarray, active: np.ndarray, result: StepResult) -> None:
-        """Note one step: observations (E, S) before it, actions (E, D), who moved (E,) bool, and what came of it."""
+        """Note one step: observations (E, S) before it, actions (E, D), which of them moved (E,) bool, and the result."""
         ended = result.terminated | result.truncated
         row = active, observations, actions, result.rewards, 1.0 - result.terminated, result.observations, ended
         self._columns.append(tuple(np.array(array) for array in row))
@@ -35,7 +35,7 @@ class Recorder:
         return make_transitions(*(np.concatenate(column) for column in zip(*self._before, strict=True)), source=source)
 
     def pause(self) -> None:
-        """These episodes are over; other ones follow, of another number perhaps."""
+        """End the present episodes. Others may follow, in another number of environments."""
         if self._columns:
             active, *arrays = (np.stack(column, 1) for column in zip(*self._columns, strict=True))  # (E, steps, ...)
             self._before.append(tuple(array[active] for array in arrays))

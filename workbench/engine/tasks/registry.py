@@ -6,7 +6,7 @@ Tasks that need an optional package are found by their prefix, and imported only
 from __future__ import annotations
 
 import importlib
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from workbench.engine.steering.protocol import nearest
 from workbench.engine.tasks.bandits import Bandit1D, Bandit2D
@@ -14,6 +14,7 @@ from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.three_exits import ThreeExits
 
 
+@runtime_checkable
 class Family(Protocol):
     """How the names of one family become tasks."""
 

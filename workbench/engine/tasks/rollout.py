@@ -81,8 +81,8 @@ def rollout(
     """Play ``episodes`` episodes with ``rule``.
 
     The noise is drawn for every environment at every decision, active or not, so that two rules with the same seed and
-    number of particles meet the same starts and the same noise. With action chunks a decision is h environment steps, which
-    are played without looking; an episode may end among them.
+    number of particles meet the same starts and the same noise. With action chunks a decision is h environment steps,
+    which are played without looking at the observations between; an episode may end among them.
 
     Parameters
     ----------
@@ -97,8 +97,8 @@ def rollout(
         Called as ``watch(observations, moved)`` with (E, S) and (E,) bool at the start, where all count as moved, and after
         each step: the way to record whole episodes.
     record : callable, optional
-        Called as ``record(observations, actions, active, result)`` after each step with what was seen before it, (E, S), and
-        done, (E, D): the way to make data of the episodes (`Recorder`).
+        Called as ``record(observations, actions, active, result)`` after each step with what was seen before it, (E,
+        S), and the actions, (E, D): the way to make a dataset of the episodes (`Recorder`).
     most_steps : int, optional
         Cut episodes off after so many steps, before the task's own limit.
 
@@ -112,7 +112,7 @@ def rollout(
     ValueError
         The parts act with another number of dimensions than the task takes.
     FloatingPointError
-        The environment returned an observation or a reward that is not finite, or the critic such a Q of a first action.
+        An observation or a reward of the environment is not finite, or the critic's Q of a first action is not.
     NonFiniteError
         As `act`, with the episode and its step.
     """

@@ -194,7 +194,9 @@ class ThreeExits:
     mode_names = ("main exit by the left", "main exit by the right", "left exit", "right exit")
 
     def modes(self, path: np.ndarray, first_actions: np.ndarray, returns: np.ndarray) -> np.ndarray:
-        """Exit reached, and for the main one on which side of the pillar (E,); -1 for lava and for lost time."""
+        """Which exit was reached, and the main one on which side of the pillar, (E,); -1 for episodes that ended in
+        lava or ran out of time.
+        """
         x, y = path[..., 0], path[..., 1]
         beside = (y > (PILLAR[2] + PILLAR[3]) / 2).argmax(0)  # first tick past the pillar's middle
         right = np.take_along_axis(x, beside[None], 0)[0] > (PILLAR[0] + PILLAR[1]) / 2

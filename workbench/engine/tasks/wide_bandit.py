@@ -1,8 +1,8 @@
 """A bandit of 32 numbers of which people used two: where asking a critic at noise goes wrong.
 
-In `Bandit2D` a critic that has only seen clean actions still points the right way at noise: two dimensions leave it little
-room to err. Here thirty further numbers were kept near 0 in the data. Noise fills them, the critic never saw them filled,
-and what it says there is whatever its first weights happened to be.
+In `Bandit2D` a critic that has only seen clean actions still points the right way at noise: two dimensions leave it
+little room to err. Here thirty further numbers were kept near 0 in the data. Noise moves them away from 0, where the
+critic has seen nothing: what it says there depends on its random first weights.
 """
 
 from __future__ import annotations

@@ -10,13 +10,14 @@ import numpy as np
 import panel as pn
 from bokeh.document import Document
 from bokeh.events import DocumentReady
-from bokeh.models import CustomJS, HoverTool
+from bokeh.models import HoverTool
 from bokeh.models.renderers import GlyphRenderer
 from bokeh.plotting import figure
 
 from workbench.plots.palette import Look
+from workbench.ui.browser.callbacks import custom_js
 
-SCRIPT = (Path(__file__).parent / "bokeh_figures.js").read_text(encoding="utf-8")
+SCRIPT = Path(__file__).parent / "bokeh_figures.js"
 TOOLS = "pan,wheel_zoom,box_zoom,save,reset"
 
 
@@ -69,12 +70,12 @@ def hover(made: Any, renderers: Sequence[GlyphRenderer[Any]], tips: Sequence[tup
 def follow_theme(figures: Sequence[Any], document: Document | None) -> None:
     """Dye ``figures`` in the browser, now and whenever the theme changes."""
     if document is not None:
-        document.js_on_event(DocumentReady, CustomJS(args={"figures": list(figures)}, code=SCRIPT))
+        document.js_on_event(DocumentReady, custom_js(SCRIPT, figures=list(figures)))
 
 
 def themed(made: Any) -> None:
     """As `follow_theme`, for a figure that is made after the page has been opened: it is dyed when it is laid out."""
-    made.js_on_change("inner_width", CustomJS(args={"figures": [made]}, code=SCRIPT))
+    made.js_on_change("inner_width", custom_js(SCRIPT, figures=[made]))
 
 
 def legend(made: Any, place: str = "above", columns: int = 2) -> None:

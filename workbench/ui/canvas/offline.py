@@ -11,7 +11,9 @@ from typing import Any
 
 from workbench.plots.markup import html
 from workbench.plots.palette import DIFFERENCE_RAMP, VALUE_RAMP
-from workbench.ui.canvas.stage import STYLE, script
+from workbench.ui.browser.first_theme import FIRST_THEME
+from workbench.ui.browser.link import inline
+from workbench.ui.canvas.stage import STYLE
 
 HERE = Path(__file__).parent
 TEMPLATE = (HERE / "offline.html").read_text(encoding="utf-8")
@@ -50,15 +52,15 @@ def offline_page(
         "stages": {name: _text(block) for name, block in stages.items()},
         "charts": [{"heading": heading, "note": "", "series": _text(block)} for heading, block in charts.items()],
         "model": model | fields,
+        "style": STYLE,
     }
     # "<" is written as an escape, so that no text can end the script.
     inside: dict[str, str] = {
         "title": html("{}", title),
         "style": SHELL_STYLE,
-        "stage_style": json.dumps(STYLE).replace("<", "\\u003c"),
+        "first_theme": FIRST_THEME,
         "data": json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
-        "stages": _plain(script("draw.js", "terms.js", "world.js", "stage.js")),
-        "chart": _plain(script("draw.js", "chart.js")),
+        "script": inline(HERE / "offline.js"),
         "code": html("{}", code),
     }
     # In one pass: a text that looks like another's place stays a text.
@@ -67,7 +69,3 @@ def offline_page(
 
 def _text(block: bytes) -> str:
     return base64.b64encode(block).decode("ascii")
-
-
-def _plain(module: str) -> str:
-    return module.replace("export function render", "function render").replace("</script", "<\\/script")

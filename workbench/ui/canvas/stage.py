@@ -21,6 +21,7 @@ from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.floor import Floor
 from workbench.plots.lines import positions_of
 from workbench.plots.palette import DIFFERENCE_RAMP, VALUE_RAMP, Look, look, second_look
+from workbench.ui.browser.link import component
 from workbench.ui.canvas.frames import pack
 from workbench.views.digits import figure
 from workbench.views.episodes import Play, plan
@@ -29,12 +30,6 @@ from workbench.views.question import EXTENT, Answer
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "stage.css").read_text(encoding="utf-8")
-
-
-def script(*names: str) -> str:
-    """Scripts of this folder as one module."""
-    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
-
 
 NUMBERS_AT = f"{SHOWN_STATE[0].upper()}{SHOWN_STATE[1:]}"  # above the numbers under a stage
 
@@ -56,7 +51,7 @@ class Stages(JSComponent):
     ramps = param.Dict(default={key: list(stops) for key, stops in VALUE_RAMP.items()})
     differences = param.Dict(default={key: list(stops) for key, stops in DIFFERENCE_RAMP.items()})
 
-    _esm = script("draw.js", "terms.js", "world.js", "stage.js")
+    _esm = component(HERE / "stage.js")
     _stylesheets = [STYLE]
 
     def __init__(self, pressed: Callable[[], None] = lambda: None, **params: Any) -> None:
@@ -75,7 +70,7 @@ class TimeChart(JSComponent):
     heading = param.String(default="")
     note = param.String(default="")
 
-    _esm = script("draw.js", "chart.js")
+    _esm = component(HERE / "chart.js")
     _stylesheets = [STYLE]
 
 

@@ -10,6 +10,7 @@ from panel.custom import JSComponent
 from scipy.ndimage import map_coordinates
 
 from workbench.plots.palette import VALUE_RAMP, look
+from workbench.ui.browser.link import component
 from workbench.ui.canvas.frames import pack
 
 HERE = Path(__file__).parent
@@ -23,7 +24,7 @@ class Surface(JSComponent):
     frame = param.Bytes(default=b"", doc="`surface_of`.")
     ramps = param.Dict(default={key: list(stops) for key, stops in VALUE_RAMP.items()})
 
-    _esm = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("draw.js", "surface.js"))
+    _esm = component(HERE / "surface.js")
     _stylesheets = [
         ":host { display: block; } .wb-surface { width: 100%; height: 100%; }"
         " canvas { width: 100%; height: 100%; display: block; cursor: grab; touch-action: none; }"

@@ -12,6 +12,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
+from workbench.ui.browser.link import component
 from workbench.ui.controls.rule import choice
 from workbench.ui.shell.binding import Binding
 from workbench.views.policies import LIMIT, UPLOAD, find, listed, upload
@@ -36,7 +37,7 @@ class Upload(JSComponent):
     words = param.String(default=ASK)
     wrong = param.Boolean(default=False, doc="Whether the words say what went wrong.")
 
-    _esm = (HERE / "upload.js").read_text(encoding="utf-8")
+    _esm = component(HERE / "upload.js")
     _stylesheets = [(HERE / "upload.css").read_text(encoding="utf-8")]
 
     def __init__(self, received: Callable[[Mapping[str, bytes]], None], **params: Any) -> None:

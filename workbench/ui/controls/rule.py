@@ -8,13 +8,13 @@ from typing import Any
 
 import panel as pn
 import param
-from bokeh.models import CustomJSTickFormatter
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import AfterFlow, DuringFlow, Rule
 from workbench.engine.steering.rules import RULES
 from workbench.engine.training.plan import extra_parts
 from workbench.plots.markup import html, joined
+from workbench.ui.browser.callbacks import stop_words
 from workbench.ui.shell.binding import Binding
 from workbench.ui.shell.html_pane import HTML
 from workbench.views.fields import Field, fields_of
@@ -56,7 +56,7 @@ class StopSlider(pn.viewable.Viewer):
             end=len(words) - 1,
             value=self._stops.index(value),
             stylesheets=[STYLE],
-            format=CustomJSTickFormatter(args={"words": words}, code="return words[Math.round(tick)]"),
+            format=stop_words(words),
             sizing_mode="stretch_width",
             css_classes=["wb-slider", f"wb-{field.name}"],
             margin=0,

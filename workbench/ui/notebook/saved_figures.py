@@ -10,27 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import panel as pn
-from bokeh.models import CustomJSTickFormatter
 from bokeh.models.ui import UIElement
 from bokeh.resources import INLINE
 from panel.io.notebook import patch_inline_stylesheets
 
 from workbench.plots.markup import html
+from workbench.ui.browser.callbacks import stop_words
+from workbench.ui.browser.link import callback
 from workbench.ui.canvas.stage import Stages
 from workbench.ui.controls.rule import STYLE, QuickSlider
 from workbench.ui.notebook.widgets import COLOURS, Bench
 from workbench.ui.shell.html_pane import HTML
 
 ICONS = re.compile(r'<link[^>]*href="https?://[^>]*>')  # Panel's own, on its CDN
-SHOW = """
-const bytes = (text) => {
-  const raw = atob(text), out = new Uint8Array(raw.length)
-  for (let i = 0; i < raw.length; i++) out[i] = raw.charCodeAt(i)
-  return out.buffer
-}
-stages.data.world = bytes(worlds[cb_obj.value])
-stages.data.frame = bytes(frames[cb_obj.value])
-"""
+SHOW = Path(__file__).parent / "saved_figures.js"
 
 
 @dataclass(frozen=True)
@@ -102,9 +95,10 @@ def save_figure(path: Path, figure: SavedFigure) -> None:
         value=shown,
         stylesheets=[STYLE, COLOURS],
         sizing_mode="stretch_width",
-        format=CustomJSTickFormatter(args={"words": words}, code="return words[Math.round(tick)]"),
+        format=stop_words(words),
     )
-    slider.jscallback(args={"stages": stages, "frames": frames, "worlds": worlds}, value=SHOW)
+    args = {"stages": stages, "frames": frames, "worlds": worlds}
+    slider.jscallback(args=args, value=callback(SHOW, *args, "cb_obj"))
     heading = HTML(html("<h2>{}</h2>", figure.title), margin=0)
     column = pn.Column(
         heading, slider, stages, sizing_mode="stretch_width", max_width=1200, margin=16, hooks=[_styles_inside]

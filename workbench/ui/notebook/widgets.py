@@ -24,6 +24,7 @@ from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
 from workbench.plots.markup import html, joined
 from workbench.plots.still import png
+from workbench.ui.browser.link import component
 from workbench.ui.canvas.stage import Stages, frame_of, landscape_of, number_rows, room_of, truth_of
 from workbench.ui.controls.rule import STYLE, StopSlider, choice
 from workbench.ui.shell.binding import Binding
@@ -290,21 +291,7 @@ class Picture(JSComponent):
 
     png = param.Bytes(default=b"", doc="The file.")
 
-    _esm = """
-export function render({model}) {
-  const image = document.createElement("img")
-  image.style.maxWidth = "100%"
-  let url = ""
-  const show = () => {
-    URL.revokeObjectURL(url)
-    url = URL.createObjectURL(new Blob([model.png], {type: "image/png"}))
-    image.src = url
-  }
-  show()
-  model.on("png", show)
-  return image
-}
-"""
+    _esm = component(Path(__file__).parent / "picture.js")
 
 
 class Live(pn.viewable.Viewer):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import param
 from panel.custom import JSComponent
+
+from workbench.ui.browser.link import component
 
 
 class Owner(JSComponent):
@@ -14,16 +18,4 @@ class Owner(JSComponent):
 
     secret = param.String(default="", doc="32 hexadecimal digits; empty until the browser has told.")
 
-    _esm = """
-export function render({model}) {
-  const name = "wb-owner"
-  let secret = ""
-  try { secret = localStorage.getItem(name) || "" } catch { /* then it lasts until the reload */ }
-  if (!/^[0-9a-f]{32}$/.test(secret)) {
-    secret = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("")
-    try { localStorage.setItem(name, secret) } catch { /* as above */ }
-  }
-  model.secret = secret
-  return document.createElement("span")
-}
-"""
+    _esm = component(Path(__file__).parent / "owner.js")

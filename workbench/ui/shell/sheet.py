@@ -11,13 +11,14 @@ from typing import Any
 from bokeh.core.serialization import Deserializer, Serializer
 from bokeh.document import Document
 from bokeh.embed import file_html
-from bokeh.events import DocumentReady
 from bokeh.layouts import column, row
-from bokeh.models import ColumnDataSource, CustomJS, CustomJSTickFormatter
+from bokeh.models import ColumnDataSource
 from bokeh.models.widgets import Button, Slider
 from bokeh.resources import Resources
 
-from workbench.ui.canvas.bokeh_figures import SCRIPT
+from workbench.ui.browser.callbacks import custom_js, stop_words
+from workbench.ui.browser.first_theme import FIRST_THEME
+from workbench.ui.canvas.bokeh_figures import follow_theme
 
 HERE = Path(__file__).parent
 TEMPLATE = (HERE / "saved.html").read_text(encoding="utf-8")
@@ -26,18 +27,6 @@ HEIGHT = 360
 ELSEWHERE = re.compile(
     r'<(script|link)\b[^>]*\b(src|href)="(?!data:)[^>]*>(</script>)?'
 )  # what Panel's own models would load
-SHOW = "sources.forEach((source, i) => { source.data = frames[i][Math.round(slider.value)].data })"
-PLAY = """
-if (button.timer) { clearInterval(button.timer); button.timer = null; button.label = "Play" }
-else {
-  button.label = "Pause"
-  if (slider.value >= slider.end) slider.value = 0
-  button.timer = setInterval(() => {
-    if (slider.value < slider.end) slider.value += 1
-    else { clearInterval(button.timer); button.timer = null; button.label = "Play" }
-  }, 120)
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -105,8 +94,8 @@ def saved_page(title: str, sheet: Sheet, scrub: Scrub | None, code: str) -> byte
         lines.insert(0, _slider(scrub, sources))
     document = Document()
     document.add_root(column(lines, sizing_mode="stretch_width", spacing=12))
-    document.js_on_event(DocumentReady, CustomJS(args={"figures": every}, code=SCRIPT))
-    variables = {"style": STYLE, "heading": title, "words": sheet.words, "code": code}
+    follow_theme(every, document)
+    variables = {"style": STYLE, "first_theme": FIRST_THEME, "heading": title, "words": sheet.words, "code": code}
     page: str = file_html(
         document,
         Resources(mode="inline"),
@@ -119,19 +108,17 @@ def saved_page(title: str, sheet: Sheet, scrub: Scrub | None, code: str) -> byte
 
 def _slider(scrub: Scrub, sources: Sequence[ColumnDataSource]) -> Any:
     frames = [[ColumnDataSource(dict(columns)) for columns in moments] for _, moments in scrub.columns]
-    names = CustomJSTickFormatter(args={"stops": list(scrub.stops)}, code="return stops[Math.round(tick)]")
     slider = Slider(
         start=0,
         end=len(scrub.stops) - 1,
         value=scrub.at,
         step=1,
         title=scrub.label,
-        format=names,
+        format=stop_words(scrub.stops),
         sizing_mode="stretch_width",
     )
-    slider.js_on_change(
-        "value", CustomJS(args={"slider": slider, "sources": list(sources), "frames": frames}, code=SHOW)
-    )
+    show = custom_js(HERE / "show_stop.js", slider=slider, sources=list(sources), frames=frames)
+    slider.js_on_change("value", show)
     play = Button(label="Play", width=80)
-    play.js_on_click(CustomJS(args={"slider": slider, "button": play}, code=PLAY))
+    play.js_on_click(custom_js(HERE / "play_stops.js", slider=slider, button=play))
     return row([play, slider], sizing_mode="stretch_width", spacing=14)

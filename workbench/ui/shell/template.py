@@ -11,9 +11,11 @@ from urllib.parse import quote
 
 import panel as pn
 import torch
-from bokeh.models import CustomJS
 
 from workbench.plots.markup import html
+from workbench.ui.browser.callbacks import custom_js
+from workbench.ui.browser.first_theme import FIRST_THEME
+from workbench.ui.browser.link import inline
 from workbench.ui.server.draw_processes import STUDIO
 from workbench.ui.server.garbage import GARBAGE
 from workbench.ui.server.gate import NONCE, USER, Gate
@@ -31,12 +33,15 @@ SCRIPT = re.compile(
 HERE = Path(__file__).parent
 SHELL = (HERE / "shell.html").read_text(encoding="utf-8")
 STYLE = (HERE / "shell.css").read_text(encoding="utf-8")
+THEME_BUTTON = inline(HERE / "theme_button.js")
 
 
 def framed(page: Page) -> pn.Template:
     """Put a page into the shell."""
     template = pn.Template(SHELL.replace("<!-- body -->", page.layout))
     template.add_variable("css", STYLE + page.style)
+    template.add_variable("first_theme", FIRST_THEME)
+    template.add_variable("theme_button", THEME_BUTTON)
     template.add_variable("page", page.name)
     template.add_variable("pages", PAGES)
     said = pn.state.headers if Gate.standing else {}  # a visitor may have written what no gate has
@@ -106,8 +111,7 @@ def open_page(name: str) -> pn.Template:
         GARBAGE.opened()
         pn.state.on_session_destroyed(GARBAGE.left)
     if pn.state.curdoc is not None:
-        lost = "document.documentElement.dataset.connection = "
-        pn.state.curdoc.js_on_event("connection_lost", CustomJS(code=f'{lost}"lost"'))
+        pn.state.curdoc.js_on_event("connection_lost", custom_js(HERE / "connection_lost.js"))
     return framed(page)
 
 

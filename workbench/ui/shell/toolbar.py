@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import param
 from panel.custom import JSComponent
 
+from workbench.ui.browser.link import component
+
 HERE = Path(__file__).parent
 
 
@@ -51,7 +53,7 @@ class Toolbar(JSComponent):
     tour = param.List(default=[], doc="Stops: target, title, text.")
     codes = param.Boolean(default=True, doc="Whether the page can be copied as code.")
 
-    _esm = (HERE / "toolbar.js").read_text(encoding="utf-8")
+    _esm = component(HERE / "toolbar.js")
     _stylesheets = [(HERE / "toolbar.css").read_text(encoding="utf-8")]
 
     def __init__(self, pressed: Callable[[dict[str, Any]], None], **params: Any) -> None:

@@ -201,7 +201,7 @@ def fit_together(
     save, save_every, report_every, should_stop
         As for `workbench.engine.training.loop.fit.fit`; ``save`` is called with each trainer.
     tell : callable, optional
-        Hears of each trainer what `fit` would report of it, with its own losses.
+        Called with each trainer's progress, as `fit` would report it, with that trainer's own losses.
 
     Warns
     -----

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from bokeh.models import ColumnDataSource, Range1d
 from bokeh.models.annotations import Span
-from bokeh.models.callbacks import CustomJS
 
 from workbench.engine.glossary import TERM
 from workbench.experiments.summary import Curve
 from workbench.plots.palette import look
+from workbench.ui.browser.callbacks import custom_js
 from workbench.ui.canvas.bokeh_figures import TOOLS, dye, house_figure, hover, legend, span
 from workbench.views.budget import Here, points_of, seed_lines
 
-# A brush selects in several sources one after the other: told is what all of them have selected, once.
-GATHER = """
-const keys = sources.flatMap((source) => source.selected.indices.map((i) => source.data.key[i]))
-clearTimeout(tapped.timer)
-tapped.timer = setTimeout(() => {
-  Bokeh.index.find_one(figure)?.request_paint() // Bokeh 3.9 empties the legend's marks at a selection until it paints
-  if (keys.join() !== tapped.data.key.join()) tapped.data = {key: keys}
-}, 60)
-"""
+GATHER = Path(__file__).parent / "gather.js"
 TIPS = [
     ("", "@label"),
     (TERM["return"].label, "@value{0.000} (@low{0.00} to @high{0.00})"),
@@ -92,7 +85,7 @@ def pair_of(curves: Sequence[Curve], tapped: ColumnDataSource) -> Pair:
             for renderer in linked:
                 dye(renderer, style).selection_glyph = renderer.glyph  # what is brushed keeps its look
             hover(chart, [dot], TIPS)
-    gather = CustomJS(args={"sources": sources, "tapped": tapped, "figure": frontier}, code=GATHER)
+    gather = custom_js(GATHER, sources=sources, tapped=tapped, figure=frontier)
     for source in sources:
         source.selected.js_on_change("indices", gather)
     at = Span(location=0, dimension="height", line_dash="dashed", line_width=1.2, line_color="#7a8594", visible=False)

@@ -9,6 +9,8 @@ from typing import Any
 import param
 from panel.custom import JSComponent
 
+from workbench.ui.browser.link import component
+
 HERE = Path(__file__).parent
 COLUMNS = ("key", "status", "task", "rule", "settings", "seed", "mean", "low", "shift", "gap", "finished")
 
@@ -29,7 +31,7 @@ class RunsTable(JSComponent):
     empty = param.String(default="…", doc="What to say where there are no rows.")
     away = param.Integer(default=0, doc="How many deleted runs can be put back.")
 
-    _esm = (HERE / "table.js").read_text(encoding="utf-8")
+    _esm = component(HERE / "table.js")
     _stylesheets = [(HERE / "table.css").read_text(encoding="utf-8")]
 
     def __init__(self, pressed: Callable[[str], None], **params: Any) -> None:
