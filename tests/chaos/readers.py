@@ -16,8 +16,8 @@ from workbench.experiments.summary import curves
 from workbench.runs.launched import Trainings
 from workbench.runs.training import SOURCE, Source
 from workbench.ui.pages.runs.details import describe
-from workbench.ui.pages.runs.rows import line_of
 from workbench.ui.serve import read_users
+from workbench.views.runs import line_of
 
 
 def run(folder: Path) -> None:

@@ -75,7 +75,11 @@ LAW: dict[str, tuple[str, ...]] = {
     "workbench.ui.shell": (*BELOW_UI, *UI[:3], "workbench.ui.shell"),
     "workbench.ui.controls": (*BELOW_UI, *UI[:4], "workbench.ui.controls"),
     "workbench.ui.signin": (*BELOW_UI, *UI[:4], "workbench.ui.signin"),
-    **{f"workbench.ui.pages.{page}": (*BELOW_UI, *UI, f"workbench.ui.pages.{page}") for page in (*PAGES, "index")},
+    "workbench.ui.pages.store_page": (*BELOW_UI, *UI),  # what the pages over the store share
+    **{
+        f"workbench.ui.pages.{page}": (*BELOW_UI, *UI, "workbench.ui.pages.store_page", f"workbench.ui.pages.{page}")
+        for page in (*PAGES, "index")
+    },
     "workbench.ui.serve": (*BELOW_UI, *UI[:4], "workbench.ui.signin"),
     "workbench.ui.notebook": (*BELOW_UI, *UI, "workbench.ui.serve", "workbench.ui.notebook"),
     "workbench.course": (*BELOW_UI, "workbench.ui.notebook", "workbench.course"),

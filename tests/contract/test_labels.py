@@ -15,11 +15,10 @@ from workbench.experiments.summary import curves
 from workbench.report.tables import chosen_table, cost_table, matched_table, points_table
 from workbench.ui.pages.budget.table import match_table
 from workbench.ui.pages.budget.table import points_table as budget_table
-from workbench.ui.pages.landscape.numbers import rows_of
-from workbench.ui.pages.rollouts.page import _rows
 from workbench.ui.pages.training.draw import value_figure
 from workbench.views.question import Policy, Question
 from workbench.views.rollouts import play
+from workbench.views.rows import landscape_rows, rollout_rows
 from workbench.views.terrain import View, terrain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,9 +71,9 @@ def test_tables_of_the_budget_page(found) -> None:
 def test_numbers_of_landscape_and_rollouts() -> None:
     task = make_task("bandit2d")
     parts = task.parts()
-    rows = rows_of(terrain(View(Question("bandit2d", (Policy("qgf"),), 0, 32)), parts, task))
+    rows = landscape_rows(terrain(View(Question("bandit2d", (Policy("qgf"),), 0, 32)), parts, task))
     assert odd([row[0] for row in rows]) == []
-    assert odd([row[0] for row in _rows(play(Policy("qgf").make(), parts, task, 5, 0))]) == []
+    assert odd([row[0] for row in rollout_rows(play(Policy("qgf").make(), parts, task, 5, 0))]) == []
 
 
 def test_columns_of_the_runs_page() -> None:

@@ -23,8 +23,8 @@ from workbench.experiments.store import Store
 from workbench.experiments.summary import read_curves
 from workbench.experiments.sweep import sweep
 from workbench.ui.pages.runs.details import describe
-from workbench.ui.pages.runs.rows import line_of
 from workbench.views.budget import damaged_words, points_of
+from workbench.views.runs import line_of
 
 Damage = Callable[[Path], object]  # damages a run's folder
 

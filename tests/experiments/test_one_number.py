@@ -25,12 +25,12 @@ from workbench.experiments.summary import curves
 from workbench.experiments.sweep import sweep
 from workbench.report.tables import SHOWN, number, points_table
 from workbench.runs.training import training_data
-from workbench.ui.canvas.frames import figure
 from workbench.ui.pages.runs.details import describe
-from workbench.ui.pages.runs.rows import line_of
 from workbench.views.budget import HERE_EPISODES, as_csv, here
+from workbench.views.digits import figure
 from workbench.views.question import Policy, Question, answer
 from workbench.views.rollouts import play
+from workbench.views.runs import line_of
 
 RULES = {"qgf": {"weight": 0.3}, "best_of_n": {"particles": 4}}
 CLOCKS = {"ms_alone", "ms_per_action", "ms_per_decision"}

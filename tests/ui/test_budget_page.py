@@ -21,13 +21,23 @@ from workbench.experiments.grid import Grid
 from workbench.experiments.own_store import STORE_VARIABLE, store_folder
 from workbench.experiments.serial import Serial
 from workbench.experiments.store import Store
-from workbench.experiments.summary import Curve
+from workbench.experiments.summary import Curve, curves
 from workbench.experiments.sweep import sweep
 from workbench.ui.pages.budget.page import BudgetPage
-from workbench.ui.pages.budget.table import STORIES, story_shift
 from workbench.ui.server.lab import sweeps
 from workbench.ui.server.parts_cache import CACHE, Cache
-from workbench.views.budget import FIRST, as_csv, budgets_of, grid_of, here, match, points_of, read, seed_lines
+from workbench.views.budget import (
+    FIRST,
+    STORIES,
+    as_csv,
+    grid_of,
+    here,
+    match,
+    points_of,
+    seed_lines,
+    story_shift,
+    strengths_of,
+)
 from workbench.views.question import Policy
 
 SMALL = Grid(
@@ -60,7 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(folder: Path) -> list[Curve]:
-    return read(Store(folder))
+    return curves(Store(folder))
 
 
 @pytest.fixture
@@ -68,7 +78,7 @@ def opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BudgetPage
     monkeypatch.setenv(STORE_VARIABLE, str(folder))
     sweeps.cache_clear()
     page = BudgetPage({"task": "bandit2d"}, CACHE)
-    page._show((), (read(sweeps().store()), ""), None)
+    page._show(page._reading.read())
     yield page
     page.left()
     sweeps.cache_clear()
@@ -87,7 +97,7 @@ def test_the_first_sweep_is_a_valid_one() -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_can_be_swept(rule: str) -> None:
-    values = budgets_of(rule)
+    values = strengths_of(rule)
     assert len(grid_of([rule]).jobs()) == 2 * max(1, len(values))
     assert list(values) == sorted(values)
     assert len(values) > 2 or not RULES[rule].bc_at
@@ -150,27 +160,27 @@ def test_the_page_draws_what_the_store_holds(opened: BudgetPage) -> None:
     assert opened.state()["curves"] == "qgf"
     opened.restore({"curves": "qgf|bc", "task": "bandit2d"})
     assert set(opened.rules.value) == {"bc", "qgf"}
-    opened._match()
+    opened.equal.match()
     assert "Two rules" in opened.notice.text
     opened.restore({"task": "bandit2d"})
     for story in STORIES:
-        opened._match(story)
-        assert "At shift" in opened._table.object
+        opened.equal.match(story)
+        assert "At shift" in opened.equal.table.object
         assert (
             opened._pair.at.location
             == opened.state()["shift"]
             == pytest.approx(story_shift(story, opened.curves), rel=1e-3)
         )
     again = BudgetPage({name: str(value) for name, value in opened.state().items()}, CACHE)
-    assert again.shift == opened.shift
+    assert again.equal.shift == opened.equal.shift
     again.left()
-    opened._match()
-    assert "At shift" in opened._table.object
-    opened._tapped.data = {"key": [opened.curves[-1].points[0].keys[0]]}
-    assert "1 of the points" in opened._table.object
-    assert f"./runs?run={','.join(opened.curves[-1].points[0].keys)}" in opened._table.object
-    opened._tapped.data = {"key": []}
-    assert "./particles?task=bandit2d" in opened._table.object
+    opened.equal.match()
+    assert "At shift" in opened.equal.table.object
+    opened.equal.tapped.data = {"key": [opened.curves[-1].points[0].keys[0]]}
+    assert "1 of the points" in opened.equal.table.object
+    assert f"./runs?run={','.join(opened.curves[-1].points[0].keys)}" in opened.equal.table.object
+    opened.equal.tapped.data = {"key": []}
+    assert "./particles?task=bandit2d" in opened.equal.table.object
 
 
 def test_marking_waits_for_the_policy_by_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +194,7 @@ def test_marking_waits_for_the_policy_by_itself(folder: Path, monkeypatch: pytes
     sweeps.cache_clear()
     page = BudgetPage({"task": "bandit2d", "rule": "qgf"}, Cache(build))
     monkeypatch.setattr(page, "again", later.append)
-    page._mark()
+    page.mine.mark()
     assert "Training the built-in task" in page.notice.text
     assert "press" not in page.notice.text
     made.set()
@@ -192,9 +202,9 @@ def test_marking_waits_for_the_policy_by_itself(folder: Path, monkeypatch: pytes
     later.pop()()
     assert later == []
     end = time.monotonic() + 60
-    while not page.marks and time.monotonic() < end:
+    while not page.mine.marks and time.monotonic() < end:
         time.sleep(0.02)
-    assert [mark.policy.rule for mark in page.marks] == ["qgf"]
+    assert [mark.policy.rule for mark in page.mine.marks] == ["qgf"]
     page.left()
     sweeps.cache_clear()
 
@@ -202,7 +212,7 @@ def test_marking_waits_for_the_policy_by_itself(folder: Path, monkeypatch: pytes
 def test_the_code_draws_the_same(opened: BudgetPage) -> None:
     space: dict = {}
     exec(compile(opened.code(), "snippet", "exec"), space)  # noqa: S102 -- the page's own snippet
-    assert [curve.name for curve in space["found"]] == [curve.name for curve in opened.curves]
+    assert [curve.name for curve in space["measured"]] == [curve.name for curve in opened.curves]
 
 
 @pytest.mark.browser
@@ -223,7 +233,7 @@ def test_a_person_finds_runs_marks_settings_and_matches_shift(
     saved = save_all(page, tmp_path, (*DRAWN, "CSV, one line a strength"))
     assert saved["PNG picture"].read_bytes().startswith(b"\x89PNG")
     assert "<svg" in saved["SVG picture"].read_text()
-    assert saved["CSV, one line a strength"].read_bytes() == as_csv(read(Store(folder)))
+    assert saved["CSV, one line a strength"].read_bytes() == as_csv(curves(Store(folder)))
     see_offline(browser, saved["HTML that works offline"])
     page.locator(".wb-rules input").first.uncheck()
     expect(page).to_have_url(re.compile("curves="))

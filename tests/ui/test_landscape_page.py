@@ -14,9 +14,10 @@ from ui.saving import save_all, see_offline
 from workbench.ui.canvas.frames import unpack
 from workbench.ui.canvas.landscape_figures import contour_lines
 from workbench.ui.canvas.surface import POINTS, surface_of
-from workbench.ui.pages.landscape.page import LOOKS, QUANTITIES, LandscapePage, quantity_of, read_view
+from workbench.ui.pages.landscape.page import LandscapePage
 from workbench.ui.server.parts_cache import CACHE
 from workbench.views.terrain import View
+from workbench.views.terrain_links import LOOKS, QUANTITIES, quantity_of, read_view
 
 
 @pytest.fixture
@@ -67,8 +68,8 @@ def test_the_csv_is_the_grid(made: LandscapePage) -> None:
 def test_the_code_draws_the_same(made: LandscapePage) -> None:
     space: dict = {}
     exec(compile(made.code(), "snippet", "exec"), space)  # noqa: S102 -- the page's own snippet
-    np.testing.assert_allclose(space["found"].values, made.terrain.values, rtol=1e-5)
-    assert space["found"].trust.share == made.terrain.trust.share
+    np.testing.assert_allclose(space["ground"].values, made.terrain.values, rtol=1e-5)
+    assert space["ground"].trust.share == made.terrain.trust.share
 
 
 def test_contours_lie_where_the_value_is() -> None:

@@ -16,7 +16,7 @@ from plain_rules import rules_without_parts
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import make_task
-from workbench.ui.canvas.frames import figure, pack, unpack
+from workbench.ui.canvas.frames import pack, unpack
 from workbench.ui.canvas.stage import frame_of, truth_of
 from workbench.ui.controls.equations import equations_of
 from workbench.ui.controls.rule import RuleControls
@@ -25,6 +25,7 @@ from workbench.ui.pages.particles.page import ParticlesPage
 from workbench.ui.serve import check_free
 from workbench.ui.server.parts_cache import Cache, Latest
 from workbench.ui.shell.page import read_arguments, write_arguments
+from workbench.views.digits import figure
 from workbench.views.episodes import OvertakenError, play
 from workbench.views.fields import fields_of, log_stops
 from workbench.views.links import read_link, write_link

@@ -16,7 +16,8 @@ from workbench.engine.tasks.film import Film
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.ui.pages.rollouts import strip
 from workbench.ui.pages.rollouts.page import RolloutsPage
-from workbench.ui.server.parts_cache import CACHE, parts_for
+from workbench.ui.server.parts_cache import CACHE
+from workbench.views.parts import parts_for
 from workbench.views.rollout_links import read_link, write_link
 from workbench.views.rollout_presets import tell
 from workbench.views.rollouts import Order, Played, as_csv, by_start, ends_of, lines_of, play, start_range

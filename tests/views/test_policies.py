@@ -111,14 +111,14 @@ def test_the_maze_is_drawn_and_its_agent_stands_in_no_wall(store: Path) -> None:
     page = ParticlesPage(
         {"task": "run:bbbb2222", "rule": "qgf", "weight": "30", "x": "12.5", "y": "16.5"}, ready("run:bbbb2222")
     )
-    soon(lambda: page.plays is not None)
+    soon(lambda: page.plays.newest is not None)
     header, arrays = unpack(page.stages.world)
     assert header["title"] == "The maze"
     assert len(header["plan"]["blocks"]) == 38
     assert arrays["paths0"].shape[2] == 2
     page.stages.agent = [0.0, -9.0]
     assert page.question.state == (0.0, -1.3)  # 0.7 from the wall
-    soon(lambda: not page._pictures.busy and not page._episodes.busy)
+    soon(lambda: not page._pictures.busy and not page.plays.busy)
     page.left()
 
 

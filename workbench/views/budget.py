@@ -1,9 +1,7 @@
-"""What the page of budgets draws: the curves of a store, where the user's own settings lie, and equal shift for all."""
+"""What the page of budgets draws: the curves of a store, the reader's own settings among them, and all rules at one shift."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,39 +14,48 @@ from workbench.engine.metrics.intervals import Interval
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.protocol import Task
-from workbench.engine.words import plain
+from workbench.engine.words import UserError, plain
 from workbench.experiments.files import DamagedError
 from workbench.experiments.grid import Grid
-from workbench.experiments.store import Store
-from workbench.experiments.summary import MEASURES, Curve, curves, matched
+from workbench.experiments.summary import MEASURES, Curve, matched
+from workbench.views.csv_file import csv_of
 from workbench.views.fields import fields_of
 from workbench.views.question import Policy
 
 HERE_EPISODES = 200
-# A first sweep that takes a minute or two: three ways to spend a budget, from too little to too much.
+# A first sweep that takes a minute or two: three rules, each from too weak to too strong.
 FIRST = ("bc", "qgf", "grad_step", "best_of_n")
-BUDGETS: dict[str, tuple[float, ...]] = {
+STRENGTHS: dict[str, tuple[float, ...]] = {
     "qgf": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
     "grad_step": (1, 2, 5, 10, 20, 40),
     "best_of_n": (2, 4, 8, 16),
 }
-APART = 7  # stops of a slider between two budgets of a rule that has none above: for a weight a factor of five
+APART = 7  # stops of a slider between two strengths of a rule that has none above: for a weight a factor of five
 MOST = 6
+# A story is a shift that all rules are compared at, read off the measured curves.
+STORIES: dict[str, tuple[str, str]] = {
+    "cautious": ("Cautious", "a third of the way: what a push buys that hardly leaves the data"),
+    "balanced": ("Balanced", "the shift of the best rule at the strength that its choosing episodes prefer"),
+    "too_far": (
+        "Too far",
+        "the farthest shift that two rules reach: promised (dashed) still rises, the return has fallen",
+    ),
+}
 
 
-def budgets_of(rule: str) -> tuple[float, ...]:
+def strengths_of(rule: str) -> tuple[float, ...]:
     """Values of the rule's strength from well below its default to far above; none where training sets the strength."""
     kind = RULES[rule]
-    if rule in BUDGETS or not kind.bc_at:
-        return BUDGETS.get(rule, ())
+    if rule in STRENGTHS or not kind.bc_at:
+        return STRENGTHS.get(rule, ())
     field = next(field for field in fields_of(kind) if field.name == kind.strength)
     middle = field.stops.index(field.default)
     return tuple(stop for stop in field.stops[middle % APART :: APART] if stop)[:MOST]
 
 
 def grid_of(rules: Sequence[str]) -> Grid:
-    """A small sweep on three exits: two seeds, 200 episodes in each set, each rule at its budgets."""
-    axes = {f"{rule}.{RULES[rule].strength}": values for rule in rules if (values := budgets_of(rule))}
+    """A small sweep on three exits: two seeds, 200 episodes in each set, each rule at its strengths."""
+    axes = {f"{rule}.{RULES[rule].strength}": values for rule in rules if (values := strengths_of(rule))}
     return Grid(tasks=("three_exits",), rules=tuple(rules), axes=axes, seeds=(0, 1), episodes=200)
 
 
@@ -160,26 +167,16 @@ def match(found: Sequence[Curve], at: float) -> tuple[list[Match], list[str]]:
 
 def as_csv(found: Sequence[Curve]) -> bytes:
     """One line a point: rule, strength, return with its interval, and every number that was measured."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(
-        ["task", "curve", "axis", "strength", "return", "return_low", "return_high"]
-        + [TERM[name].column for name in MEASURES]
-        + ["seeds", "run"]
-    )
+    heads = ["task", "curve", "axis", "strength", "return", "return_low", "return_high"]
+    rows = []
     for curve in found:
         columns = points_of(curve)
         for place, point in enumerate(curve.points):
             measured = [f"{columns[name][place]:.6g}" for name in ("value", "low", "high")]
             measured += [f"{curve.column(name)[place]:.6g}" for name in MEASURES]
             row = [curve.task, curve.name, curve.axis, point.value, *measured, len(point.seeds), columns["key"][place]]
-            writer.writerow(row)
-    return text.getvalue().encode()
-
-
-def read(store: Store) -> list[Curve]:
-    """All curves of a store."""
-    return curves(store)
+            rows.append(row)
+    return csv_of([*heads, *(TERM[name].column for name in MEASURES), "seeds", "run"], rows)
 
 
 def damaged_words(damaged: Mapping[str, DamagedError], where: str) -> str:
@@ -191,3 +188,39 @@ def damaged_words(damaged: Mapping[str, DamagedError], where: str) -> str:
         f"{len(damaged)} damaged run{'s are' if len(damaged) > 1 else ' is'} left out: {keys}. "
         f"Why: workbench runs check {where}; put in order: workbench runs repair {where}"
     )
+
+
+def story_shift(name: str, found: Sequence[Curve]) -> float:
+    """The shift of a story; ValueError while too little is measured for one."""
+    wide = [curve for curve in found if len(curve.points) > 1]
+    if len(wide) < 2:
+        raise UserError("Two rules with several strengths each are needed; run a sweep with more of them.")
+    if name == "too_far":
+        return float(sorted(curve.column("shift.w2").max() for curve in wide)[-2])
+    chosen = [curve for curve in wide if curve.choice is not None]
+    if not chosen:
+        raise UserError("No rule has a chosen strength yet; let its sweep finish.")
+    best = max(chosen, key=lambda curve: curve.choice.reported.mean)  # type: ignore[union-attr]
+    place = [point.value for point in best.points].index(best.choice.strength)  # type: ignore[union-attr]
+    return float(best.column("shift.w2")[place]) * (1 / 3 if name == "cautious" else 1.0)
+
+
+def shift_of(story: str, shown: Sequence[Curve], marks: Sequence[Here]) -> float:
+    """Where rules are compared: at the shift of ``story``; without one at the first mark's, else half way along all curves.
+
+    ValueError while too little is measured.
+    """
+    wide = [curve for curve in shown if len(curve.points) > 1]
+    at = story_shift(story or "too_far", wide)
+    if not story:
+        at = marks[0].shift if marks else min(float(curve.column("shift.w2").max()) for curve in wide) / 2
+    return float(f"{at:.4g}")
+
+
+def read_shift(arguments: Mapping[str, str]) -> float | None:
+    """The shift that the rules are compared at, in a link."""
+    try:
+        shift = float(arguments.get("shift", ""))
+    except ValueError:
+        return None
+    return shift if 0.0 < shift < 1e6 else None

@@ -7,9 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from workbench.engine.glossary import TERM
 from workbench.engine.models.parts import Parts
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.words import UserError
+from workbench.plots.lines import positions_of
+from workbench.plots.still import Figure, lines
+from workbench.views.csv_file import csv_of
+from workbench.views.paper import side_by_side
 from workbench.views.question import Answer, Question, Scene, landscape, true_landscape
 
 GROUNDS = {"learned": "Learned Q", "true": "True reward", "difference": "Q − true reward"}
@@ -104,3 +109,36 @@ class Artist:
         made = before.get(whole)
         self._kept[whole] = made = q - truth if made is None else made
         return made
+
+
+def numbers_csv(picture: Picture) -> bytes:
+    """One line for each stage: rule, settings that are not its defaults, and every number."""
+    shown = picture.answer
+    rows: list[dict[str, Any]] = []
+    for index, (trace, numbers) in enumerate(zip(shown.traces, shown.numbers, strict=True)):
+        settings = shown.question.policies[index - 1].settings if index else {}
+        about = {"rule": trace.rule, "settings": ";".join(f"{name}={value}" for name, value in settings.items())}
+        measured = {TERM[key].column: value for key, value in numbers.as_dict().items()}
+        error = {"state_displacement_error": numbers.displacement_error}
+        rows.append(about | measured | error | {"seed": shown.question.seed})
+    return csv_of(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def particles_csv(picture: Picture) -> bytes:
+    """One line for each stage, particle and tick: where it was."""
+    rows: list[list[object]] = []
+    for stage, trace in enumerate(picture.answer.traces):
+        positions, picked = positions_of(trace)
+        for tick, (time, places) in enumerate(zip(trace.times.tolist(), positions.tolist(), strict=True)):
+            rows += [
+                [stage, trace.rule, particle, tick, round(time, 6), *place, bool(picked[particle])]
+                for particle, place in enumerate(places)
+            ]
+    axes = [f"a{axis + 1}" for axis in range(picture.answer.traces[0].positions.shape[-1])]
+    return csv_of(["stage", "rule", "particle", "tick", "t", *axes, "picked"], rows)
+
+
+def figure_of(picture: Picture) -> Figure:
+    """The stages as a matplotlib figure."""
+    traces = picture.answer.traces
+    return lines(traces) if traces[0].positions.shape[-1] == 1 else side_by_side(traces, picture.ground)

@@ -23,13 +23,11 @@ from weakref import WeakValueDictionary
 from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
 from workbench.engine.settings import nearest
-from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks import registry
 from workbench.engine.tasks.floor import floor_of
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_listed
 from workbench.engine.training.loop.checkpoint import RUN_FILE, CheckpointError, Run, load_run
-from workbench.engine.training.plan import extra_parts
 from workbench.engine.words import UserError, shown
 from workbench.experiments.own_store import store_folder
 from workbench.views.contained import contained
@@ -39,7 +37,8 @@ if TYPE_CHECKING:
     from workbench.engine.training.config import FitConfig
 
 log = logging.getLogger(__name__)
-RUN, UPLOAD = "run:", "upload:"
+RUN = "run:"
+UPLOAD = "upload:"
 SEED = 0
 UPLOADS = 8  # kept at once, on one server
 LIMIT = 64 * 2**20  # bytes of an uploaded checkpoint
@@ -106,20 +105,6 @@ class Source:
         """The parts of a run."""
         assert self.run is not None
         return self.run.parts()
-
-    def lines(self, rules: Sequence[str]) -> list[str]:
-        """Lines of a snippet that make ``task`` and ``parts`` (with `parts_for` imported), for these rules."""
-        named = [rule for rule in dict.fromkeys(rules) if extra_parts(RULES[rule].needs)]
-        call = (
-            f"parts = parts_for({', '.join(map(repr, (self.name, *named)))})  # trained once, then read from your cache"
-        )
-        if self.run is None:
-            return [f"task = wb.make_task({self.name!r})", call]
-        folder, note = str(self.run.folder), ""
-        if self.name.startswith(UPLOAD):
-            folder, note = "RUN", "  # the folder of the checkpoint that you uploaded"
-        first = [f"run = wb.load_run({folder!r}){note}", "task = wb.make_task(run.task)"]
-        return [*first, call if named and not note else "parts = run.parts()"]
 
 
 _found: dict[str, Source] = {}

@@ -17,7 +17,8 @@ from workbench.engine.tasks.protocol import Task
 from workbench.views.fields import fields_of
 from workbench.views.question import Policy, Question, behaviour_of, shared_noise
 
-SAMPLES, MOST_STEPS = 128, 60
+SAMPLES = 128
+MOST_STEPS = 60
 
 
 class Preset(NamedTuple):

@@ -24,8 +24,12 @@ from workbench.views.numbers import Numbers, Variety, measure
 NOISE_ROWS = 2048  # always drawn, then cut: showing more particles keeps those that were there
 EXTENT = 1.6  # the landscape reaches this far, the view starts smaller
 GRID = 100
-SERIES_TICKS, SERIES_PARTICLES = 25, 128
-TICK_SECONDS, PAIR_SECONDS, POINT_SECONDS = 5e-7, 1.4e-8, 1e-6  # of a processor: a particle's tick, a pair's, a point
+SERIES_TICKS = 25
+SERIES_PARTICLES = 128
+# Seconds of one processor.
+TICK_SECONDS = 5e-7  # a particle's tick
+PAIR_SECONDS = 1.4e-8  # a pair of particles' tick
+POINT_SECONDS = 1e-6  # a point of a landscape
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,11 @@ class Question:
     def first(self) -> Policy:
         """The policy of a page that shows one rule."""
         return self.policies[0]
+
+    @property
+    def rules(self) -> list[str]:
+        """The names of the rules."""
+        return [policy.rule for policy in self.policies]
 
     def posed(self, parts: Parts, task: Task) -> tuple[Parts, Task]:
         """The parts and the task with the peak where the question wants it."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +16,7 @@ from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.tasks.outcomes import outcomes
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.rollout import Episodes
+from workbench.views.csv_file import csv_of
 from workbench.views.episodes import OvertakenError
 
 BINS = 12
@@ -184,16 +183,13 @@ def start_range(*all_played: Played) -> tuple[float, float]:
 
 def as_csv(all_played: tuple[Played, ...]) -> bytes:
     """One line an episode: policy, strength, start, ending, return, steps."""
-    text = io.StringIO()
-    writer = csv.writer(text)
+    rows = []
     columns = all_played[0].record.starts.shape[1]
-    writer.writerow(
-        ["policy", "strength", "episode", *(f"start_{i}" for i in range(columns)), "ending", "return", "steps"]
-    )
     for number, played in enumerate(all_played):
         for episode, start in enumerate(played.record.starts):
             ending = played.names[played.kinds[episode]]
             value, steps = played.record.returns[episode], played.record.lengths[episode]
             strength = getattr(played.rule, played.rule.strength)
-            writer.writerow(["AB"[number], strength, episode, *map(float, start), ending, float(value), int(steps)])
-    return text.getvalue().encode()
+            rows.append(["AB"[number], strength, episode, *map(float, start), ending, float(value), int(steps)])
+    starts = (f"start_{i}" for i in range(columns))
+    return csv_of(["policy", "strength", "episode", *starts, "ending", "return", "steps"], rows)

@@ -15,6 +15,7 @@ from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.abilities import HasTruth
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.words import UserError
+from workbench.views.csv_file import csv_of
 from workbench.views.effort import Effort
 from workbench.views.question import EXTENT, Answer, Question, answer, effort_of
 
@@ -255,3 +256,15 @@ def density(actions: np.ndarray, place: np.ndarray, width: float = 0.04) -> np.n
     """Density (G,) of one-dimensional ``actions`` (M,) at ``place`` (G,): a Gaussian of ``width`` on each."""
     offsets = (place[:, None] - actions[None]) / width
     return np.asarray(np.exp(-0.5 * offsets**2).mean(1) / (width * np.sqrt(2.0 * np.pi)))
+
+
+def as_csv(ground: Terrain) -> bytes:
+    """One line for each cell of the grid."""
+    axis = np.linspace(-ground.extent, ground.extent, ground.values.shape[1])
+    rows = []
+    for row, column in np.ndindex(ground.values.shape):
+        place = [axis[column]] if len(ground.basis.names) == 1 else [axis[column], axis[row]]
+        truth = [] if ground.truth is None else [ground.truth[row, column]]
+        numbers = (*place, ground.values[row, column], ground.spread[row, column], *truth)
+        rows.append([f"{number:.6g}" for number in numbers])
+    return csv_of([*ground.basis.names, "q", "spread", *(["true_reward"] if ground.truth is not None else [])], rows)

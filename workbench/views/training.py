@@ -17,6 +17,7 @@ from workbench.engine.tasks.registry import make_listed
 from workbench.engine.training.loop.checkpoint import Run, load_run
 from workbench.engine.training.loop.snapshots import list_snapshots, load_snapshot
 from workbench.runs.launched import Training
+from workbench.views.csv_file import csv_of
 from workbench.views.links import state_of
 from workbench.views.policies import ALL_TASKS
 from workbench.views.question import Policy, Question
@@ -28,11 +29,22 @@ LINES = 600  # points of a curve; a longer log is thinned
 
 def curves(reports: Sequence[dict[str, Any]]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Step and value of every loss in the log, thinned to some hundred points each."""
-    found: dict[str, list[tuple[float, float]]] = {}
+    by_name: dict[str, list[tuple[float, float]]] = {}
     for report in reports[:: max(1, len(reports) // LINES)]:
         for name, value in report["losses"].items():
-            found.setdefault(name, []).append((report["step"], value))
-    return {name: (np.array(points)[:, 0], np.array(points)[:, 1]) for name, points in found.items()}
+            by_name.setdefault(name, []).append((report["step"], value))
+    return {name: (np.array(points)[:, 0], np.array(points)[:, 1]) for name, points in by_name.items()}
+
+
+def parts_at(run: Run, step: int = -1) -> Parts:
+    """The parts of ``run`` as they were after ``step`` updates; its last ones with −1.
+
+    Raises
+    ------
+    CheckpointError
+        There is no snapshot of that moment.
+    """
+    return run.parts() if step < 0 else load_snapshot(run, step)
 
 
 @dataclass(frozen=True)
@@ -108,3 +120,12 @@ def landscape_at(run: Run, task_name: str, step: int, rule: str) -> Terrain | No
     state = state_of(task_name) if task_name in ALL_TASKS else tuple(float(value) for value in run.probes[0])
     plane: Any = (0, 1) if parts.action_dim == 2 else "principal"
     return terrain(View(Question(task_name, (Policy(rule),), shown=128, state=state), plane), parts, task)
+
+
+def as_csv(reports: Sequence[dict[str, Any]], moments: Sequence[Moment]) -> bytes:
+    """One line a number (update, name, value): the losses of every report, then the values of every snapshot that was seen."""
+    rows = [[report["step"], f"loss_{name}", loss] for report in reports for name, loss in report["losses"].items()]
+    for one in sorted(moments, key=lambda one: one.step):
+        values = {"q_behaviour": one.behaviour, "q_qgf": one.guided, "v": one.value}
+        rows += [[one.step, name, value] for name, value in values.items() if np.isfinite(value)]
+    return csv_of(["update", "name", "value"], rows)

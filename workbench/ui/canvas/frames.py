@@ -40,13 +40,3 @@ def unpack(block: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         for name, (first, shape) in header.pop("arrays").items()
     }
     return header, arrays
-
-
-def figure(value: float, digits: int = 2) -> str:
-    """Write a number for reading: ``digits`` decimals, a real minus sign, and words where there is no number."""
-    if not math.isfinite(value):
-        return "not finite"
-    text = f"{value:.{digits}f}" if abs(value) < 1000 else f"{value:.1e}"
-    if float(text) == 0.0:
-        text = text.lstrip("-")
-    return text.replace("-", "−")

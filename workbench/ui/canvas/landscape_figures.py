@@ -15,7 +15,9 @@ from workbench.ui.canvas.surface import inside_range
 from workbench.views.terrain import LINE, Section, Terrain, density
 
 LEVELS = 10
-BAND, INK, MUTED = ("#569c98", "#6aa57b"), ("#17202c", "#e8edf3"), ("#5d6877", "#97a3b2")
+BAND = ("#569c98", "#6aa57b")
+INK = ("#17202c", "#e8edf3")
+MUTED = ("#5d6877", "#97a3b2")
 
 
 class PlaneFigure(NamedTuple):
@@ -68,8 +70,12 @@ def show_plane(plane: PlaneFigure, found: Terrain, values: np.ndarray, image: bo
     plane.mapper.update(low=low, high=high if high > low else low + 1.0)
     reach = found.extent
     plane.image.data_source.data = {
-        "image": [values.astype(np.float32)], "x": [-reach], "y": [-reach], "dw": [2 * reach], "dh": [2 * reach],
-    }  # fmt: skip
+        "image": [values.astype(np.float32)],
+        "x": [-reach],
+        "y": [-reach],
+        "dw": [2 * reach],
+        "dh": [2 * reach],
+    }
     plane.image.visible = image
     plane.contours.data = dict(zip("xy", contour_lines(values, reach, low, high), strict=True))
     plane.figure.xaxis.axis_label, plane.figure.yaxis.axis_label = found.basis.names

@@ -22,7 +22,8 @@ from workbench.engine.tasks.floor import Floor
 from workbench.plots.lines import positions_of
 from workbench.plots.palette import DIFFERENCE_RAMP, VALUE_RAMP, Look, look, second_look
 from workbench.ui.browser.link import component
-from workbench.ui.canvas.frames import figure, pack
+from workbench.ui.canvas.frames import pack
+from workbench.views.digits import figure
 from workbench.views.episodes import Play, plan
 from workbench.views.numbers import COMPARED, Numbers
 from workbench.views.question import EXTENT, Answer

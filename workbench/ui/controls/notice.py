@@ -24,13 +24,8 @@ class Notice(pn.Column):
     """
 
     def __init__(self, pressed: Callable[[], None] = lambda: None, **options: Any) -> None:
-        over = {
-            "position": "absolute",
-            "top": "40px",
-            "left": "0",
-            "right": "0",
-            "z-index": "5",
-        }  # moves nothing below it
+        # Over the pictures, so that words that come and go move nothing.
+        over = {"position": "absolute", "top": "40px", "left": "0", "right": "0", "z-index": "5"}
         self._words = HTML("", stylesheets=[STYLE], margin=0, sizing_mode="stretch_width")
         self._button = pn.widgets.Button(
             stylesheets=[STYLE], label="", margin=(6, 0, 0, 0), align="center", css_classes=["wb-notice-button"]

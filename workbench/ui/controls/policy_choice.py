@@ -15,6 +15,7 @@ from panel.custom import JSComponent
 from workbench.engine.words import UserError
 from workbench.ui.browser.link import component
 from workbench.ui.controls.rule import choice
+from workbench.ui.shell.binding import Binding
 from workbench.views.policies import LIMIT, UPLOAD, find, listed, upload
 
 HERE = Path(__file__).parent
@@ -92,17 +93,15 @@ class PolicyChoice(pn.viewable.Viewer):
         super().__init__(value=value)
         self._tasks, self._most = tasks, most_dims
         self._source = find(value)  # held: an upload stays usable while a page shows it
-        self._setting = False
         names = listed(most_dims, tasks, value) | {"Upload a checkpoint…": MINE}
         self.list = choice("Task", names, value, css_classes=["wb-task"])
         self.upload = Upload(self._uploaded, sizing_mode="stretch_width", margin=0)
         self.more = pn.Column(margin=0, sizing_mode="stretch_width", visible=False)
-        self.list.param.watch(self._chosen, "value")
+        self._binding = Binding()
+        self._binding.bind(self._chosen, self.list)
         self.param.watch(self._follow, "value")
 
     def _chosen(self, event: Any) -> None:
-        if self._setting:
-            return
         if event.new == MINE:
             self._ask(ASK)
             return
@@ -134,15 +133,13 @@ class PolicyChoice(pn.viewable.Viewer):
 
     def _follow(self, event: Any) -> None:
         """The list shows the value, which may be a link's or an upload."""
-        self._setting, self._source = True, find(event.new)
-        try:
+        self._source = find(event.new)
+        with self._binding.by_program():
             if event.new not in self.list.options.values():
-                first = {find(event.new).title: event.new} if event.new.startswith(UPLOAD) else {}
+                first = {self._source.title: event.new} if event.new.startswith(UPLOAD) else {}
                 names = listed(self._most, self._tasks, event.new) | first
                 self.list.options = names | {"Upload a checkpoint…": MINE}
             self.list.value = event.new
-        finally:
-            self._setting = False
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.list

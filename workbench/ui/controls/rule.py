@@ -15,6 +15,7 @@ from workbench.engine.steering.rules import RULES
 from workbench.engine.training.plan import extra_parts
 from workbench.plots.markup import html, joined
 from workbench.ui.browser.callbacks import stop_words
+from workbench.ui.shell.binding import Binding
 from workbench.ui.shell.html_pane import HTML
 from workbench.views.fields import Field, fields_of
 from workbench.views.question import Policy
@@ -241,20 +242,17 @@ class PolicyControls(pn.viewable.Viewer):
         self._column = pn.Column(
             self.rule, self.note, self._place, margin=(0, 0, 4, 0), sizing_mode="stretch_width", css_classes=[css]
         )
-        self._setting = False
         self._make(policy)
-        self.rule.param.watch(self._chosen, "value")
+        self._binding = Binding()
+        self._binding.bind(self._chosen, self.rule)
 
     def set(self, policy: Policy | None) -> None:
         """Show ``policy``."""
         if policy == self.policy:
             return
-        self._setting = True
-        try:
+        with self._binding.by_program():
             self.rule.disabled_options = []  # a link may ask for any rule; the page then says what is missing
             self.rule.value = policy.rule if policy else "none"
-        finally:
-            self._setting = False
         self._make(policy)
         self.policy = policy
 
@@ -284,8 +282,6 @@ class PolicyControls(pn.viewable.Viewer):
         self._place.objects = [] if self.controls is None else [self.controls]
 
     def _chosen(self, event: Any) -> None:
-        if self._setting:
-            return
         policy = None if event.new == "none" else Policy(event.new)
         self._make(policy)
         self.policy = policy

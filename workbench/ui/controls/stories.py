@@ -1,4 +1,4 @@
-"""The buttons of the presets, for every page that has a strength: each sets it so that the picture tells a story."""
+"""The buttons above a rule's settings: each sets the strength to a value that shows something, as "too far" does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.ui.shell.page import Page
 
 
 class Stories(pn.FlexBox):
-    """A button a story; what it needs is worked out in a worker thread.
+    """One button for each story; which strength a story needs is computed in a worker thread.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A picture that does not come at once: the page says that it waits for its turn, or is still being drawn."""
+"""While a picture takes longer than usual, the page says that it waits for its turn or is still being drawn."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """The pages' pictures and controls in a notebook."""
 
 from workbench.ui.notebook.dashboard import dashboard
-from workbench.ui.notebook.explorer import Explorer, picture, rule_controls
-from workbench.ui.notebook.widgets import Bench, Live, Watch, ready, side_by_side
-from workbench.ui.server.parts_cache import parts_for
+from workbench.ui.notebook.explorer import Explorer, rule_controls
+from workbench.ui.notebook.widgets import Bench, Live, Watch, ready
+from workbench.views.paper import picture, side_by_side
+from workbench.views.parts import parts_for
 
 __all__ = [
     "Bench",

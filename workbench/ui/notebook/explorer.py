@@ -9,16 +9,11 @@ import ipywidgets as widgets
 from workbench.engine.glossary import TERM
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
-from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.words import UserError
 from workbench.plots.live import LivePicture
 from workbench.plots.markup import Markup, html, joined
-from workbench.plots.still import Figure
-from workbench.ui.canvas.frames import figure
-from workbench.ui.notebook.dashboard import dashboard
-from workbench.ui.notebook.widgets import Bench, Live, Watch, ready, side_by_side
-from workbench.ui.server.parts_cache import parts_for
+from workbench.views.digits import figure
 from workbench.views.fields import Field, fields_of
 from workbench.views.question import EXTENT, Policy, Question, answer, landscape
 
@@ -56,23 +51,6 @@ def rule_controls(rule: str, names: list[str] | None = None, **settings: Any) ->
     if unknown:
         raise UserError(f"rule '{rule}' has no setting '{unknown[0]}'. It has: {', '.join(fields)}")
     return {name: control(fields[name], settings.get(name, fields[name].default)) for name in names or fields}
-
-
-def picture(*traces: Trace, parts: Parts) -> Figure:
-    """Draw traces of one state side by side over the value landscape of that state.
-
-    Parameters
-    ----------
-    *traces : Trace
-        At the same observation; the first one's is taken.
-    parts : Parts
-        Whose critic makes the landscape; without one the ground stays empty.
-    """
-    if not traces:
-        raise UserError("picture needs at least one trace: picture(steer(...), parts=parts)")
-    state = tuple(traces[0].observations[0].tolist())
-    ground = None if parts.critic is None else landscape(parts, state)
-    return side_by_side(list(traces), ground)
 
 
 class Explorer(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
@@ -162,17 +140,3 @@ def _table(found: Any) -> Markup:
         )
         rows += html("<tr><td>{}</td>{}</tr>", RULES[trace.rule].title, cells)
     return html('<table class="workbench-numbers"><tr><th></th>{}</tr>{}</table>', head, rows)
-
-
-__all__ = [
-    "Bench",
-    "Explorer",
-    "Live",
-    "Watch",
-    "control",
-    "dashboard",
-    "parts_for",
-    "picture",
-    "ready",
-    "rule_controls",
-]

@@ -24,15 +24,17 @@ from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.words import UserError
 from workbench.plots.markup import html, joined
-from workbench.plots.still import Figure, png, stages
+from workbench.plots.still import png
 from workbench.ui.browser.link import component
 from workbench.ui.canvas.stage import Stages, frame_of, landscape_of, number_rows, room_of, truth_of
 from workbench.ui.controls.rule import STYLE, StopSlider, choice
-from workbench.ui.server.parts_cache import parts_for
+from workbench.ui.shell.binding import Binding
 from workbench.ui.shell.html_pane import HTML
 from workbench.views.episodes import Play, ending_of, episodes
 from workbench.views.fields import Field, fields_of
-from workbench.views.question import EXTENT, Answer, Policy, Question, Scene, landscape, true_landscape
+from workbench.views.paper import side_by_side, title_of
+from workbench.views.parts import parts_for
+from workbench.views.question import Answer, Policy, Question, Scene, landscape, true_landscape
 
 GAP = {"gap": "16px"}
 SAID = ":host { color: var(--jp-ui-font-color1, var(--wb-ink)); font-size: 15px; font-variant-numeric: tabular-nums }"
@@ -127,7 +129,6 @@ class Bench(pn.viewable.Viewer):
         self._state = tuple(state) if state is not None else (0.0,) * self.parts.observation_dim
         self.answer: Answer | None = None
         self._version, self._truth, self._scene = 0, self._true_reward(), Scene()
-        self._loading = False  # while a preset sets several controls
         self._ground: tuple[Any, ...] = ()
         self.chosen = choice("Rule", {RULES[name].title: name for name in rules}, rules[0])
         self.stages = Stages(sizing_mode="stretch_width", margin=0, stylesheets=[COLOURS], min_width=640)
@@ -138,8 +139,8 @@ class Bench(pn.viewable.Viewer):
             self.stages.agent = list(self._state)
             self.stages.param.watch(self._moved_agent, "agent")
             self.button.on_click(lambda _: self.play())
-        for control in (self.chosen, *self.controls.values()):
-            control.param.watch(lambda _: self.update(), "value")
+        self._binding = Binding()
+        self._binding.bind(lambda _: self.update(), self.chosen, *self.controls.values())
         self.update()
 
     @property
@@ -169,18 +170,13 @@ class Bench(pn.viewable.Viewer):
 
     def load_preset(self) -> None:
         """Set the controls as the chosen preset says, and steer once."""
-        self._loading = True
-        try:
+        with self._binding.by_program():
             for name, value in self.presets[str(self.preset.value)].items():
                 put(self.controls[name], value)
-        finally:
-            self._loading = False
         self.update()
 
     def update(self) -> None:
         """Steer with what the controls say and show it; what goes wrong is shown as words."""
-        if self._loading:
-            return
         question = Question(
             self.task.info.name, (Policy(self.rule, self.settings),), self._seed, self._shown, self._state
         )
@@ -289,17 +285,6 @@ def put(control: Any, value: object) -> None:
         control.put(value)
     else:
         control.value = value
-
-
-def title_of(trace: Trace) -> str:
-    """The title of a trace's rule."""
-    return RULES[trace.rule].title if trace.rule in RULES else trace.rule
-
-
-def side_by_side(traces: list[Trace], ground: np.ndarray | None, truth: np.ndarray | None = None) -> Figure:
-    """Traces over the landscape of their state, each under its rule's title, and the true reward, for paper."""
-    extent = (-EXTENT, -EXTENT, EXTENT, EXTENT)
-    return stages(traces, ground, extent, titles=[title_of(trace) for trace in traces], truth=truth)
 
 
 class Picture(JSComponent):

@@ -10,10 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
-import torch
-
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.rules import find_rule
 from workbench.engine.tasks.abilities import HasParts
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.training.plan import extra_parts
@@ -22,13 +19,13 @@ from workbench.ui.server.fault import ToldError, told
 from workbench.ui.server.turns import Turn, Turns
 from workbench.views.contained import contained
 from workbench.views.effort import Effort
-from workbench.views.policies import SEED, Source, find, forgotten
+from workbench.views.parts import Report, built_in_parts, one_thread, train_part, with_part
+from workbench.views.policies import Source, find, forgotten
 
 log = logging.getLogger(__name__)
 SHORT = 0.03
 PROCESSES = 2  # that draw pictures: a heavy picture in one leaves the other to the light ones, on one processor too
 USUAL = 20.0  # seconds that a learned part takes, until it is known
-Report = Callable[[float, float], None]  # share done, seconds left (NaN while unknown)
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -68,39 +65,6 @@ class Status:
     refused: WeakSet[Any] = field(default_factory=WeakSet)
     cancelled: bool = False
     waits: bool = False
-
-
-def built_in_parts(task: Task, report: Callable[[float], None]) -> Parts:
-    """The parts of a built-in task: closed form where it has them, else trained in some seconds and cached on disk."""
-    if isinstance(task, HasParts):
-        return task.parts()
-    # Imported here: a page on a closed-form task never pays for the training code.
-    from workbench.engine.training.loop.quick import quick_parts
-
-    training = quick_parts(task, SEED)
-    while True:
-        try:
-            report(float(next(training)))
-        except StopIteration as end:
-            trained: Parts = end.value
-            return trained
-
-
-def train_part(source: Source, parts: Parts, part: str, report: Report) -> Parts:
-    """``parts`` of a source with one part more, trained against them on the source's own data, or found on disk."""
-    from workbench.engine.training.loop.quick import quick_part
-
-    training = quick_part(parts, part, source.data, source.config())
-    while True:
-        try:
-            progress = next(training)
-        except StopIteration as end:
-            trained: Parts = end.value
-            return trained
-        if progress is None:
-            report(0.0, float("nan"))
-        else:
-            report(progress.step / progress.total, progress.eta_seconds)
 
 
 class ClosingError(Exception):
@@ -251,10 +215,8 @@ class Cache:
                 raise ClosingError
             status.progress = progress
 
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # networks of 64 units: a second thread on a busy machine made this seven times slower
         try:
-            with contained(f"the policy '{source.name}'"):
+            with one_thread(), contained(f"the policy '{source.name}'"):
                 parts = self._build(source.task, report) if source.run is None else source.parts()
                 status.parts = replace(parts, data=source.near())
         except ClosingError:
@@ -262,8 +224,6 @@ class Cache:
         except Exception as error:  # whatever it was, the page must say it instead of loading for ever
             log.warning("making the parts of %s failed: %s", source.name, error)
             status.error = told(error)
-        finally:
-            torch.set_num_threads(threads)
 
     def _add(self, turn: Turn[tuple[Source, Status, Status]]) -> None:
         """Train one learned part, and add it to the parts that everybody sees."""
@@ -283,8 +243,7 @@ class Cache:
             status.base = base
             with contained(f"the part '{learned.part}'"):
                 trained = self._further(source, base, learned.part, report)
-            value = trained.value if status.parts.value is None else status.parts.value
-            status.parts = replace(status.parts, value=value, extra=dict(status.parts.extra) | dict(trained.extra))
+            status.parts = with_part(status.parts, trained)
         except ClosingError:
             learned.stopped = True
         except Exception as error:  # as above
@@ -297,26 +256,6 @@ class Cache:
 
 
 CACHE = Cache()
-
-
-class _Asker:
-    """Someone who waits for parts outside a page."""
-
-
-def parts_for(task_name: str, *rules: str) -> Parts:
-    """The parts of a built-in task, with those that ``rules`` need, from the cache shared by all; waits while they are trained.
-
-    Raises
-    ------
-    ToldError
-        They could not be made; the message says why.
-    """
-    needs, who = tuple(need for rule in rules for need in find_rule(rule).needs), _Asker()
-    while (status := CACHE.ready(task_name, needs, who)).parts is None:
-        if status.error:
-            raise ToldError(status.error)
-        threading.Event().wait(0.05)
-    return status.parts
 
 
 # As many as there are drawing processes, so that none of them waits for one. Without processes small networks hold the

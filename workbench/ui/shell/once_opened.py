@@ -1,4 +1,4 @@
-"""Reading an address changes nothing: a page trains only once its browser is there."""
+"""A page trains nothing before the browser that asked for it has opened its connection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workbench.ui.server.parts_cache import Cache, Status
 class OnceOpened(Cache):
     """The cache as a page sees it: nothing is trained for an address that was only fetched.
 
-    Any page on the web can make a browser fetch an address; a browser that shows the page opens its websocket too.
+    Any site can make a browser fetch an address of this server. Only a browser that shows the page opens its websocket too.
 
     Parameters
     ----------

@@ -18,6 +18,7 @@ from tornado.ioloop import IOLoop
 from workbench.engine.words import UserError
 from workbench.ui.server.fault import told
 from workbench.ui.server.parts_cache import CACHE, Cache, Latest
+from workbench.ui.shell.binding import Binding
 from workbench.ui.shell.history import History
 from workbench.ui.shell.once_opened import OnceOpened
 from workbench.ui.shell.sheet import Scrub, Sheet, names_of, saved_page
@@ -54,6 +55,8 @@ class Page(ABC):
         CSS of this page's own.
     tour : tuple of Stop
         The guided tour; a stop whose target is not to be seen is skipped.
+    binding : Binding
+        Binds the page's widgets to what it does when a person changes them, and not when the program sets them.
     """
 
     name: ClassVar[str]
@@ -65,6 +68,7 @@ class Page(ABC):
     def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
         self.document: Document | None = pn.state.curdoc
         self.cache = cache if self.document is None else OnceOpened(cache, lambda: self._ready)
+        self.binding = Binding()
         self._loop = None if self.document is None else IOLoop.current()
         self.closed = self._ready = self._waits = False
         self._early: list[Callable[[], None]] = []

@@ -1,4 +1,4 @@
-"""Where Panel's own command serves the pages no gate stands before them: each page then asks under which name it was reached."""
+"""Served by Panel's own command, without our gate, each page itself checks under which host name it was reached."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def own_hosts(command: list[str]) -> set[str]:
     flags = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     flags.add_argument("--address", default="")
     flags.add_argument("--allow-websocket-origin", action="append", default=[])
-    told, _ = flags.parse_known_args(command)
-    origins = [*told.allow_websocket_origin, *os.environ.get("BOKEH_ALLOW_WS_ORIGIN", "").split(",")]
-    found = [read_name(one) for one in (told.address, *origins)]
-    return set(LOOPBACK) | {name.host for name in found if name is not None}
+    given, _ = flags.parse_known_args(command)
+    origins = [*given.allow_websocket_origin, *os.environ.get("BOKEH_ALLOW_WS_ORIGIN", "").split(",")]
+    known = [read_name(one) for one in (given.address, *origins)]
+    return set(LOOPBACK) | {name.host for name in known if name is not None}

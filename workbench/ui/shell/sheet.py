@@ -1,4 +1,4 @@
-"""What a page of Bokeh figures is saved as: a picture that the browser draws, and a page that works without a server."""
+"""Saving a page of Bokeh figures: as a picture, which the browser draws, or as a page that works without a server."""
 
 from __future__ import annotations
 
@@ -109,9 +109,14 @@ def saved_page(title: str, sheet: Sheet, scrub: Scrub | None, code: str) -> byte
 def _slider(scrub: Scrub, sources: Sequence[ColumnDataSource]) -> Any:
     frames = [[ColumnDataSource(dict(columns)) for columns in moments] for _, moments in scrub.columns]
     slider = Slider(
-        start=0, end=len(scrub.stops) - 1, value=scrub.at, step=1, title=scrub.label, format=stop_words(scrub.stops),
+        start=0,
+        end=len(scrub.stops) - 1,
+        value=scrub.at,
+        step=1,
+        title=scrub.label,
+        format=stop_words(scrub.stops),
         sizing_mode="stretch_width",
-    )  # fmt: skip
+    )
     show = custom_js(HERE / "show_stop.js", slider=slider, sources=list(sources), frames=frames)
     slider.js_on_change("value", show)
     play = Button(label="Play", width=80)

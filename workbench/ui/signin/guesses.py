@@ -8,7 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 FREE = 5  # wrong passwords before the first wait
-FIRST, LONGEST = 30.0, 900.0  # seconds; every further wrong password doubles the wait
+FIRST = 30.0  # seconds; every further wrong password doubles the wait
+LONGEST = 900.0  # seconds
 MOST = 4096  # addresses remembered
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
 
-HOURS, IDLE_HOURS = 12.0, 2.0
+HOURS = 12.0
+IDLE_HOURS = 2.0
 MOST = 10_000
 
 

@@ -38,62 +38,74 @@ class Pair(NamedTuple):
     at: Span
 
 
-def pair_of(found: Sequence[Curve], tapped: ColumnDataSource) -> Pair:
+def pair_of(curves: Sequence[Curve], tapped: ColumnDataSource) -> Pair:
     """Draw the curves of one task; a selection in one figure shows in the other.
 
     Parameters
     ----------
-    found : sequence of Curve
+    curves : sequence of Curve
     tapped : ColumnDataSource
         Its column ``key`` is replaced by the keys of the points that are selected.
     """
     tools = f"{TOOLS},tap,box_select,lasso_select"
     frontier = house_figure(
-        "", TERM["shift.w2"].head, TERM["return"].head, tools=tools, x_range=Range1d(), y_range=Range1d(),
-    )  # fmt: skip
+        "",
+        TERM["shift.w2"].head,
+        TERM["return"].head,
+        tools=tools,
+        x_range=Range1d(),
+        y_range=Range1d(),
+    )
     against_transport = house_figure(
-        "", TERM["transport"].head, f"{TERM['return'].label} (solid), {TERM['promised'].label} (dashed)", tools=tools,
-        x_range=Range1d(), y_range=Range1d(),
-    )  # fmt: skip
+        "",
+        TERM["transport"].head,
+        f"{TERM['return'].label} (solid), {TERM['promised'].label} (dashed)",
+        tools=tools,
+        x_range=Range1d(),
+        y_range=Range1d(),
+    )
     sources = []
-    for curve in found:
+    for curve in curves:
         style, source = look(curve.rule), ColumnDataSource(points_of(curve))
         sources.append(source)
-        for made, x, y in (
-            (frontier, "shift", "value"), (against_transport, "transport", "value"), (against_transport, "transport", "promised"),
-        ):  # fmt: skip
+        for chart, x, y in (
+            (frontier, "shift", "value"),
+            (against_transport, "transport", "value"),
+            (against_transport, "transport", "promised"),
+        ):
             names = {"shift": "shift.w2", "value": "return"}
             thin = ColumnDataSource(dict(zip("xy", seed_lines(curve, names.get(x, x), names.get(y, y)), strict=True)))
             dash = "dashed" if y == "promised" else "solid"
             word = {} if y == "promised" else {"legend_label": curve.name}
-            dye(made.line("x", "y", source=thin, line_width=0.8, line_alpha=0.3, line_dash=dash, **word), style)
-            dot = made.scatter(x, y, source=source, marker=style.shape, size=8, nonselection_alpha=0.06, **word)
-            linked = [made.line(x, y, source=source, line_width=2, line_dash=dash, **word), dot]
+            dye(chart.line("x", "y", source=thin, line_width=0.8, line_alpha=0.3, line_dash=dash, **word), style)
+            dot = chart.scatter(x, y, source=source, marker=style.shape, size=8, nonselection_alpha=0.06, **word)
+            linked = [chart.line(x, y, source=source, line_width=2, line_dash=dash, **word), dot]
             if y == "value":
-                linked.append(made.segment(x, "low", x, "high", source=source, line_width=1.2, line_alpha=0.7, **word))
+                linked.append(chart.segment(x, "low", x, "high", source=source, line_width=1.2, line_alpha=0.7, **word))
             for renderer in linked:
                 dye(renderer, style).selection_glyph = renderer.glyph  # what is brushed keeps its look
-            hover(made, [dot], TIPS)
+            hover(chart, [dot], TIPS)
     gather = custom_js(GATHER, sources=sources, tapped=tapped, figure=frontier)
     for source in sources:
         source.selected.js_on_change("indices", gather)
     at = Span(location=0, dimension="height", line_dash="dashed", line_width=1.2, line_color="#7a8594", visible=False)
     frontier.add_layout(at)
     here = ColumnDataSource({name: [] for name in ("shift", "value", "low", "high", "transport", "promised", "label")})
-    for made, x in ((frontier, "shift"), (against_transport, "transport")):
-        mark = made.scatter(
+    for chart, x in ((frontier, "shift"), (against_transport, "transport")):
+        mark = chart.scatter(
             x, "value", source=here, marker="star", size=17, line_width=1.5, legend_label="you are here"
         )
         dye(mark, ("#17202c", "#e8edf3"))
-        hover(made, [mark], [("you are here", "@label"), *TIPS[1:4]])
+        hover(chart, [mark], [("you are here", "@label"), *TIPS[1:4]])
     columns = [source.data for source in sources]
-    for made, x, ys in (
-        (frontier, "shift", ("low", "high")), (against_transport, "transport", ("low", "high", "promised")),
-    ):  # fmt: skip
+    for chart, x, ys in (
+        (frontier, "shift", ("low", "high")),
+        (against_transport, "transport", ("low", "high", "promised")),
+    ):
         low, high = span([column[x] for column in columns])
-        made.x_range.update(start=low, end=high)
+        chart.x_range.update(start=low, end=high)
         low, high = span([column[y] for column in columns for y in ys])
-        made.y_range.update(start=low, end=high)
+        chart.y_range.update(start=low, end=high)
     legend(frontier, "above", 4)
     against_transport.legend.visible = False
     return Pair(frontier, against_transport, sources, here, at)
@@ -111,11 +123,11 @@ def show_here(pair: Pair, marks: Sequence[Here]) -> None:
         "label": [name_of(mark) for mark in marks],
     }
     pair.frontier.legend[0].items[-1].visible = bool(marks)
-    for made, x in ((pair.frontier, "shift"), (pair.against_transport, "transport")):
+    for chart, x in ((pair.frontier, "shift"), (pair.against_transport, "transport")):
         for mark in marks:
             place = getattr(mark, x)
             if np.isfinite(place):
-                made.x_range.update(start=min(made.x_range.start, place), end=max(made.x_range.end, 1.03 * place))
+                chart.x_range.update(start=min(chart.x_range.start, place), end=max(chart.x_range.end, 1.03 * place))
 
 
 def name_of(mark: Here) -> str:

@@ -2,51 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from urllib.parse import quote
 
 import numpy as np
 
 from workbench.engine.glossary import TERM
 from workbench.engine.metrics.intervals import Interval
-from workbench.engine.words import UserError
 from workbench.experiments.summary import Curve
 from workbench.plots.markup import Markup, html, joined
-from workbench.ui.canvas.frames import figure
 from workbench.ui.pages.budget.draw import name_of
 from workbench.views.budget import Here, match
+from workbench.views.digits import figure
 
 MOST = 60  # lines
-# A story is a shift that all rules are compared at, read off the measured curves.
-STORIES: dict[str, tuple[str, str]] = {
-    "cautious": ("Cautious", "a third of the way: what a push buys that hardly leaves the data"),
-    "balanced": ("Balanced", "the shift of the best rule at the strength that its choosing episodes prefer"),
-    "too_far": (
-        "Too far",
-        "the farthest shift that two rules reach: promised (dashed) still rises, the return has fallen",
-    ),
-}
 
 
-def story_shift(name: str, found: Sequence[Curve]) -> float:
-    """The shift of a story; UserError while too little is measured for one."""
-    wide = [curve for curve in found if len(curve.points) > 1]
-    if len(wide) < 2:
-        raise UserError("Two rules with several strengths each are needed; run a sweep with more of them.")
-    if name == "too_far":
-        return float(sorted(curve.column("shift.w2").max() for curve in wide)[-2])
-    chosen = [curve for curve in wide if curve.choice is not None]
-    if not chosen:
-        raise UserError("No rule has a chosen strength yet; let its sweep finish.")
-    best = max(chosen, key=lambda curve: curve.choice.reported.mean)  # type: ignore[union-attr]
-    place = [point.value for point in best.points].index(best.choice.strength)  # type: ignore[union-attr]
-    return float(best.column("shift.w2")[place]) * (1 / 3 if name == "cautious" else 1.0)
-
-
-def points_table(found: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
+def points_table(curves: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
     """HTML with a line a point; with ``keys`` (first runs of points) those alone. The link opens every seed's run."""
     rows: list[Markup] = []
-    for curve in found:
+    for curve in curves:
         shift, promised = curve.column("shift.w2"), curve.column("promised")
         for place, point in enumerate(curve.points):
             if keys and point.keys[0] not in keys:
@@ -67,9 +42,9 @@ def points_table(found: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
     return html("<h2>{}</h2><p>{}</p><table><tr>{}</tr>{}</table>{}", title, words, heads, body, more)
 
 
-def match_table(found: Sequence[Curve], at: float, link: Callable[[Curve, float], str]) -> Markup:
+def match_table(curves: Sequence[Curve], at: float, link: Callable[[Curve, float], str]) -> Markup:
     """HTML of every rule at the shift ``at``, best first; ``link(curve, value)`` leads to the page of particles."""
-    there, missing = match(found, at)
+    there, missing = match(curves, at)
     rows = joined(
         html(
             '<tr><td><a href="./particles?{}">{}</a></td><td>{} {:g}</td><td>{}</td><td>{}</td></tr>',
@@ -95,7 +70,7 @@ def match_table(found: Sequence[Curve], at: float, link: Callable[[Curve, float]
     )
 
 
-def here_list(found: Sequence[Here]) -> Markup:
+def here_list(marks: Sequence[Here]) -> Markup:
     """HTML of the reader's own settings."""
     rows = joined(
         html(
@@ -106,7 +81,7 @@ def here_list(found: Sequence[Here]) -> Markup:
             figure(mark.high, 2),
             figure(mark.shift, 3),
         )
-        for mark in found
+        for mark in marks
     )
     return html("<h2>You are here</h2><ul>{}</ul><p>Press Match mine to compare the rules at this shift.</p>", rows)
 
@@ -116,12 +91,3 @@ def _interval(value: Interval | None, digits: int = 3) -> Markup | str:
     if value is None:
         return "–"
     return html("{} <small>{} to {}</small>", figure(value.mean, digits), figure(value.low, 2), figure(value.high, 2))
-
-
-def read_shift(arguments: Mapping[str, str]) -> float | None:
-    """The shift that the rules are compared at, in a link."""
-    try:
-        shift = float(arguments.get("shift", ""))
-    except ValueError:
-        return None
-    return shift if 0.0 < shift < 1e6 else None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
-import numpy as np
 import panel as pn
 
 from workbench.engine.steering.rules import RULES
@@ -29,8 +28,7 @@ from workbench.ui.controls.policy_choice import PolicyChoice
 from workbench.ui.controls.rule import STYLE, QuickSlider, RuleControls, choice
 from workbench.ui.controls.stories import Stories
 from workbench.ui.controls.waiting import Waiting
-from workbench.ui.pages.landscape.exports import as_csv, snippet, ticks_of
-from workbench.ui.pages.landscape.numbers import rows_of
+from workbench.ui.pages.landscape.exports import ticks_of
 from workbench.ui.server.draw_processes import Desk
 from workbench.ui.server.fault import told
 from workbench.ui.server.parts_cache import CACHE, QUICK, Cache, Latest
@@ -38,29 +36,25 @@ from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
-from workbench.views.links import SEEDS, TASKS, has_peak, read_link, state_of, write_link
+from workbench.views import snippets
+from workbench.views.links import SEEDS, TASKS, has_peak, state_of
 from workbench.views.presets import PRESETS, tell
 from workbench.views.question import Policy, Question
-from workbench.views.terrain import Plane, Surveyor, Terrain, View
+from workbench.views.rows import landscape_rows
+from workbench.views.terrain import Surveyor, Terrain, View, as_csv
+from workbench.views.terrain_links import (
+    LOOKS,
+    MOST,
+    QUANTITIES,
+    Shown,
+    quantity_of,
+    read_plane,
+    read_view,
+    write_plane,
+    write_view,
+)
 
 log = logging.getLogger(__name__)
-MOST = 128  # action numbers that a plane is laid through
-LOOKS = {"Image": "image", "Contours": "contours"}
-QUANTITIES = {
-    "Q of the critic": "q",
-    "Spread of the ensemble": "spread",
-    "True reward": "truth",
-    "Q − true reward": "error",
-}
-
-
-@dataclass(frozen=True)
-class Shown:
-    """How the landscape is looked at."""
-
-    look: str = "image"
-    quantity: str = "q"
-    plane: Plane = (0, 1)
 
 
 class LandscapePage(Page):
@@ -92,7 +86,6 @@ class LandscapePage(Page):
         self.question, self.shown, problems = read_view(arguments)
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.terrain: Terrain | None = None
-        self._setting = False
         self._desk = Desk(Surveyor)
         self._work: Latest[View, Terrain] = Latest(self._find, self.later(self._show), QUICK, View.effort)
         self._awaited = Awaited(self.cache, self.ask)
@@ -149,9 +142,7 @@ class LandscapePage(Page):
 
     def state(self) -> dict[str, Any]:
         """The question, and how it is looked at."""
-        plane = self.shown.plane
-        words = plane if isinstance(plane, str) else f"{plane[0]}-{plane[1]}"
-        return write_link(self.question) | {"look": self.shown.look, "quantity": self.shown.quantity, "plane": words}
+        return write_view(self.question, self.shown)
 
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Set every control to what the link says."""
@@ -161,33 +152,25 @@ class LandscapePage(Page):
     def _set(self, question: Question, shown: Shown) -> None:
         """Show a view on every control, and ask for it."""
         self.question, self.shown = question, shown
-        self._setting = True
-        try:
-            with self.held():
-                self.task.value, self.rule.value, self.seed.value = (
-                    self.question.task,
-                    self.question.first.rule,
-                    self.question.seed,
-                )
-                self.look.value, self.quantity.value = self.shown.look, self.shown.quantity
-                self._make_settings()
-        finally:
-            self._setting = False
+        with self.binding.by_program(), self.held():
+            self.task.value, self.rule.value, self.seed.value = question.task, question.first.rule, question.seed
+            self.look.value, self.quantity.value = shown.look, shown.quantity
+            self._make_settings()
         self.ask()
 
     def code(self) -> str:
         """The plane with behaviour and steered policy, drawn with matplotlib."""
-        return snippet(self.question, self.shown.plane)
+        return snippets.landscape(self.question, self.shown.plane)
 
     def sheet(self) -> Sheet:
         """The plane and the surface, or the line; below them the three cards."""
-        found = self._there()
+        ground = self._there()
         first, second = (section.figure for section in self._sections)
-        if len(found.basis.names) == 1:
+        if len(ground.basis.names) == 1:
             return Sheet([[self._line.figure], [self._trust.figure]], str(self._head.object))
         top = [self._plane.figure, ".wb-surface"]
         return Sheet(
-            [top, [first, second, self._trust.figure]], str(self._head.object), lambda: ticks_of(self._plane, found)
+            [top, [first, second, self._trust.figure]], str(self._head.object), lambda: ticks_of(self._plane, ground)
         )
 
     def exports(self) -> tuple[Export, ...]:
@@ -236,15 +219,14 @@ class LandscapePage(Page):
         self.seed = _slider("Noise seed", q.seed, 0, SEEDS)
         self._place = pn.Column(margin=0, sizing_mode="stretch_width")
         self._make_settings()
-        for widget in (self.task, self.rule, self.look, self.quantity, self.seed):
-            widget.param.watch(self._changed, "value")
+        self.binding.bind(self._changed, self.task, self.rule, self.look, self.quantity, self.seed)
 
     def _make_settings(self) -> None:
         """What depends on the task and the rule: its settings, the plane, the state."""
         dim = self.cache.task(self.question.task).info.action_dim
         pairs = {f"actions {i + 1} and {j + 1}": f"{i}-{j}" for i in range(dim) for j in range(i + 1, dim)}
         self.plane = choice(
-            "Plane", pairs | ({"principal directions": "principal"} if dim > 2 else {}), self._plane_word()
+            "Plane", pairs | ({"principal directions": "principal"} if dim > 2 else {}), write_plane(self.shown.plane)
         )
         self.plane.visible = dim > 2
         for name, button in zip(PRESETS, self.stories, strict=True):
@@ -255,22 +237,15 @@ class LandscapePage(Page):
             for name, value, limits in zip(floor.axes, self.question.state, floor.limits, strict=True):
                 low, high = (round(100 * limit) for limit in limits)
                 self.axes.append(_slider(f"State {name} × 100", round(100 * value), low, high))
-        for widget in (self.plane, *self.axes):
-            widget.param.watch(self._changed, "value")
-        self.settings.param.watch(self._changed, "values")
+        self.binding.bind(self._changed, self.plane, *self.axes)
+        self.binding.bind(self._changed, self.settings, to="values")
         self._place.objects = [self.plane, self.settings, *self.axes]
 
     def _told(self, question: Question) -> None:
         self._set(question, self.shown)
         self.changed()
 
-    def _plane_word(self) -> str:
-        plane = self.shown.plane
-        return plane if isinstance(plane, str) else f"{plane[0]}-{plane[1]}"
-
     def _changed(self, event: Any) -> None:
-        if self._setting:
-            return
         with self.held():
             if event.obj is self.task or event.obj is self.rule:
                 settings = self.settings.values if event.obj is self.task else {}
@@ -296,51 +271,51 @@ class LandscapePage(Page):
 
     def _find(self, view: View) -> Terrain:
         name = view.question.task
-        found: Terrain = self._desk.draw(view, view.question, self.cache.wait(name), self.cache.task(name))
-        return found
+        ground: Terrain = self._desk.draw(view, view.question, self.cache.wait(name), self.cache.task(name))
+        return ground
 
-    def _show(self, view: View, found: Terrain | None, error: Exception | None) -> None:
+    def _show(self, view: View, ground: Terrain | None, error: Exception | None) -> None:
         if view != self._view():
             return
         self._waiting.came()
         with self.held():
-            if found is None:
+            if ground is None:
                 log.warning("no landscape for %s: %s", view, error)
                 self.notice.say(
                     "error", f"{RULES[view.question.first.rule].title} could not be computed. {told(error)}"
                 )
                 return
-            self.terrain = found
+            self.terrain = ground
             self.notice.say("hint" if self.hint else "", self.hint)
-            self._draw(found)
+            self._draw(ground)
 
-    def _draw(self, found: Terrain) -> None:
+    def _draw(self, ground: Terrain) -> None:
         rule = RULES[self.question.first.rule]
-        flat = len(found.basis.names) == 1
+        flat = len(ground.basis.names) == 1
         try:
-            values, note = quantity_of(found, self.shown.quantity), ""
+            values, note = quantity_of(ground, self.shown.quantity), ""
         except UserError as missing:
-            values, note = found.values, f"{missing} "
+            values, note = ground.values, f"{missing} "
         if note:
             self.notice.say("hint", note)
         title = next(title for title, name in QUANTITIES.items() if name == self.shown.quantity)
         plane = (
-            "" if found.basis.share > 0.999 else f", a plane with {found.basis.share:.0%} of the behaviour's variance"
+            "" if ground.basis.share > 0.999 else f", a plane with {ground.basis.share:.0%} of the behaviour's variance"
         )
         self._head.object = numbers(
-            f"{title}, {rule.title}", f"around the actions at this state{plane}", rows_of(found)
+            f"{title}, {rule.title}", f"around the actions at this state{plane}", landscape_rows(ground)
         )
         self._sides.visible, self._line_box.visible, self._second_pane.visible = not flat, flat, not flat
-        names = found.basis.names
+        names = ground.basis.names
         if not flat:
-            show_plane(self._plane, found, values, self.shown.look == "image")
-            clouds = [(trace.rule, found.basis.coordinates(trace.actions.numpy())) for trace in found.answer.traces]
-            self._surface.frame = surface_of(values, found.extent, names, title, clouds)
-        for made, section, name, here in zip(self._sections, found.sections, names, found.through, strict=False):
-            show_section(made, section, name, float(here))
+            show_plane(self._plane, ground, values, self.shown.look == "image")
+            clouds = [(trace.rule, ground.basis.coordinates(trace.actions.numpy())) for trace in ground.answer.traces]
+            self._surface.frame = surface_of(values, ground.extent, names, title, clouds)
+        for chart, section, name, here in zip(self._sections, ground.sections, names, ground.through, strict=False):
+            show_section(chart, section, name, float(here))
         if flat:
-            show_section(self._line, found.sections[0], names[0], float(found.through[0]), found)
-        show_trust(self._trust, found)
+            show_section(self._line, ground.sections[0], names[0], float(ground.through[0]), ground)
+        show_trust(self._trust, ground)
 
     def _there(self) -> Terrain:
         if self.terrain is None:
@@ -351,43 +326,14 @@ class LandscapePage(Page):
         return as_csv(self._there())
 
 
-def quantity_of(found: Terrain, name: str) -> np.ndarray:
-    """The grid that is drawn; UserError where the task does not know its true reward."""
-    if name in ("truth", "error") and found.truth is None:
-        raise UserError("The true reward of this task is not a formula; the critic's Q is drawn instead.")
-    grids = {"q": found.values, "spread": found.spread, "truth": found.truth}
-    picked = found.values - found.truth if name == "error" and found.truth is not None else grids[name]
-    assert picked is not None
-    return picked
-
-
-def read_plane(word: str) -> Plane:
-    """``"0-1"`` or ``"principal"``."""
-    if word == "principal":
-        return "principal"
-    first, second = map(int, word.split("-"))
-    return first, second
-
-
-def read_view(arguments: Mapping[str, str]) -> tuple[Question, Shown, list[str]]:
-    """Turn a link's arguments into a view; what cannot be read keeps its default and is named beside it."""
-    question, problems = read_link(arguments, MOST)
-    shown = Shown()
-    for name, known in (("look", LOOKS), ("quantity", QUANTITIES)):
-        word = arguments.get(name, getattr(shown, name))
-        if word in known.values():
-            shown = replace(shown, **{name: word})
-        else:
-            problems.append(f"{name} is one of {', '.join(known.values())}, got '{word[:40]}'")
-    try:
-        shown = replace(shown, plane=read_plane(arguments.get("plane", "0-1")))
-    except UserError:
-        problems.append(f"plane is two numbers such as 0-1, or principal, got '{arguments['plane'][:40]}'")
-    return question, shown, problems
-
-
 def _slider(label: str, value: int, low: int, high: int) -> QuickSlider:
     return QuickSlider(
-        label=label, start=low, end=high, value=min(max(value, low), high), stylesheets=[STYLE],
-        margin=(0, 0, 6, 0), sizing_mode="stretch_width", css_classes=["wb-slider"],
-    )  # fmt: skip
+        label=label,
+        start=low,
+        end=high,
+        value=min(max(value, low), high),
+        stylesheets=[STYLE],
+        margin=(0, 0, 6, 0),
+        sizing_mode="stretch_width",
+        css_classes=["wb-slider"],
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,33 +15,30 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.abilities import HasPeak, HasTruth
 from workbench.engine.tasks.floor import Floor, HasFloor, floor_of
-from workbench.plots.markup import Markup, html, joined
 from workbench.ui.canvas.stage import Stages, TimeChart, frame_of, landscape_of, room_of, series_of, truth_of
 from workbench.ui.controls.awaited import Awaited, slow_parts, stale
-from workbench.ui.controls.equations import equations_of, paragraphs_of
 from workbench.ui.controls.policy_choice import PolicyChoice
 from workbench.ui.controls.rule import STYLE, PolicyControls, QuickSlider, choice, lacking
 from workbench.ui.controls.stories import Stories
 from workbench.ui.controls.waiting import Waiting
-from workbench.ui.pages.particles.code import snippet
+from workbench.ui.pages.particles.about import About
 from workbench.ui.pages.particles.exports import exports_of
+from workbench.ui.pages.particles.plays import Plays
 from workbench.ui.pages.particles.tour import TOUR
 from workbench.ui.server.draw_processes import Desk
 from workbench.ui.server.fault import told
 from workbench.ui.server.parts_cache import CACHE, QUICK, Cache, Latest
-from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.toolbar import Export, Stop
-from workbench.views.episodes import OvertakenError, Play, ending_of, episodes
-from workbench.views.fields import fields_of
+from workbench.views import snippets
+from workbench.views.episodes import ending_of
 from workbench.views.links import SEEDS, SHOWN, TASKS, has_peak, read_link, state_of, write_link
 from workbench.views.particles import GROUNDS, Artist, Picture
 from workbench.views.presets import PRESETS, tell
-from workbench.views.question import GRID, Answer, Policy, Question, effort_of
+from workbench.views.question import GRID, Answer, Question, effort_of
 
 log = logging.getLogger(__name__)
-HERE = Path(__file__).parent
 DRAFT = 256  # particles while the peak is dragged: twice the pictures a second
 
 
@@ -66,17 +62,14 @@ class ParticlesPage(Page):
         self.question, problems = read_link(arguments)
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.picture: Picture | None = None
-        self.plays: list[Play] | None = None
         self._version = 0
-        self._touched = (0, "")
-        self._restoring = False
         self._desk, self._awaited = Desk(Artist), Awaited(self.cache, self.ask)
         self._offered: Parts | None = None  # for which the lists of rules were made
         self._pictures: Latest[tuple[Question, str], Picture] = Latest(
             self._draw, self.later(self._show), QUICK, lambda asked: effort_of(asked[0], self.name, GRID)
         )
         self._waiting = Waiting(self, self._pictures, self.say)
-        self._episodes: Latest[Question, list[Play]] = Latest(self._play, self.later(self._show_plays))
+        self.plays = Plays(self, lambda: self.question, self._send_frame)
         self._make_controls(arguments.get("ground", "learned"))
         half = dict(sizing_mode="stretch_both", margin=0)
         self.stages = Stages(self._awaited.pressed, sizing_mode="stretch_width", margin=0)
@@ -86,16 +79,14 @@ class ParticlesPage(Page):
         self.climb = TimeChart(
             heading=TERM["state.promised_all"].head, note="before t = 1 the critic extrapolates", **half
         )
-        self.about = HTML(
-            "", stylesheets=[(HERE / "about.css").read_text(encoding="utf-8")], margin=0, sizing_mode="stretch_width"
-        )
+        self.about = About()
         self._place_handles()
-        self.stages.param.watch(self._moved_agent, "agent")
-        self.stages.param.watch(self._moved_peak, "peak")
+        self.binding.bind(self._moved_agent, self.stages, to="agent")
+        self.binding.bind(self._moved_peak, self.stages, to="peak")
         self.stages.param.watch(self._dragged, "dragging")
         self.stages.param.watch(lambda _: self._send_frame(), "selected")
         self._fit_to_task()
-        self._describe()
+        self.about.describe(self.question.rules)
         self.cache.retry(self.question.task)
         self.ask()
 
@@ -123,7 +114,7 @@ class ParticlesPage(Page):
 
     def code(self) -> str:
         """A script of the public names that draws the stages."""
-        return snippet(self.question)
+        return snippets.particles(self.question)
 
     def exports(self) -> tuple[Export, ...]:
         """Pictures, numbers, and the page itself."""
@@ -149,7 +140,9 @@ class ParticlesPage(Page):
             self,
             {name: (preset.title, preset.meaning) for name, preset in PRESETS.items()},
             lambda: self.question,
-            self._tell,
+            lambda name, question: tell(
+                PRESETS[name], question, self.cache.wait(question.task), self.cache.task(question.task)
+            ),
             self._told,
             lambda words: self.say("error", words),
         )
@@ -166,15 +159,11 @@ class ParticlesPage(Page):
             sizing_mode="stretch_width",
             css_classes=["wb-slider", "wb-seed"],
         )
-        for widget in (self.task, self.ground, self.shown, self.seed):
-            widget.param.watch(self._changed, "value")
-        for controls in self.policies:
-            controls.param.watch(self._changed, "policy")
+        self.binding.bind(self._changed, self.task, self.ground, self.shown, self.seed)
+        self.binding.bind(self._changed, *self.policies, to="policy")
 
     def _changed(self, event: Any) -> None:
         """Any control: read them all, and ask."""
-        if self._restoring:
-            return
         with self.held():
             q, task = self.question, self.task.value
             state, peak = (q.state, q.peak) if task == q.task else (state_of(task), None)
@@ -185,26 +174,24 @@ class ParticlesPage(Page):
                 self._place_handles()
                 self._fit_to_task()
             if event.obj in self.policies:
-                self._touch(self.policies.index(event.obj))
+                controls = event.obj.controls
+                self.about.touch(self.policies.index(event.obj), "" if controls is None else controls.touched)
+                self.about.describe(self.question.rules)
             self.changed()
             self.ask()
 
     def _set(self, question: Question, ground: str) -> None:
         """Show ``question`` on every control, without asking."""
-        self._restoring = True
         q = self.question = question
-        try:
-            with self.held():
-                self.task.value, self.shown.value, self.seed.value = q.task, q.shown, q.seed
-                self._fit_to_task()
-                self.ground.value = ground if ground not in self.ground.disabled_options else "learned"
-                for controls, policy in zip(self.policies, (*q.policies, None), strict=False):
-                    controls.set(policy)
-                self._offered = None
-                self._place_handles()
-                self._describe()
-        finally:
-            self._restoring = False
+        with self.binding.by_program(), self.held():
+            self.task.value, self.shown.value, self.seed.value = q.task, q.shown, q.seed
+            self._fit_to_task()
+            self.ground.value = ground if ground not in self.ground.disabled_options else "learned"
+            for controls, policy in zip(self.policies, (*q.policies, None), strict=False):
+                controls.set(policy)
+            self._offered = None
+            self._place_handles()
+            self.about.describe(q.rules)
 
     def _place_handles(self) -> None:
         """The agent and the peak stand where the question says."""
@@ -231,7 +218,7 @@ class ParticlesPage(Page):
 
     def _moved_agent(self, event: Any) -> None:
         task = self.cache.task(self.question.task)
-        if self._restoring or not isinstance(task, HasFloor):
+        if not isinstance(task, HasFloor):
             return
         state = _numbers(event.new, len(task.floor.axes))
         if state is None:
@@ -244,7 +231,7 @@ class ParticlesPage(Page):
             self.ask()
 
     def _moved_peak(self, event: Any) -> None:
-        if self._restoring or not has_peak(self.question.task):
+        if not has_peak(self.question.task):
             return
         peak = _numbers(event.new, self.cache.task(self.question.task).info.action_dim)
         if peak is None:
@@ -262,7 +249,7 @@ class ParticlesPage(Page):
 
     def ask(self) -> None:
         """Ask for the picture of the present question; while the parts are made, say so and ask again."""
-        parts, words = self._awaited.ask(self.question.task, [policy.rule for policy in self.question.policies])
+        parts, words = self._awaited.ask(self.question.task, self.question.rules)
         base = self.cache.status(self.question.task).parts
         if base is not None and base is not self._offered:
             self._offered = base
@@ -292,13 +279,6 @@ class ParticlesPage(Page):
         picture: Picture = self._desk.draw(asked, question, parts, task)
         return picture
 
-    def _play(self, question: Question) -> list[Play]:
-        parts, task = self.cache.wait(question.task), self.cache.task(question.task)
-        return episodes(question, parts, task, lambda: self.closed or question != self.question)
-
-    def _tell(self, name: str, question: Question) -> Question:
-        return tell(PRESETS[name], question, self.cache.wait(question.task), self.cache.task(question.task))
-
     def _told(self, question: Question) -> None:
         self._set(question, self.ground.value)
         self.changed()
@@ -314,31 +294,21 @@ class ParticlesPage(Page):
                 log.warning("steering failed for %s: %s", question, error)
                 self.say("error", f"This could not be computed. {told(error)}")
                 return
-            hint = self.hint or ("" if question.peak is None else stale([policy.rule for policy in question.policies]))
+            hint = self.hint or ("" if question.peak is None else stale(question.rules))
             self.say("hint" if hint else "", hint)
-            before, self.picture, self.answer, self.plays = self.picture, picture, picture.answer, None
+            before, self.picture, self.answer = self.picture, picture, picture.answer
+            self.plays.forget()
             if before is None or picture.ground is not before.ground:
                 self.stages.landscape = landscape_of(picture.ground, *picture.ground_look)
             self._send_frame()
             self.displacement.series = series_of(picture.answer, picture.answer.displacement, zero=True)
             self.climb.series = series_of(picture.answer, picture.answer.promised, zero=False)
             if self._floor() is not None:
-                self._episodes.ask(question)
+                self.plays.ask(question)
             elif picture.truth is None or len(question.policies) > 1:
                 self.stages.world = b""
             elif before is None or picture.truth is not before.truth or not self.stages.world:
                 self.stages.world = truth_of(picture.truth, picture.answer)
-
-    def _show_plays(self, question: Question, plays: list[Play] | None, error: Exception | None) -> None:
-        if question != self.question or self.answer is None or self.answer.question != question:
-            return
-        if plays is None:
-            if not isinstance(error, OvertakenError):
-                log.warning("episodes failed for %s: %s", question, error)
-                self.say("hint", f"No episodes are shown. {told(error)}")
-            return
-        self.plays = plays
-        self._send_frame()
 
     def _send_frame(self) -> None:
         if self.answer is None:
@@ -347,53 +317,22 @@ class ParticlesPage(Page):
         task = self.cache.task(self.answer.question.task)
         with self.held():
             if (floor := floor_of(task)) is not None:
-                self.stages.world = room_of(self.plays, self.answer, floor)
-            self.stages.frame = frame_of(self.answer, self.plays, self._version, self.stages.selected, ending_of(task))
-
-    def _touch(self, index: int) -> None:
-        """The equation shows what was touched; it is sent again only when that is something else."""
-        controls = self.policies[index].controls
-        touched = (index, "" if controls is None else controls.touched)
-        rules = [policy.rule for policy in self.question.policies]
-        if touched != self._touched or rules != self._described:
-            self._touched = touched
-            self._describe()
-
-    def _describe(self) -> None:
-        """The rules' own words: equations, what they cost, where they come from."""
-        self._described = [policy.rule for policy in self.question.policies]
-        place, name = self._touched
-        place = min(place, len(self.question.policies) - 1)
-        sections = joined(
-            _section(policy, name if index == place else "") for index, policy in enumerate(self.question.policies)
-        )
-        rule = RULES[self.question.policies[place].rule]
-        summary, *more = paragraphs_of(rule)
-        text = joined(html("<p>{}</p>", paragraph) for paragraph in (summary, *more))
-        self.about.object = sections + text
+                self.stages.world = room_of(self.plays.newest, self.answer, floor)
+            self.stages.frame = frame_of(
+                self.answer, self.plays.newest, self._version, self.stages.selected, ending_of(task)
+            )
 
     def close(self) -> None:
         """Forget what waits."""
-        for worker in (self._pictures, self._episodes, self.presets):
+        for worker in (self._pictures, self.plays, self.presets):
             worker.drop()
         self._desk.close()
-
-
-def _section(policy: Policy, touched: str) -> Markup:
-    rule = RULES[policy.rule]
-    field = next((field for field in fields_of(rule) if field.name == touched), None)
-    symbol = "" if field is None else field.symbol
-    lines = joined(html('<div class="line">{}</div>', line) for line in equations_of(rule, symbol))
-    now = Markup()
-    if field is not None:
-        now = html('<p class="now"><b>{} {}</b>: {}</p>', field.title, symbol, field.meaning)
-    return html('<section><h3>{}</h3><div class="equation">{}</div>{}</section>', rule.title, lines, now)
 
 
 def _numbers(values: Any, count: int) -> tuple[float, ...] | None:
     """``count`` finite numbers from the browser, or None."""
     try:
-        found = tuple(float(value) for value in values)
+        point = tuple(float(value) for value in values)
     except (TypeError, ValueError):
         return None
-    return found if len(found) == count and np.isfinite(found).all() else None
+    return point if len(point) == count and np.isfinite(point).all() else None

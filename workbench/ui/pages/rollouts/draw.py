@@ -22,7 +22,9 @@ ENDINGS = (
     Look("#5b6472", "#a9b3c1", "square"),
 )
 MOMENTS = 40  # stops of the slider over an episode
-LAVA, EXIT, WALL = ("#f0c9bf", "#4a2620"), ("#bfe3d3", "#1f4f3c"), ("#dde4ec", "#2b3644")
+LAVA = ("#f0c9bf", "#4a2620")
+EXIT = ("#bfe3d3", "#1f4f3c")
+WALL = ("#dde4ec", "#2b3644")
 
 
 def ending(kind: int, kinds: int) -> Look:
@@ -40,12 +42,12 @@ class Paths(NamedTuple):
 
 def paths_figure(floor: Floor | None, names: tuple[str, ...], title: str, ranges: tuple[Any, Any]) -> Paths:
     """An empty picture of a ground, or of the first two numbers of an observation; two with the same ``ranges`` move together."""
-    made = house_figure(
+    chart = house_figure(
         title, "", "", x_range=ranges[0], y_range=ranges[1], sizing_mode="scale_width", aspect_ratio=1.0
     )
-    made.xgrid.visible = made.ygrid.visible = made.xaxis.visible = made.yaxis.visible = False
+    chart.xgrid.visible = chart.ygrid.visible = chart.xaxis.visible = chart.yaxis.visible = False
     if floor is not None:
-        _ground(made, floor)
+        _ground(chart, floor)
     lines, ends = [], []
     for kind, name in enumerate(names):
         look = ending(kind, len(names))
@@ -53,17 +55,17 @@ def paths_figure(floor: Floor | None, names: tuple[str, ...], title: str, ranges
             ColumnDataSource({"x": [], "y": []}),
             ColumnDataSource({"x": [], "y": [], "reward": [], "steps": []}),
         )
-        dye(made.line("x", "y", source=line, line_width=1.0, line_alpha=0.25), look)
-        mark = made.scatter(
+        dye(chart.line("x", "y", source=line, line_width=1.0, line_alpha=0.25), look)
+        mark = chart.scatter(
             "x", "y", source=end, marker=look.shape, size=6, line_color="white", line_width=0.5, legend_label=name
         )
         dye(mark, look)
         mark.glyph.line_color = None
-        hover(made, [mark], [("ending", name), ("return", "@reward{0.00}"), ("steps", "@steps")])
+        hover(chart, [mark], [("ending", name), ("return", "@reward{0.00}"), ("steps", "@steps")])
         lines.append(line)
         ends.append(end)
-    legend(made, "below", len(names))
-    return Paths(made, lines, ends)
+    legend(chart, "below", len(names))
+    return Paths(chart, lines, ends)
 
 
 def ranges_of(floor: Floor | None) -> tuple[Any, Any]:
@@ -75,14 +77,14 @@ def ranges_of(floor: Floor | None) -> tuple[Any, Any]:
     return Range1d(start=left - margin, end=right + margin), Range1d(start=low - margin, end=high + margin)
 
 
-def _ground(made: Any, floor: Floor) -> None:
+def _ground(chart: Any, floor: Floor) -> None:
     for x0, x1, y0, y1 in floor.blocks:
         colour = LAVA if floor.deadly else WALL
-        dye(made.quad(left=x0, right=x1, bottom=y0, top=y1, line_color=None, level="underlay"), colour)
+        dye(chart.quad(left=x0, right=x1, bottom=y0, top=y1, line_color=None, level="underlay"), colour)
     for x, y, radius, pays in floor.goals:
-        dye(made.circle([x], [y], radius=radius, line_color=None, level="underlay"), EXIT)
+        dye(chart.circle([x], [y], radius=radius, line_color=None, level="underlay"), EXIT)
         word = f"{pays:g}" if pays else "goal"
-        words = made.text([x], [y], [word], text_align="center", text_baseline="middle", text_font_size="12px")
+        words = chart.text([x], [y], [word], text_align="center", text_baseline="middle", text_font_size="12px")
         dye(words, ("#17202c", "#e8edf3"))
 
 
@@ -108,9 +110,9 @@ def moments_of(paths: Sequence[Paths], both: Sequence[Played]) -> Scrub:
     last = max(int(played.record.lengths.max()) for played in both)
     steps = sorted({round(step) for step in np.linspace(0, last, min(last, MOMENTS) + 1)})
     columns = []
-    for made, played in zip(paths, both, strict=True):
+    for chart, played in zip(paths, both, strict=True):
         episodes = np.arange(len(played.kinds))
-        for kind, end in enumerate(made.ends):
+        for kind, end in enumerate(chart.ends):
             chosen = episodes[played.kinds == kind]
             moments = []
             for step in steps:
@@ -134,60 +136,60 @@ class Starts(NamedTuple):
 
 def starts_figure(names: tuple[str, ...], letters: str = "AB") -> Starts:
     """Share of the best and of the worst early ending over the start, for both policies."""
-    made = house_figure(
+    chart = house_figure(
         "", "where the episode began, x", "share of episodes", x_range=Range1d(), y_range=Range1d(start=-0.03, end=1.03)
     )
     sources = []
-    for kind in _told(names):
+    for kind in _worth_a_line(names):
         look = ending(kind, len(names))
         for number, letter in enumerate(letters):
             source = ColumnDataSource({"x": [], "y": [], "count": []})
             word = f"{names[kind]}, {letter}"
             dash = ("solid", "dashed")[number]
-            line = made.line("x", "y", source=source, line_width=2, line_dash=dash, legend_label=word)
-            dot = made.scatter("x", "y", source=source, marker=look.shape, size=6, legend_label=word)
+            line = chart.line("x", "y", source=source, line_width=2, line_dash=dash, legend_label=word)
+            dot = chart.scatter("x", "y", source=source, marker=look.shape, size=6, legend_label=word)
             dye(line, look)
             dye(dot, look)
-            hover(made, [dot], [(word, "@y{0%}"), ("episodes", "@count")])
+            hover(chart, [dot], [(word, "@y{0%}"), ("episodes", "@count")])
             sources.append(source)
-    legend(made)
-    return Starts(made, sources)
+    legend(chart)
+    return Starts(chart, sources)
 
 
 def times_figure(letters: str = "AB") -> Starts:
     """Mean steps of the episodes that ended best, over the start."""
-    made = house_figure("", "where the episode began, x", "steps to success", x_range=Range1d(), y_range=Range1d())
+    chart = house_figure("", "where the episode began, x", "steps to success", x_range=Range1d(), y_range=Range1d())
     sources = []
     for number, letter in enumerate(letters):
         source = ColumnDataSource({"x": [], "y": [], "count": []})
-        line = made.line(
+        line = chart.line(
             "x", "y", source=source, line_width=2, line_dash=("solid", "dashed")[number], legend_label=letter
         )
-        dot = made.scatter("x", "y", source=source, marker="circle", size=6, legend_label=letter)
+        dot = chart.scatter("x", "y", source=source, marker="circle", size=6, legend_label=letter)
         for renderer in (line, dot):
             dye(renderer, ENDINGS[0])
-        hover(made, [dot], [("policy", letter), ("steps", "@y{0.0}"), ("episodes that began here", "@count")])
+        hover(chart, [dot], [("policy", letter), ("steps", "@y{0.0}"), ("episodes that began here", "@count")])
         sources.append(source)
-    legend(made)
-    return Starts(made, sources)
+    legend(chart)
+    return Starts(chart, sources)
 
 
 def show_starts(starts: Starts, times: Starts, both: tuple[Played, Played]) -> None:
     """Fill both figures."""
     low, high = start_range(*both)
-    told = _told(both[0].names)
-    for made in (starts.figure, times.figure):
-        made.x_range.update(start=low, end=high)
+    drawn = _worth_a_line(both[0].names)
+    for chart in (starts.figure, times.figure):
+        chart.x_range.update(start=low, end=high)
     spans = span([by_start(played, low, high).steps for played in both])
     times.figure.y_range.update(start=spans[0], end=spans[1])
     for number, played in enumerate(both):
         sorted_ = by_start(played, low, high)
         common = {"x": sorted_.centres, "count": sorted_.counts}
-        for place, kind in enumerate(told):
+        for place, kind in enumerate(drawn):
             starts.sources[2 * place + number].data = common | {"y": sorted_.shares[kind]}
         times.sources[number].data = common | {"y": np.asarray(sorted_.steps)}
 
 
-def _told(names: tuple[str, ...]) -> tuple[int, int]:
+def _worth_a_line(names: tuple[str, ...]) -> tuple[int, int]:
     """The two endings worth a line: the best, and the worst before the time ran out."""
     return 0, len(names) - 2

@@ -9,14 +9,12 @@ from typing import Any, ClassVar
 
 import panel as pn
 
-from workbench.engine.glossary import TERM
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import floor_of
 from workbench.engine.tasks.outcomes import names_of_outcomes
 from workbench.engine.words import UserError
 from workbench.plots.markup import html
 from workbench.ui.canvas.bokeh_figures import follow_theme, pane, themed
-from workbench.ui.canvas.frames import figure
 from workbench.ui.controls.awaited import Awaited
 from workbench.ui.controls.notice import Notice, number_pane, numbers
 from workbench.ui.controls.policy_choice import PolicyChoice
@@ -40,12 +38,13 @@ from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
+from workbench.views import snippets
 from workbench.views.episodes import OvertakenError
 from workbench.views.fields import fields_of
-from workbench.views.policies import find
 from workbench.views.rollout_links import EPISODES, MOST, SEEDS, TASKS, read_link, write_link
 from workbench.views.rollout_presets import STORIES, tell
-from workbench.views.rollouts import Order, Played, as_csv, difference, play
+from workbench.views.rollouts import Order, Played, as_csv, play
+from workbench.views.rows import compared, rollout_rows
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +77,6 @@ class RolloutsPage(Page):
         self.order, problems = read_link(arguments)
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.both: tuple[Played, Played] | None = None
-        self._setting = False
         self._share = 0.0
         self._work: Latest[Order, tuple[Played, Played]] = Latest(self._play, self.later(self._show))
         self._awaited = Awaited(self.cache, self.ask)
@@ -121,49 +119,15 @@ class RolloutsPage(Page):
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Set every control to what the link says."""
         self.order, _ = read_link(arguments)
-        self._setting = True
-        try:
-            with self.held():
-                self.task.value, self.rule.value = self.order.task, self.order.rule
-                self.episodes.value, self.seed.value = self.order.episodes, self.order.seed
-                self._make_settings()
-        finally:
-            self._setting = False
+        with self.binding.by_program(), self.held():
+            self.task.value, self.rule.value = self.order.task, self.order.rule
+            self.episodes.value, self.seed.value = self.order.episodes, self.order.seed
+            self._make_settings()
         self.ask()
 
     def code(self) -> str:
         """Both policies and their endings, as a snippet."""
-        first, other = (rule.model_dump() for rule in self.order.rules())
-        defaults = {field.name: field.default for field in fields_of(RULES[self.order.rule])}
-        calls = [
-            f"    wb.make_rule({self.order.rule!r}, "
-            + ", ".join(f"{key}={value!r}" for key, value in settings.items() if value != defaults[key])
-            + "),"
-            for settings in (first, other)
-        ]
-        return "\n".join(
-            [
-                "import matplotlib.pyplot as plt",
-                "",
-                "import workbench as wb",
-                "from workbench.engine.tasks.rollout import rollout",
-                "from workbench.ui.notebook import parts_for",
-                "",
-                *find(self.order.task).lines([self.order.rule]),
-                "rules = [",
-                *calls,
-                "]",
-                "_, panels = plt.subplots(1, 2, figsize=(9, 4.5), sharex=True, sharey=True)",
-                "for axes, rule in zip(panels, rules):",
-                "    seen = []",
-                f"    played = rollout(rule, parts, task, episodes={self.order.episodes}, seed={self.order.seed},",
-                "                     watch=lambda observations, moved: seen.append(observations[:, :2].copy()))",
-                "    for episode, steps in enumerate(played.lengths):",
-                '        axes.plot(*zip(*(frame[episode] for frame in seen[: steps + 1])), lw=0.6, alpha=0.3, color="C0")',
-                '    axes.set(title=f"return {played.returns.mean():.3f}, success {played.success.mean():.0%}", aspect="equal")',
-                "plt.show()",
-            ]
-        )
+        return snippets.rollouts(self.order)
 
     def sheet(self) -> Sheet:
         """Both pictures and the two cards; the saved page plays the episodes."""
@@ -209,24 +173,26 @@ class RolloutsPage(Page):
         self.rule = choice("Rule", rules, order.rule, css_classes=["wb-rule"])
         self.episodes = choice("Episodes", {f"{count:,}": count for count in EPISODES}, order.episodes)
         self.seed = QuickSlider(
-            label="Seed", start=0, end=SEEDS, value=order.seed, stylesheets=[STYLE], margin=0,
-            sizing_mode="stretch_width", css_classes=["wb-slider", "wb-seed"],
-        )  # fmt: skip
+            label="Seed",
+            start=0,
+            end=SEEDS,
+            value=order.seed,
+            stylesheets=[STYLE],
+            margin=0,
+            sizing_mode="stretch_width",
+            css_classes=["wb-slider", "wb-seed"],
+        )
         self.stories = Stories(
             self,
             STORIES,
             lambda: self.order,
-            self._tell,
+            lambda name, order: tell(name, order, self.cache.wait(order.task), self.cache.task(order.task)),
             self._told,
             lambda words: self.notice.say("error", words),
         )
         self._place = pn.Column(margin=0, sizing_mode="stretch_width")
         self._make_settings()
-        for widget in (self.task, self.rule, self.episodes, self.seed):
-            widget.param.watch(self._changed, "value")
-
-    def _tell(self, name: str, order: Order) -> Order:
-        return tell(name, order, self.cache.wait(order.task), self.cache.task(order.task))
+        self.binding.bind(self._changed, self.task, self.rule, self.episodes, self.seed)
 
     def _told(self, order: Order) -> None:
         self.restore({name: str(value) for name, value in write_link(order).items()})
@@ -239,8 +205,8 @@ class RolloutsPage(Page):
         first, other = self.order.rules()
         self.settings = RuleControls(rule, first.model_dump())
         self.other = StopSlider(replace(field, title=f"B: {field.title.lower()}"), getattr(other, rule.strength))
-        self.settings.param.watch(self._changed, "values")
-        self.other.param.watch(self._changed, "value")
+        self.binding.bind(self._changed, self.settings, to="values")
+        self.binding.bind(self._changed, self.other)
         heads = [
             HTML(html("<b>{}</b>", text), margin=(4, 0, 4, 0), stylesheets=[STYLE], css_classes=[name])
             for text, name in (("Policy A", "wb-strength-a"), ("Policy B, all else as A", "wb-strength-b"))
@@ -248,8 +214,6 @@ class RolloutsPage(Page):
         self._place.objects = [heads[1], self.other, heads[0], self.settings]
 
     def _changed(self, event: Any) -> None:
-        if self._setting:
-            return
         with self.held():
             if event.obj is self.rule:
                 self.order, _ = read_link({"task": self.task.value, "rule": self.rule.value})
@@ -349,34 +313,11 @@ class RolloutsPage(Page):
                 show(paths, played)
             show_starts(self._starts, self._times, both)
             for pane_, letter, played in zip(self._numbers, "AB", both, strict=True):
-                pane_.object = numbers(f"{letter}: {RULES[order.rule].title}", _beside(played, both), _rows(played))
+                pane_.object = numbers(
+                    f"{letter}: {RULES[order.rule].title}", compared(played, both), rollout_rows(played)
+                )
 
     def _csv(self) -> bytes:
         if self.both is None:
             raise UserError("There are no episodes yet; wait until they are played.")
         return as_csv(self.both)
-
-
-def _beside(played: Played, both: tuple[Played, Played]) -> str:
-    """The strength, and of the second policy how its return differs from the first one's."""
-    if played is both[0]:
-        return played.strength
-    paired, digits = difference(both), _digits(played)
-    half = figure((paired.high - paired.low) / 2, digits)
-    return f"{played.strength}; return B − A {figure(paired.mean, digits)} ± {half}, same starts and noise"
-
-
-def _digits(played: Played) -> int:
-    return 3 if abs(played.measured.returns.mean) < 100 else 0
-
-
-def _rows(played: Played) -> list[tuple[str, str, str]]:
-    found, digits = played.measured, _digits(played)
-    value = found.returns
-    mean = f"{figure(value.mean, digits)} ± {figure((value.high - value.low) / 2, digits)}"
-    shifts = {"shift.w2": found.shift.w2, "own_shift.w2": found.own_shift.w2, "occupancy.w2": found.occupancy.w2}
-    return [
-        (TERM["return"].label, mean, f"{TERM['return'].hint}; with half of its 95% interval"),
-        (TERM["success"].label, f"{found.success.mean:.0%}", f"share of the episodes that ended in: {played.names[0]}"),
-        *((TERM[key].label, figure(number), TERM[key].hint) for key, number in shifts.items()),
-    ]

@@ -17,15 +17,16 @@ from workbench.engine.tasks.film import Film, HasRenderer, NoPictureError, film
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.words import UserError
 from workbench.plots.markup import Markup, html, joined
-from workbench.ui.canvas.frames import figure
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE
 from workbench.ui.server.fault import told
 from workbench.ui.server.parts_cache import Latest
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.page import Page
+from workbench.views.digits import figure
 
-FRAMES, SIDE = 10, 240
+FRAMES = 10
+SIDE = 240  # pixels of a frame
 ONE_AT_A_TIME = threading.Lock()  # of the server: a renderer keeps a core busy
 LOOK = """
 .film { display: flex; gap: 6px; overflow-x: auto; padding-bottom: 4px; margin: 6px 0 0; }
@@ -61,11 +62,15 @@ class Strip(pn.Column):
         self._words = HTML("", stylesheets=[WORDS, LOOK], margin=0, sizing_mode="stretch_width")
         buttons = [
             pn.widgets.Button(
-                label=f"Render an episode of {letter}", stylesheets=[STYLE], margin=0, height=28,
-                css_classes=[f"wb-film-{letter.lower()}"], on_click=lambda _, number=number: self._press(number),
+                label=f"Render an episode of {letter}",
+                stylesheets=[STYLE],
+                margin=0,
+                height=28,
+                css_classes=[f"wb-film-{letter.lower()}"],
+                on_click=lambda _, number=number: self._press(number),
             )
             for number, letter in enumerate("AB")
-        ]  # fmt: skip
+        ]
         row = pn.Row(*buttons, styles={"gap": "8px"}, margin=0)
         super().__init__(
             row, self._words, sizing_mode="stretch_width", margin=(8, 0, 0, 0), visible=False, css_classes=["wb-film"]

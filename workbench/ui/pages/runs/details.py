@@ -13,8 +13,8 @@ from workbench.experiments.row import Row
 from workbench.experiments.store import Store
 from workbench.experiments.upgrade import version_of
 from workbench.plots.markup import Markup, html, joined
-from workbench.ui.canvas.frames import figure
-from workbench.ui.pages.runs.rows import settings_of
+from workbench.views.digits import figure
+from workbench.views.runs import settings_of
 
 MOST = 12  # runs side by side
 PLANNED = "Planned by a sweep; nothing has happened yet. Start the sweep again and it is done."

@@ -18,7 +18,9 @@ from workbench.ui.controls.rule import STYLE, choice
 from workbench.ui.shell.html_pane import HTML
 
 TALL = ".bk-btn { min-height: 31px; }"  # as high as the button beside it
-MOST_JOBS, MOST_EPISODES, MOST_STEPS = 200, 2000, 200_000
+MOST_JOBS = 200
+MOST_EPISODES = 2000
+MOST_STEPS = 200_000
 
 
 class SweepForm(pn.viewable.Viewer):
@@ -38,14 +40,21 @@ class SweepForm(pn.viewable.Viewer):
         self.task = choice("Task", tasks, next(iter(tasks.values())), css_classes=["wb-sweep-task"])
         titles = {rule.title: name for name, rule in RULES.items()}
         self.rules = pn.widgets.MultiSelect(
-            label="Rules", options=titles, value=["qgf"] if "qgf" in RULES else list(RULES)[:1], size=7,
-            css_classes=["wb-sweep-rules"], **options,
-        )  # fmt: skip
+            label="Rules",
+            options=titles,
+            value=["qgf"] if "qgf" in RULES else list(RULES)[:1],
+            size=7,
+            css_classes=["wb-sweep-rules"],
+            **options,
+        )
         text: dict[str, Any] = options | {"description": None}
         self.values = pn.widgets.TextInput(
-            label="Values of the strength", value="0.1,0.3,1", placeholder="0.1,0.3,1 or qgf.weight=0.1,1",
-            css_classes=["wb-sweep-values"], **text,
-        )  # fmt: skip
+            label="Values of the strength",
+            value="0.1,0.3,1",
+            placeholder="0.1,0.3,1 or qgf.weight=0.1,1",
+            css_classes=["wb-sweep-values"],
+            **text,
+        )
         self.seeds = pn.widgets.TextInput(label="Seeds", value="0,1", css_classes=["wb-sweep-seeds"], **text)
         self.episodes = pn.widgets.IntInput(
             label="Episodes",

@@ -42,6 +42,11 @@ class RunsTable(JSComponent):
         if isinstance(data, dict) and data.get("press") in ("delete", "undo", "back"):
             self._pressed(data["press"])
 
+    def choose(self, keys: list[str]) -> None:
+        """Select the rows of these keys, and no others."""
+        if keys != list(self.selected):
+            self.selected = keys
+
     def toast(self, text: str, undo: bool = False) -> None:
         """Say something for some seconds, with an Undo button where there is something to undo."""
         self._send_msg({"text": text, "undo": undo})

@@ -26,7 +26,7 @@ class LossFigure(NamedTuple):
 
 def loss_figure() -> LossFigure:
     """An empty picture with lines for a few losses."""
-    made = house_figure(
+    chart = house_figure(
         "", "update", "loss", y_axis_type="log", x_range=Range1d(start=0, end=1), y_range=Range1d(start=0.01, end=10)
     )
     looks = [look("bc"), *SPARE]
@@ -34,7 +34,7 @@ def loss_figure() -> LossFigure:
     sources, lines = [], []
     for number in range(LOSSES):
         source = ColumnDataSource({"x": [], "y": []})
-        line = made.line(
+        line = chart.line(
             "x",
             "y",
             source=source,
@@ -44,30 +44,30 @@ def loss_figure() -> LossFigure:
             visible=False,
         )
         dye(line, looks[number % len(looks)])
-        hover(made, [line], [("update", "@x"), ("loss", "@y{0.0000}")])
+        hover(chart, [line], [("update", "@x"), ("loss", "@y{0.0000}")])
         sources.append(source)
         lines.append(line)
-    legend(made, "above", LOSSES)
-    for item in made.legend[0].items:
+    legend(chart, "above", LOSSES)
+    for item in chart.legend[0].items:
         item.visible = False  # until a loss has come
-    return LossFigure(made, sources, lines)
+    return LossFigure(chart, sources, lines)
 
 
-def show_losses(made: LossFigure, found: Mapping[str, tuple[np.ndarray, np.ndarray]], total: int) -> None:
+def show_losses(chart: LossFigure, losses: Mapping[str, tuple[np.ndarray, np.ndarray]], total: int) -> None:
     """Fill it; losses at or below 0 (SQL's may be) lie on the floor of the axis."""
-    items = made.figure.legend[0].items
-    for number, (source, line) in enumerate(zip(made.sources, made.lines, strict=True)):
-        pair = list(found.items())[number] if number < len(found) else None
+    items = chart.figure.legend[0].items
+    for number, (source, line) in enumerate(zip(chart.sources, chart.lines, strict=True)):
+        pair = list(losses.items())[number] if number < len(losses) else None
         line.visible = items[number].visible = pair is not None
         if pair is not None:
             name, (steps, values) = pair
             source.data = {"x": steps, "y": np.maximum(values, FLOOR)}
             items[number].label = {"value": name}
-    made.figure.x_range.update(start=0, end=max(total, 1))
-    every = [np.log10(np.maximum(values, FLOOR)) for _, values in found.values()]
+    chart.figure.x_range.update(start=0, end=max(total, 1))
+    every = [np.log10(np.maximum(values, FLOOR)) for _, values in losses.values()]
     if every:
         low, high = span(every)
-        made.figure.y_range.update(start=10.0**low, end=10.0**high)
+        chart.figure.y_range.update(start=10.0**low, end=10.0**high)
 
 
 class ValueFigure(NamedTuple):
@@ -79,7 +79,7 @@ class ValueFigure(NamedTuple):
 
 def value_figure() -> ValueFigure:
     """An empty picture with three lines."""
-    made = house_figure("", "update", "mean value, task units", x_range=Range1d(start=0, end=1), y_range=Range1d())
+    chart = house_figure("", "update", "mean value, task units", x_range=Range1d(start=0, end=1), y_range=Range1d())
     lines: tuple[tuple[str, Look], ...] = (
         ("Q, behaviour", look("bc")),
         ("Q, QGF", look("qgf")),
@@ -88,23 +88,23 @@ def value_figure() -> ValueFigure:
     sources = []
     for word, style in lines:
         source = ColumnDataSource({"x": [], "y": []})
-        line = made.line("x", "y", source=source, line_width=2, legend_label=word)
-        dot = made.scatter("x", "y", source=source, marker=style.shape, size=5, legend_label=word)
+        line = chart.line("x", "y", source=source, line_width=2, legend_label=word)
+        dot = chart.scatter("x", "y", source=source, marker=style.shape, size=5, legend_label=word)
         dye(line, style)
         dye(dot, style)
-        hover(made, [dot], [(word, "@y{0.000}"), ("update", "@x")])
+        hover(chart, [dot], [(word, "@y{0.000}"), ("update", "@x")])
         sources.append(source)
-    legend(made, "above", 3)
-    return ValueFigure(made, sources)
+    legend(chart, "above", 3)
+    return ValueFigure(chart, sources)
 
 
-def show_values(made: ValueFigure, moments: Sequence[Moment], total: int) -> None:
+def show_values(chart: ValueFigure, moments: Sequence[Moment], total: int) -> None:
     """Fill it."""
     ordered = sorted(moments, key=lambda one: one.step)
     steps = np.array([one.step for one in ordered], dtype=float)
     rows = [np.array([getattr(one, name) for one in ordered]) for name in ("behaviour", "guided", "value")]
-    for source, values in zip(made.sources, rows, strict=True):
+    for source, values in zip(chart.sources, rows, strict=True):
         source.data = {"x": steps, "y": values}
     low, high = span(rows)
-    made.figure.x_range.update(start=0, end=max(total, 1))
-    made.figure.y_range.update(start=low, end=high)
+    chart.figure.x_range.update(start=0, end=max(total, 1))
+    chart.figure.y_range.update(start=low, end=high)

@@ -49,9 +49,13 @@ class Form(pn.viewable.Viewer):
         self.seed = pn.widgets.IntInput(label="Seed", start=0, end=2**31 - 1, value=0, **options)
         extra = [name for name, rule in RULES.items() if extra_parts(rule.needs)]
         self.rules = pn.widgets.MultiSelect(
-            label="Also train the parts of", options={RULES[name].title: name for name in extra}, value=[], size=3,
-            css_classes=["wb-parts"], **options,
-        )  # fmt: skip
+            label="Also train the parts of",
+            options={RULES[name].title: name for name in extra},
+            value=[],
+            size=3,
+            css_classes=["wb-parts"],
+            **options,
+        )
         self.file = pn.widgets.FileInput(accept=".npz", **(options | {"stylesheets": []}))
         self.button = pn.widgets.Button(
             label="Start", color="primary", css_classes=["wb-start"], **(options | {"stylesheets": []})
@@ -63,10 +67,10 @@ class Form(pn.viewable.Viewer):
 
     def _defaults(self) -> None:
         """Take over the task's own settings."""
-        found = make_listed(self.task.value).training_defaults(self.critic.value)
-        hidden = list(found.get("hidden", (512,) * 4))
+        defaults = make_listed(self.task.value).training_defaults(self.critic.value)
+        hidden = list(defaults.get("hidden", (512,) * 4))
         self.size.value = next((name for name, widths in SIZES.items() if widths == hidden), "64 × 2")
-        self.steps.value = min(int(found.get("steps", 10_000)), MOST_STEPS)
+        self.steps.value = min(int(defaults.get("steps", 10_000)), MOST_STEPS)
 
     def order(self) -> dict[str, Any]:
         """What `Trainings.start` needs.
@@ -103,10 +107,13 @@ class Form(pn.viewable.Viewer):
         ]
         note = HTML(
             html(
-                '<div class="wb-meaning">Your own data: a .npz file of this task, up to {} MiB</div>', UPLOAD_LIMIT >> 20
+                '<div class="wb-meaning">Your own data: a .npz file of this task, up to {} MiB</div>',
+                UPLOAD_LIMIT >> 20,
             ),
-            stylesheets=[STYLE], margin=0, sizing_mode="stretch_width",
-        )  # fmt: skip
+            stylesheets=[STYLE],
+            margin=0,
+            sizing_mode="stretch_width",
+        )
         return pn.Column(
             *rows, self.rules, self.seed, note, self.file, self.button, sizing_mode="stretch_width", margin=0
         )

@@ -11,38 +11,43 @@ from typing import Any, ClassVar
 import panel as pn
 
 from workbench.engine.words import UserError
-from workbench.runs.launched import PROGRESS, Training, TrainingRefusedError
+from workbench.runs.launched import PROGRESS, Training
 from workbench.ui.canvas.bokeh_figures import follow_theme, pane
-from workbench.ui.canvas.frames import figure
 from workbench.ui.canvas.landscape_figures import plane_figure, show_plane
-from workbench.ui.controls.notice import Notice, number_pane, numbers
+from workbench.ui.controls.notice import number_pane, numbers
 from workbench.ui.controls.rule import STYLE, QuickSlider, choice
+from workbench.ui.pages.store_page import StorePage
 from workbench.ui.pages.training.draw import loss_figure, show_losses, show_values, value_figure
-from workbench.ui.pages.training.exports import as_csv, snapshots_of
+from workbench.ui.pages.training.exports import snapshots_of
 from workbench.ui.pages.training.form import Form
+from workbench.ui.pages.training.run_buttons import RunButtons
 from workbench.ui.server.fault import told
 from workbench.ui.server.lab import trainings
-from workbench.ui.server.owner import Owner
 from workbench.ui.server.parts_cache import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
-from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
-from workbench.views.training import Look, Moment, Seen, curves, see
+from workbench.views import snippets
+from workbench.views.rows import training_rows
+from workbench.views.training import Look, Moment, Seen, as_csv, curves, see
 
 log = logging.getLogger(__name__)
 NO_LOG = "There is no log yet; start a training, or wait for its first report."
-TICK = 0.5  # seconds between two looks at the run folder
 WORDS = {
-    "running": "Running", "pausing": "Saving…", "paused": "Paused", "finished": "Finished", "failed": "Failed",
-}  # fmt: skip
+    "running": "Running",
+    "pausing": "Saving…",
+    "paused": "Paused",
+    "finished": "Finished",
+    "failed": "Failed",
+}
 
 
-class TrainingPage(Page):
+class TrainingPage(StorePage):
     """One user's page of training."""
 
     name: ClassVar[str] = "training"
     title: ClassVar[str] = "Training"
+    interval: ClassVar[float] = 0.5
     layout: ClassVar[str] = sidebar({"values": "Values over the run", "moment": "The landscape at one moment"})
     tour: ClassVar[tuple[Stop, ...]] = (
         Stop(".wb-start", "Start a training", "It runs in a process of its own: reload the page, it goes on."),
@@ -65,29 +70,24 @@ class TrainingPage(Page):
         self.moments: dict[int, Moment] = {}
         self._drawn: tuple[Any, ...] = ()
         self._reports = -1
-        self._setting = False
-        self._undone: Training | None = None
         self._looks: Latest[Look, Seen] = Latest(see, self.later(self._show_seen))
-        self.owner = Owner(margin=0, width=0, height=0)
         self.owner.param.watch(lambda _: self._list(), "secret")
-        self.notice, self._head = Notice(), number_pane(numbers("Training", "…", []))
+        self._head = number_pane(numbers("Training", "…", []))
         self._losses, self._values, self._plane = loss_figure(), value_figure(), plane_figure()
         follow_theme([self._losses.figure, self._values.figure, self._plane.figure], self.document)
-        self.form = Form(self._start)
+        self.form = Form(lambda order: self.do(lambda: self._begin(order)))
+        self.buttons = RunButtons(self, self._deleted)
         self._make_controls()
         self._describe()
-        self.every(TICK, self._tick)
+        self.keep_looking()
 
     def panels(self) -> Mapping[str, Any]:
         """Form and list on the left; numbers and losses; values; one moment."""
-        gap = {"gap": "8px"}
-        buttons = pn.Row(
-            self.pause, self.share, self.remove, styles=gap, margin=(6, 0, 0, 0), sizing_mode="stretch_width",
-            css_classes=["wb-buttons"],
-        )  # fmt: skip
         losses = pane(self._losses.figure, height=250, css_classes=["wb-losses"])
         return {
-            "controls": pn.Column(self.owner, self.form, self.pick, buttons, sizing_mode="stretch_width", margin=0),
+            "controls": pn.Column(
+                self.owner, self.form, self.pick, self.buttons, sizing_mode="stretch_width", margin=0
+            ),
             "main": pn.Column(
                 self.notice, self._head, losses, sizing_mode="stretch_width", margin=0, styles={"position": "relative"}
             ),
@@ -114,18 +114,7 @@ class TrainingPage(Page):
         """The run in a notebook: its parts at this moment."""
         if self.training is None:
             raise UserError("Choose or start a training first; then this gives the code that reads it.")
-        step = "" if self.at < 0 else f"load_snapshot(run, {self.at})"
-        return "\n".join(
-            [
-                "import workbench as wb",
-                *(["from workbench.engine.training.loop.snapshots import load_snapshot"] if step else []),
-                "",
-                f"run = wb.load_run({str(self.training.run)!r})",
-                f"parts = {step or 'run.parts()'}",
-                f"task = wb.make_task({self.training.task!r})",
-                'print(wb.evaluate(wb.make_rule("qgf"), parts, task, episodes=200, seed=1, probes=run.probes).as_dict())',
-            ]
-        )
+        return snippets.training(str(self.training.run), self.training.task, self.at)
 
     def sheet(self) -> Sheet:
         """Losses, values, and the landscape; the saved page scrubs through the snapshots."""
@@ -150,82 +139,40 @@ class TrainingPage(Page):
 
     def _make_controls(self) -> None:
         self.pick = choice("Trainings", {"none yet": ""}, "", css_classes=["wb-pick"])
-        self.pick.param.watch(self._picked, "value")
-        options: dict[str, Any] = {"stylesheets": [STYLE], "margin": 0, "sizing_mode": "stretch_width"}
-        self.pause = pn.widgets.Button(label="Pause", disabled=True, css_classes=["wb-pause"], **options)
-        self.share = pn.widgets.Button(label="Share", disabled=True, css_classes=["wb-share"], **options)
-        self.remove = pn.widgets.Button(label="Delete", disabled=True, css_classes=["wb-delete"], **options)
-        self.pause.on_click(lambda _: self._do(self._pause_or_resume))
-        self.share.on_click(lambda _: self._do(self._share))
-        self.remove.on_click(lambda _: self._do(self._remove))
+        self.binding.bind(self._picked, self.pick)
         self.scrub = QuickSlider(
-            label="Snapshot at update", start=0, end=1, value=1, stylesheets=[STYLE], margin=0, disabled=True,
-            sizing_mode="stretch_width", css_classes=["wb-slider", "wb-snapshots"],
-        )  # fmt: skip
-        self.scrub.param.watch(self._scrubbed, "value")
-
-    def _start(self, order: dict[str, Any]) -> None:
-        self._do(lambda: self._begin(order))
+            label="Snapshot at update",
+            start=0,
+            end=1,
+            value=1,
+            stylesheets=[STYLE],
+            margin=0,
+            disabled=True,
+            sizing_mode="stretch_width",
+            css_classes=["wb-slider", "wb-snapshots"],
+        )
+        self.binding.bind(self._scrubbed, self.scrub)
 
     def _begin(self, order: dict[str, Any]) -> None:
-        made = trainings().start(self._secret(), **order)
-        self.wanted, self.at = made.name, -1
+        training = trainings().start(self.secret(), **order)
+        self.wanted, self.at = training.name, -1
         self._list()
 
-    def _secret(self) -> str:
-        if not self.owner.secret:
-            raise TrainingRefusedError("the browser has not said who you are yet; try again in a second")
-        return str(self.owner.secret)
-
-    def _do(self, what: Any) -> None:
-        """Do what a button says; a refusal is shown in its own words."""
-        try:
-            with self.held():
-                what()
-                self.notice.say("", "")
-                self._refresh()
-        except Exception as error:  # a refusal in its words, a fault as one
-            self.notice.say("error", told(error))
-
-    def _pause_or_resume(self) -> None:
-        if self.training is not None:
-            act = trainings().resume if self.training.state == "paused" else trainings().pause
-            act(self._secret(), self.training.name)
-
-    def _share(self) -> None:
-        if self.training is not None:
-            trainings().share(self._secret(), self.training.name, not self.training.shared)
-
-    def _remove(self) -> None:
-        """The first press asks, the second deletes."""
-        if self.training is None:
-            return
-        if self._undone is not self.training:
-            self._undone = self.training
-            self.remove.label = "Really delete?"
-            self.every(4.0, self._calm)
-            return
-        trainings().remove(self._secret(), self.training.name)
+    def _deleted(self) -> None:
         self.training, self.wanted, self.at = None, "", -1
-        self._calm()
         self._list()
-
-    def _calm(self) -> None:
-        self._undone = None
-        self.remove.label = "Delete"
 
     def _list(self) -> None:
         """Read which trainings there are, and choose the wanted one, else the newest."""
         if not self.owner.secret:
             return
-        found = trainings().visible(self.owner.secret)
-        names = {_label(training): training.name for training in found}
+        offered = trainings().visible(self.owner.secret)
+        names = {_label(training): training.name for training in offered}
         with self.held():
-            self._setting = True
-            self.pick.options = names or {"none yet": ""}
-            chosen = next((one for one in found if one.name == self.wanted), found[0] if found else None)
-            self.pick.value = chosen.name if chosen is not None else ""
-            self._setting = False
+            chosen = next((one for one in offered if one.name == self.wanted), offered[0] if offered else None)
+            with self.binding.by_program():
+                self.pick.options = names or {"none yet": ""}
+                self.pick.value = chosen.name if chosen is not None else ""
             if self.wanted and (chosen is None or chosen.name != self.wanted):
                 self.notice.say(
                     "hint", "The training that this link names is not here, or its owner does not share it."
@@ -233,32 +180,29 @@ class TrainingPage(Page):
             self._choose(chosen)
 
     def _picked(self, event: Any) -> None:
-        if not self._setting:
-            self.wanted, self.at = event.new, -1
-            self._list()
+        self.wanted, self.at = event.new, -1
+        self._list()
 
     def _choose(self, training: Training | None) -> None:
         if training is not self.training:
             self.training, self.moments, self._drawn, self._reports = training, {}, (), -1
         self.wanted = "" if training is None else training.name
         self.changed()
-        self._refresh()
+        self.follow()
 
     def _scrubbed(self, event: Any) -> None:
-        if not self._setting:
-            self.at = int(event.new)
-            self.changed()
-            self._look()
+        self.at = int(event.new)
+        self.changed()
+        self._look_back()
 
     # Watching
 
-    def _tick(self) -> None:
+    def look(self) -> None:
+        """Show the chosen training, which may have gone on."""
         if (self.training is not None and self.training.state in ("running", "pausing")) or self._reports >= 0:
-            with self.held():
-                self._refresh()
-        self.every(TICK, self._tick)
+            self.follow()
 
-    def _refresh(self) -> None:
+    def follow(self) -> None:
         """Show what the run folder says now; nothing is sent when nothing changed."""
         training = self.training
         if training is None:
@@ -273,9 +217,10 @@ class TrainingPage(Page):
             self._reports = len(reports)
             show_losses(self._losses, curves(reports), reports[-1]["total"] if reports else 1)
         self._describe()
-        self._look()
+        self._look_back()
 
-    def _look(self) -> None:
+    def _look_back(self) -> None:
+        """Ask for the moment that the slider says, and for those of the snapshots that have come."""
         if self.training is not None and (self.training.run / "run.json").exists():
             self._looks.ask(Look(self.training, self.at, frozenset(self.moments)))
 
@@ -291,42 +236,33 @@ class TrainingPage(Page):
             reports = look.training.progress()
             show_values(self._values, list(self.moments.values()), reports[-1]["total"] if reports else total)
             if seen.steps:
-                self._setting = True
-                self.scrub.param.update(
-                    end=max(seen.steps[-1], 1), value=seen.step, step=max(1, seen.steps[-1] // max(1, len(seen.steps) - 1)),
-                    disabled=len(seen.steps) < 2,
-                )  # fmt: skip
-                self._setting = False
+                with self.binding.by_program():
+                    self.scrub.param.update(
+                        end=max(seen.steps[-1], 1),
+                        value=seen.step,
+                        step=max(1, seen.steps[-1] // max(1, len(seen.steps) - 1)),
+                        disabled=len(seen.steps) < 2,
+                    )
             if seen.terrain is not None:
                 show_plane(self._plane, seen.terrain, seen.terrain.values, image=True)
 
     def _describe(self) -> None:
         training = self.training
-        mine = training is not None
-        state = "" if training is None else training.state
-        self.pause.disabled = state not in ("running", "paused")
-        self.pause.label = "Resume" if state == "paused" else "Pause"
-        self.share.disabled = self.remove.disabled = not mine
-        self.share.label = "Stop sharing" if training is not None and training.shared else "Share"
+        self.buttons.follow(training)
         if training is None:
             words = "Choose a task on the left and press Start; built-in tasks make their own data."
             self._head.object = numbers("No training yet", words, [])
             return
         reports = training.progress()
         last = reports[-1] if reports else None
-        rows = [("State", WORDS[state], "what the process is doing")]
-        if last is not None:
-            left = last["eta_seconds"] if state == "running" else 0.0
-            rows += [
-                ("Update", f"{last['step']:,} of {last['total']:,}", "updates done, and in all"),
-                ("Speed", f"{last['steps_per_second']:.0f}/s", "updates a second, lately"),
-                ("Time left", f"{left:.0f} s", "at the average speed of this phase"),
-            ]
-            rows += [(name, figure(value, 3), "loss of the latest update") for name, value in last["losses"].items()]
         settings = ", ".join(f"{key} {json.dumps(value)}" for key, value in training.settings.items())
         phase = "" if last is None else f"; now: {last['phase']}"
-        self._head.object = numbers(training.task, (settings or "the task's own settings") + phase, rows)
-        if state == "failed":
+        self._head.object = numbers(
+            training.task,
+            (settings or "the task's own settings") + phase,
+            training_rows(WORDS[training.state], training.state == "running", last),
+        )
+        if training.state == "failed":
             self.notice.say("error", f"This training failed. {training.error}")
 
     def _csv(self) -> bytes:

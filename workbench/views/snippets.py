@@ -1,0 +1,197 @@
+"""What "Copy as code" gives: a page as a script for a notebook. It imports public names and views, nothing else of the house."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from workbench.engine.glossary import TERM
+from workbench.engine.steering.protocol import Rule
+from workbench.engine.steering.rules import RULES
+from workbench.engine.training.plan import extra_parts
+from workbench.views.links import changed_settings
+from workbench.views.policies import UPLOAD, find
+from workbench.views.question import Policy, Question
+from workbench.views.rollouts import Order
+from workbench.views.runs import Filter
+from workbench.views.terrain import Plane
+
+PUBLIC = "import workbench as wb"
+PYPLOT = "import matplotlib.pyplot as plt"
+
+
+def particles(question: Question) -> str:
+    """A script that draws the stages, prints the numbers under them, and keeps the figure."""
+    imports, setup = _policy(question.task, [policy.rule for policy in question.policies])
+    imports += [
+        "from workbench.views.paper import picture",
+        "from workbench.views.question import Policy, Question, answer",
+    ]
+    if question.peak is not None:
+        setup.append(f"task, parts = task.move_peak({_tuple(question.peak)}, parts)")
+    return _script(
+        imports,
+        *setup,
+        "policies = (",
+        *(f"    {_policy_call(policy)}," for policy in question.policies),
+        ")",
+        "question = Question(",
+        f"    {question.task!r}, policies, seed={question.seed}, shown={question.shown}, state={_tuple(question.state)}",
+        ")",
+        "shown = answer(question, parts, task)  # the behaviour flow and every rule, from the same noise",
+        "for trace, numbers in zip(shown.traces, shown.numbers):",
+        "    print(trace.rule, numbers)",
+        "figure = picture(*shown.traces, parts=parts)  # in a notebook: write `figure` as the last line",
+        'figure.savefig("particles.png", dpi=150)',
+    )
+
+
+def landscape(question: Question, plane: Plane) -> str:
+    """A script that draws the plane (or, with one action number, the line) with behaviour and steered actions."""
+    first = question.first
+    imports, setup = _policy(question.task, [first.rule])
+    imports += [
+        PYPLOT,
+        "from workbench.views.question import Policy, Question",
+        "from workbench.views.terrain import View, terrain",
+    ]
+    flat = find(question.task).task.info.action_dim == 1
+    return _script(
+        imports,
+        *setup,
+        f"rule = {_rule_call(first.make())}",
+        "policies = (Policy(rule.name, rule.model_dump()),)",
+        f"question = Question({question.task!r}, policies, {question.seed}, {question.shown}, "
+        f"{question.state!r}, {question.peak!r})",
+        "parts, task = question.posed(parts, task)",
+        f"ground = terrain(View(question, {plane!r}), parts, task)",
+        *(_LINE if flat else _PLANE),
+        'plt.title(f"trusted queries: {ground.trust.share:.0%}")',
+        "plt.legend()",
+        "plt.show()",
+    )
+
+
+_PLANE = (
+    "reach = ground.extent",
+    'plt.imshow(ground.values, origin="lower", extent=(-reach, reach, -reach, reach))',
+    "for trace in ground.answer.traces:",
+    "    plt.scatter(*ground.basis.coordinates(trace.actions.numpy()).T, s=6, label=trace.rule)",
+)
+_LINE = (
+    "section = ground.sections[0]",
+    "plt.plot(section.place, section.mean)",
+    "for trace in ground.answer.traces:",
+    "    actions = trace.actions.numpy().ravel()",
+    "    plt.scatter(actions, 0 * actions + section.mean.min(), s=6, label=trace.rule)",
+)
+
+
+def rollouts(order: Order) -> str:
+    """A script that plays both policies' episodes and draws their paths."""
+    imports, setup = _policy(order.task, [order.rule])
+    return _script(
+        [*imports, PYPLOT],
+        *setup,
+        "rules = [",
+        *(f"    {_rule_call(rule)}," for rule in order.rules()),
+        "]",
+        "_, panels = plt.subplots(1, 2, figsize=(9, 4.5), sharex=True, sharey=True)",
+        "for axes, rule in zip(panels, rules):",
+        "    seen = []",
+        f"    played = wb.rollout(rule, parts, task, episodes={order.episodes}, seed={order.seed},",
+        "                        watch=lambda observations, moved: seen.append(observations[:, :2].copy()))",
+        "    for episode, steps in enumerate(played.lengths):",
+        '        axes.plot(*zip(*(frame[episode] for frame in seen[: steps + 1])), lw=0.6, alpha=0.3, color="C0")',
+        '    axes.set(title=f"return {played.returns.mean():.3f}, success {played.success.mean():.0%}", aspect="equal")',
+        "plt.show()",
+    )
+
+
+def budget(where: str, task: str) -> str:
+    """A script that draws return against shift, from the store at ``where``."""
+    return _script(
+        [PUBLIC, PYPLOT],
+        f"measured = [curve for curve in wb.curves(wb.Store({where!r})) if curve.task == {task!r}]",
+        "for curve in measured:",
+        "    means = [point.returns.mean for point in curve.points]",
+        '    plt.plot(curve.column("shift.w2"), means, "o-", label=curve.name)',
+        f"plt.xlabel({TERM['shift.w2'].head!r})",
+        f"plt.ylabel({TERM['return'].head!r})",
+        "plt.legend()",
+        "plt.show()",
+    )
+
+
+def runs(where: str, wanted: Filter, keys: Sequence[str]) -> str:
+    """A script that prints the list of runs, and the comparison of ``keys`` when there are several."""
+    settings = ", ".join(f"{name}={value!r}" for name, value in wanted.changed().items())
+    several = len(keys) > 1
+    compared = (f"print(pd.DataFrame(side_by_side(store, {list(keys)!r})).to_string())",) if several else ()
+    return _script(
+        [
+            PUBLIC,
+            "import pandas as pd",
+            f"from workbench.views.runs import Filter{', side_by_side' if several else ''}",
+        ],
+        f"store, wanted = wb.Store({where!r}), Filter({settings})",
+        "rows = [row for row in store.rows() if wanted(row)]",
+        'columns = ["key", "status", "task", "seed", "shift", "gap", "finished"]',
+        "table = pd.DataFrame([row.as_dict() for row in rows], columns=columns)",
+        'table["rule"] = [row.label for row in rows]',
+        'table["return"] = [row.returns and row.returns["mean"] for row in rows]',
+        "print(table.to_string(index=False))",
+        *compared,
+    )
+
+
+def training(folder: str, task: str, step: int) -> str:
+    """A script that evaluates the parts of the run in ``folder`` as they were at ``step``; at the end with −1."""
+    at = f", {step}" if step >= 0 else ""
+    return _script(
+        [PUBLIC, "from workbench.views.training import parts_at"],
+        f"run = wb.load_run({folder!r})",
+        f"parts = parts_at(run{at})",
+        f"task = wb.make_task({task!r})",
+        'measured = wb.evaluate(wb.make_rule("qgf"), parts, task, episodes=200, seed=1, probes=run.probes)',
+        "print(measured.as_dict())",
+    )
+
+
+def _script(imports: Iterable[str], *lines: str) -> str:
+    """Imports, the house's own last, and the lines below them."""
+    own = sorted({line for line in imports if "workbench" in line}, key=lambda line: (line.startswith("from"), line))
+    others = sorted({line for line in imports if "workbench" not in line})
+    return "\n".join([*others, *([""] if others else []), *own, "", *lines]) + "\n"
+
+
+def _policy(name: str, rules: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Imports, and lines that make ``task`` and ``parts`` of the policy ``name`` with what ``rules`` need."""
+    source = find(name)
+    learned = [rule for rule in dict.fromkeys(rules) if extra_parts(RULES[rule].needs)]
+    names = ", ".join(map(repr, (name, *learned)))
+    call = f"parts = parts_for({names})  # trained once, then read from your cache"
+    imports = [PUBLIC, "from workbench.views.parts import parts_for"]
+    if source.run is None:
+        return imports, [f"task = wb.make_task({name!r})", call]
+    if name.startswith(UPLOAD):
+        note = "  # the folder of the checkpoint that you uploaded"
+        return [PUBLIC], [f"run = wb.load_run('RUN'){note}", "task = wb.make_task(run.task)", "parts = run.parts()"]
+    first = [f"run = wb.load_run({str(source.run.folder)!r})", "task = wb.make_task(run.task)"]
+    return (imports, [*first, call]) if learned else ([PUBLIC], [*first, "parts = run.parts()"])
+
+
+def _rule_call(rule: Rule) -> str:
+    fields = type(rule).model_fields
+    changed = {name: value for name, value in rule.model_dump().items() if value != fields[name].default}
+    return f"wb.make_rule({', '.join([repr(rule.name), *(f'{name}={value!r}' for name, value in changed.items())])})"
+
+
+def _policy_call(policy: Policy) -> str:
+    settings = changed_settings(policy)
+    return f"Policy({policy.rule!r}, {settings!r})" if settings else f"Policy({policy.rule!r})"
+
+
+def _tuple(values: tuple[float, ...]) -> str:
+    """A tuple of short numbers; Python writes one of a single number with a comma."""
+    inside = ", ".join(f"{value:.6g}" for value in values)
+    return f"({inside},)" if len(values) == 1 else f"({inside})"
