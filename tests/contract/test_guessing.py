@@ -14,6 +14,7 @@ DOCUMENT = "a JSON document that someone else wrote or changed"
 FAST = "asked at every step, also while torch compiles it: a runtime protocol costs 20 µs, and cannot be traced"
 ALLOWED = {
     "commands/data.py": (1, "a function that the user names on the command line may not be there"),
+    "commands/model_flags.py": (1, "a command may have no settings of a model"),
     "console.py": (1, NOTES),
     "course/answers.py": (1, ANY_OBJECT),
     "course/beside.py": (5, ANY_OBJECT),
@@ -37,6 +38,7 @@ ALLOWED = {
     "experiments/work.py": (1, NOTES),
     "runs/launched.py": (1, OPERATING_SYSTEM),
     "ui/server/parts_cache.py": (1, "a function has a name, another callable may have none"),
+    "ui/shell/binding.py": (2, "of each thread an own value, which only those have that set one"),
     "ui/shell/page.py": (1, OTHERS),
     "ui/shell/plain.py": (1, OTHERS),
 }

@@ -16,6 +16,7 @@ from workbench.engine.metrics.support import DataSupport
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.loop.checkpoint import load_run
 from workbench.engine.training.loop.trainer import Trainer
+from workbench.engine.words import DivergedError
 from workbench.experiments.compare import compare
 from workbench.experiments.items import Executor
 from workbench.experiments.job import Data, job_of
@@ -199,7 +200,7 @@ def test_a_failed_job_is_recorded_and_the_others_go_on(
 ) -> None:
     def broken(rule: Any, *args: Any, **named: Any) -> Any:
         if rule.weight == 0.3:
-            raise FloatingPointError("the action is not finite")
+            raise DivergedError("the action is not finite")
         return evaluate(rule, *args, **named)
 
     monkeypatch.setattr("workbench.experiments.work.evaluate", broken)
@@ -345,7 +346,7 @@ def test_one_seed_that_cannot_be_trained_leaves_the_others_alone(
         return step(trainer)
 
     def none_together(*_: Any, **__: Any) -> Any:
-        raise FloatingPointError("the loss 'critic' is nan at step 100")
+        raise DivergedError("the loss 'critic' is nan at step 100")
 
     monkeypatch.setattr(Trainer, "step", broken)
     monkeypatch.setattr("workbench.experiments.trained_parts.fit_together", none_together)

@@ -70,7 +70,7 @@ def test_a_picture_that_cannot_be_computed(error: Exception, words: str, monkeyp
 @pytest.mark.parametrize(("error", "words"), [(ValueError("a bug"), FAULT), (UserError("wait for it"), "wait for it")])
 def test_a_button_of_a_store_page(error: Exception, words: str) -> None:
     page = RunsPage({}, CACHE)
-    page._do(raising(error))
+    page.do(raising(error))
     assert words.replace("'", "&#39;") in page.notice.text
     page.left()
 

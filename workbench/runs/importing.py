@@ -59,7 +59,7 @@ def import_checkpoint(
     out: str | Path,
     *,
     family: Family | None = None,
-    config: str | Path | Mapping[str, Any] | None = None,
+    config: str | Path | Mapping[str, object] | None = None,
     mapping: str | Path | None = None,
     data: str | Path | None = None,
     clip_actions: bool = False,
@@ -80,7 +80,7 @@ def import_checkpoint(
         The task that it was trained for.
     out : path
         Folder of the run; it must not exist.
-    family, activation
+    family : {"vgf", "qgf", "fql"}, optional
         As for `workbench.engine.models.published.load_published`.
     config : path or mapping, optional
         The settings of the training; without it those in the file, else the flags.json beside it.
@@ -91,12 +91,19 @@ def import_checkpoint(
         recorded data (``data/…``, ``minari/…``) bring their own.
     clip_actions : bool
         Clip actions of the data to [-1, 1] instead of refusing them.
+    activation : {"relu", "gelu"}, optional
+        As for `load_published`.
     discount, chunk, reward_scale, flow_steps : number, optional
         What it was trained with, where the settings do not say it.
 
+    Returns
+    -------
+    Imported
+        The run, what was read, and what a reader of its numbers should know.
+
     Raises
     ------
-    ValueError
+    UserError
         The file is refused, it does not fit the task, or ``out`` exists; nothing is written.
     OSError
         A file is missing or cannot be read or written.

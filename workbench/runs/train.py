@@ -55,9 +55,9 @@ def train(
 
     Raises
     ------
-    ValueError
+    UserError
         Unknown task, rule or setting, a value out of bounds, data that do not fit, or a folder that is there.
-    FloatingPointError
+    DivergedError
         A loss or a weight is no longer finite.
 
     Examples

@@ -105,7 +105,7 @@ def load_published(
     discount: float | None = None,
     chunk: int | None = None,
     reward_scale: float | None = None,
-    config: Mapping[str, Any] | None = None,
+    config: Mapping[str, object] | None = None,
 ) -> Parts:
     """Build `Parts` from published weights.
 
@@ -128,6 +128,11 @@ def load_published(
         What the critic was trained with; without them what ``config`` or the file says, else 0.99, 1 and 1.
     config : mapping, optional
         The settings of the training, as in the codes' flags.json.
+
+    Returns
+    -------
+    Parts
+        The behaviour flow, and what else the file has: critics, their targets, a state value, learned parts.
 
     Raises
     ------
