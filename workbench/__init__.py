@@ -10,6 +10,8 @@ import ast
 import importlib
 from pathlib import Path
 
+from workbench.moved import forward_old_names
+
 __version__ = "0.1.0"
 
 
@@ -21,6 +23,7 @@ def _homes() -> dict[str, str]:
 
 
 _HOMES = _homes()
+forward_old_names()
 __all__ = sorted(_HOMES)
 
 

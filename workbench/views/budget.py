@@ -17,7 +17,8 @@ from workbench.engine.tasks.protocol import Task
 from workbench.engine.words import UserError, plain
 from workbench.experiments.files import DamagedError
 from workbench.experiments.grid import Grid
-from workbench.experiments.summary import MEASURES, Curve, matched
+from workbench.experiments.store import Store
+from workbench.experiments.summary import MEASURES, Curve, curves, matched
 from workbench.views.csv_file import csv_of
 from workbench.views.fields import fields_of
 from workbench.views.question import Policy
@@ -177,6 +178,11 @@ def as_csv(found: Sequence[Curve]) -> bytes:
             row = [curve.task, curve.name, curve.axis, point.value, *measured, len(point.seeds), columns["key"][place]]
             rows.append(row)
     return csv_of([*heads, *(TERM[name].column for name in MEASURES), "seeds", "run"], rows)
+
+
+def read(store: Store) -> list[Curve]:
+    """All curves of a store, as the page of budgets draws them."""
+    return curves(store)
 
 
 def damaged_words(damaged: Mapping[str, DamagedError], where: str) -> str:
