@@ -30,8 +30,12 @@ from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.plan import extra_parts
 
-TASK, SHOWN, GRID, EXTENT = "bandit2d", 160, 96, 1.3
-BEGIN, END = "<!-- facts: written by make method-pages -->", "<!-- end of the facts -->"
+TASK = "bandit2d"
+SHOWN = 160
+GRID = 96
+EXTENT = 1.3
+BEGIN = "<!-- facts: written by make method-pages -->"
+END = "<!-- end of the facts -->"
 SECTIONS = ("When to use it", "How it fails")
 
 

@@ -47,7 +47,9 @@ LONG_FUNCTIONS = {
     "workbench/commands/online.py:online": 109,
     "workbench/commands/sweep.py:sweep": 117,
 }
-FREE_OF_PACKING = ("workbench/ui", "workbench/views")  # the other rooms follow
+FREE_OF_PACKING = ("workbench",)
+# Tables that are read line by line, a line or a paragraph for each entry, and that the formatter would spread over pages.
+TABLES = ("workbench/engine/glossary.py", "workbench/engine/steering/rules/__init__.py")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -117,7 +119,9 @@ def test_nothing_is_packed() -> None:
             text = path.read_text(encoding="utf-8")
             found += [f"{path.relative_to(ROOT)}:{line}" for line in packed(ast.parse(text))]
             found += [
-                f"{path.relative_to(ROOT)}: skips the formatter" for mark in ("skip", "off") if f"# fmt: {mark}" in text
+                f"{path.relative_to(ROOT)}: skips the formatter"
+                for mark in ("skip", "off")
+                if f"# fmt: {mark}" in text and path.relative_to(ROOT).as_posix() not in TABLES
             ]
     assert found == []
 

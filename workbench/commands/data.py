@@ -145,11 +145,17 @@ def listed(as_json: Json = False) -> None:
     print_table(
         heads,
         [
-            (f"data/{name}", *(("damaged", "", "", about["damaged"]) if "damaged" in about else
-             (about["format"], str(about["observation_dim"]), str(about["action_dim"]), about["source"])))
+            (
+                f"data/{name}",
+                *(
+                    ("damaged", "", "", about["damaged"])
+                    if "damaged" in about
+                    else (about["format"], str(about["observation_dim"]), str(about["action_dim"]), about["source"])
+                ),
+            )
             for name, about in found.items()
         ],
-    )  # fmt: skip
+    )
 
 
 def record(

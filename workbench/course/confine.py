@@ -15,12 +15,19 @@ import sys
 import time
 from collections.abc import Iterable
 
-CREATE, ADD, RESTRICT = 444, 445, 446  # Landlock's system calls, the same numbers on every processor
+# Landlock's system calls, the same numbers on every processor
+CREATE = 444
+ADD = 445
+RESTRICT = 446
 READ = 1 << 0 | 1 << 2 | 1 << 3  # execute, read a file, list a folder
 READ_FILE = 1 << 0 | 1 << 2
-NEW_USER, NEW_NETWORK = 0x10000000, 0x40000000
+NEW_USER = 0x10000000
+NEW_NETWORK = 0x40000000
 NO_NEW_PRIVILEGES = 38
-FILES, NETWORK, MEMORY, SECONDS = "files", "network", "memory", "seconds"
+FILES = "files"
+NETWORK = "network"
+MEMORY = "memory"
+SECONDS = "seconds"
 RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}  # how many kinds of access each version of Landlock knows; 16 from version 5 on
 THREADS = 16
 

@@ -21,7 +21,9 @@ from workbench.course.submission import LONGEST, Submission, read_submission
 from workbench.engine.data.atomic import write_atomic
 from workbench.engine.words import UserError
 
-INBOX, ANSWERS, TABLE = "inbox", "answers", "table.json"
+INBOX = "inbox"
+ANSWERS = "answers"
+TABLE = "table.json"
 MOST_BYTES = 4 * LONGEST
 
 

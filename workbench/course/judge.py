@@ -22,7 +22,8 @@ from workbench.engine.training.loop.learned_part import fingerprint
 from workbench.engine.words import UserError
 
 PREVIEW = Plan((20_26,), 300)
-SEEDS, EPISODES = 4, 500
+SEEDS = 4
+EPISODES = 500
 VERSION = 1  # of the way of measuring
 
 

@@ -17,8 +17,10 @@ from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.run import steer
 
-ROWS, SEEDS = (7, 3, 1), (0, 1, 2)
-FIELD, CRITIC = "v(observations, actions, t)", "q(observations, actions)"
+ROWS = (7, 3, 1)
+SEEDS = (0, 1, 2)
+FIELD = "v(observations, actions, t)"
+CRITIC = "q(observations, actions)"
 
 
 def lesson_velocity(observations: Tensor, actions: Tensor, t: Tensor) -> Tensor:

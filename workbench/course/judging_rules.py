@@ -19,7 +19,8 @@ from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.run import steer
 from workbench.engine.tasks.bandits import Bandit2D
 
-STATES, PARTICLES = 4, 5
+STATES = 4
+PARTICLES = 5
 
 
 class Family(NamedTuple):

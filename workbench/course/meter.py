@@ -22,7 +22,9 @@ from workbench.engine.steering.run import act
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.tasks.three_exits import Room, ThreeExits, draw_starts
 
-STATES, DRAWS = 400, 16  # states at which a shift is measured (of each kind, about), and actions at each
+# states at which a shift is measured (of each kind, about), and actions at each
+STATES = 400
+DRAWS = 16
 AGAIN = 200  # played rows that are asked once more
 AT_ONCE = 512  # episodes that run at the same time
 MORE = 3 * AT_ONCE  # episodes that do not count

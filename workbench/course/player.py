@@ -35,9 +35,20 @@ from workbench.views.policies import SEED
 CHILD = Path(__file__).with_name("respond.py")
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = (
-    "/usr", "/lib", "/lib64", "/bin", "/nix", "/run/current-system", "/etc/ld.so.cache", "/etc/localtime",
-    "/dev/null", "/dev/urandom", "/sys/devices/system/cpu", "/proc/cpuinfo", "/proc/meminfo",
-)  # fmt: skip
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/bin",
+    "/nix",
+    "/run/current-system",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/dev/null",
+    "/dev/urandom",
+    "/sys/devices/system/cpu",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+)
 MOST_PARTICLES = 64
 
 

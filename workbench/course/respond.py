@@ -17,7 +17,9 @@ from typing import Any, BinaryIO
 from workbench.engine.words import UserError
 
 PRELUDE = "import math\n\nimport numpy as np\nimport torch\nimport workbench as wb\n\n"
-HELLO, ACTIONS, FAULT = b"H", b"A", b"F"
+HELLO = b"H"
+ACTIONS = b"A"
+FAULT = b"F"
 TOLD = 1000  # characters of an error that are passed on
 
 

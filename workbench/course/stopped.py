@@ -55,9 +55,10 @@ def _place(error: Exception, answer: Callable[..., Any]) -> str:
     code = getattr(answer, "__code__", None)
     home = getattr(code, "co_filename", None)
     lines = [
-        (frame.f_code, number) for frame, number in traceback.walk_tb(error.__traceback__)
+        (frame.f_code, number)
+        for frame, number in traceback.walk_tb(error.__traceback__)
         if frame.f_code.co_filename == home
-    ]  # fmt: skip
+    ]
     if code is None or not lines:
         return "Your function stopped."
     inner, number = lines[-1]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 import reprlib
 
-WORD, MESSAGE, VALUE = 240, 2000, 60  # letters of one word, of a message, of a value in it
+# letters of one word, of a message, of a value in it
+WORD = 240
+MESSAGE = 2000
+VALUE = 60
 _LONG = re.compile(rf"\S{{{WORD + 1},}}")
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = VALUE

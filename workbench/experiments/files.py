@@ -13,8 +13,16 @@ from workbench.experiments.place import Place
 if TYPE_CHECKING:
     import numpy as np
 
-STORE, INDEX, SWEEPS, RUNS, TRAINED, TRASH = "store.json", "index.jsonl", "sweeps", "runs", "trained", "trash"
-JOB, METRICS, RESULT, FAILED = "job.json", "metrics.jsonl", "result.json", "failed.json"
+STORE = "store.json"
+INDEX = "index.jsonl"
+SWEEPS = "sweeps"
+RUNS = "runs"
+TRAINED = "trained"
+TRASH = "trash"
+JOB = "job.json"
+METRICS = "metrics.jsonl"
+RESULT = "result.json"
+FAILED = "failed.json"
 
 
 class StoreError(UserError):

@@ -40,7 +40,9 @@ MEASURES = (
 )
 COSTS = ("network_evaluations", "ms_per_decision", "ms_alone")
 Measured = tuple[dict[str, Any], dict[str, np.ndarray]]  # a result, and its episodes
-CHOOSING, REPORTING = 0, 1  # evaluation seeds, as `Played` names them: a set each, the same for all runs
+# evaluation seeds, as `Played` names them: a set each, the same for all runs
+CHOOSING = 0
+REPORTING = 1
 
 
 @dataclass(frozen=True)

@@ -45,9 +45,14 @@ def particles(trace: Trace, tick: int = -1, state: int | None = None, theme: The
     style = look(trace.rule)
     points = hv.Points((*positions[tick].T[:2], size), kdims=["a1", "a2"], vdims=["size"], label=trace.rule)
     return points.opts(
-        color=style.colour(theme), marker=style.shape, size="size", line_color="white", line_width=0.5, aspect="equal",
+        color=style.colour(theme),
+        marker=style.shape,
+        size="size",
+        line_color="white",
+        line_width=0.5,
+        aspect="equal",
         backend="bokeh",
-    )  # fmt: skip
+    )
 
 
 def paths(trace: Trace, state: int | None = None, theme: Theme = "light") -> hv.Curve:

@@ -30,11 +30,22 @@ def measured(series: list[Series], axes: Axes, theme: Theme = "light") -> hv.Ove
         parts += _one(line, theme)
     ticks = {"xticks": list(axes.ticks)} if axes.ticks else {}
     return hv.Overlay(parts).opts(
-        xlabel=axes.x, ylabel=axes.y, title=axes.title, responsive=True, height=HEIGHT, legend_position="bottom",
+        xlabel=axes.x,
+        ylabel=axes.y,
+        title=axes.title,
+        responsive=True,
+        height=HEIGHT,
+        legend_position="bottom",
         legend_cols=2,
-        legend_limit=10_000, show_grid=True, toolbar="above", logy=axes.log,
-        padding=0.06, backend="bokeh", hooks=[_quiet], **ticks,
-    )  # fmt: skip
+        legend_limit=10_000,
+        show_grid=True,
+        toolbar="above",
+        logy=axes.log,
+        padding=0.06,
+        backend="bokeh",
+        hooks=[_quiet],
+        **ticks,
+    )
 
 
 def _one(line: Series, theme: Theme) -> list[Any]:
@@ -56,10 +67,15 @@ def _one(line: Series, theme: Theme) -> list[Any]:
     dots = hv.Scatter((line.x, line.y, labels), "x", ["y", "label"], label=line.name)
     parts.append(
         dots.opts(
-            backend="bokeh", color=colour, marker=style.shape, size=8, line_color="white", tools=["hover"],
+            backend="bokeh",
+            color=colour,
+            marker=style.shape,
+            size=8,
+            line_color="white",
+            tools=["hover"],
             hover_tooltips=[("", "@label"), ("x", "@x{0.000}"), ("y", "@y{0.000}")],
         )
-    )  # fmt: skip
+    )
     if line.chosen is not None:
         ring = hv.Scatter(([line.x[line.chosen]], [line.y[line.chosen]]), "x", "y")
         parts.append(

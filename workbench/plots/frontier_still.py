@@ -45,9 +45,18 @@ def _draw(panel: Panel, line: Series, theme: Theme) -> None:
         spread = [line.y - line.low, line.high - line.y]
         panel.errorbar(line.x, line.y, yerr=spread, fmt="none", ecolor=colour, elinewidth=1.0, capsize=2.5, zorder=3)
     panel.plot(
-        line.x, line.y, color=colour, lw=1.8, ls=dash, marker=MATPLOTLIB_MARKERS[style.shape], ms=5.5,
-        markeredgecolor="white", markeredgewidth=0.6, label=line.name, zorder=4,
-    )  # fmt: skip
+        line.x,
+        line.y,
+        color=colour,
+        lw=1.8,
+        ls=dash,
+        marker=MATPLOTLIB_MARKERS[style.shape],
+        ms=5.5,
+        markeredgecolor="white",
+        markeredgewidth=0.6,
+        label=line.name,
+        zorder=4,
+    )
     if line.chosen is not None:
         x, y = line.x[line.chosen], line.y[line.chosen]
         panel.plot([x], [y], marker="o", ms=13, mfc="none", mec=colour, mew=1.6, ls="", zorder=5)

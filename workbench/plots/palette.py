@@ -67,7 +67,7 @@ MATPLOTLIB_MARKERS: dict[Shape, str] = {
     "hex": "h",
     "star": "*",
     "plus": "P",
-}  # fmt: skip
+}
 
 # Value from low to high. Both ramps are monotone in lightness, so they survive colour blindness and a grey printer,
 # and neither uses a rule's hue.

@@ -49,8 +49,11 @@ def particles(
         s=np.where(picked, 26.0, 9.0),
         color=style.colour(theme),
         label=trace.rule,
-        marker=MATPLOTLIB_MARKERS[style.shape], edgecolors="white", linewidths=0.5, zorder=3,
-    )  # fmt: skip
+        marker=MATPLOTLIB_MARKERS[style.shape],
+        edgecolors="white",
+        linewidths=0.5,
+        zorder=3,
+    )
 
 
 def paths(axes: Axes, trace: Trace, state: int | None = None, theme: Theme = "light") -> LineCollection:

@@ -67,17 +67,34 @@ def _budget(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
         low, high = (np.array([getattr(point.returns, end) for point in curve.points]) for end in ("low", "high"))
         series.append(
             Series(
-                f"{curve.name}: return", curve.rule, at, curve.column("return"), low, high, beside,
-                _by_seed(curve, "return", seeds), labels, _chosen(curve),
+                f"{curve.name}: return",
+                curve.rule,
+                at,
+                curve.column("return"),
+                low,
+                high,
+                beside,
+                _by_seed(curve, "return", seeds),
+                labels,
+                _chosen(curve),
             )
-        )  # fmt: skip
+        )
         if np.isfinite(curve.column("promised")).any():
             series.append(
                 Series(
-                    f"{curve.name}: promised", curve.rule, at, curve.column("promised"), None, None, beside,
-                    _by_seed(curve, "promised", seeds), labels, None, True,
+                    f"{curve.name}: promised",
+                    curve.rule,
+                    at,
+                    curve.column("promised"),
+                    None,
+                    None,
+                    beside,
+                    _by_seed(curve, "promised", seeds),
+                    labels,
+                    None,
+                    True,
                 )
-            )  # fmt: skip
+            )
     caption = (
         f"Return and what the critic promises, against {axis}. Solid: return of the reporting episodes; dashed: promised, "
         "the critic's own value of the first actions (discounted), which goes on rising where the return falls: the critic is "

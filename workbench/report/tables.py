@@ -17,9 +17,17 @@ from workbench.experiments.summary import COSTS, Curve, matched
 from workbench.experiments.upgrade import version_of
 
 SHOWN = (
-    "gain", "shift.w2", "own_shift.w2", "occupancy.w2", "shift.displacement", "transport", "support.inside", "promised",
-    "earned", "gap",
-)  # fmt: skip
+    "gain",
+    "shift.w2",
+    "own_shift.w2",
+    "occupancy.w2",
+    "shift.displacement",
+    "transport",
+    "support.inside",
+    "promised",
+    "earned",
+    "gap",
+)
 
 
 class Table(NamedTuple):
@@ -49,17 +57,32 @@ def chosen_table(curves: list[Curve]) -> Table:
         point = next(point for point in curve.points if point.value == choice.strength)
         each = " ".join(f"{value:.2f}" for value in point.per_seed["return"])
         rows.append(
-            (curve.name, curve.axis, f"{choice.strength:g}", f"{choice.chosen_at:.3f}", interval(choice.reported),
-             f"{choice.regret:.3f}", each)
-        )  # fmt: skip
+            (
+                curve.name,
+                curve.axis,
+                f"{choice.strength:g}",
+                f"{choice.chosen_at:.3f}",
+                interval(choice.reported),
+                f"{choice.regret:.3f}",
+                each,
+            )
+        )
     return Table(
         "Chosen strengths",
-        ("method", "strength", "chosen", "return, choosing episodes", "return, reporting episodes", "regret", "each seed"),
+        (
+            "method",
+            "strength",
+            "chosen",
+            "return, choosing episodes",
+            "return, reporting episodes",
+            "regret",
+            "each seed",
+        ),
         rows,
         "A strength is chosen on one set of evaluation seeds and reported on another that shares no episode with it. The return "
         "on the choosing episodes is flattered by having been chosen; quote the reporting one. Regret: how far that lies "
         "below the best strength of the reporting episodes.",
-    )  # fmt: skip
+    )
 
 
 def matched_table(curves: list[Curve]) -> Table | None:
@@ -91,10 +114,16 @@ def cost_table(curves: list[Curve]) -> Table:
         point = next((point for point in curve.points if point.value == chosen), curve.points[-1])
         costs = point.costs
         rows.append(
-            (curve.name, f"{curve.axis} = {point.value:g}", number(costs["network_evaluations"]),
-             number(costs["ms_per_decision"]), number(costs["ms_alone"]), number(_mean(point.per_seed["shift.w2"])),
-             number(_mean(point.per_seed["transport"])))
-        )  # fmt: skip
+            (
+                curve.name,
+                f"{curve.axis} = {point.value:g}",
+                number(costs["network_evaluations"]),
+                number(costs["ms_per_decision"]),
+                number(costs["ms_alone"]),
+                number(_mean(point.per_seed["shift.w2"])),
+                number(_mean(point.per_seed["transport"])),
+            )
+        )
     return Table(
         "Cost of a decision",
         ("method", "at", *(TERM[key].head for key in (*COSTS, "shift.w2", "transport"))),

@@ -9,9 +9,14 @@ import numpy as np
 from workbench.course.answers import choice, function
 from workbench.course.exercise import Compared, Mistake
 
-SHIFT, RETURN = [0.0, 0.08, 0.2, 0.5, 0.9], [0.15, 0.52, 0.74, 0.55, 0.22]
-MIXED, PAID = [0.5, 0.0, 0.9, 0.2, 0.08], [0.55, 0.15, 0.22, 0.74, 0.52]  # the same curve, not in order
-FEW, EARNED = [0.4, 0.1], [0.3, 0.9]  # two points, falling
+SHIFT = [0.0, 0.08, 0.2, 0.5, 0.9]
+RETURN = [0.15, 0.52, 0.74, 0.55, 0.22]
+# the same curve, not in order
+MIXED = [0.5, 0.0, 0.9, 0.2, 0.08]
+PAID = [0.55, 0.15, 0.22, 0.74, 0.52]
+# two points, falling
+FEW = [0.4, 0.1]
+EARNED = [0.3, 0.9]
 WAYS = {
     "a": "Try ten weights on 200 episodes and report the best of the ten returns.",
     "b": "Try ten weights on 200 episodes, take the best weight, and play 200 new episodes with it: report those.",

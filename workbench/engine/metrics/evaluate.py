@@ -38,7 +38,8 @@ from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.rollout import Episodes, Tick, Watch, rollout
 from workbench.engine.words import UserError
 
-SHIFT_STATES, SHIFT_DRAWS = 64, 32
+SHIFT_STATES = 64
+SHIFT_DRAWS = 32
 
 
 @dataclass(frozen=True)

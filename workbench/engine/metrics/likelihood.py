@@ -25,7 +25,8 @@ from workbench.engine.models.parts import Reference, velocity_at
 
 Flow = Literal["euler", "ode"]
 EXACT_UP_TO = 8  # action dimensions; above, the divergence is estimated with probes
-ITERATIONS, HALVINGS = 20, 6
+ITERATIONS = 20
+HALVINGS = 6
 TOLERANCE = 1e-4  # an action that F does not reach to this distance has no likelihood
 
 

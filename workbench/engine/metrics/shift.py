@@ -26,7 +26,9 @@ from workbench.engine.steering.rules.bc import BC
 from workbench.engine.steering.run import steer
 
 PROJECTIONS = 64
-LIKELY, PROBES = 4, 8  # actions per state whose likelihood is taken; probes of Hutchinson's trace for many dimensions
+# actions per state whose likelihood is taken; probes of Hutchinson's trace for many dimensions
+LIKELY = 4
+PROBES = 8
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from scipy.spatial import cKDTree
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.words import UserError
 
-STATES, NEAREST = 64, 5
+STATES = 64
+NEAREST = 5
 CALIBRATION = 512  # rows of the data whose own distances say what is usual
 KEPT = 128  # states whose neighbours are remembered
 INSIDE = 0.95  # share of the data's own actions that count as inside

@@ -22,10 +22,14 @@ from workbench.engine.tasks.rollout import Episodes, Tick, rollout
 
 Source = Literal["dataset", "behaviour episodes", "given"]
 
-HOME_EPISODES, HOME_SEED = 32, 0  # of the behaviour policy, where no dataset says what it visits
+# of the behaviour policy, where no dataset says what it visits
+HOME_EPISODES = 32
+HOME_SEED = 0
 POOL = 256  # states kept of these
 MOST = 65_536  # visited states that are held at a time
-COMPARED, SPLITS = 2048, 8  # states of each side of an occupancy shift; halvings that give its floor
+# states of each side of an occupancy shift; halvings that give its floor
+COMPARED = 2048
+SPLITS = 8
 
 
 class States(NamedTuple):

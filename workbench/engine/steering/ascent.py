@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 Ascent = Literal["adam", "plain"]
-BETA_1, BETA_2, EPS = 0.9, 0.999, 1e-8
+BETA_1 = 0.9
+BETA_2 = 0.999
+EPS = 1e-8
 
 
 class Moments(NamedTuple):

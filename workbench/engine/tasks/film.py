@@ -22,7 +22,8 @@ from workbench.engine.tasks.protocol import BatchEnv, StepResult, Task
 from workbench.engine.tasks.rollout import Episodes, rollout
 from workbench.engine.words import UserError
 
-FRAMES, PATIENCE = 10, 180.0
+FRAMES = 10
+PATIENCE = 180.0
 CLOSE = 1e-4  # observations of the same episode, played again, may differ by this
 
 

@@ -124,9 +124,18 @@ def maze_floor(
     half = max(right - left, high - low) / 2
     x, y = (left + right) / 2, (low + high) / 2
     return Floor(
-        "The maze", (x - half, x + half, y - half, y + half), blocks, False, (), (goal,), ("x", "y"),
-        ((left, right), (low, high)), start, episodes=12, steps=300,
-    )  # fmt: skip
+        "The maze",
+        (x - half, x + half, y - half, y + half),
+        blocks,
+        False,
+        (),
+        (goal,),
+        ("x", "y"),
+        ((left, right), (low, high)),
+        start,
+        episodes=12,
+        steps=300,
+    )
 
 
 def into_cell(x: float, y: float, maze: np.ndarray, unit: float, corner: tuple[float, float], body: float) -> State:

@@ -16,12 +16,16 @@ from workbench.engine.tasks.floor import Floor, State, out_of_blocks, within_lim
 from workbench.engine.tasks.protocol import StepResult, TaskInfo
 
 HORIZON = 80
-FRICTION, THRUST, SPEED = 0.8, 0.03, 0.06  # v' = 0.8 v + 0.03 a; velocities are observed in units of 0.06
+# v' = 0.8 v + 0.03 a; velocities are observed in units of 0.06
+FRICTION = 0.8
+THRUST = 0.03
+SPEED = 0.06
 WALL = 1.0  # lava outside |x|, |y| > 1
 PILLAR = (-0.15, 0.3, -0.15, 0.25)  # x from, x to, y from, y to
 EXITS = ((0.0, 0.85, 1.0), (-0.85, 0.75, 0.25), (0.85, 0.75, 0.25))  # x, y, reward; the first is the main one
 EXIT_RADIUS = 0.14
-START_X, START_Y = 0.6, (-0.85, -0.75)
+START_X = 0.6
+START_Y = (-0.85, -0.75)
 EPISODES = 1500
 EDGE = 3.0  # lava all around, as far as a picture may show
 FLOOR = Floor(

@@ -18,7 +18,8 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.tasks.bandits import LEARNED_FROM, REWARD_NOISE, Bandit2D, learn_reward
 from workbench.engine.tasks.protocol import TaskInfo
 
-DIMS, USED = 32, 2
+DIMS = 32
+USED = 2
 STILL = 0.05  # standard deviation of a number that nobody used, action units
 
 

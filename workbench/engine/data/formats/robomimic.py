@@ -20,7 +20,8 @@ from workbench.engine.data.npz import check_sizes
 from workbench.engine.words import shown
 
 DEMO = re.compile(r"demo_(\d{1,9})")
-MOST_DEMOS, MOST_KEYS = 1_000_000, 1000
+MOST_DEMOS = 1_000_000
+MOST_KEYS = 1000
 
 
 def is_robomimic(path: Path) -> bool:

@@ -20,7 +20,9 @@ from workbench.engine.data.regular import FLOOR, RATIO
 from workbench.engine.words import MissingExtraError, UserError, shown
 
 CODECS = {"blosc", "zlib", "gzip", "zstd", "lz4", "bz2", "lzma", "bytes", "crc32c"}
-MOST_ENTRIES, MOST_FILES, MOST_EPISODES = 1000, 5_000_000, 100_000_000
+MOST_ENTRIES = 1000
+MOST_FILES = 5_000_000
+MOST_EPISODES = 100_000_000
 OBSERVED = ("state", "obs", "observation", "observations", "agent_pos", "keypoint")
 ACTIONS = ("action", "actions")
 NUMBERS = {

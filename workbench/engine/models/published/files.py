@@ -26,7 +26,8 @@ SCRIPT = (
     "`workbench convert --script` writes the script that makes such a file in the environment that wrote the weights"
 )
 CONFIG = "config"  # the member of an npz, or the entry of a safetensors file's notes, that holds the settings as JSON
-MOST_ARRAYS, MOST_CONFIG = 20_000, 2**20
+MOST_ARRAYS = 20_000
+MOST_CONFIG = 2**20
 STARTS = (
     *(bytes([0x80, protocol]) for protocol in range(6)),
     b"(d",

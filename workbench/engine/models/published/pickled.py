@@ -16,8 +16,10 @@ import numpy as np
 from workbench.engine.models.published.opcodes import Letter, PickleError, letters
 from workbench.engine.words import shown
 
-MOST_DEPTH, MOST_LEAVES = 40, 20_000
-MOST_AXES, LARGEST_AXIS = 8, 2**40
+MOST_DEPTH = 40
+MOST_LEAVES = 20_000
+MOST_AXES = 8
+LARGEST_AXIS = 2**40
 PLAIN_TYPES = {
     f"{kind}{size}" for kind, sizes in (("f", "248"), ("i", "1248"), ("u", "1248"), ("b", "1")) for size in sizes
 }
