@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
+from weakref import WeakMethod
 
 import panel as pn
 import torch
@@ -102,7 +103,7 @@ def open_page(name: str) -> pn.Template:
     arguments = {key: values[-1].decode("utf-8", "replace") for key, values in pn.state.session_args.items()}
     page = made(name, arguments)
     page.changed()
-    pn.config.exception_handler = page.failed  # of this session alone
+    pn.config.exception_handler = handler_of(page)  # of this session alone
     pn.state.onload(page.opened)
     pn.state.on_session_destroyed(lambda _: page.left())
     if page.document is not None and page.document.session_context is not None:
@@ -113,6 +114,22 @@ def open_page(name: str) -> pn.Template:
     if pn.state.curdoc is not None:
         pn.state.curdoc.js_on_event("connection_lost", custom_js(HERE / "connection_lost.js"))
     return framed(page)
+
+
+def handler_of(page: Page | FailedPage) -> Callable[[Exception], None]:
+    """What Panel calls with an error of the page's session; it does not keep the page.
+
+    Panel keeps it by the session's document for as long as that lives, and a page holds its document: held by what is kept for
+    it, a document would never go.
+    """
+    method = WeakMethod(page.failed)
+
+    def tell(error: Exception) -> None:
+        failed = method()
+        if failed is not None:
+            failed(error)
+
+    return tell
 
 
 def opener(name: str) -> Callable[[], pn.Template]:
