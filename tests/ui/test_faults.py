@@ -1,7 +1,9 @@
 """A page says a refusal in its own words, and of a fault of the workbench that it is one, with the log for the rest."""
 
+import gc
 import logging
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +17,7 @@ from workbench.ui.pages.runs.page import RunsPage
 from workbench.ui.server.fault import ToldError, told
 from workbench.ui.server.parts_cache import CACHE, Latest
 from workbench.ui.shell.page import Page
-from workbench.ui.shell.template import FailedPage, made
+from workbench.ui.shell.template import FailedPage, handler_of, made
 from workbench.views.terrain import Terrain, View
 
 FAULT = "This is a fault of the workbench, not of what you chose; the server's log says where (ValueError: a bug)."
@@ -108,3 +110,14 @@ def test_an_event_that_is_not_answered_is_said(monkeypatch: pytest.MonkeyPatch) 
     state._handle_exception(ValueError("a bug"))
     page._guarded(raising(ValueError("a bug")))
     assert said == [{"kind": "tell", "text": FAULT}] * 2
+
+
+def test_the_handler_of_a_session_does_not_keep_its_page() -> None:
+    """Panel keeps the handler by the session's document, which the page holds: held by it, neither would ever go."""
+    page = made("no such page", {})
+    handler, reference = handler_of(page), weakref.ref(page)
+    page.left()
+    del page
+    gc.collect()
+    assert reference() is None
+    handler(ValueError("too late"))  # nobody is there to be told

@@ -116,7 +116,7 @@ def open_page(name: str) -> pn.Template:
     return framed(page)
 
 
-def handler_of(page: Page | FailedPage) -> Callable[[Exception], None]:
+def handler_of(page: Page) -> Callable[[Exception], None]:
     """What Panel calls with an error of the page's session; it does not keep the page.
 
     Panel keeps it by the session's document for as long as that lives, and a page holds its document: held by what is kept for
