@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -231,6 +232,32 @@ def test_a_zarr_folder_of_a_stranger_is_refused(tmp_path: Path, break_it: Callab
         describe(root)
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_copy_of_the_descriptions_is_not_read_in_their_place(tmp_path: Path, version: int) -> None:
+    """What was checked is what is opened: a copy of all descriptions at the root may say something else."""
+    data = made()
+    root = zarr_folder(tmp_path, data, version)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(str(root))
+    copy = root / (".zmetadata" if version == 2 else "zarr.json")
+    text = copy.read_text()
+    assert "action" in text
+    copy.write_text(text.replace('"<f4"', '"|O"').replace('"float32"', '"float64"'))
+    found, _ = converted(root, ColumnNames())
+    np.testing.assert_array_equal(found.actions, data["actions"][data["terminals"] | ~data["last"]])
+
+
+@pytest.mark.parametrize("where", ["data/action", "."])
+def test_an_array_that_is_described_twice_is_refused(tmp_path: Path, where: str) -> None:
+    (tmp_path / "other").mkdir()
+    other = zarr_folder(tmp_path / "other", made(3), 3)
+    root = zarr_folder(tmp_path, made())
+    (root / where / "zarr.json").write_bytes((other / where / "zarr.json").read_bytes())
+    with pytest.raises(DataFileError, match="is described twice"):
+        describe(root)
+
+
 def test_ends_that_do_not_grow_are_refused(tmp_path: Path) -> None:
     root = zarr_folder(tmp_path, made())
     zarr.open_group(str(root), mode="a")["meta/episode_ends"][:] = np.array([5, 5, 12])
@@ -251,6 +278,15 @@ def test_tables_that_do_not_fit_are_refused(tmp_path: Path, columns: dict[str, l
     parquet.write_table(pa.table(columns), tmp_path / "odd.parquet")
     with pytest.raises(DataFileError, match=words):
         describe(tmp_path / "odd.parquet")
+
+
+def test_a_small_table_of_many_rows_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    rows = 8_000_000
+    column = pa.DictionaryArray.from_arrays(np.zeros(rows, dtype=np.int8), pa.array([0.0]))
+    parquet.write_table(pa.table({"obs": column, "action": column, "done": column}), tmp_path / "bomb.parquet")
+    assert (tmp_path / "bomb.parquet").stat().st_size < 100_000
+    with pytest.raises(DataFileError, match="bytes"):
+        describe(tmp_path / "bomb.parquet")
 
 
 def test_what_is_no_dataset_is_said(tmp_path: Path) -> None:

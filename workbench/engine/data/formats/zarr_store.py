@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -59,6 +59,10 @@ def read_zarr(path: Path, names: ColumnNames) -> Found:
             f'zarr folders need an optional package ({error}); install it with: pip install "workbench[data]"'
         ) from error
     stored = _stored(path)
+    if (path / ".zgroup").is_file() and (path / "zarr.json").is_file():
+        raise DataFileError(
+            f"{path}: is described twice, by .zgroup and by zarr.json; delete the one that is not its own"
+        )
     folder = path / "data"
     if not folder.is_dir():
         raise DataFileError(
@@ -86,7 +90,9 @@ def read_zarr(path: Path, names: ColumnNames) -> Found:
             f"{path}: declares {declared:,} bytes, and {stored:,} are stored; it is damaged, or too large to be read"
         )
     try:
-        group = zarr.open_group(str(path), mode="r")
+        # Only the descriptions that were checked: not a copy of all of them at the root, nor one of the other version.
+        version: Literal[2, 3] = 2 if (path / ".zgroup").is_file() else 3
+        group = zarr.open_group(str(path), mode="r", zarr_format=version, use_consolidated=False)
         ends = np.asarray(group["meta/episode_ends"]).astype(np.int64)
         arrays = {name: np.asarray(group[f"data/{name}"]) for name in used}
     except (MemoryError, KeyboardInterrupt):
@@ -166,6 +172,8 @@ def _checked(folder: Path) -> tuple[int, ...]:
     """The shape of the array in ``folder``, whose description names plain numbers and known codecs, in pieces of a sane size."""
     try:
         old = (folder / ".zarray").is_file()
+        if old and (folder / "zarr.json").is_file():
+            raise UserError("is described twice, by .zarray and by zarr.json; delete the one that is not its own")
         about: Any = read_json(folder / (".zarray" if old else "zarr.json"))
         if not isinstance(about, dict) or (not old and about.get("node_type") != "array"):
             raise UserError("is no description of an array")
