@@ -27,7 +27,8 @@ def test_a_file_is_described_added_trained_on_and_steered(command: Command, tmp_
     ok(command("data", "add", path, "--name", "mine"))
     assert "mine" in ok(command("data", "list", "--json")).json
     run = tmp_path / "run"
-    ok(command("fit", "data/mine", "--out", run, "--steps", "60", "--set", "hidden=[16]", "batch_size=32"))
+    trained = ok(command("fit", "data/mine", "--out", run, "--steps", "60", "--set", "hidden=[16]", "batch_size=32"))
+    assert "workbench measure offline" in trained.out
     measured = ok(command("measure", "offline", run, "--rule", "qgf", "--json")).json
     assert measured["return"] is None
     assert measured["shift"]["w2"] >= 0.0
@@ -38,6 +39,7 @@ def test_a_file_is_described_added_trained_on_and_steered(command: Command, tmp_
     check(refused, "no return can be measured")
     tuned = ok(command("tune", run, "--rule", "qgf", "--offline", "--over", "weight=0,1", "--in-support", "0"))
     assert "no return was measured" in tuned.out
+    assert "use it: workbench measure offline" in tuned.err
 
 
 def test_a_dataset_that_is_not_there_names_those_that_are(command: Command, tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def fit(
         snapshots: How many copies of the weights to keep, evenly over the run; the training page shows them.
     """
     from workbench.engine.data.boundaries import episodes_in_words
+    from workbench.engine.tasks.recorded import RecordedTask
     from workbench.runs.training import TrainingRun, settings_for
 
     check_range("--save-every", save_every, 1, None)
@@ -90,9 +91,10 @@ def fit(
     if as_json:
         print_json(result)
     elif not stopped:
+        look = "measure offline" if isinstance(run.task, RecordedTask) else "evaluate"
         print(
             f"trained {result['step']:,} steps in {result['seconds']:.1f} s on {episodes_in_words(run.trainer.data.ends)}; "
-            f"steer it: workbench evaluate {quoted(out)} --rule qgf"
+            f"steer it: workbench {look} {quoted(out)} --rule qgf"
         )
     if stopped:
         print(f"stopped at step {result['step']:,}, saved; {again}", file=sys.stderr)

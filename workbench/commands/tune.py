@@ -116,7 +116,8 @@ def _print(found: Tuned, runs: tuple[Path, ...]) -> None:
             f"{found.axis} = {found.grid_choice:g}, with {found.grid_episodes} episodes"
         )
     sets = " ".join(f"{name}={value}" for name, value in (found.settings | {found.axis: found.chosen}).items())
-    print(f"use it: workbench evaluate {quoted(runs[0])} --rule {found.rule} --set {sets}", file=sys.stderr)
+    look = "evaluate" if reported is not None else "measure offline"  # without an environment no episode is played
+    print(f"use it: workbench {look} {quoted(runs[0])} --rule {found.rule} --set {sets}", file=sys.stderr)
 
 
 def _plain(found: Tuned) -> dict[str, Any]:
