@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-from cli.running import run_main
+from commands.running import run_main
 from engine.small_runs import TASK, contents, saved_run, small_config, small_trainer
 from pydantic import Field
 from torch import Tensor, nn

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cli.running import run_main
+from commands.running import run_main
 from engine.published_trees import tree_of
 
 from workbench.experiments.imported_runs import axis_of, digest_of, keep_run

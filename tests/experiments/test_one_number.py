@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from cli.running import run_main
+from commands.running import run_main
 from experiments.small import small_grid
 
 from workbench.engine.glossary import TERM, numbers_of

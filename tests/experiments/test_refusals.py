@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli.running import check, everything, run_main
+from commands.running import check, everything, run_main
 from experiments.made_up import made_up_store
 from experiments.small import TASK
 

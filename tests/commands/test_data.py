@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli.running import Command, Done, check
+from commands.running import Command, Done, check
 from engine.data.formats.writers import WRITERS, made
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli.running import SMALL, Command, check, everything, run_script
+from commands.running import SMALL, Command, check, everything, run_script
 
 from workbench.engine.training.loop.checkpoint import load_run
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from cli.running import Command, check
+from commands.running import Command, check
 
 from workbench.commands import COMMANDS
 from workbench.commands.model_flags import Source, read_given, spelled, with_flags

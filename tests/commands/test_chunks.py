@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli.running import SMALL, Command, check
+from commands.running import SMALL, Command, check
 
 from workbench.cli import main
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from cli.running import Command, check
+from commands.running import Command, check
 
 from workbench.engine.steering.protocol import DuringFlow
 from workbench.engine.steering.rules import RULES

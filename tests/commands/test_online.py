@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from cli.running import Command, check, everything
+from commands.running import Command, check, everything
 
 from workbench.engine.online.learner import Learner
 from workbench.engine.training.loop.checkpoint import load_run

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from cli.running import Command, check, everything, run_script
+from commands.running import Command, check, everything, run_script
 
 from workbench.console import errors_in_words
 from workbench.engine.training.config import FitConfig

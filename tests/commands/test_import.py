@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cli.running import Command, check, everything
+from commands.running import Command, check, everything
 from engine.published_trees import tree_of
 from safetensors.torch import save_file
 from torch import nn

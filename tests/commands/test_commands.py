@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli.running import SMALL, Command
+from commands.running import SMALL, Command
 
 from workbench.engine.data.npz import load_dataset
 from workbench.engine.glossary import BEHAVIOUR, TERM

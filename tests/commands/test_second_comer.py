@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from cli.running import SMALL, Command
+from commands.running import SMALL, Command
 
 from workbench.engine.data.hold import FILE, Hold
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from cli.running import SMALL, Command, run_main
+from commands.running import SMALL, Command, run_main
 
 from workbench.cli import main
 from workbench.engine.steering.rules import RULES

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli.running import Command, check
+from commands.running import Command, check
 
 from workbench.console import errors_in_words
 from workbench.engine.steering.rules.qgf import QGF
