@@ -44,10 +44,12 @@ class Studio:
         How many. Each takes some 20 MB beside what all of them share, and 2 MB for every page that it draws.
     polite : bool
         All of them are, not the last one alone.
+    name : str
+        What they do, for the system's list of processes.
     """
 
-    def __init__(self, size: int = PROCESSES, polite: bool = False) -> None:
-        self._polite = polite
+    def __init__(self, size: int = PROCESSES, polite: bool = False, name: str = "draw pictures") -> None:
+        self._polite, self._name = polite, name
         self._size = size
         self._painters: list[Painter] = []
         self._lock = threading.Lock()
@@ -60,7 +62,7 @@ class Studio:
         with self._lock:
             if not self._painters:
                 self._painters = [
-                    Painter(polite=self._polite or number == self._size - 1 > 0) for number in range(self._size)
+                    Painter(self._polite or number == self._size - 1 > 0, self._name) for number in range(self._size)
                 ]
 
     @property

@@ -62,6 +62,8 @@ class Painter:
     ----------
     polite : bool
         Where processors are scarce it lets the others go first.
+    name : str
+        What it does, for the system's list of processes.
 
     Attributes
     ----------
@@ -70,7 +72,7 @@ class Painter:
         What it draws now is a heavy picture.
     """
 
-    def __init__(self, polite: bool = False) -> None:
+    def __init__(self, polite: bool = False, name: str = "draw pictures") -> None:
         self.polite = polite
         self.lock = threading.Lock()
         self.draws_heavy = False
@@ -81,7 +83,7 @@ class Painter:
         self._child = ChildFunction(
             draw_pictures,
             polite,
-            name="draw pictures",
+            name=name,
             preload=[draw_pictures.__module__],
             most_failed_starts=MOST_FAILED_STARTS,
         )

@@ -20,7 +20,7 @@ from workbench.views.policies import SEED, Source
 
 A = TypeVar("A")
 B = TypeVar("B")
-WORKSHOP = Studio(polite=True)  # whoever waits for a picture at the speed of the hand goes first
+WORKSHOP = Studio(polite=True, name="work")  # whoever waits for a picture at the speed of the hand goes first
 
 
 def elsewhere(work: Callable[[A, Any, Any, Caller], B], asked: A, material: Material, caller: Caller) -> B:
@@ -53,7 +53,7 @@ class _Heard:
 
 def _hired(work: Callable[[A, Any, Any, Caller], B], asked: A, material: Material, caller: Caller) -> B | None:
     """What the work gives, from a process that is started for it and ends with it; None when it has to be done here."""
-    studio = Studio(1, polite=True)
+    studio = Studio(1, polite=True, name="train")
     studio.start()
     with closing(studio):
         done: B | None = studio.work(work, asked, material, caller, patient=True)
