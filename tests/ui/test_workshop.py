@@ -281,6 +281,40 @@ def test_a_learned_part_is_trained_elsewhere_and_added(server: Studio, empty_cac
     assert reports
 
 
+def test_a_studio_that_was_closed_does_no_more_work(bandit: Material) -> None:
+    studio = Studio(1)
+    studio.start()
+    until(lambda: studio.up() == 1)
+    studio.close()
+    with pytest.raises(OvertakenError):  # it is not done here either: the server is ending
+        studio.work(told_work, "", bandit, NOBODY)
+
+
+def test_a_training_whose_process_is_ended_with_the_server_does_not_begin_anew(
+    server: Studio, empty_cache: None, brief: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server stops: nothing more is wanted, then its children are ended."""
+    hired: list[Studio] = []
+
+    class Watched(Studio):
+        def start(self) -> None:
+            super().start()
+            hired.append(self)
+
+    stopping = threading.Event()
+
+    def report(share: float) -> None:
+        if hired and hired[0].up() and share > 0.0:
+            stopping.set()
+            os.kill(hired[0]._painters[0].pid, signal.SIGTERM)
+        if stopping.is_set():
+            raise OvertakenError
+
+    monkeypatch.setattr(workshop, "Studio", Watched)
+    with pytest.raises(OvertakenError):
+        workshop.build(Brief(), report)
+
+
 def test_the_threads_of_the_server_only_wait(server: Studio) -> None:
     """A page's question of seconds costs the server's own process next to nothing."""
     cache = Cache()

@@ -181,6 +181,7 @@ def _run(server: pn.io.server.Server, url: str, show: bool) -> None:
         loop.start()
     finally:
         server.stop()
+        CACHE.stop()  # first: else what a process that is ended below was training would begin anew
         STUDIO.close()
         WORKSHOP.close()
         end_children()

@@ -22,7 +22,7 @@ from workbench.ui.server.crew import METER
 from workbench.ui.server.deadly import Deadly
 from workbench.ui.server.drawing import Draws, Work
 from workbench.ui.server.painter import DiedError, Material, Painter
-from workbench.views.caller import Caller
+from workbench.views.caller import Caller, OvertakenError
 from workbench.views.question import Question
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Studio:
         self._lock = threading.Lock()
         self._freed = threading.Condition()
         self._deadly = Deadly()
-        self._came_up = False
+        self._came_up = self._closed = False
 
     def start(self) -> None:
         """Start the processes, once; they take some seconds to come up, and end with this one."""
@@ -75,7 +75,8 @@ class Studio:
         return sum(painter.up() for painter in self._painters)
 
     def close(self) -> None:
-        """End the processes; from now on whoever asks draws."""
+        """End the processes; from now on whoever asks draws, and no work is done."""
+        self._closed = True
         painters, self._painters = self._painters, []
         for painter in painters:
             painter.close()
@@ -111,7 +112,16 @@ class Studio:
         UserError, ToldError
             It failed there, in words, or two processes ended with it.
         """
-        return self._try(None, work, asked, lambda painter: painter.work(work, asked, material, caller), patient)
+
+        def act(painter: Painter) -> Any:
+            if self._closed or caller.overtaken():  # it may have waited for its process, or for another one after that
+                raise OvertakenError
+            return painter.work(work, asked, material, caller)
+
+        answer = self._try(None, work, asked, act, patient)
+        if self._closed and answer is None:
+            raise OvertakenError  # what ends does not begin with work of seconds
+        return answer
 
     def _try(
         self,

@@ -227,12 +227,16 @@ class Cache:
         """
         return elsewhere(work, asked, Material(name, self.wait(name), self.task(name), tuple(rules)), caller)
 
+    def stop(self) -> None:
+        """Nothing more is wanted: what is being made ends at its next report, and nothing new begins."""
+        self._closing = True
+
     def close(self, patience: float = 10.0) -> None:
-        """Stop what is being made at its next report, and wait for that.
+        """`stop`, and wait for that.
 
         A thread that is still inside torch when the interpreter is torn down makes the process abort.
         """
-        self._closing = True
+        self.stop()
         for thread in self._threads:
             thread.join(patience)
 
