@@ -57,4 +57,6 @@ from workbench.report.page import write_report as write_report
 from workbench.runs.train import train as train
 
 __version__: str
+from workbench.runs.exporting import Exported as Exported
+from workbench.runs.exporting import export_policy as export_policy
 from workbench.runs.importing import import_checkpoint as import_checkpoint

@@ -14,7 +14,14 @@ from workbench.engine.precision import fast_matmul, medium_is_fp32
 from workbench.engine.training.fast.compiled import compiler_available
 
 PACKAGES = ("torch", "numpy", "panel", "holoviews", "bokeh", "jupyterlab", "ipywidgets", "matplotlib")
-EXTRAS = {"ogbench": "ogbench", "minari": "minari", "dask": "distributed", "test": "pytest", "dev": "ruff"}
+EXTRAS = {
+    "ogbench": "ogbench",
+    "minari": "minari",
+    "dask": "distributed",
+    "export": "onnxruntime",
+    "test": "pytest",
+    "dev": "ruff",
+}
 
 
 def examine() -> dict[str, Any]:

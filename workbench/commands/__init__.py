@@ -8,6 +8,7 @@ from workbench.commands.about import doctor, losses, rules, tasks
 from workbench.commands.checkpoints import convert, import_run
 from workbench.commands.course import COURSE, handout
 from workbench.commands.data import DATA, record
+from workbench.commands.export import export
 from workbench.commands.fit import fit
 from workbench.commands.generate import generate
 from workbench.commands.measure import MEASURE
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "online": online,
     "evaluate": evaluate,
     "steer": steer,
+    "export": export,
     "measure": MEASURE,
     "sweep": sweep,
     "tune": tune,

@@ -37,7 +37,7 @@ def _relu_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
 
 
 def _gelu(x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-    if x.numel() <= FEW and not torch.compiler.is_compiling():
+    if not torch.compiler.is_compiling() and (is_traced() or x.numel() <= FEW):
         return torch.nn.functional.gelu(x, approximate="tanh"), (x,)
     gate = torch.addcmul(_linear(x), x, x, value=CUBIC).mul_(x).sigmoid_()
     y = x * gate
@@ -55,12 +55,17 @@ def _gelu_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
 
 def _linear(like: Tensor) -> Tensor:
     """LINEAR as a remembered tensor (): a Python number would be wrapped and cast anew at every call."""
-    if torch.compiler.is_compiling():
+    if is_traced():
         return torch.full((), LINEAR, dtype=like.dtype, device=like.device)
     key = (like.dtype, like.device)
     if key not in _CONSTANTS:
         _CONSTANTS[key] = torch.full((), LINEAR, dtype=like.dtype, device=like.device)
     return _CONSTANTS[key]
+
+
+def is_traced() -> bool:
+    """Whether a program is being made of what is done: what stands for tensors meanwhile must not be remembered."""
+    return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
 
 
 _CONSTANTS: dict[tuple[torch.dtype, torch.device], Tensor] = {}

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from workbench.engine.models.activation import is_traced
 from workbench.engine.models.mlp import Layer, Mlp, MlpShape, Saved, backward, forward
 
 Aggregate = Literal["min", "mean"]
@@ -84,7 +85,7 @@ def _worth_splitting(rows: int, width: int) -> bool:
     products, and pays where products cost more than calls. For a single row it always pays: half of the weights need
     not be read.
     """
-    return not torch.compiler.is_compiling() and (rows == 1 or rows * width * width >= SPLIT)
+    return not is_traced() and (rows == 1 or rows * width * width >= SPLIT)
 
 
 def _backward_by_member(member: Tensor, saved: list[Saved], layers: list[Layer], shape: MlpShape) -> Tensor:

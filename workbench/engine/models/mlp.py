@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from workbench.engine.models.activation import ACTIVATIONS
+from workbench.engine.models.activation import ACTIVATIONS, is_traced
 
 Activation = Literal["relu", "gelu"]
 Normed = Literal["all", "all_but_last", "none"]
@@ -300,7 +300,7 @@ class Mlp(nn.Module):
 
     def layers(self) -> list[Layer]:
         """Views of the weights, cut anew only when the parameter's memory has moved."""
-        if torch.compiler.is_compiling():
+        if is_traced():
             return split_layers(self.theta.detach(), self.shape)
         where = self.theta.data_ptr()
         if self._cut is None or self._cut[0] != where:

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from workbench.engine.models.activation import is_traced
 from workbench.engine.models.mlp import Mlp, MlpShape, backward, forward
 from workbench.engine.models.parts import Pull, Reference, velocity_at
 
@@ -77,7 +78,7 @@ class VelocityField(nn.Module):
 
     def _embed_number(self, t: float, like: Tensor) -> Tensor:
         """Embedding (1, …) of one time, remembered: a flow asks for the same T of them at every action."""
-        if torch.compiler.is_compiling():  # the compiler folds it; what it traces must not be kept
+        if is_traced():  # what is traced must not be kept
             return self.embed(torch.full((1,), t, dtype=like.dtype, device=like.device))
         key = (t, like.dtype, like.device)
         embedding = self._numbers.get(key)  # not looked up twice: another thread may clear in between
