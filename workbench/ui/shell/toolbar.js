@@ -6,6 +6,7 @@ import {makeCodeDialog} from "./code_dialog.js"
 import {makeExportMenu} from "./export_menu.js"
 import {tool} from "./icons.js"
 import {picture} from "./picture.js"
+import {makeRoving} from "./roving.js"
 import {makeToast} from "./toast.js"
 import {makeTour} from "./tour.js"
 
@@ -73,6 +74,7 @@ export function render({model}) {
     press("export", {index})
   })
   const tell = makeToast(root, () => press("take-back")), showCode = makeCodeDialog(root), guide = makeTour(root, model, () => tour.focus())
+  const rove = makeRoving(tools)
   const address = makeAddress(model)
 
   async function copyLink() {
@@ -93,6 +95,7 @@ export function render({model}) {
     save.hidden = !model.exports.length
     tour.hidden = !model.tour.length
     menu.fill(model.exports)
+    rove()
   }
 
   const hearKey = (/** @type {KeyboardEvent} */ event) => {
