@@ -62,10 +62,11 @@ function describe(figure) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer
   const tell = () => {
-    const canvas = window.Bokeh.index.find_one_by_id(figure.id)?.canvas_view?.primary?.canvas
-    if (!canvas) return
-    canvas.setAttribute("role", "img")
-    canvas.setAttribute("aria-label", wordsOf(figure))
+    const view = window.Bokeh.index.find_one_by_id(figure.id)?.canvas_view
+    if (!view) return
+    view.primary.canvas.setAttribute("role", "img")
+    view.primary.canvas.setAttribute("aria-label", wordsOf(figure))
+    view.overlays.canvas.setAttribute("aria-hidden", "true") // it lies over the other, and shows what is selected
   }
   const soon = () => {
     clearTimeout(timer)

@@ -86,7 +86,7 @@ export function wordsOfRenderer(renderer) {
 export function wordsOf(figureModel) {
   const axis = (/** @type {any[]} */ axes) => axes?.find((one) => one && "axis_label" in one)
   const across = axis(figureModel.below)?.axis_label ?? "", up = axis(figureModel.left)?.axis_label ?? ""
-  const title = figureModel.title?.text || "", named = up && across ? `${up} against ${across}` : up || across
+  const title = figureModel.title?.text || figureModel.name || "", named = up && across ? `${up} against ${across}` : up || across
   const span = (/** @type {string} */ name, /** @type {any} */ range) =>
     name && typeof range?.start === "number" ? `${name} from ${figure(range.start)} to ${figure(range.end)}` : ""
   const ranges = [span(across, figureModel.x_range), span(up, figureModel.y_range)].filter(Boolean).join(", ")
@@ -107,5 +107,5 @@ export function wordsOf(figureModel) {
   if (!sentences.length) sentences.push(...(figureModel.renderers ?? []).map(wordsOfRenderer).filter(Boolean))
   const more = sentences.length > MOST ? [`and ${counted(sentences.length - MOST, "other")}`] : []
   const shown = sentences.length ? [...sentences.slice(0, MOST), ...more].join("; ") : "nothing is drawn yet"
-  return [`Chart${title ? ` ${title}` : ""}${named ? `: ${named}` : ""}`, ranges, shown].filter(Boolean).join(". ") + "."
+  return [`Chart${title ? ` of ${title}` : ""}${named ? `: ${named}` : ""}`, ranges, shown].filter(Boolean).join(". ") + "."
 }

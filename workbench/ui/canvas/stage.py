@@ -241,7 +241,7 @@ def series_of(answer: Answer, values: list[np.ndarray], zero: bool) -> bytes:
     """Pack one line per trace over its ticks; ``zero`` keeps 0 on the axis."""
     looks = looks_of(answer.traces)
     lines = [
-        {"look": found._asdict(), "ticks": len(trace.positions) - 1}
+        {"title": RULES[trace.rule].title, "look": found._asdict(), "ticks": len(trace.positions) - 1}
         for found, trace in zip(looks, answer.traces, strict=True)
     ]
     flow = answer.traces[0].settings["flow_steps"]

@@ -66,7 +66,8 @@ class Field(JSComponent, Generic[T]):
             self.value  # noqa: B018 -- read for what it raises
             self.wrong = ""
         except UserError as error:
-            self.wrong = str(error)
+            words = str(error).removeprefix(f"{self.label}: ")  # the label stands above
+            self.wrong = words[:1].upper() + words[1:]
         return not self.wrong
 
     def focus(self) -> None:

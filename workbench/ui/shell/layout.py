@@ -27,7 +27,7 @@ def sidebar(cards: Mapping[str, str] = {}, controls: str = "Settings") -> Markup
     """
     below = joined(
         html(
-            '<section class="wb-card wb-slot-{slot}" aria-label="{label}">{{{{ embed(roots.{slot}) }}}}</section>\n',
+            '<section class="wb-card wb-slot-{slot}" tabindex="0" aria-label="{label}">{{{{ embed(roots.{slot}) }}}}</section>\n',
             slot=slot,
             label=label,
         )
@@ -36,7 +36,8 @@ def sidebar(cards: Mapping[str, str] = {}, controls: str = "Settings") -> Markup
     return html(
         '<div class="wb-body wb-sidebar wb-cards-{}">\n'
         '<main class="wb-card wb-main">{{{{ embed(roots.main) }}}}</main>\n'
-        '<aside class="wb-card wb-controls" id="wb-controls" tabindex="-1" aria-label="{}">{{{{ embed(roots.controls) }}}}</aside>\n'
+        '<aside class="wb-card wb-controls" id="wb-controls" tabindex="-1" aria-label="{}">'
+        "{{{{ embed(roots.controls) }}}}</aside>\n"
         "{}</div>",
         len(cards),
         controls,

@@ -35,7 +35,7 @@ from workbench.views.runs import Filter, as_csv, count_of, find_keys, line_of, n
 
 ALIVE = 3.0  # seconds between two readings while runs are in work: their signs of life change nothing of the store
 HERE = Path(__file__).parent
-EMPTY = "No runs yet.\nStart a small sweep on the left, or run workbench sweep … --store {where} in a terminal: they appear here."
+EMPTY = "No runs yet.\nStart a small sweep in the form, or run workbench sweep … --store {where} in a terminal: they appear here."
 NO_MATCH = "No run passes these filters. Clear the words, or choose another task, rule or status."
 
 

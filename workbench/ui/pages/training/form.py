@@ -12,11 +12,9 @@ from workbench.engine.tasks.registry import TASKS, make_listed
 from workbench.engine.training.losses import CRITICS
 from workbench.engine.training.plan import extra_parts
 from workbench.engine.words import UserError
-from workbench.plots.markup import html
 from workbench.ui.controls.field import all_right, number_field
 from workbench.ui.controls.rule import STYLE, choice
 from workbench.ui.shell.binding import Binding
-from workbench.ui.shell.html_pane import HTML
 
 MOST_STEPS = 200_000
 MOST_SEED = 2**31 - 1
@@ -46,13 +44,14 @@ class Form(pn.viewable.Viewer):
         options: dict[str, Any] = {"stylesheets": [STYLE], "margin": (0, 0, 8, 0), "sizing_mode": "stretch_width"}
         tasks = {make_listed(name).info.title: name for name in TASKS}
         self.task = choice("Task", tasks, "three_exits", css_classes=["wb-task"])
+        self.task.margin = (0, 0, 8, 0)
         critics = {CRITIC_WORDS.get(name, name.replace("_", " ")): name for name in CRITICS}
         self.critic = choice("Critic", critics, "iql", css_classes=["wb-critic"])
         self.size = choice("Network", dict.fromkeys(SIZES), None)
         self.size.options = list(SIZES)
         field: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0, "min_width": 60}
         self.steps = number_field("Updates", 1, 1, MOST_STEPS, 500, "workbench fit TASK --steps N", **field)
-        self.seed = number_field("Seed", 0, 0, MOST_SEED, 1, **(field | {"margin": (0, 0, 8, 0)}))
+        self.seed = number_field("Seed", 0, 0, MOST_SEED, 1, **field)
         extra = [name for name, rule in RULES.items() if extra_parts(rule.needs)]
         self.rules = pn.widgets.MultiSelect(
             label="Also train the parts of",
@@ -62,7 +61,9 @@ class Form(pn.viewable.Viewer):
             css_classes=["wb-parts"],
             **options,
         )
-        self.file = pn.widgets.FileInput(accept=".npz", **(options | {"stylesheets": []}))
+        self.file = pn.widgets.FileInput(
+            label=f"Your own data (.npz, up to {UPLOAD_LIMIT >> 20} MiB)", accept=".npz", **options
+        )
         self.button = pn.widgets.Button(
             label="Start", color="primary", css_classes=["wb-start"], **(options | {"stylesheets": []})
         )
@@ -151,17 +152,6 @@ class Form(pn.viewable.Viewer):
         pair = {"gap": "10px"}
         rows = [
             pn.Row(one, two, styles=pair, sizing_mode="stretch_width", margin=(0, 0, 8, 0))
-            for one, two in ((self.task, self.critic), (self.size, self.steps))
+            for one, two in ((self.critic, self.size), (self.steps, self.seed))
         ]
-        note = HTML(
-            html(
-                '<div class="wb-meaning">Your own data: a .npz file of this task, up to {} MiB</div>',
-                UPLOAD_LIMIT >> 20,
-            ),
-            stylesheets=[STYLE],
-            margin=0,
-            sizing_mode="stretch_width",
-        )
-        return pn.Column(
-            *rows, self.rules, self.seed, note, self.file, self.button, sizing_mode="stretch_width", margin=0
-        )
+        return pn.Column(self.task, *rows, self.rules, self.file, self.button, sizing_mode="stretch_width", margin=0)

@@ -33,6 +33,10 @@ from workbench.views.training import Look, Moment, Seen, as_csv, curves, see
 
 log = logging.getLogger(__name__)
 NO_LOG = "There is no log yet; start a training, or wait for its first report."
+NOTHING = (
+    ("Values over the run", "How much the critic promises, update by update, will be drawn here."),
+    ("The landscape at one moment", "Snapshots of the critic, to look back at, will be drawn here."),
+)
 WORDS = {
     "running": "Running",
     "pausing": "Saving…",
@@ -78,6 +82,8 @@ class TrainingPage(StorePage):
         self.form = Form(lambda order: self.do(lambda: self._begin(order)), self.changed)
         self.form.restore(arguments)
         self.buttons = RunButtons(self, self._show_named)
+        self._nothing = tuple(number_pane(numbers(title, words, [])) for title, words in NOTHING)
+        self._pictures: tuple[Any, ...] = ()
         self._make_controls()
         self._describe()
         self.keep_looking()
@@ -85,6 +91,12 @@ class TrainingPage(StorePage):
     def panels(self) -> Mapping[str, Any]:
         """Form and list on the left; numbers and losses; values; one moment."""
         losses = pane(self._losses.figure, height=250, css_classes=["wb-losses"])
+        plane = pn.Column(
+            pane(self._plane.figure), margin=0, width=380, css_classes=["wb-plane"], styles={"max-width": "100%"}
+        )
+        moment = pn.Column(self.scrub, plane, sizing_mode="stretch_width", margin=0)
+        self._pictures = (losses, pane(self._values.figure, min_height=220), moment)
+        self._show_pictures()
         return {
             "controls": pn.Column(
                 self.owner, self.form, self.pick, self.buttons, sizing_mode="stretch_width", margin=0
@@ -92,14 +104,16 @@ class TrainingPage(StorePage):
             "main": pn.Column(
                 self.notice, self._head, losses, sizing_mode="stretch_width", margin=0, styles={"position": "relative"}
             ),
-            "values": pane(self._values.figure, min_height=220),
-            "moment": pn.Column(
-                self.scrub,
-                pn.Column(pane(self._plane.figure), margin=0, width=310, css_classes=["wb-plane"]),
-                sizing_mode="stretch_width",
-                margin=0,
-            ),
+            "values": pn.Column(self._nothing[0], self._pictures[1], sizing_mode="stretch_both", margin=0),
+            "moment": pn.Column(self._nothing[1], moment, sizing_mode="stretch_width", margin=0),
         }
+
+    def _show_pictures(self) -> None:
+        """Pictures where there is a training, else words in their place: empty axes would say nothing."""
+        for picture in self._pictures:
+            picture.visible = self.training is not None
+        for words in self._nothing:
+            words.visible = self.training is None
 
     def state(self) -> dict[str, Any]:
         """Which training, and which moment of it; and what the form says."""
@@ -251,8 +265,9 @@ class TrainingPage(StorePage):
     def _describe(self) -> None:
         training = self.training
         self.buttons.follow(training)
+        self._show_pictures()
         if training is None:
-            words = "Choose a task on the left and press Start; built-in tasks make their own data."
+            words = "Choose a task and press Start; built-in tasks make their own data. The losses then appear here."
             self._head.object = numbers("No training yet", words, [])
             return
         reports = training.progress()
