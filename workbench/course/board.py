@@ -20,7 +20,7 @@ from workbench.course.result import LIMIT, TO_BEAT, Result, read_result
 from workbench.course.submission import read_submission, submission_of
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import make_rule
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 from workbench.plots.markup import Markup, html, joined
 
 SHARED = "WORKBENCH_SCOREBOARD"  # the folder of a board that the teacher serves
@@ -99,12 +99,12 @@ def score(rule: Rule | str, **settings: Any) -> Board:
     UserError
         An unknown rule or setting, a rule whose source cannot be found, or a name that is somebody else's on this board.
     """
-    made = make_rule(rule, **settings) if isinstance(rule, str) else rule
-    if not isinstance(made, Rule):
+    playable = make_rule(rule, **settings) if isinstance(rule, str) else rule
+    if not isinstance(playable, Rule):
         raise UserError(
-            f"score takes a rule: wb.course.score(wb.make_rule('qgf', weight=0.3)); got {type(made).__name__}"
+            f"score takes a rule: wb.course.score(wb.make_rule('qgf', weight=0.3)); got {type(playable).__name__}"
         )
-    submission = submission_of(made)
+    submission = submission_of(playable)
     record = read()
     entry = {
         "submission": submission.model_dump(mode="json"),
@@ -151,7 +151,7 @@ def scoreboard(note: str = "") -> Board:
         if result is not None:
             entries.append((record["participant"] or "you", _words(old), result))
     count = len(PREVIEW.seeds) * PREVIEW.episodes
-    says = f"Preview: {count} episodes played here. It counts for nothing; the board plays more, and others."
+    says = f"Preview: {counted(count, 'episode')} played here. It counts for nothing; the board plays more, and others."
     return Board(tuple(rows_of(entries)), says)
 
 
@@ -165,9 +165,9 @@ def _words(entry: dict[str, Any]) -> str:
 
 def _previews(record: dict[str, Any]) -> dict[str, Result]:
     """Previews by the digest of their submission; those on another policy or by another way of measuring are out of date."""
-    here, found = ground(PREVIEW), {}
+    here, previews = ground(PREVIEW), {}
     for entry in record["scores"]:
         result = read_result(entry.get("preview")) if isinstance(entry, dict) else None
         if result is not None and result.ground == here and result.digest == entry.get("digest"):
-            found[result.digest] = result
-    return found
+            previews[result.digest] = result
+    return previews

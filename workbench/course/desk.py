@@ -1,7 +1,7 @@
 """The shared folder of a board: participants put submissions into its inbox, the teacher's `serve` judges them in turn.
 
-The inbox can be written but not listed by others, and a submission has a name that nobody can guess: what one hands in, with
-the token, is for the board alone. The table, and an answer to each submission, are written by the teacher's process only.
+The inbox can be written but not listed by others, and a submission has a name that nobody can guess: what somebody hands in, with
+the token, only the board can read. The table, and an answer to each submission, are written by the teacher's process only.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def answer_to(folder: Path, handle: str, patience: float = 0.0) -> dict[str, Any
         if time.monotonic() >= end:
             return None
         time.sleep(0.2)
-    found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
-    return found
+    content: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+    return content
 
 
 class Desk:
@@ -91,9 +91,9 @@ class Desk:
         try:
             if path.stat().st_size > MOST_BYTES:
                 raise UserError("what was handed in is too long")
-            found = json.loads(path.read_text(encoding="utf-8"))
-            submission = read_submission(found["submission"])
-            who = claim(self.judge.home / "names", str(found["participant"]), str(found["token"]))
+            entry = json.loads(path.read_text(encoding="utf-8"))
+            submission = read_submission(entry["submission"])
+            who = claim(self.judge.home / "names", str(entry["participant"]), str(entry["token"]))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             words = str(error) if isinstance(error, ValueError) else f"this is no submission ({type(error).__name__})"
             return {"who": who, "text": words, "good": False}
@@ -111,9 +111,9 @@ class Desk:
         """Who, words and result of all that was judged; what the key has not sealed, or is of another policy, is left out."""
         here, rows = ground(self.judge.plan), []
         for path in sorted((self.judge.home / "entries").glob("*.json")):
-            found = self.judge.open(path)
-            if found is not None and found["result"]["ground"] == here:
-                rows.append((found["who"], found["words"], Result.model_validate(found["result"])))
+            sealed = self.judge.open(path)
+            if sealed is not None and sealed["result"]["ground"] == here:
+                rows.append((sealed["who"], sealed["words"], Result.model_validate(sealed["result"])))
         return rows
 
     def publish(self) -> None:

@@ -1,4 +1,4 @@
-"""The one who plays submissions: with a key that only the teacher has, on episodes that follow from it; or for a preview."""
+"""Playing submissions: for the board, on episodes that follow from a key that only the teacher has; or for a preview."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ VERSION = 1  # of the way of measuring
 
 
 def play(submission: Submission, plan: Plan, limits: Limits = Limits()) -> Result:  # noqa: B008 -- frozen
-    """Play a submission at arm's length; a rule that cannot be played gives a result that says why."""
+    """Play a submission in a process of its own; a rule that cannot be played gives a result that says why."""
     digest, here = submission.digest(), ground(plan)
     try:
         with Player(submission, limits) as player:
-            found = measure(player, board_parts(), plan)
+            measured = measure(player, board_parts(), plan)
     except Refused as error:
         return Result(digest=digest, ground=here, fault=str(error))
-    shift, own = ((one.mean, one.low, one.high) for one in (found.shift, found.own_shift))
-    returns = [round(float(one), 4) for one in found.returns]
-    return Result(digest=digest, ground=here, returns=returns, shift=shift, own_shift=own, held=found.held)
+    shift, own = ((one.mean, one.low, one.high) for one in (measured.shift, measured.own_shift))
+    returns = [round(float(one), 4) for one in measured.returns]
+    return Result(digest=digest, ground=here, returns=returns, shift=shift, own_shift=own, held=measured.held)
 
 
 def ground(plan: Plan) -> str:
-    """Fingerprint of all that a result depends on beside the submission."""
+    """Fingerprint of everything that a result depends on, the submission aside."""
     played = [VERSION, fingerprint(board_parts()), plan.seeds, plan.episodes]
     return hashlib.sha256(json.dumps(played).encode()).hexdigest()
 
@@ -53,7 +53,7 @@ class Judge:
     ----------
     home : Path, optional
         The teacher's own folder, which participants cannot read; in the user's data folder without it. The key is made there
-        on first use, for its owner's eyes alone.
+        on first use, and only its owner can read it.
     plan : Plan, optional
         For tests; the episodes follow from the key without it.
     limits : Limits, optional
@@ -75,12 +75,12 @@ class Judge:
         (self.home / "results").mkdir(exist_ok=True)
         wanted = (submission.digest(), ground(self.plan))
         place = self.home / "results" / f"{hashlib.sha256(''.join(wanted).encode()).hexdigest()}.json"
-        found = read_result(self.open(place))
-        if found is not None and (found.digest, found.ground) == wanted:
-            return found
-        made = play(submission, self.plan, self._limits)
-        self.seal(place, made.model_dump(mode="json"))
-        return made
+        sealed = read_result(self.open(place))
+        if sealed is not None and (sealed.digest, sealed.ground) == wanted:
+            return sealed
+        result = play(submission, self.plan, self._limits)
+        self.seal(place, result.model_dump(mode="json"))
+        return result
 
     def seal(self, place: Path, content: Mapping[str, Any]) -> None:
         """Write ``content`` with its seal."""
@@ -89,8 +89,8 @@ class Judge:
     def open(self, place: Path) -> Any:
         """The content of a sealed file; None when it is missing, damaged, or not sealed by this key."""
         try:
-            found = json.loads(place.read_text(encoding="utf-8"))
-            content, seal = found["content"], str(found["seal"])
+            envelope = json.loads(place.read_text(encoding="utf-8"))
+            content, seal = envelope["content"], str(envelope["seal"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return content if hmac.compare_digest(seal.encode(), self._mac(content).encode()) else None

@@ -54,7 +54,9 @@ class LessonSignPush(DuringFlow):
 
 
 def judge_rule(answer: object) -> str:
-    """What every rule must satisfy: registered, ``bc`` at strength 0, no look at the neighbours, no dice of its own."""
+    """What every rule must satisfy: it is registered, equals ``bc`` at strength 0, treats each state by itself, and draws no
+    random numbers of its own.
+    """
     rule = type(answer) if isinstance(answer, Rule) else answer
     if not (isinstance(rule, type) and issubclass(rule, Rule)):
         return f"A rule is a class that extends `DuringFlow` (or `AfterFlow`); got a {type(answer).__name__}."
@@ -107,7 +109,7 @@ def _built_in() -> tuple[type[Rule], ...]:
 
 
 def _places() -> tuple[tuple[Parts, int], ...]:
-    """Three places to try a rule in: the lesson's bandit with two seeds, and three action dimensions over two of a state."""
+    """Three places to try a rule in: the lesson's bandit with two seeds, and one with three numbers an action and two a state."""
     flow = MixtureFlow(
         torch.tensor([[0.3, 0.1, -0.2], [-0.4, 0.0, 0.3]]), torch.tensor([0.2, 0.2]), torch.tensor([1.0, 1.0])
     )
@@ -130,7 +132,7 @@ def _promises(rule: type[Rule], family: Family, parts: Parts, seed: int) -> str:
         if wrong:
             return wrong
     try:
-        still, moved, again = (steer(made, parts, observations, noise).positions for made in (off, on, on))
+        still, moved, again = (steer(tried, parts, observations, noise).positions for tried in (off, on, on))
     except NonFiniteError as error:
         return (
             f"Some particles ran off, the push is not finite: {error}. Is something divided by a length that can be 0?"
@@ -157,15 +159,15 @@ def _answer_of(rule: DuringFlow, parts: Parts, observations: Tensor, noise: Nois
     actions, t = noise.start.clone(), 0.5
     velocity = rule.velocity(parts, rows, actions, t)
     try:
-        found: Any = rule.guided(parts, rows, actions, velocity.clone(), t, noise.extra)
+        guided: Any = rule.guided(parts, rows, actions, velocity.clone(), t, noise.extra)
     except Exception as error:  # as above
         return why_stopped(error, rule.guidance, "guidance(rows, actions, velocity, t)", (rows, actions, velocity, t))
     wanted = tuple(noise.start.shape)
-    if not isinstance(found, tuple) or len(found) != 3:
-        kind = f"{len(found)} things" if isinstance(found, tuple) else f"a {type(found).__name__}"
+    if not isinstance(guided, tuple) or len(guided) != 3:
+        kind = f"{len(guided)} things" if isinstance(guided, tuple) else f"a {type(guided).__name__}"
         three = "the push g (B, N, D), Q (B, N), and where the critic was asked (B, N, D)"
         return f"`guidance` returns three things: {three}. Yours returned {kind}."
-    push, q, query = found
+    push, q, query = guided
     for name, value, shape in (("push", push, wanted), ("Q", q, wanted[:2]), ("place", query, wanted)):
         if value is None and name != "push":
             continue

@@ -1,8 +1,8 @@
 """Playing a submission and measuring it, so that it cannot tell one from the other.
 
 Each call to the rule mixes states from running episodes, each at another step, with states at which the shift is measured,
-in random order and never the same state twice. What was played is asked again later, and at states that were played the rule is
-asked with fresh noise: a rule that answers otherwise there than where it plays is refused.
+in random order and never the same state twice. Questions of the play are asked again later, and at states of the play the rule is
+asked with fresh noise: a rule that answers differently when it is measured than when it plays is refused.
 """
 
 from __future__ import annotations
@@ -186,10 +186,10 @@ class Game:
         states = np.concatenate([self._seen[playing], np.reshape(others, (-1, 4))]).astype(np.float32)
         order, actions = rng.permutation(len(states)), np.empty((len(states), 2), dtype=np.float32)
         actions[order] = self._player.act(states[order], noise.states(torch.from_numpy(order)))
-        played, told = actions[: len(playing)], actions[len(playing) :]
-        for (i, drawn), action in zip(asked, told[: len(asked)], strict=True):
+        played, answers = actions[: len(playing)], actions[len(playing) :]
+        for (i, drawn), action in zip(asked, answers[: len(asked)], strict=True):
             self.questions.answers[i].append((action, drawn))
-        for (_, _, before), after in zip(repeated, told[len(asked) :], strict=True):
+        for (_, _, before), after in zip(repeated, answers[len(asked) :], strict=True):
             self._changes.append(float(np.abs(after - before).max()))
         self._note(playing, noise, played)
         self._play(playing, played)
@@ -243,9 +243,9 @@ def joined(pieces: list[Noise]) -> Noise:
 
 @dataclass(frozen=True)
 class Cloud:
-    """Actions (R, 2) at one state: the rule's, the behaviour policy's of the same noise, and others of it to tell chance by.
+    """Actions (R, 2) at one state: the rule's, the behaviour policy's from the same noise, and more of the behaviour policy's.
 
-    ``other`` is None where each action has its twin, so that an unsteered rule reads exactly 0.
+    The last ones show what chance gives. ``other`` is None where each action of the rule has a twin of the same noise: an unsteered rule then measures exactly 0.
     """
 
     chosen: np.ndarray
@@ -279,16 +279,16 @@ def clouds_of(questions: Questions, player: Player, parts: Parts) -> list[Cloud]
 
 def behaviour_states(parts: Parts, rng: np.random.Generator) -> np.ndarray:
     """States (STATES, 4) out of whole episodes of the behaviour policy."""
-    found: list[np.ndarray] = []
+    visited: list[np.ndarray] = []
     rollout(
         BEHAVIOUR,
         parts,
         ThreeExits(),
         STATES,
         int(rng.integers(2**31)),
-        record=lambda seen, _a, active, _r: found.append(seen[active]),
+        record=lambda seen, _a, active, _r: visited.append(seen[active]),
     )
-    every = np.concatenate(found)
+    every = np.concatenate(visited)
     return every[rng.choice(len(every), STATES, replace=False)]
 
 
@@ -299,16 +299,16 @@ def distance(clouds: list[Cloud]) -> Interval:
 
 
 def stands_out(clouds: list[Cloud]) -> bool:
-    """Whether the first action of each cloud, the one that was played, lies farther out than the others, which only were asked.
+    """Whether the first action of each cloud, the played one, lies farther out than the others, which were only asked for.
 
-    For a rule that acts by state and noise alone the first is one draw among equals: its rank is any rank, equally often.
+    For a rule that depends on state and noise alone, every rank of the first action is equally likely.
     """
     if not clouds:
         return False
-    for told in (_loneliness, _way_from_home):
+    for distance_of in (_loneliness, _way_from_home):
         ranks = []
         for cloud in clouds:
-            far = told(cloud)
+            far = distance_of(cloud)
             ranks.append((far[0] > far[1:] + 1e-6).mean() + 0.5 * (np.abs(far[0] - far[1:]) <= 1e-6).mean())
         if (np.mean(ranks) - 0.5) * np.sqrt(12 * len(ranks)) > DOUBT:
             return True

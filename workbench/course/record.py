@@ -18,7 +18,7 @@ PARTS: dict[str, type] = {"exercises": dict, "predictions": dict, "scores": list
 
 
 class Kept(Record):
-    """What of a record the scoreboard reads; each try is checked by who reads it (`read_submission`, `read_result`)."""
+    """The part of a record that the scoreboard reads; whoever reads a try checks it (`read_submission`, `read_result`)."""
 
     participant: Annotated[str, Field(max_length=200)]
     scores: Annotated[list[dict[str, Any]], Field(max_length=10_000)]
@@ -41,18 +41,18 @@ def read(folder: str | Path = ".") -> dict[str, Any]:
     if not path.exists():
         return empty()
     try:
-        found = read_json(path)
+        content = read_json(path)
     except UserError as error:
         raise UserError(f"{error}; move it away, and a new one is begun") from None
-    if not isinstance(found, dict) or any(
-        not isinstance(found.get(name, kind()), kind) for name, kind in PARTS.items()
+    if not isinstance(content, dict) or any(
+        not isinstance(content.get(name, kind()), kind) for name, kind in PARTS.items()
     ):
         raise UserError(f"{path} is not a record of this course; move it away, and a new one is begun")
     try:
-        checked(Kept, empty() | found)
+        checked(Kept, empty() | content)
     except UserError as error:
         raise UserError(f"{path}: {error}; move it away, and a new one is begun") from None
-    return empty() | found
+    return empty() | content
 
 
 def token_of(record: dict[str, Any]) -> str:

@@ -47,10 +47,10 @@ class Submission(BaseModel):
         return hashlib.sha256(json.dumps(played, sort_keys=True).encode()).hexdigest()
 
 
-def read_submission(found: object) -> Submission:
+def read_submission(content: object) -> Submission:
     """A submission from plain JSON; ValueError says what is wrong with it."""
     try:
-        return Submission.model_validate(found)
+        return Submission.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "it"
@@ -60,7 +60,7 @@ def read_submission(found: object) -> Submission:
 
 
 def submission_of(rule: Rule) -> Submission:
-    """What stands for ``rule``: of a class of one's own, the source of it and of all in its cell (or file) that it uses.
+    """The submission of ``rule``; for a class of one's own, with the source of it and of all that it uses of its cell (or file).
 
     Raises
     ------
@@ -100,17 +100,17 @@ def _functions(kind: type) -> Iterator[Any]:
 
 
 def needed(text: str) -> str:
-    """Of a cell: imports, classes and functions, and the assignments that these read. The rest of it is for the screen."""
+    """The lines of a cell that a class needs: imports, classes, functions, and the assignments that they read."""
     tree = ast.parse(text)
     definitions = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-    kept: list[ast.stmt] = [node for node in tree.body if isinstance(node, definitions)]
+    needs: list[ast.stmt] = [node for node in tree.body if isinstance(node, definitions)]
     while True:
-        read = {n.id for top in kept for n in ast.walk(top) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-        more = [node for node in tree.body if node not in kept and _targets(node) & read]
+        read = {n.id for top in needs for n in ast.walk(top) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        more = [node for node in tree.body if node not in needs and _targets(node) & read]
         if not more:
             break
-        kept += more
-    return "\n".join(ast.unparse(node) for node in tree.body if node in kept)
+        needs += more
+    return "\n".join(ast.unparse(node) for node in tree.body if node in needs)
 
 
 def _targets(node: ast.stmt) -> set[str]:

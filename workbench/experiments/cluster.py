@@ -257,8 +257,8 @@ def _answer(store: Store, item: Item, future: Any) -> Event | tuple[str, str]:
     import distributed
 
     try:
-        found = future.result()
-        return (found["refused"], found["words"]) if "refused" in found else Event(**found)
+        answer = future.result()
+        return (answer["refused"], answer["words"]) if "refused" in answer else Event(**answer)
     except distributed.KilledWorker:
         error = f"its worker died more than {ATTEMPTS} times; is there enough memory? start workers with fewer threads"
     except distributed.client.FutureCancelledError as cancelled:
@@ -290,7 +290,7 @@ def run_item(item: dict[str, Any], where: str, token: str, after: dict[str, Any]
     import torch
 
     worker, stop = distributed.get_worker(), distributed.Event(f"stop-{token}")
-    told, asked, answer = 0.0, 0.0, False
+    last_told, asked, answer = 0.0, 0.0, False
     mine = Item(**item | {"parts": tuple(item["parts"])})
 
     def should_stop() -> bool:
@@ -302,9 +302,9 @@ def run_item(item: dict[str, Any], where: str, token: str, after: dict[str, Any]
         return answer
 
     def tell(event: Event) -> None:
-        nonlocal told
-        if event.happened == "begun" or time.monotonic() - told > TELL:
-            told = time.monotonic()
+        nonlocal last_told
+        if event.happened == "begun" or time.monotonic() - last_told > TELL:
+            last_told = time.monotonic()
             with suppress(Exception):
                 worker.log_event(f"progress-{token}", {"told": asdict(event)})
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from workbench.engine.data.hold import is_held
 from workbench.engine.data.records import Record
-from workbench.engine.words import UserError, plain
+from workbench.engine.words import UserError, counted, plain
 from workbench.experiments import reading
 from workbench.experiments.files import (
     INDEX,
@@ -42,7 +42,7 @@ class Damage:
     what : str
         What is wrong with it.
     cure : {"trash", "index", "lines", "layout"}
-        What `repair` does: move it to the trash, make the index anew, leave out lines that are none, or write the layout.
+        What `repair` does: move it to the trash, make the index anew, leave out lines that cannot be read, or write the layout.
     """
 
     name: str
@@ -62,7 +62,7 @@ CURES = {
 
 
 def open_damaged(where: str | Path) -> tuple[StoreFiles, list[Damage]]:
-    """The store at ``where``, also when its own file is damaged, which is then the first damage.
+    """The store at ``where``, also when its own file is damaged: that is then the first damage.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def open_damaged(where: str | Path) -> tuple[StoreFiles, list[Damage]]:
 
 def damaged_runs(files: StoreFiles, keys: Iterable[str] | None = None) -> dict[str, DamagedError]:
     """Runs of which a file is damaged, by key: why. Every file of each is read."""
-    found: dict[str, DamagedError] = {}
+    errors: dict[str, DamagedError] = {}
     present = files.place.listing(RUNS)
     for key in present if keys is None else [key for key in keys if key in present]:
         try:
@@ -94,20 +94,20 @@ def damaged_runs(files: StoreFiles, keys: Iterable[str] | None = None) -> dict[s
             files.failure(key)
             files.events(key)
         except DamagedError as error:
-            found[key] = error
-    return found
+            errors[key] = error
+    return errors
 
 
 def check(files: StoreFiles) -> list[Damage]:
     """Everything in a store that is damaged; every file is read."""
     runs = damaged_runs(files)
-    found = [Damage(f"{RUNS}/{key}", error.about(f"{RUNS}/{key}/"), "trash") for key, error in runs.items()]
-    found += [Damage(name, error.what, "trash") for name, error in files.read_sweeps()[1].items()]
-    found += list(_odd_lines(files, [key for key in files.place.listing(RUNS) if key not in runs]))
-    return found + list(_damaged_trainings(files))
+    damages = [Damage(f"{RUNS}/{key}", error.about(f"{RUNS}/{key}/"), "trash") for key, error in runs.items()]
+    damages += [Damage(name, error.what, "trash") for name, error in files.read_sweeps()[1].items()]
+    damages += list(_odd_lines(files, [key for key in files.place.listing(RUNS) if key not in runs]))
+    return damages + list(_damaged_trainings(files))
 
 
-def repair(files: StoreFiles, found: list[Damage]) -> list[str]:
+def repair(files: StoreFiles, damages: list[Damage]) -> list[str]:
     """Put in order what `check` found; says what was done, a line for each.
 
     Raises
@@ -116,7 +116,7 @@ def repair(files: StoreFiles, found: list[Damage]) -> list[str]:
         The store cannot be written.
     """
     done, runs = [], files.place.listing(RUNS)
-    for damage in found:
+    for damage in damages:
         name, last = damage.name, damage.name.rpartition("/")[2]
         if damage.cure == "layout":
             files.place.write(STORE, to_json({"layout": LAYOUT}))
@@ -132,11 +132,11 @@ def repair(files: StoreFiles, found: list[Damage]) -> list[str]:
         done.append(f"{plain(name)} {CURES[damage.cure]}")
     rows = [row_of_result(result) for result, _ in files.measured()[0]]
     files.place.rewrite(INDEX, [line_of(row) for row in rows])
-    return [*done, f"{INDEX} lists the {len(rows)} result(s)"]
+    return [*done, f"{INDEX} lists {counted(len(rows), 'result')}"]
 
 
 def _odd_lines(files: StoreFiles, keys: list[str]) -> Iterator[Damage]:
-    """Files of lines with lines that are none; a last line that a crash cut short is no damage."""
+    """Files with lines that cannot be read; a last line that a crash cut short is no damage."""
     named: list[tuple[str, type[Record]]] = [(OWNERS, reading.OwnerLine)]
     named += [(f"{RUNS}/{key}/{METRICS}", reading.Event) for key in keys]
     for name, kind in named:
@@ -147,14 +147,14 @@ def _odd_lines(files: StoreFiles, keys: list[str]) -> Iterator[Damage]:
             continue
         odd = len(lines[:-1]) - len(reading.whole_lines(kind, lines[:-1]))
         if odd:
-            yield Damage(name, f"{odd} of {len(lines)} lines are none", "lines")
+            yield Damage(name, f"{odd:,} of {counted(len(lines), 'line')} cannot be read", "lines")
     try:
         odd = reading.index_rows(files.lines(INDEX))[1]
     except DamagedError as error:
         yield Damage(INDEX, error.what, "trash")
     else:
         if odd:
-            yield Damage(INDEX, f"{odd} line(s) are none", "index")
+            yield Damage(INDEX, f"{counted(odd, 'line')} cannot be read", "index")
 
 
 def _damaged_trainings(files: StoreFiles) -> Iterator[Damage]:

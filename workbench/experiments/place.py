@@ -1,7 +1,7 @@
 """Where a store lies: a folder of this machine (or a shared one), behind the few operations that a store needs.
 
-What "once" means: `Place.write_once` decides between writers. In a folder it is a hard link, which the file system makes
-for one of them only; see `workbench.experiments.url_place` for what other places promise.
+What "once" means: of several writers `Place.write_once` lets one through. In a folder it makes a hard link, which the file
+system allows one of them only; see `workbench.experiments.url_place` for what other places promise.
 """
 
 from __future__ import annotations
@@ -173,19 +173,19 @@ class FolderPlace:
 
     def listing(self, folder: str) -> dict[str, dict[str, float]]:
         """Folders below ``folder``, each with its files and their times."""
-        found: dict[str, dict[str, float]] = {}
+        folders: dict[str, dict[str, float]] = {}
         try:
             folders = [entry.name for entry in os.scandir(self._root / folder) if not entry.name.startswith(".")]
         except (FileNotFoundError, NotADirectoryError):
-            return found
+            return folders
         for name in folders:
             try:
-                found[name] = {entry.name: _changed(entry) for entry in os.scandir(self._root / folder / name)}
+                folders[name] = {entry.name: _changed(entry) for entry in os.scandir(self._root / folder / name)}
             except (FileNotFoundError, NotADirectoryError):
                 continue  # removed in the meantime, or no run
             except OSError:
-                found[name] = {}  # a link to itself, or no permission: reading it says which
-        return found
+                folders[name] = {}  # a link to itself, or no permission: reading it says which
+        return folders
 
     def files(self, folder: str) -> list[str]:
         """Names of the files in ``folder``."""
@@ -222,14 +222,14 @@ class FolderPlace:
 
     def stamp(self, names: tuple[str, ...]) -> tuple[float, ...]:
         """Time and size of each file."""
-        found: list[float] = []
+        numbers: list[float] = []
         for name in names:
             try:
                 stat = (self._root / name).stat()
-                found += [stat.st_mtime_ns, stat.st_size]
+                numbers += [stat.st_mtime_ns, stat.st_size]
             except (FileNotFoundError, NotADirectoryError):
-                found += [0, 0]
-        return tuple(found)
+                numbers += [0, 0]
+        return tuple(numbers)
 
     @contextmanager
     def lock(self, name: str, should_stop: Callable[[], bool] = never) -> Iterator[None]:

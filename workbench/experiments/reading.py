@@ -1,7 +1,7 @@
 """What the files of a store must say: every one is checked in full before anything reads it.
 
-A store may come from anyone, and a crash or a bad disk may have been at it. Strict is what the code reads; further measures
-inside a result are passed on as they are.
+A store may come from anyone, and a crash or a bad disk may have damaged it. Everything that the code reads is checked
+strictly; other measures inside a result are passed on unchanged.
 """
 
 from __future__ import annotations
@@ -258,35 +258,35 @@ def record(kind: type[Record], content: bytes | str, key: str | None = None) -> 
     checked(kind, value)
     if key is not None and value["key"] != key:
         raise UserError(f"it is the record of another run, {value['key']}")
-    found: dict[str, Any] = value
-    return found
+    as_declared: dict[str, Any] = value
+    return as_declared
 
 
 def events(lines: Iterable[str]) -> tuple[list[dict[str, Any]], int]:
-    """The events that the lines of metrics.jsonl tell, and how many lines are none; a crash may cut one short."""
+    """The events that the lines of metrics.jsonl tell, and how many lines cannot be read; a crash may cut one short."""
     return _kept(Event, lines)
 
 
 def owner_lines(lines: Iterable[str]) -> list[dict[str, Any]]:
-    """The lines of owners.jsonl; what is none is left out."""
+    """The lines of owners.jsonl; lines that cannot be read are left out."""
     return _kept(OwnerLine, lines)[0]
 
 
 def index_rows(lines: Iterable[str]) -> tuple[dict[str, Row], int]:
-    """The rows that the index holds by key, and how many of its lines are none of ours."""
-    found: dict[str, Row] = {}
+    """The rows that the index holds by key, and how many of its lines are no rows."""
+    rows: dict[str, Row] = {}
     odd = 0
     for line in lines:
         try:
             item = parsed(line)
             if isinstance(item, dict) and "removed" in item:
-                found.pop(str(item["removed"]), None)
+                rows.pop(str(item["removed"]), None)
             elif not isinstance(item, dict) or not item.keys() & {"failed", "restored"}:
                 checked(IndexLine, item)
-                found[item["key"]] = Row(**item)
+                rows[item["key"]] = Row(**item)
         except (UserError, TypeError):  # another version's line: the folder is read instead
             odd += 1
-    return found, odd
+    return rows, odd
 
 
 def episodes(content: bytes, count: int) -> dict[str, np.ndarray]:
@@ -301,12 +301,12 @@ def episodes(content: bytes, count: int) -> dict[str, np.ndarray]:
 
     from workbench.engine.data.npz import read_archive
 
-    found = read_archive(io.BytesIO(content), len(content), "it")
+    arrays = read_archive(io.BytesIO(content), len(content), "it")
     for name in RETURNS:
-        if name not in found or found[name].shape != (count,) or not np.isfinite(found[name]).all():
-            has = f"has shape {found[name].shape}" if name in found else "is missing"
+        if name not in arrays or arrays[name].shape != (count,) or not np.isfinite(arrays[name]).all():
+            has = f"has shape {arrays[name].shape}" if name in arrays else "is missing"
             raise UserError(f"it does not hold the returns of {count} episodes ('{name}' {has}, or is not finite)")
-    return found
+    return arrays
 
 
 def whole_lines(kind: type[Record], lines: Iterable[str]) -> list[str]:
@@ -315,13 +315,13 @@ def whole_lines(kind: type[Record], lines: Iterable[str]) -> list[str]:
 
 
 def _kept(kind: type[Record], lines: Iterable[str]) -> tuple[list[dict[str, Any]], int]:
-    found: list[dict[str, Any]] = []
+    records: list[dict[str, Any]] = []
     odd = 0
     for line in lines:
         try:
             item = parsed(line)
             checked(kind, item)
-            found.append(item)
+            records.append(item)
         except UserError:
             odd += 1
-    return found, odd
+    return records, odd

@@ -42,7 +42,7 @@ class SweepProgress:
     stopped : bool
         Somebody asked to stop; the sweep's command goes on.
     again : dict of str to str
-        By key, why runs were damaged that were moved to the trash and are done again.
+        Runs that were damaged: they were moved to the trash and are done again. By key, what was wrong.
     """
 
     done: int
@@ -158,13 +158,13 @@ def check_data(data: Data, task: str) -> Data:
     from workbench.engine.tasks.registry import make_task
     from workbench.runs.training import Source
 
-    made = make_task(task)
+    sample = make_task(task)
     if data.folder is None:
-        if made.info.extra:
+        if sample.info.extra:
             raise UserError(f"task '{task}' needs a dataset: workbench generate {task} --out DIR, then add --data DIR")
         return data
     source = Source.of(Path(data.folder), 0, data.clip_actions)
-    return Data(fingerprint=source.load(made).fingerprint(), folder=source.folder, clip_actions=data.clip_actions)
+    return Data(fingerprint=source.load(sample).fingerprint(), folder=source.folder, clip_actions=data.clip_actions)
 
 
 def _follow(

@@ -1,4 +1,4 @@
-"""Tables, parquet and CSV: a column a number, or a column of fixed-length lists; pyarrow reads them and runs nothing."""
+"""Tables, parquet and CSV: a column for each number, or columns of lists of one length; pyarrow reads them and runs nothing."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def read_table(path: Path, names: ColumnNames) -> Found:
 
 
 def columns_of(table: Arrays, names: ColumnNames, source: str) -> tuple[Arrays, dict[str, tuple[str, ...]], list[str]]:
-    """The columns of a dataset, how they are called in the file, and what is to be known about them."""
+    """The columns of a dataset, their names in the file, and notes for the reader."""
     notes: list[str] = []
     one = {role: _one(table, getattr(names, role), usual, role, source) for role, usual in USUAL.items()}
     taken = {name for name in one.values() if name}
@@ -63,7 +63,7 @@ def columns_of(table: Arrays, names: ColumnNames, source: str) -> tuple[Arrays, 
             ("actions", names.actions, ACTION),
         )
     }
-    columns = {role: np.concatenate([_wide(table[name]) for name in found], 1) for role, found in wide.items()}
+    columns = {role: np.concatenate([_wide(table[name]) for name in chosen], 1) for role, chosen in wide.items()}
     rows = len(columns["actions"])
     if one["reward"]:
         columns["rewards"] = _flat(table, one["reward"], source)
@@ -196,10 +196,10 @@ def _several(
     missing = [name for name in wanted if name not in table]
     if missing:
         raise DataFileError(f"{source}: has no column of numbers {shown(missing[0])} (--{role}); it has {_list(table)}")
-    found = [name for name in wanted or table if wanted or (pattern.fullmatch(name) and name not in taken)]
-    if not found:
+    chosen = [name for name in wanted or table if wanted or (pattern.fullmatch(name) and name not in taken)]
+    if not chosen:
         raise DataFileError(f"{source}: no column looks like {role}; name them: --{role} a b c. It has {_list(table)}")
-    return tuple(found if wanted else sorted(found, key=_natural))
+    return tuple(chosen if wanted else sorted(chosen, key=_natural))
 
 
 def _natural(name: str) -> list[tuple[bool, int, str]]:
