@@ -93,7 +93,7 @@ def fit(
     elif not stopped:
         look = "measure offline" if isinstance(run.task, RecordedTask) else "evaluate"
         print(
-            f"trained {counted(result['step'], 'step')} in {result['seconds']:.1f} s on "
+            f"trained {counted(run.trainer.step_number, 'step')} in {result['seconds']:.1f} s on "
             f"{episodes_in_words(run.trainer.data.ends)}; "
             f"steer it: workbench {look} {quoted(out)} --rule qgf"
         )

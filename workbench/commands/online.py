@@ -91,10 +91,10 @@ def online(
         print_json(result)
     elif not stopped:
         print(
-            f"played {counted(result['env_steps'], 'step')} and did {counted(result['updates'], 'update')} "
+            f"played {counted(learner.counts.env_steps, 'step')} and did {counted(learner.counts.updates, 'update')} "
             f"in {result['seconds']:.1f} s; "
             f"returns against steps are in {quoted(out)}/online.jsonl"
         )
     if stopped:
-        print(f"stopped after {counted(result['env_steps'], 'environment step')}, saved; {again}", file=sys.stderr)
+        print(f"stopped after {counted(learner.counts.env_steps, 'environment step')}, saved; {again}", file=sys.stderr)
         raise SystemExit(130)

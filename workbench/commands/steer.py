@@ -132,6 +132,6 @@ def steer(
         print_json(result)
     else:
         print(
-            f"{out}: {counted(result['ticks'], 'tick')} × {counted(states, 'state')} × "
+            f"{out}: {counted(size['ticks'], 'tick')} × {counted(states, 'state')} × "
             f"{counted(particles, 'particle')}, transport {result['transport']:.4g}"
         )

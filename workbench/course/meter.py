@@ -245,7 +245,8 @@ def joined(pieces: list[Noise]) -> Noise:
 class Cloud:
     """Actions (R, 2) at one state: the rule's, the behaviour policy's from the same noise, and more of the behaviour policy's.
 
-    The last ones show what chance gives. ``other`` is None where each action of the rule has a twin of the same noise: an unsteered rule then measures exactly 0.
+    The last ones show what chance gives. ``other`` is None where each action of the rule has a twin of the same noise: an
+    unsteered rule then measures exactly 0.
     """
 
     chosen: np.ndarray

@@ -173,19 +173,19 @@ class FolderPlace:
 
     def listing(self, folder: str) -> dict[str, dict[str, float]]:
         """Folders below ``folder``, each with its files and their times."""
-        folders: dict[str, dict[str, float]] = {}
+        times: dict[str, dict[str, float]] = {}
         try:
             folders = [entry.name for entry in os.scandir(self._root / folder) if not entry.name.startswith(".")]
         except (FileNotFoundError, NotADirectoryError):
-            return folders
+            return times
         for name in folders:
             try:
-                folders[name] = {entry.name: _changed(entry) for entry in os.scandir(self._root / folder / name)}
+                times[name] = {entry.name: _changed(entry) for entry in os.scandir(self._root / folder / name)}
             except (FileNotFoundError, NotADirectoryError):
                 continue  # removed in the meantime, or no run
             except OSError:
-                folders[name] = {}  # a link to itself, or no permission: reading it says which
-        return folders
+                times[name] = {}  # a link to itself, or no permission: reading it says which
+        return times
 
     def files(self, folder: str) -> list[str]:
         """Names of the files in ``folder``."""
