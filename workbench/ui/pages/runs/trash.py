@@ -49,7 +49,7 @@ class Trash:
             self._table.choose([])
             self._page.look()
         if names:
-            self._page.offer_undo(f"{counted(len(names), 'run')} deleted.", lambda: self._put_back(names))
+            self._page.toolbar.offer_undo(f"{counted(len(names), 'run')} deleted.", lambda: self._put_back(names))
         else:
             self._page.toolbar.tell("Planned runs have nothing to delete.")
 

@@ -71,7 +71,7 @@ class RunButtons(pn.viewable.Viewer):
                 return
             self._page.notice.say("", "")
             self._show("")
-            self._page.offer_undo(f"Training of {training.task} deleted.", lambda: self._put_back(secret, name))
+            self._page.toolbar.offer_undo(f"Training of {training.task} deleted.", lambda: self._put_back(secret, name))
 
         self._page.in_background(lambda: trainings().put_away(secret, name), removed)
 
