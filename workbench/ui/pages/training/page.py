@@ -91,9 +91,7 @@ class TrainingPage(StorePage):
     def panels(self) -> Mapping[str, Any]:
         """Form and list on the left; numbers and losses; values; one moment."""
         losses = pane(self._losses.figure, height=250, css_classes=["wb-losses"])
-        plane = pn.Column(
-            pane(self._plane.figure), margin=0, width=380, css_classes=["wb-plane"], styles={"max-width": "100%"}
-        )
+        plane = pn.Column(pane(self._plane.figure), margin=0, width=330, css_classes=["wb-plane"])
         moment = pn.Column(self.scrub, plane, sizing_mode="stretch_width", margin=0)
         self._pictures = (losses, pane(self._values.figure, min_height=220), moment)
         self._show_pictures()
@@ -102,7 +100,13 @@ class TrainingPage(StorePage):
                 self.owner, self.form, self.pick, self.buttons, sizing_mode="stretch_width", margin=0
             ),
             "main": pn.Column(
-                self.notice, self._head, losses, sizing_mode="stretch_width", margin=0, styles={"position": "relative"}
+                self.notice,
+                self._head,
+                losses,
+                sizing_mode="stretch_width",
+                margin=0,
+                min_height=110,  # so that the notice has its place where nothing is drawn yet
+                styles={"position": "relative"},
             ),
             "values": pn.Column(self._nothing[0], self._pictures[1], sizing_mode="stretch_both", margin=0),
             "moment": pn.Column(self._nothing[1], moment, sizing_mode="stretch_width", margin=0),
