@@ -43,8 +43,8 @@ class Side:
         parts = [part for part in self.equation.split(r"\quad") if part.strip(" ,")]
         set_parts = [(equation(part.strip(" ,"), "block"), part) for part in parts]
         lines = joined(
-            html('<div style="margin:8px 0">{}</div>', own(picture) if picture else html("<code>{}</code>", part))
-            for picture, part in set_parts
+            html('<div style="margin:8px 0">{}</div>', own(found) if found else html("<code>{}</code>", part))
+            for found, part in set_parts
         )
         code = highlight(self.code, PythonLexer(), HtmlFormatter(noclasses=True, nobackground=True))
         shown = html(
@@ -79,12 +79,12 @@ def source(thing: Callable[..., Any], equation: str = "") -> Side:
     except (TypeError, OSError):
         raise UserError(f"the source of {thing!r} cannot be found; name a function or a method") from None
     text = textwrap.dedent("".join(lines))
-    formula = equation or _equation_of(thing)
-    if not formula:
+    latex = equation or _equation_of(thing)
+    if not latex:
         raise UserError(f"{thing!r} states no equation; give one: source({getattr(thing, '__name__', 'f')}, r'a + b')")
     place = file.replace("\\", "/").rpartition("/workbench/")
     where = f"workbench/{place[2]}" if place[1] else "this notebook"
-    return Side(formula, without_docstring(text), f"{where}, line {first}")
+    return Side(latex, without_docstring(text), f"{where}, line {first}")
 
 
 def without_docstring(text: str) -> str:

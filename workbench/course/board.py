@@ -99,12 +99,12 @@ def score(rule: Rule | str, **settings: Any) -> Board:
     UserError
         An unknown rule or setting, a rule whose source cannot be found, or a name that is somebody else's on this board.
     """
-    playable = make_rule(rule, **settings) if isinstance(rule, str) else rule
-    if not isinstance(playable, Rule):
+    policy = make_rule(rule, **settings) if isinstance(rule, str) else rule
+    if not isinstance(policy, Rule):
         raise UserError(
-            f"score takes a rule: wb.course.score(wb.make_rule('qgf', weight=0.3)); got {type(playable).__name__}"
+            f"score takes a rule: wb.course.score(wb.make_rule('qgf', weight=0.3)); got {type(policy).__name__}"
         )
-    submission = submission_of(playable)
+    submission = submission_of(policy)
     record = read()
     entry = {
         "submission": submission.model_dump(mode="json"),

@@ -132,13 +132,13 @@ def _where(notebook: Notebook, key: str) -> str:
 
 def _read(path: Path) -> Notebook:
     try:
-        content = json.loads(read_regular(path, MOST).decode())
-        cells = content["cells"]
+        found = json.loads(read_regular(path, MOST).decode())
+        cells = found["cells"]
         if not isinstance(cells, list) or not all(isinstance(text_of(cell), str) for cell in cells):
             raise TypeError("no list of cells")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is not a notebook ({error}); move it away and run this again") from None
-    notebook: Notebook = content
+    notebook: Notebook = found
     return notebook
 
 
@@ -182,13 +182,13 @@ def merge(base: Notebook, theirs: Notebook, fresh: Notebook) -> tuple[Notebook, 
             if old.get(key) != text_of(cell):  # new, or deleted by the participant and changed since
                 cells.append(cell)
             continue
-        own, text = mine[key], text_of(mine[key])
+        kept, text = mine[key], text_of(mine[key])
         if text == old.get(key) and text != text_of(cell):
             cells.append(cell)
             continue
         if text not in (old.get(key), text_of(cell)) and old.get(key) != text_of(cell):
             conflicts.append(str(key))
-        cells.append(own)
+        cells.append(kept)
     _weave(cells, theirs["cells"], old, {cell.get("id") for cell in fresh["cells"]})
     return fresh | {"cells": cells}, conflicts
 

@@ -50,8 +50,8 @@ def answer_to(folder: Path, handle: str, patience: float = 0.0) -> dict[str, Any
         if time.monotonic() >= end:
             return None
         time.sleep(0.2)
-    content: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
-    return content
+    answer: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+    return answer
 
 
 class Desk:
@@ -91,9 +91,9 @@ class Desk:
         try:
             if path.stat().st_size > MOST_BYTES:
                 raise UserError("what was handed in is too long")
-            entry = json.loads(path.read_text(encoding="utf-8"))
-            submission = read_submission(entry["submission"])
-            who = claim(self.judge.home / "names", str(entry["participant"]), str(entry["token"]))
+            found = json.loads(path.read_text(encoding="utf-8"))
+            submission = read_submission(found["submission"])
+            who = claim(self.judge.home / "names", str(found["participant"]), str(found["token"]))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             words = str(error) if isinstance(error, ValueError) else f"this is no submission ({type(error).__name__})"
             return {"who": who, "text": words, "good": False}
@@ -111,9 +111,9 @@ class Desk:
         """Who, words and result of all that was judged; what the key has not sealed, or is of another policy, is left out."""
         here, rows = ground(self.judge.plan), []
         for path in sorted((self.judge.home / "entries").glob("*.json")):
-            sealed = self.judge.open(path)
-            if sealed is not None and sealed["result"]["ground"] == here:
-                rows.append((sealed["who"], sealed["words"], Result.model_validate(sealed["result"])))
+            content = self.judge.open(path)
+            if content is not None and content["result"]["ground"] == here:
+                rows.append((content["who"], content["words"], Result.model_validate(content["result"])))
         return rows
 
     def publish(self) -> None:

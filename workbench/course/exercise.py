@@ -76,48 +76,46 @@ class Compared(Exercise):
     def fault(self, answer: Any) -> str:
         """Compare with the right answer, then with each mistake."""
         try:
-            answered = self.read(answer)
+            value = self.read(answer)
         except NothingYet:
             raise
         except UserError as error:
             return str(error)
         wanted = self.read(self.right)
-        if self._equal(answered, wanted):
+        if self._equal(value, wanted):
             return ""
         for mistake in self.mistakes:
-            if self._equal(answered, self.read(mistake.answer)):
+            if self._equal(value, self.read(mistake.answer)):
                 return mistake.why
-        return f"{_of_results(answered, wanted)} {self.otherwise}".strip()
+        return f"{_of_results(value, wanted)} {self.otherwise}".strip()
 
-    def _equal(self, answered: Any, other: Any) -> bool:
-        if isinstance(answered, list):
-            return len(answered) == len(other) and all(map(self._equal, answered, other))
-        if not isinstance(answered, Tensor):
-            return bool(answered == other)
-        answered, other = answered.squeeze(), other.squeeze()  # (M, 1) for (M,), or (1,) for a number, is no mistake
-        return answered.shape == other.shape and bool(torch.allclose(answered, other, rtol=self.close, atol=1e-6))
+    def _equal(self, value: Any, other: Any) -> bool:
+        if isinstance(value, list):
+            return len(value) == len(other) and all(map(self._equal, value, other))
+        if not isinstance(value, Tensor):
+            return bool(value == other)
+        value, other = value.squeeze(), other.squeeze()  # (M, 1) for (M,), or (1,) for a number, is no mistake
+        return value.shape == other.shape and bool(torch.allclose(value, other, rtol=self.close, atol=1e-6))
 
 
-def _of_results(answered: Any, wanted: Any) -> str:
+def _of_results(value: Any, wanted: Any) -> str:
     """What the wrong results of a function show by themselves, whatever the exercise; "" when nothing."""
-    if not isinstance(answered, list):
+    if not isinstance(value, list):
         return ""
-    for one, other in zip(answered, wanted, strict=True):
+    for one, other in zip(value, wanted, strict=True):
         a, b = tuple(one.shape), tuple(other.shape)
         if one.squeeze().shape == other.squeeze().shape:
             continue
         right = "one number" if b == () else f"shape {b}"
         turned = " It lies on its side: rows and columns are swapped." if a == b[::-1] else ""
         return f"Your result has shape {a} where {right} is expected: check the shape.{turned}"
-    if not all(bool(torch.isfinite(one).all()) for one in answered):
+    if not all(bool(torch.isfinite(one).all()) for one in value):
         return "Some of your numbers are not finite (infinite, or not a number at all)."
-    if all(bool(torch.equal(one, one.trunc())) for one in answered) and not all(
-        torch.equal(b, b.trunc()) for b in wanted
-    ):
+    if all(bool(torch.equal(one, one.trunc())) for one in value) and not all(torch.equal(b, b.trunc()) for b in wanted):
         return "All your numbers are whole: they seem to have been rounded, or to count something."
-    if all(_alike(one, -other) for one, other in zip(answered, wanted, strict=True)):
+    if all(_alike(one, -other) for one, other in zip(value, wanted, strict=True)):
         return "The size is right, the sign is turned."
-    ratios = [(one / other).flatten() for one, other in zip(answered, wanted, strict=True) if bool((other != 0).all())]
+    ratios = [(one / other).flatten() for one, other in zip(value, wanted, strict=True) if bool((other != 0).all())]
     if ratios and _alike(torch.cat(ratios), torch.cat(ratios)[0].expand(sum(map(torch.numel, ratios)))):
         return f"Your numbers are {torch.cat(ratios)[0].item():.3g} times the right ones, in every case that was tried."
     return ""

@@ -75,12 +75,12 @@ class Judge:
         (self.home / "results").mkdir(exist_ok=True)
         wanted = (submission.digest(), ground(self.plan))
         place = self.home / "results" / f"{hashlib.sha256(''.join(wanted).encode()).hexdigest()}.json"
-        sealed = read_result(self.open(place))
-        if sealed is not None and (sealed.digest, sealed.ground) == wanted:
-            return sealed
-        result = play(submission, self.plan, self._limits)
-        self.seal(place, result.model_dump(mode="json"))
-        return result
+        result = read_result(self.open(place))
+        if result is not None and (result.digest, result.ground) == wanted:
+            return result
+        played = play(submission, self.plan, self._limits)
+        self.seal(place, played.model_dump(mode="json"))
+        return played
 
     def seal(self, place: Path, content: Mapping[str, Any]) -> None:
         """Write ``content`` with its seal."""
@@ -89,8 +89,8 @@ class Judge:
     def open(self, place: Path) -> Any:
         """The content of a sealed file; None when it is missing, damaged, or not sealed by this key."""
         try:
-            envelope = json.loads(place.read_text(encoding="utf-8"))
-            content, seal = envelope["content"], str(envelope["seal"])
+            found = json.loads(place.read_text(encoding="utf-8"))
+            content, seal = found["content"], str(found["seal"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return content if hmac.compare_digest(seal.encode(), self._mac(content).encode()) else None

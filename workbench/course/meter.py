@@ -186,10 +186,10 @@ class Game:
         states = np.concatenate([self._seen[playing], np.reshape(others, (-1, 4))]).astype(np.float32)
         order, actions = rng.permutation(len(states)), np.empty((len(states), 2), dtype=np.float32)
         actions[order] = self._player.act(states[order], noise.states(torch.from_numpy(order)))
-        played, answers = actions[: len(playing)], actions[len(playing) :]
-        for (i, drawn), action in zip(asked, answers[: len(asked)], strict=True):
+        played, remarks = actions[: len(playing)], actions[len(playing) :]
+        for (i, drawn), action in zip(asked, remarks[: len(asked)], strict=True):
             self.questions.answers[i].append((action, drawn))
-        for (_, _, before), after in zip(repeated, answers[len(asked) :], strict=True):
+        for (_, _, before), after in zip(repeated, remarks[len(asked) :], strict=True):
             self._changes.append(float(np.abs(after - before).max()))
         self._note(playing, noise, played)
         self._play(playing, played)
@@ -306,10 +306,10 @@ def stands_out(clouds: list[Cloud]) -> bool:
     """
     if not clouds:
         return False
-    for distance_of in (_loneliness, _way_from_home):
+    for told in (_loneliness, _way_from_home):
         ranks = []
         for cloud in clouds:
-            far = distance_of(cloud)
+            far = told(cloud)
             ranks.append((far[0] > far[1:] + 1e-6).mean() + 0.5 * (np.abs(far[0] - far[1:]) <= 1e-6).mean())
         if (np.mean(ranks) - 0.5) * np.sqrt(12 * len(ranks)) > DOUBT:
             return True

@@ -233,14 +233,14 @@ def _readable(home: Path) -> list[str]:
 
 def _environment(home: Path) -> dict[str, str]:
     """Of our environment variables only those that Python needs to start."""
-    passed_on = {
+    variables = {
         name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG") if name in os.environ
     }
     python = os.pathsep.join(_libraries())
     threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     places = {"HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(home)}
     return (
-        passed_on
+        variables
         | threads
         | places
         | {"PYTHONPATH": python, "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": ""}

@@ -103,14 +103,16 @@ def needed(text: str) -> str:
     """The lines of a cell that a class needs: imports, classes, functions, and the assignments that they read."""
     tree = ast.parse(text)
     definitions = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-    needs: list[ast.stmt] = [node for node in tree.body if isinstance(node, definitions)]
+    wanted: list[ast.stmt] = [node for node in tree.body if isinstance(node, definitions)]
     while True:
-        read = {n.id for top in needs for n in ast.walk(top) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-        more = [node for node in tree.body if node not in needs and _targets(node) & read]
+        read = {
+            n.id for top in wanted for n in ast.walk(top) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+        }
+        more = [node for node in tree.body if node not in wanted and _targets(node) & read]
         if not more:
             break
-        needs += more
-    return "\n".join(ast.unparse(node) for node in tree.body if node in needs)
+        wanted += more
+    return "\n".join(ast.unparse(node) for node in tree.body if node in wanted)
 
 
 def _targets(node: ast.stmt) -> set[str]:

@@ -290,7 +290,7 @@ def run_item(item: dict[str, Any], where: str, token: str, after: dict[str, Any]
     import torch
 
     worker, stop = distributed.get_worker(), distributed.Event(f"stop-{token}")
-    last_told, asked, answer = 0.0, 0.0, False
+    told, asked, answer = 0.0, 0.0, False
     mine = Item(**item | {"parts": tuple(item["parts"])})
 
     def should_stop() -> bool:
@@ -302,9 +302,9 @@ def run_item(item: dict[str, Any], where: str, token: str, after: dict[str, Any]
         return answer
 
     def tell(event: Event) -> None:
-        nonlocal last_told
-        if event.happened == "begun" or time.monotonic() - last_told > TELL:
-            last_told = time.monotonic()
+        nonlocal told
+        if event.happened == "begun" or time.monotonic() - told > TELL:
+            told = time.monotonic()
             with suppress(Exception):
                 worker.log_event(f"progress-{token}", {"told": asdict(event)})
 

@@ -32,11 +32,11 @@ def compare(store: Store, keys: list[str]) -> list[dict[str, Any]]:
         raise next(iter(damaged.values()))
     results = {result["key"]: result for result, _ in whole}
     episodes = {result["key"]: played["report.returns"] for result, played in whole}
-    settings_by_key = {key: _told(result["job"]) for key, result in results.items()}
+    told = {key: _told(result["job"]) for key, result in results.items()}
     differing = [
         name
-        for name in dict.fromkeys(name for settings in settings_by_key.values() for name in settings)
-        if len({repr(settings.get(name)) for settings in settings_by_key.values()}) > 1
+        for name in dict.fromkeys(name for settings in told.values() for name in settings)
+        if len({repr(settings.get(name)) for settings in told.values()}) > 1
     ]
     first = next(iter(results))
     entries = []
@@ -46,7 +46,7 @@ def compare(store: Store, keys: list[str]) -> list[dict[str, Any]]:
             {
                 "key": key,
                 "rule": result["job"]["rule"],
-                "told": {name: settings_by_key[key].get(name) for name in differing if name != "rule"},
+                "told": {name: told[key].get(name) for name in differing if name != "rule"},
                 "measured": numbers_of(report),
                 "difference": _difference(episodes, results, first, key),
             }

@@ -80,7 +80,7 @@ def open_damaged(where: str | Path) -> tuple[StoreFiles, list[Damage]]:
 
 def damaged_runs(files: StoreFiles, keys: Iterable[str] | None = None) -> dict[str, DamagedError]:
     """Runs of which a file is damaged, by key: why. Every file of each is read."""
-    errors: dict[str, DamagedError] = {}
+    damaged: dict[str, DamagedError] = {}
     present = files.place.listing(RUNS)
     for key in present if keys is None else [key for key in keys if key in present]:
         try:
@@ -94,8 +94,8 @@ def damaged_runs(files: StoreFiles, keys: Iterable[str] | None = None) -> dict[s
             files.failure(key)
             files.events(key)
         except DamagedError as error:
-            errors[key] = error
-    return errors
+            damaged[key] = error
+    return damaged
 
 
 def check(files: StoreFiles) -> list[Damage]:

@@ -78,16 +78,16 @@ class StoreFiles:
         self, keys: Iterable[str] | None = None
     ) -> tuple[list[tuple[dict[str, Any], dict[str, np.ndarray]]], dict[str, DamagedError]]:
         """Results with their episodes, and what is damaged, by key: why."""
-        whole: list[tuple[dict[str, Any], dict[str, np.ndarray]]] = []
+        measured: list[tuple[dict[str, Any], dict[str, np.ndarray]]] = []
         damaged: dict[str, DamagedError] = {}
         for key in self.place.listing(RUNS) if keys is None else keys:
             try:
                 result = self.result(key) if reading.KEY.fullmatch(key) else None
                 if result is not None:
-                    whole.append((result, self._episodes(result)))
+                    measured.append((result, self._episodes(result)))
             except DamagedError as error:
                 damaged[key] = error
-        return whole, damaged
+        return measured, damaged
 
     def episodes(self, key: str) -> dict[str, np.ndarray]:
         """Every episode of a finished job: ``report.returns`` (E,), ``choose.returns`` (E,), and so on.

@@ -56,7 +56,7 @@ class Grid(BaseModel):
             Unknown names, values out of bounds, an axis that no rule of the grid has, or more than 100,000 jobs.
         """
         self._check_axes()
-        jobs: dict[str, Job] = {}
+        found: dict[str, Job] = {}
         for task, name in itertools.product(dict.fromkeys(self.tasks), dict.fromkeys(self.rules)):
             axes = self.axes_of(name)
             if self._count(axes) > MOST:
@@ -78,8 +78,8 @@ class Grid(BaseModel):
                 )
                 for seed in self.seeds:
                     job = make_job(**first.model_dump() | {"seed": seed}) if seed != first.seed else first
-                    jobs[job.key] = job
-        return list(jobs.values())
+                    found[job.key] = job
+        return list(found.values())
 
     def axes_of(self, rule: str) -> dict[str, tuple[Any, ...]]:
         """The axes that apply to ``rule``."""
@@ -153,16 +153,16 @@ def parse_axes(
     UserError
         Not of this form, or a name given twice.
     """
-    axes: dict[str, tuple[Any, ...]] = {}
+    found: dict[str, tuple[Any, ...]] = {}
     for pair in (pair for group in groups for pair in group):
         name, equals, text = pair.partition("=")
         if not equals or not name or not text:
             raise UserError(f"{flag} takes name=value,value,…, such as {flag} weight=0,0.3,1; got '{pair}'")
         name = prefix + name
-        if name in axes:
+        if name in found:
             raise UserError(f"{flag} gives {name} twice; put all its values behind one {name}=")
-        axes[name] = parse_values(text)
-    return axes
+        found[name] = parse_values(text)
+    return found
 
 
 def parse_values(text: str) -> tuple[Any, ...]:

@@ -173,19 +173,19 @@ class FolderPlace:
 
     def listing(self, folder: str) -> dict[str, dict[str, float]]:
         """Folders below ``folder``, each with its files and their times."""
-        times: dict[str, dict[str, float]] = {}
+        stamps: dict[str, dict[str, float]] = {}
         try:
             folders = [entry.name for entry in os.scandir(self._root / folder) if not entry.name.startswith(".")]
         except (FileNotFoundError, NotADirectoryError):
-            return times
+            return stamps
         for name in folders:
             try:
-                times[name] = {entry.name: _changed(entry) for entry in os.scandir(self._root / folder / name)}
+                stamps[name] = {entry.name: _changed(entry) for entry in os.scandir(self._root / folder / name)}
             except (FileNotFoundError, NotADirectoryError):
                 continue  # removed in the meantime, or no run
             except OSError:
-                times[name] = {}  # a link to itself, or no permission: reading it says which
-        return times
+                stamps[name] = {}  # a link to itself, or no permission: reading it says which
+        return stamps
 
     def files(self, folder: str) -> list[str]:
         """Names of the files in ``folder``."""

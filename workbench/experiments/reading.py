@@ -258,8 +258,8 @@ def record(kind: type[Record], content: bytes | str, key: str | None = None) -> 
     checked(kind, value)
     if key is not None and value["key"] != key:
         raise UserError(f"it is the record of another run, {value['key']}")
-    as_declared: dict[str, Any] = value
-    return as_declared
+    found: dict[str, Any] = value
+    return found
 
 
 def events(lines: Iterable[str]) -> tuple[list[dict[str, Any]], int]:
@@ -274,19 +274,19 @@ def owner_lines(lines: Iterable[str]) -> list[dict[str, Any]]:
 
 def index_rows(lines: Iterable[str]) -> tuple[dict[str, Row], int]:
     """The rows that the index holds by key, and how many of its lines are no rows."""
-    rows: dict[str, Row] = {}
+    found: dict[str, Row] = {}
     odd = 0
     for line in lines:
         try:
             item = parsed(line)
             if isinstance(item, dict) and "removed" in item:
-                rows.pop(str(item["removed"]), None)
+                found.pop(str(item["removed"]), None)
             elif not isinstance(item, dict) or not item.keys() & {"failed", "restored"}:
                 checked(IndexLine, item)
-                rows[item["key"]] = Row(**item)
+                found[item["key"]] = Row(**item)
         except (UserError, TypeError):  # another version's line: the folder is read instead
             odd += 1
-    return rows, odd
+    return found, odd
 
 
 def episodes(content: bytes, count: int) -> dict[str, np.ndarray]:
@@ -301,12 +301,12 @@ def episodes(content: bytes, count: int) -> dict[str, np.ndarray]:
 
     from workbench.engine.data.npz import read_archive
 
-    arrays = read_archive(io.BytesIO(content), len(content), "it")
+    found = read_archive(io.BytesIO(content), len(content), "it")
     for name in RETURNS:
-        if name not in arrays or arrays[name].shape != (count,) or not np.isfinite(arrays[name]).all():
-            has = f"has shape {arrays[name].shape}" if name in arrays else "is missing"
+        if name not in found or found[name].shape != (count,) or not np.isfinite(found[name]).all():
+            has = f"has shape {found[name].shape}" if name in found else "is missing"
             raise UserError(f"it does not hold the returns of {count} episodes ('{name}' {has}, or is not finite)")
-    return arrays
+    return found
 
 
 def whole_lines(kind: type[Record], lines: Iterable[str]) -> list[str]:
@@ -315,13 +315,13 @@ def whole_lines(kind: type[Record], lines: Iterable[str]) -> list[str]:
 
 
 def _kept(kind: type[Record], lines: Iterable[str]) -> tuple[list[dict[str, Any]], int]:
-    records: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     odd = 0
     for line in lines:
         try:
             item = parsed(line)
             checked(kind, item)
-            records.append(item)
+            found.append(item)
         except UserError:
             odd += 1
-    return records, odd
+    return found, odd

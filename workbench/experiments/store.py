@@ -244,13 +244,13 @@ class Store(StoreFiles):
         list of str
             Keys of those that are back. One that was done again in the meantime stays in the trash: it is there twice.
         """
-        restored, present = [], self.trash()
+        put_back, present = [], self.trash()
         for name in names:
             key = name.rpartition("-")[2]
             if name in present and reading.KEY.fullmatch(key) and self.place.move(f"{TRASH}/{name}", f"{RUNS}/{key}"):
                 self.place.append(INDEX, json.dumps({"restored": key}))  # changes the stamp
-                restored.append(key)
-        return restored
+                put_back.append(key)
+        return put_back
 
     def trash(self) -> list[str]:
         """Names of what was put away, oldest first."""

@@ -137,8 +137,8 @@ def read_curves(store: Store, tasks: Iterable[str] | None = None) -> tuple[list[
         if wanted is None or job["task"] in wanted:
             name = (job["task"], job["rule"], str(job["data"]["fingerprint"]), str(job["episodes"]))
             groups.setdefault(name, []).append((result, {name: episodes[name] for name in RETURNS}))
-    every = [curve for name in sorted(groups) for curve in _curves_of(groups[name])]
-    return sorted(every, key=lambda curve: (curve.task, curve.rule, str(curve.fixed))), damaged
+    found = [curve for name in sorted(groups) for curve in _curves_of(groups[name])]
+    return sorted(found, key=lambda curve: (curve.task, curve.rule, str(curve.fixed))), damaged
 
 
 class Matched(NamedTuple):
@@ -208,11 +208,11 @@ def _curves_of(whole: list[Measured]) -> list[Curve]:
     groups: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
     for result, settings in zip(results, flat, strict=True):
         groups.setdefault(repr([settings.get(name) for name in others]), []).append((result, settings))
-    along = []
+    found = []
     for members in groups.values():
         fixed = {name: members[0][1].get(name) for name in others}
-        along.append(_curve(episodes, axis, fixed, members))
-    return along
+        found.append(_curve(episodes, axis, fixed, members))
+    return found
 
 
 def _curve(
@@ -225,7 +225,7 @@ def _curve(
     for result, settings in members:
         by_value.setdefault(float(settings.get(axis, 0.0)), {})[result["job"]["seed"]] = result
     points = tuple(_point(value, by_value[value], episodes) for value in sorted(by_value))
-    common = set.intersection(*(set(by_seed) for by_seed in by_value.values()))
+    common = set.intersection(*(set(found) for found in by_value.values()))
     played = []
     for value, seed in itertools.product(sorted(by_value), sorted(common)):
         result = by_value[value][seed]

@@ -123,9 +123,9 @@ def find_trained(store: Store, job: Job) -> Trained | None:
     for name in sorted(names, key=len):
         key, *parts = name.split("-")
         if key == job.training_key and set(job.parts) <= set(parts) and RUN_FILE in names[name]:
-            run = _finished(store, f"{TRAINED}/{name}")
-            if run is not None:
-                return Trained(f"{TRAINED}/{name}", run, None)
+            trained = _finished(store, f"{TRAINED}/{name}")
+            if trained is not None:
+                return Trained(f"{TRAINED}/{name}", trained, None)
     return None
 
 

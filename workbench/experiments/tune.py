@@ -257,7 +257,7 @@ def tune(
         yield TuneProgress("full grid", (number + 1) / len(rules))
     whole = choose_strength(played, (choosing,), (reporting,), seed)
     of = {value: [p.returns for p in played if p.strength == value and p.seed == reporting] for value in rules}
-    grid = {value: float(np.mean([returns.mean() for returns in played])) for value, played in of.items()}
+    grid = {value: float(np.mean([returns.mean() for returns in found])) for value, found in of.items()}
     return Tuned(
         **chosen_by,
         reported=bootstrap_runs(of[chosen], seed),
@@ -278,7 +278,7 @@ def _inside(
         for value, rule in rules.items():
             clouds = draw_clouds(rule, some, states, SHIFT_DRAWS, torch.Generator(some.device).manual_seed(seed))
             shares[value].append(support_of(clouds, data, some, states).inside)
-    return {value: float(np.mean(of_runs)) for value, of_runs in shares.items()}
+    return {value: float(np.mean(found)) for value, found in shares.items()}
 
 
 def _hear(
@@ -305,6 +305,6 @@ def data_of(run: Run, folder: Path | None, clip_actions: bool = False) -> Transi
     """
     from workbench.runs.training import SOURCE, Source
 
-    own_data = Source.of(folder, run.config.seed, clip_actions)
-    source = own_data if folder is not None else Source.read(run.folder / SOURCE, own_data)
+    made = Source.of(folder, run.config.seed, clip_actions)
+    source = made if folder is not None else Source.read(run.folder / SOURCE, made)
     return source.load(make_task(run.task))

@@ -185,15 +185,15 @@ def _steps(name: str, tell: Tell) -> Callable[[Any], None]:
 def _ticks(
     store: Store, key: str, start: float, span: float, should_stop: Callable[[], bool], tell: Tell
 ) -> Callable[[int, int], None]:
-    last_told, signed = 0.0, time.monotonic()
+    told, signed = 0.0, time.monotonic()
 
     def tick(done: int, total: int) -> None:
-        nonlocal last_told, signed
+        nonlocal told, signed
         if should_stop():
             raise Stopped
         now = time.monotonic()
-        if now - last_told >= EVERY:
-            last_told = now
+        if now - told >= EVERY:
+            told = now
             tell(Event(key, "progress", start + span * done / total))
         if now - signed >= SIGN:
             signed = now

@@ -96,7 +96,7 @@ def read_lerobot(path: Path, names: ColumnNames) -> Found:
 
 def _frames(path: Path, wanted: set[str], info: Info) -> Arrays:
     """The columns of all tables, sorted by ``index``."""
-    files = sorted((path / "data").glob("chunk-*/*.parquet"))
+    files = sorted(found for found in (path / "data").glob("chunk-*/*.parquet"))
     if not 0 < len(files) <= MOST_TABLES:
         raise DataFileError(
             f"{path}: {len(files):,} tables under data/chunk-*/, 1 to {MOST_TABLES:,} are read; copy the whole dataset again"
@@ -148,10 +148,10 @@ def _spelled(columns: tuple[str, ...], table: Arrays, info: Info) -> tuple[str, 
     names: list[str] = []
     for column in columns:
         width = int(np.prod(table[column].shape[1:]))
-        spelled = info.features[column].names if column in info.features else None
-        spelled = next(iter(spelled.values()), None) if isinstance(spelled, dict) else spelled
-        if isinstance(spelled, list) and len(spelled) == width and all(isinstance(name, str) for name in spelled):
-            names.extend(spelled)
+        found = info.features[column].names if column in info.features else None
+        found = next(iter(found.values()), None) if isinstance(found, dict) else found
+        if isinstance(found, list) and len(found) == width and all(isinstance(name, str) for name in found):
+            names.extend(found)
         else:
             names.extend(f"{column}[{i}]" if width > 1 else column for i in range(width))
     return tuple(names)

@@ -48,7 +48,7 @@ def read_robomimic(path: Path, names: ColumnNames) -> Found:
     """
     with opened(path) as (h5py, file):
         group = child(h5py, file, "data", path, "group")
-        numbered = sorted((int(demo_name[1]), name) for name in group if (demo_name := DEMO.fullmatch(name)))
+        numbered = sorted((int(found[1]), name) for name in group if (found := DEMO.fullmatch(name)))
         if not 0 < len(numbered) <= MOST_DEMOS:
             raise DataFileError(
                 f"{path}: has {len(numbered)} demonstrations (data/demo_0 …); 1 to {MOST_DEMOS:,} are read"
@@ -108,25 +108,25 @@ class _Demo:
         self.where = f"{path}: data/{name}"
         seen = child(h5py, group, "obs", path, "group")
         following = child(h5py, group, "next_obs", path, "group")
-        columns = {name: child(h5py, group, name, path) for name in ("actions", "rewards", "dones")}
+        found = {name: child(h5py, group, name, path) for name in ("actions", "rewards", "dones")}
         entries = {f"obs/{key}": None if seen is None else child(h5py, seen, key, path) for key in keys}
         if following is not None:
             entries |= {f"next_obs/{key}": child(h5py, following, key, path) for key in keys}
-        missing = [name for name, array in (columns | entries).items() if array is None and name != "rewards"]
+        missing = [name for name, array in (found | entries).items() if array is None and name != "rewards"]
         if missing:
             raise DataFileError(
                 f"{self.where} lacks {missing[0]}, which other demonstrations have; save the file without it"
             )
-        self._arrays = {name: array for name, array in (columns | entries).items() if array is not None}
+        self._arrays = {name: array for name, array in (found | entries).items() if array is not None}
         self._keys, self._follows = keys, following is not None
-        steps = columns["actions"].shape[0]
+        steps = found["actions"].shape[0]
         for name, array in self._arrays.items():
             if array.shape[0] != steps or array.ndim > 2:
                 raise DataFileError(
                     f"{self.where}/{name} has shape {array.shape}, expected ({steps}, …) as 'actions' has"
                 )
         self.widths = {key: int(np.prod(self._arrays[f"obs/{key}"].shape[1:])) for key in keys}
-        self.widths["actions"] = int(np.prod(columns["actions"].shape[1:]))
+        self.widths["actions"] = int(np.prod(found["actions"].shape[1:]))
         self.bytes = sum(array.nbytes for array in self._arrays.values())
 
     def read(self) -> Arrays:

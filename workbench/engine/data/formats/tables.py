@@ -63,7 +63,7 @@ def columns_of(table: Arrays, names: ColumnNames, source: str) -> tuple[Arrays, 
             ("actions", names.actions, ACTION),
         )
     }
-    columns = {role: np.concatenate([_wide(table[name]) for name in chosen], 1) for role, chosen in wide.items()}
+    columns = {role: np.concatenate([_wide(table[name]) for name in found], 1) for role, found in wide.items()}
     rows = len(columns["actions"])
     if one["reward"]:
         columns["rewards"] = _flat(table, one["reward"], source)
@@ -196,10 +196,10 @@ def _several(
     missing = [name for name in wanted if name not in table]
     if missing:
         raise DataFileError(f"{source}: has no column of numbers {shown(missing[0])} (--{role}); it has {_list(table)}")
-    chosen = [name for name in wanted or table if wanted or (pattern.fullmatch(name) and name not in taken)]
-    if not chosen:
+    found = [name for name in wanted or table if wanted or (pattern.fullmatch(name) and name not in taken)]
+    if not found:
         raise DataFileError(f"{source}: no column looks like {role}; name them: --{role} a b c. It has {_list(table)}")
-    return tuple(chosen if wanted else sorted(chosen, key=_natural))
+    return tuple(found if wanted else sorted(found, key=_natural))
 
 
 def _natural(name: str) -> list[tuple[bool, int, str]]:

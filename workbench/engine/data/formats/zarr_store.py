@@ -158,9 +158,9 @@ def _stored(path: Path) -> int:
     total = count = 0
     for folder, folders, files in os.walk(path):
         for name in (*folders, *files):
-            place = Path(folder) / name
-            if place.is_symlink():
-                raise DataFileError(f"{place}: is a link; put the file itself there")
+            found = Path(folder) / name
+            if found.is_symlink():
+                raise DataFileError(f"{found}: is a link; put the file itself there")
         count += len(files)
         if count > MOST_FILES:
             raise DataFileError(f"{path}: more than {MOST_FILES:,} files; write it in larger pieces")
