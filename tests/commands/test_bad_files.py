@@ -65,9 +65,9 @@ SPOILT: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     ),
     "other observations": (
         changed(observations=lambda a: a[:, :3]),
-        ("'observations' has 3 column(s), task 'three_exits' needs 4",),
+        ("'observations' has 3 columns, task 'three_exits' needs 4",),
     ),
-    "other actions": (changed(actions=lambda a: a[:, :1]), ("'actions' has 1 column(s), task 'three_exits' needs 2",)),
+    "other actions": (changed(actions=lambda a: a[:, :1]), ("'actions' has 1 column, task 'three_exits' needs 2",)),
     "half a mask": (changed(masks=with_value(4, 0.5)), ("'masks' must be 0 or 1, got 0.5 in row 4",)),
     "no rows": (
         changed(

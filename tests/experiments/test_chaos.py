@@ -50,7 +50,7 @@ def test_ctrl_c_stops_and_says_how_to_go_on(tmp_path: Path, root: Path, data: Da
     assert process.returncode == 130, err
     assert "stopped; every finished result is kept; go on with the same command" in err
     assert "Traceback" not in err
-    assert "of 40 jobs have results" in out
+    assert "of 40 jobs done" in out
     rows = Store(tmp_path / "store").rows()
     assert 2 <= sum(row.status == "done" for row in rows) < 40
     assert not [row for row in rows if row.status in ("failed", "running")]
@@ -79,11 +79,11 @@ def test_the_command_line(tmp_path: Path, root: Path, data: Data) -> None:
     assert "return − first, paired" in command("runs", "compare", "store", *keys)
     assert "takes two runs or more" in command("runs", "compare", "store", keys[0], code=2)
     assert "add --yes" in command("runs", "rm", "store", keys[0], code=2)
-    assert "removed 1 run(s)" in command("runs", "rm", "store", keys[0], "--yes")
+    assert "removed 1 run" in command("runs", "rm", "store", keys[0], "--yes")
     assert len(json.loads(command("runs", "list", "store", "--status", "done", "--json"))) == 3
     store.put_away([keys[1]])
     assert "add --yes" in command("runs", "empty-trash", "store", code=2)
-    assert "removed 1 run(s)" in command("runs", "empty-trash", "store", "--yes")
+    assert "removed 1 run" in command("runs", "empty-trash", "store", "--yes")
     assert store.trash() == []
     assert "has no run 'zzz'" in command("runs", "show", "store", "zzz", code=2)
     assert "holds no store" in command("runs", "list", "nowhere", code=2)

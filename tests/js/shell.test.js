@@ -1,6 +1,8 @@
 import {expect, test} from "vitest"
+import {stepped} from "../../workbench/ui/controls/field.js"
 import {whole} from "../../workbench/ui/shell/address.js"
 import {laidOut} from "../../workbench/ui/shell/picture.js"
+import {ledAlong} from "../../workbench/ui/shell/roving.js"
 import {asked} from "../../workbench/ui/shell/toolbar.js"
 import {placeBeside} from "../../workbench/ui/shell/tour.js"
 import {as} from "./canvas.js"
@@ -42,4 +44,15 @@ test("the words of the tour stay on the screen, beside what they speak of", () =
     expect(top).toBeGreaterThanOrEqual(8)
     expect(top + 150).toBeLessThanOrEqual(592)
   }
+})
+
+test("arrow keys go round a row of buttons", () => {
+  expect(["ArrowRight", "ArrowLeft", "Home", "End", "a"].map((key) => ledAlong(key, 3, 4))).toEqual([0, 2, 0, 3, undefined])
+  expect(ledAlong("ArrowRight", 0, 0)).toBeUndefined()
+})
+
+test("arrow keys step through whole numbers and stop at the bounds", () => {
+  const range = [1, 200000, 500]
+  expect([stepped("4,000", 1, range), stepped("300", -1, range), stepped("199999", 1, range)]).toEqual(["4500", "1", "200000"])
+  expect([stepped("", 1, range), stepped("many", -1, range), stepped("−20", 1, range)]).toEqual(["1", "1", "480"])
 })

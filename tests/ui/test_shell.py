@@ -179,6 +179,17 @@ def test_a_page_with_figures_gets_pictures_and_a_saved_page(monkeypatch: pytest.
     assert said[1]["name"] == "counter.csv"
 
 
+def test_what_was_done_can_be_undone_once(page: Counter) -> None:
+    page.slider.value = 7
+    page.toolbar.offer_undo("Seven.", lambda: setattr(page.slider, "value", 3))
+    assert page.said.pop() == {"kind": "tell", "text": "Seven.", "undo": True}
+    page.toolbar._handle_msg({"press": "take-back"})
+    assert page.slider.value == 3
+    page.slider.value = 5
+    page.toolbar._handle_msg({"press": "take-back"})
+    assert page.slider.value == 5
+
+
 @pytest.mark.parametrize("message", [None, 3, "x", {}, {"press": 1}, {"press": "export", "index": 9}, {"press": "x"}])
 def test_nonsense_from_a_browser_changes_nothing(page: Counter, message: object) -> None:
     page.toolbar._handle_msg(message)

@@ -10,7 +10,7 @@ import tyro
 
 from workbench.commands.flags import SEEDS, Json, Settings, TaskName, check_range, parse_settings, quoted
 from workbench.console import print_json, print_table
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 
 if TYPE_CHECKING:  # the command line starts without torch
     from workbench.engine.models.parts import Parts
@@ -55,9 +55,9 @@ def describe(
     print_table(
         ("what", "found"),
         [
-            ("format", found.format + (f", {found.files} shards" if found.files > 1 else "")),
+            ("format", found.format + (f", {counted(found.files, 'shard')}" if found.files > 1 else "")),
             ("rows", f"{found.rows:,}" + (f" ({found.dropped:,} more are dropped)" if found.dropped else "")),
-            ("episodes", f"{found.episodes:,} of {found.shortest:,} to {found.longest:,} rows"),
+            ("episodes", f"{found.episodes:,} of {found.shortest:,} to {counted(found.longest, 'row')}"),
             ("ended by themselves", f"{found.terminated:,}"),
             ("cut off (time limit)", f"{found.time_limits:,}"),
             ("observations", _columns(found.observation_dim, found.observation_names)),
@@ -122,7 +122,8 @@ def add(
     for note in about.notes:
         print(f"note: {note}")
     print(
-        f"{datasets_folder() / name}.npz: {about.format}, {about.observation_dim} observations, {about.action_dim} actions; "
+        f"{datasets_folder() / name}.npz: {about.format}, {counted(about.observation_dim, 'observation')}, "
+        f"{counted(about.action_dim, 'action')}; "
         f"train on it: workbench fit data/{name} --out RUN"
     )
 
@@ -195,7 +196,8 @@ def record(
     data = played(made, _policy(policy, rule, settings), episodes, seed)
     save_dataset(out, data)
     print(
-        f"{out}: {len(data):,} rows, {int(data.ends.sum()):,} episodes; look at it: workbench data describe {quoted(out)}; "
+        f"{out}: {counted(len(data), 'row')}, {counted(int(data.ends.sum()), 'episode')}; "
+        f"look at it: workbench data describe {quoted(out)}; "
         f"train on it: workbench fit {task} --data {quoted(out)} --out RUN"
     )
 

@@ -14,7 +14,7 @@ from workbench.commands.flags import ClipActions, Device, Json, Settings, TaskNa
 from workbench.commands.model_flags import NOTHING, Given, read_given, settings_of, spelled
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 
 
 @settings_of(
@@ -93,7 +93,8 @@ def fit(
     elif not stopped:
         look = "measure offline" if isinstance(run.task, RecordedTask) else "evaluate"
         print(
-            f"trained {result['step']:,} steps in {result['seconds']:.1f} s on {episodes_in_words(run.trainer.data.ends)}; "
+            f"trained {counted(run.trainer.step_number, 'step')} in {result['seconds']:.1f} s on "
+            f"{episodes_in_words(run.trainer.data.ends)}; "
             f"steer it: workbench {look} {quoted(out)} --rule qgf"
         )
     if stopped:

@@ -11,7 +11,7 @@ from workbench.commands.flags import Device, Folder, Json, Settings, parse_setti
 from workbench.commands.model_flags import NOTHING, Given, read_given, settings_of
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 
 
 @settings_of(
@@ -57,7 +57,7 @@ def online(
 
             def tick(what: str, finished: int, episodes: int) -> None:
                 at = min(learner.counts.env_steps, learner.config.steps)
-                bar.at(at, f"({what}: {finished} of {episodes} episodes over)")
+                bar.at(at, f"({what}: {finished} of {counted(episodes, 'episode')} over)")
 
             for event in opened.events(stop.asked, tick):
                 stopped = event.kind == "stopped"
@@ -91,9 +91,10 @@ def online(
         print_json(result)
     elif not stopped:
         print(
-            f"played {result['env_steps']:,} steps and did {result['updates']:,} updates in {result['seconds']:.1f} s; "
+            f"played {counted(learner.counts.env_steps, 'step')} and did {counted(learner.counts.updates, 'update')} "
+            f"in {result['seconds']:.1f} s; "
             f"returns against steps are in {quoted(out)}/online.jsonl"
         )
     if stopped:
-        print(f"stopped at {result['env_steps']:,} environment steps, saved; {again}", file=sys.stderr)
+        print(f"stopped after {counted(learner.counts.env_steps, 'environment step')}, saved; {again}", file=sys.stderr)
         raise SystemExit(130)

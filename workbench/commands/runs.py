@@ -12,7 +12,7 @@ from workbench.commands.flags import Json
 from workbench.commands.numbers import in_words, number
 from workbench.console import print_json, print_table
 from workbench.engine.glossary import TERM
-from workbench.engine.words import UserError, plain
+from workbench.engine.words import UserError, counted, plain
 
 if TYPE_CHECKING:
     from workbench.experiments.row import Row
@@ -103,7 +103,7 @@ def show(store: Place, key: Annotated[str, tyro.conf.Positional], as_json: Json 
     if as_json:
         print_json(found)
         return
-    print(f"{row.key}  {row.status}: {row.label} on {row.task}, seed {row.seed}, {row.episodes} episodes")
+    print(f"{row.key}  {row.status}: {row.label} on {row.task}, seed {row.seed}, {counted(row.episodes, 'episode')}")
     if found["job"] is None:
         print("planned; nothing has happened yet")
         return
@@ -114,9 +114,8 @@ def show(store: Place, key: Annotated[str, tyro.conf.Positional], as_json: Json 
             for line in in_words({key: value for key, value in result[name].items() if key not in ABOUT}):
                 print(f"  {line}")
     if found["failure"] is not None and found["result"] is None:
-        print(
-            f"\nfailed {found['failure']['attempts']} time(s)\n{found['failure']['traceback'] or found['failure']['error']}"
-        )
+        failure = found["failure"]
+        print(f"\nfailed {counted(failure['attempts'], 'time')}\n{failure['traceback'] or failure['error']}")
     print("\nsettings")
     _print_flat(found["job"]["job"]["settings"])
     print("\ntraining")
@@ -238,7 +237,7 @@ def rm(store: Place, keys: Keys = (), failed: bool = False, yes: bool = False) -
         print(f"{key[:SHORT]}  {rows[key].status}: {rows[key].label}, seed {rows[key].seed}", file=sys.stderr)
     if yes or _confirmed(len(chosen)):
         opened.remove(chosen)
-        print(f"removed {len(chosen)} run(s)")
+        print(f"removed {counted(len(chosen), 'run')}")
 
 
 def empty_trash(store: Place, yes: bool = False) -> None:
@@ -257,7 +256,7 @@ def empty_trash(store: Place, yes: bool = False) -> None:
         when, _, rest = name.partition("-")
         print(plain(f"{name.rpartition('-')[2][:SHORT]}  deleted {when} {rest[:6]} UTC"), file=sys.stderr)
     if yes or _confirmed(len(names)):
-        print(f"removed {opened.empty_trash(names)} run(s)")
+        print(f"removed {counted(opened.empty_trash(names), 'run')}")
 
 
 def _note_damaged(store: str, keys: list[str]) -> None:
@@ -276,8 +275,8 @@ def _note_damaged(store: str, keys: list[str]) -> None:
 def _confirmed(count: int) -> bool:
     """Ask; where nobody can answer, UserError."""
     if not sys.stdin.isatty():
-        raise UserError(f"this removes {count} run(s) for good; add --yes")
-    if input(f"remove {count} run(s) for good? [y/N] ").strip().lower() in ("y", "yes"):
+        raise UserError(f"this removes {counted(count, 'run')} for good; add --yes")
+    if input(f"remove {counted(count, 'run')} for good? [y/N] ").strip().lower() in ("y", "yes"):
         return True
     print("nothing removed", file=sys.stderr)
     return False

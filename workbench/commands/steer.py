@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.commands.flags import SEEDS, Device, Folder, Json, Settings, check_range, parse_settings
 from workbench.commands.numbers import in_words
 from workbench.console import Bar, print_json
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 
 if TYPE_CHECKING:
     from workbench.engine.metrics.support import DataSupport
@@ -132,5 +132,6 @@ def steer(
         print_json(result)
     else:
         print(
-            f"{out}: {result['ticks']} ticks × {states} states × {particles} particles, transport {result['transport']:.4g}"
+            f"{out}: {counted(size['ticks'], 'tick')} × {counted(states, 'state')} × "
+            f"{counted(particles, 'particle')}, transport {result['transport']:.4g}"
         )

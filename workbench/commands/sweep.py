@@ -14,7 +14,7 @@ from workbench.commands.flags import ClipActions, Device, Json, check_range
 from workbench.commands.model_flags import NOTHING, Given, read_given, settings_of
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 
 if TYPE_CHECKING:
     from workbench.experiments.items import Executor
@@ -134,7 +134,7 @@ def sweep(
     if as_json:
         print_json(result)
     else:
-        print(f"{last.done} of {last.total} jobs have results, {result['seconds']:.1f} s")
+        print(f"{last.done:,} of {counted(last.total, 'job')} done, {result['seconds']:.1f} s")
         print(f"look at them: workbench runs list {store}; workbench report {store} --out report.html", file=sys.stderr)
     if last.stopped:
         print(f"stopped; every finished result is kept; {again}", file=sys.stderr)

@@ -15,7 +15,7 @@ from workbench.commands.model_flags import NOTHING, Given, read_given, settings_
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json, print_table
 from workbench.engine.glossary import TERM
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 
 if TYPE_CHECKING:
     from workbench.experiments.tune import Tuned
@@ -103,7 +103,7 @@ def _print(found: Tuned, runs: tuple[Path, ...]) -> None:
         row += [f"{found.grid[value]:.3f}"] if found.grid else []
         rows.append(row)
     print_table(heads, rows)
-    how = "fitted-Q evaluation, no episode" if found.method == "fqe" else f"{found.episodes} episodes"
+    how = "fitted-Q evaluation, no episode" if found.method == "fqe" else counted(found.episodes, "episode")
     reported = found.reported
     print(f"\nchosen: {found.axis} = {found.chosen:g} ({how})")
     if reported is None:
@@ -113,7 +113,7 @@ def _print(found: Tuned, runs: tuple[Path, ...]) -> None:
     if found.regret is not None:
         print(
             f"regret: {found.regret:.3f} below the best of the grid; the full grid would have chosen "
-            f"{found.axis} = {found.grid_choice:g}, with {found.grid_episodes} episodes"
+            f"{found.axis} = {found.grid_choice:g}, with {counted(found.grid_episodes, 'episode')}"
         )
     sets = " ".join(f"{name}={value}" for name, value in (found.settings | {found.axis: found.chosen}).items())
     look = "evaluate" if reported is not None else "measure offline"  # without an environment no episode is played

@@ -20,7 +20,7 @@ from workbench.course.result import LIMIT, TO_BEAT, Result, read_result
 from workbench.course.submission import read_submission, submission_of
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import make_rule
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 from workbench.plots.markup import Markup, html, joined
 
 SHARED = "WORKBENCH_SCOREBOARD"  # the folder of a board that the teacher serves
@@ -151,7 +151,7 @@ def scoreboard(note: str = "") -> Board:
         if result is not None:
             entries.append((record["participant"] or "you", _words(old), result))
     count = len(PREVIEW.seeds) * PREVIEW.episodes
-    says = f"Preview: {count} episodes played here. It counts for nothing; the board plays more, and others."
+    says = f"Preview: {counted(count, 'episode')} played here. It counts for nothing; the board plays more, and others."
     return Board(tuple(rows_of(entries)), says)
 
 

@@ -1,7 +1,7 @@
 """The shared folder of a board: participants put submissions into its inbox, the teacher's `serve` judges them in turn.
 
-The inbox can be written but not listed by others, and a submission has a name that nobody can guess: what one hands in, with
-the token, is for the board alone. The table, and an answer to each submission, are written by the teacher's process only.
+The inbox can be written but not listed by others, and a submission has a name that nobody can guess: what somebody hands in, with
+the token, only the board can read. The table, and an answer to each submission, are written by the teacher's process only.
 """
 
 from __future__ import annotations

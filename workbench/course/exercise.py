@@ -33,9 +33,9 @@ class Exercise(ABC):
     ask : str
         The question, Markdown.
     hints : tuple of two str
-        The first points the way, the second nearly tells.
+        The first points the way, the second nearly gives the answer.
     well : str
-        What a right answer is told.
+        The words for a right answer.
     mistakes : tuple of Mistake
         At least five.
     """
@@ -63,7 +63,7 @@ class Compared(Exercise):
     right : Any
         A right answer.
     otherwise : str
-        What an answer that is neither right nor typical is told.
+        The words for an answer that is neither right nor a known mistake.
     close : float
         Relative difference that still counts as equal.
     """
@@ -99,7 +99,7 @@ class Compared(Exercise):
 
 
 def _of_results(value: Any, wanted: Any) -> str:
-    """What can be said of wrong results of a function without knowing the exercise: "" when nothing."""
+    """What the wrong results of a function show by themselves, whatever the exercise; "" when nothing."""
     if not isinstance(value, list):
         return ""
     for one, other in zip(value, wanted, strict=True):
@@ -133,7 +133,7 @@ class Judged(Exercise):
     Attributes
     ----------
     judge : callable
-        What is wrong with an answer, "" when it is right; a UserError counts as such a sentence.
+        ``judge(answer)`` says what is wrong with it, "" when it is right; the words of a UserError count as that.
     """
 
     judge: Callable[[Any], str]

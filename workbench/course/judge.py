@@ -1,4 +1,4 @@
-"""The one who plays submissions: with a key that only the teacher has, on episodes that follow from it; or for a preview."""
+"""Playing submissions: for the board, on episodes that follow from a key that only the teacher has; or for a preview."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VERSION = 1  # of the way of measuring
 
 
 def play(submission: Submission, plan: Plan, limits: Limits = Limits()) -> Result:  # noqa: B008 -- frozen
-    """Play a submission at arm's length; a rule that cannot be played gives a result that says why."""
+    """Play a submission in a process of its own; a rule that cannot be played gives a result that says why."""
     digest, here = submission.digest(), ground(plan)
     try:
         with Player(submission, limits) as player:
@@ -41,7 +41,7 @@ def play(submission: Submission, plan: Plan, limits: Limits = Limits()) -> Resul
 
 
 def ground(plan: Plan) -> str:
-    """Fingerprint of all that a result depends on beside the submission."""
+    """Fingerprint of everything that a result depends on, the submission aside."""
     played = [VERSION, fingerprint(board_parts()), plan.seeds, plan.episodes]
     return hashlib.sha256(json.dumps(played).encode()).hexdigest()
 
@@ -53,7 +53,7 @@ class Judge:
     ----------
     home : Path, optional
         The teacher's own folder, which participants cannot read; in the user's data folder without it. The key is made there
-        on first use, for its owner's eyes alone.
+        on first use, and only its owner can read it.
     plan : Plan, optional
         For tests; the episodes follow from the key without it.
     limits : Limits, optional

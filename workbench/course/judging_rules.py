@@ -54,7 +54,9 @@ class LessonSignPush(DuringFlow):
 
 
 def judge_rule(answer: object) -> str:
-    """What every rule must satisfy: registered, ``bc`` at strength 0, no look at the neighbours, no dice of its own."""
+    """What every rule must satisfy: it is registered, equals ``bc`` at strength 0, treats each state by itself, and draws no
+    random numbers of its own.
+    """
     rule = type(answer) if isinstance(answer, Rule) else answer
     if not (isinstance(rule, type) and issubclass(rule, Rule)):
         return f"A rule is a class that extends `DuringFlow` (or `AfterFlow`); got a {type(answer).__name__}."
@@ -107,7 +109,7 @@ def _built_in() -> tuple[type[Rule], ...]:
 
 
 def _places() -> tuple[tuple[Parts, int], ...]:
-    """Three places to try a rule in: the lesson's bandit with two seeds, and three action dimensions over two of a state."""
+    """Three places to try a rule in: the lesson's bandit with two seeds, and one with three numbers an action and two a state."""
     flow = MixtureFlow(
         torch.tensor([[0.3, 0.1, -0.2], [-0.4, 0.0, 0.3]]), torch.tensor([0.2, 0.2]), torch.tensor([1.0, 1.0])
     )

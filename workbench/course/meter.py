@@ -1,8 +1,8 @@
 """Playing a submission and measuring it, so that it cannot tell one from the other.
 
 Each call to the rule mixes states from running episodes, each at another step, with states at which the shift is measured,
-in random order and never the same state twice. What was played is asked again later, and at states that were played the rule is
-asked with fresh noise: a rule that answers otherwise there than where it plays is refused.
+in random order and never the same state twice. Questions of the play are asked again later, and at states of the play the rule is
+asked with fresh noise: a rule that answers differently when it is measured than when it plays is refused.
 """
 
 from __future__ import annotations
@@ -243,9 +243,10 @@ def joined(pieces: list[Noise]) -> Noise:
 
 @dataclass(frozen=True)
 class Cloud:
-    """Actions (R, 2) at one state: the rule's, the behaviour policy's of the same noise, and others of it to tell chance by.
+    """Actions (R, 2) at one state: the rule's, the behaviour policy's from the same noise, and more of the behaviour policy's.
 
-    ``other`` is None where each action has its twin, so that an unsteered rule reads exactly 0.
+    The last ones show what chance gives. ``other`` is None where each action of the rule has a twin of the same noise: an
+    unsteered rule then measures exactly 0.
     """
 
     chosen: np.ndarray
@@ -299,9 +300,9 @@ def distance(clouds: list[Cloud]) -> Interval:
 
 
 def stands_out(clouds: list[Cloud]) -> bool:
-    """Whether the first action of each cloud, the one that was played, lies farther out than the others, which only were asked.
+    """Whether the first action of each cloud, the played one, lies farther out than the others, which were only asked for.
 
-    For a rule that acts by state and noise alone the first is one draw among equals: its rank is any rank, equally often.
+    For a rule that depends on state and noise alone, every rank of the first action is equally likely.
     """
     if not clouds:
         return False

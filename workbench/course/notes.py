@@ -92,7 +92,7 @@ def check(name: str, answer: object = ...) -> Note:
 
 
 def hint(name: str) -> Note:
-    """The first hint of an exercise; asked again, the second, which nearly tells."""
+    """The first hint of an exercise; asked again, the second, which nearly gives the answer."""
     exercise, record = find(name), read()
     entry = record["exercises"].setdefault(name, {"solved": False, "tries": 0, "hints": 0})
     step = min(entry["hints"], len(exercise.hints) - 1)

@@ -1,8 +1,8 @@
-"""A participant's rule at arm's length: a process that gets states and noise, and gives actions.
+"""A participant's rule in a process of its own, which gets states and noise and gives actions.
 
-The rule never sees the episodes, the meter or the key, and what it says is taken as actions and nothing else. Its process has
-no environment of ours, an empty home, a limit on time, processor time, memory and files, and where the system allows it neither
-files nor network (`workbench.course.confine`).
+The rule never sees the episodes, the meter or the key, and what it says is taken as actions and nothing else. Its process gets
+none of our environment variables, an empty home, a limit on time, processor time, memory and files, and where the system allows
+it neither files nor network (`workbench.course.confine`).
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ def _readable(home: Path) -> list[str]:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """Nothing of ours but what Python needs to start."""
+    """Of our environment variables only those that Python needs to start."""
     variables = {
         name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG") if name in os.environ
     }

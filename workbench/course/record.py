@@ -18,7 +18,7 @@ PARTS: dict[str, type] = {"exercises": dict, "predictions": dict, "scores": list
 
 
 class Kept(Record):
-    """What of a record the scoreboard reads; each try is checked by who reads it (`read_submission`, `read_result`)."""
+    """The part of a record that the scoreboard reads; whoever reads a try checks it (`read_submission`, `read_result`)."""
 
     participant: Annotated[str, Field(max_length=200)]
     scores: Annotated[list[dict[str, Any]], Field(max_length=10_000)]

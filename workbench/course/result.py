@@ -67,7 +67,7 @@ def read_result(content: object) -> Result | None:
 
 
 def ranks(results: Sequence[Result]) -> list[int | None]:
-    """The place of each: one more than the number of valid ones that are better beyond chance; None for those not valid.
+    """The place of each result: one more than the number of valid results that are better beyond chance; None if not valid.
 
     Two are told apart when the 95% interval of their paired difference, episode by episode, leaves out 0; all that nobody
     beats so share the first place.

@@ -60,7 +60,7 @@ def read_submission(content: object) -> Submission:
 
 
 def submission_of(rule: Rule) -> Submission:
-    """What stands for ``rule``: of a class of one's own, the source of it and of all in its cell (or file) that it uses.
+    """The submission of ``rule``; for a class of one's own, with the source of it and of all that it uses of its cell (or file).
 
     Raises
     ------
@@ -100,7 +100,7 @@ def _functions(kind: type) -> Iterator[Any]:
 
 
 def needed(text: str) -> str:
-    """Of a cell: imports, classes and functions, and the assignments that these read. The rest of it is for the screen."""
+    """The lines of a cell that a class needs: imports, classes, functions, and the assignments that they read."""
     tree = ast.parse(text)
     definitions = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
     wanted: list[ast.stmt] = [node for node in tree.body if isinstance(node, definitions)]

@@ -1,4 +1,4 @@
-"""Runs side by side: what they were told differently, what they measured, and the paired difference of their returns."""
+"""Runs side by side: the settings in which they differ, what was measured, and the paired difference of their returns."""
 
 from __future__ import annotations
 

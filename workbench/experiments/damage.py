@@ -11,7 +11,7 @@ from pathlib import Path
 
 from workbench.engine.data.hold import is_held
 from workbench.engine.data.records import Record
-from workbench.engine.words import UserError, plain
+from workbench.engine.words import UserError, counted, plain
 from workbench.experiments import reading
 from workbench.experiments.files import (
     INDEX,
@@ -42,7 +42,7 @@ class Damage:
     what : str
         What is wrong with it.
     cure : {"trash", "index", "lines", "layout"}
-        What `repair` does: move it to the trash, make the index anew, leave out lines that are none, or write the layout.
+        What `repair` does: move it to the trash, make the index anew, leave out lines that cannot be read, or write the layout.
     """
 
     name: str
@@ -62,7 +62,7 @@ CURES = {
 
 
 def open_damaged(where: str | Path) -> tuple[StoreFiles, list[Damage]]:
-    """The store at ``where``, also when its own file is damaged, which is then the first damage.
+    """The store at ``where``, also when its own file is damaged: that is then the first damage.
 
     Raises
     ------
@@ -132,11 +132,11 @@ def repair(files: StoreFiles, damages: list[Damage]) -> list[str]:
         done.append(f"{plain(name)} {CURES[damage.cure]}")
     rows = [row_of_result(result) for result, _ in files.measured()[0]]
     files.place.rewrite(INDEX, [line_of(row) for row in rows])
-    return [*done, f"{INDEX} lists the {len(rows)} result(s)"]
+    return [*done, f"{INDEX} lists {counted(len(rows), 'result')}"]
 
 
 def _odd_lines(files: StoreFiles, keys: list[str]) -> Iterator[Damage]:
-    """Files of lines with lines that are none; a last line that a crash cut short is no damage."""
+    """Files with lines that cannot be read; a last line that a crash cut short is no damage."""
     named: list[tuple[str, type[Record]]] = [(OWNERS, reading.OwnerLine)]
     named += [(f"{RUNS}/{key}/{METRICS}", reading.Event) for key in keys]
     for name, kind in named:
@@ -147,14 +147,14 @@ def _odd_lines(files: StoreFiles, keys: list[str]) -> Iterator[Damage]:
             continue
         odd = len(lines[:-1]) - len(reading.whole_lines(kind, lines[:-1]))
         if odd:
-            yield Damage(name, f"{odd} of {len(lines)} lines are none", "lines")
+            yield Damage(name, f"{odd:,} of {counted(len(lines), 'line')} cannot be read", "lines")
     try:
         odd = reading.index_rows(files.lines(INDEX))[1]
     except DamagedError as error:
         yield Damage(INDEX, error.what, "trash")
     else:
         if odd:
-            yield Damage(INDEX, f"{odd} line(s) are none", "index")
+            yield Damage(INDEX, f"{counted(odd, 'line')} cannot be read", "index")
 
 
 def _damaged_trainings(files: StoreFiles) -> Iterator[Damage]:

@@ -45,7 +45,7 @@ class DamagedError(StoreError):
         self.name, self.what = name, plain(str(what))
 
     def about(self, folder: str) -> str:
-        """What is wrong, with the file's name as far as it is not ``folder``."""
+        """What is wrong, and in which file: its name without ``folder`` in front."""
         file = self.name.removeprefix(folder)
         return self.what if file == self.name else plain(f"{file}: {self.what}")
 

@@ -1,4 +1,4 @@
-"""Successive halving: few episodes for many budgets, more for the better half, until one is left."""
+"""Successive halving: few episodes for many strengths, more for the better half, until one is left."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def successive_halving(
 ) -> Iterator[Round]:
     """Find the best of ``values`` with about ``episodes`` episodes in all.
 
-    Every round plays the same number of episodes in sum, so that what is left of the values gets ever more of them. The
+    All rounds play the same number of episodes in sum, so that the values that are left get more and more of them. The
     values of a round meet the same starts and noise. Source: Karnin, Koren and Somekh, Almost Optimal Exploration in
     Multi-Armed Bandits (ICML 2013), algorithm 1, but with means over all rounds, as Jamieson and Talwalkar (2016) do.
 
@@ -63,7 +63,7 @@ def successive_halving(
     Yields
     ------
     Round
-        The last one keeps a single value: the chosen one. Of equals the smaller wins.
+        The last one keeps a single value: the chosen one. Between equals the smaller value wins.
 
     Raises
     ------

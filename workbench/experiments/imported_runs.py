@@ -1,4 +1,4 @@
-"""Imported runs in a store: the copy that jobs steer, found under the name of what is in it."""
+"""Imported runs in a store: the copy that jobs steer, under a name that is made of its content."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class Job(BaseModel):
         return key_of({"task": self.task, "training": training, "data": data, "seed": self.seed})
 
     def family_key(self, parts: list[str]) -> str:
-        """Name of all trainings that differ from the job's own, with ``parts``, in the seed alone."""
+        """One name for all trainings that differ from the job's own, with ``parts``, in the seed alone."""
         training = self.training | {"parts": parts}
         return key_of({"task": self.task, "training": training, "data": self.data.model_dump(exclude={"folder"})})
 

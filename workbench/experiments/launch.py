@@ -71,11 +71,11 @@ class Sweeps:
         self._log = folder.parent / f"{folder.name}-sweep.log"
 
     def found(self) -> Store | None:
-        """The store as it is; None while there is none, for who looks at a page should not make a folder."""
+        """The store as it is, or None while there is none: looking at a page should not make a folder."""
         return Store(self.folder) if self.folder.exists() and any(self.folder.iterdir()) else None
 
     def store(self) -> Store:
-        """The store, made when it is missing: for what writes into it."""
+        """The store, made when it is missing: for callers that write into it."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         return Store(self.folder, create=True)
 

@@ -1,7 +1,7 @@
 """Where a store lies: a folder of this machine (or a shared one), behind the few operations that a store needs.
 
-What "once" means: `Place.write_once` decides between writers. In a folder it is a hard link, which the file system makes
-for one of them only; see `workbench.experiments.url_place` for what other places promise.
+What "once" means: of several writers `Place.write_once` lets one through. In a folder it makes a hard link, which the file
+system allows one of them only; see `workbench.experiments.url_place` for what other places promise.
 """
 
 from __future__ import annotations

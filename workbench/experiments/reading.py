@@ -1,7 +1,7 @@
 """What the files of a store must say: every one is checked in full before anything reads it.
 
-A store may come from anyone, and a crash or a bad disk may have been at it. Strict is what the code reads; further measures
-inside a result are passed on as they are.
+A store may come from anyone, and a crash or a bad disk may have damaged it. Everything that the code reads is checked
+strictly; other measures inside a result are passed on unchanged.
 """
 
 from __future__ import annotations
@@ -263,17 +263,17 @@ def record(kind: type[Record], content: bytes | str, key: str | None = None) -> 
 
 
 def events(lines: Iterable[str]) -> tuple[list[dict[str, Any]], int]:
-    """The events that the lines of metrics.jsonl tell, and how many lines are none; a crash may cut one short."""
+    """The events that the lines of metrics.jsonl tell, and how many lines cannot be read; a crash may cut one short."""
     return _kept(Event, lines)
 
 
 def owner_lines(lines: Iterable[str]) -> list[dict[str, Any]]:
-    """The lines of owners.jsonl; what is none is left out."""
+    """The lines of owners.jsonl; lines that cannot be read are left out."""
     return _kept(OwnerLine, lines)[0]
 
 
 def index_rows(lines: Iterable[str]) -> tuple[dict[str, Row], int]:
-    """The rows that the index holds by key, and how many of its lines are none of ours."""
+    """The rows that the index holds by key, and how many of its lines are no rows."""
     found: dict[str, Row] = {}
     odd = 0
     for line in lines:

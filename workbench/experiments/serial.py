@@ -16,7 +16,7 @@ class Serial:
     workers = 1
 
     def run(self, store: Store, items: list[Item], should_stop: Callable[[], bool]) -> Iterator[Event | None]:
-        """As `Executor.run`; progress within an item is not told, for nobody can listen meanwhile."""
+        """As `Executor.run`; progress within an item is not reported, because nobody can receive it meanwhile."""
         bench, queue = Bench(), Queue(store, items)
         last = None
         while (item := queue.next(last)) is not None:

@@ -1,4 +1,4 @@
-"""The store: a folder per run that explains itself, and a list of runs that is fast because it only caches.
+"""The store: a folder for each run, which explains itself, and an index that makes the list of runs fast.
 
 ::
 
@@ -12,7 +12,7 @@
       runs/KEY/failed.json       the error of the last attempt, when it failed
       trained/KEY/               the run folder of the training, as workbench fit makes it
       trash/TIME-KEY/            a run that was put away; it can be put back, until the trash is emptied
-      index.jsonl                a cache of result rows; delete it and it is made again
+      index.jsonl                a cache of the rows of results; when it is deleted it is made again
 
 The folders are the truth. Nothing of torch is imported here, so that lists are quick.
 """

@@ -252,7 +252,7 @@ def _point(value: float, by_seed: dict[int, dict[str, Any]], episodes: dict[str,
 
 
 def _at(report: Any, key: str) -> Any:
-    """What a result says of a number of the glossary, of an interval its mean; None where it was not measured."""
+    """The value that a result has for a number of the glossary (of an interval, the mean); None where it was not measured."""
     for name in key.split("."):
         report = report.get(name) if isinstance(report, dict) else None
     return report.get("mean") if isinstance(report, dict) else report

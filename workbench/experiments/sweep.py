@@ -42,7 +42,7 @@ class SweepProgress:
     stopped : bool
         Somebody asked to stop; the sweep's command goes on.
     again : dict of str to str
-        By key, why runs were damaged that were moved to the trash and are done again.
+        Runs that were damaged: they were moved to the trash and are done again. By key, what was wrong.
     """
 
     done: int

@@ -67,14 +67,14 @@ class Found:
 
 
 class ListedConfig(Record):
-    """Of a training's settings what a list shows."""
+    """The settings of a training that a list shows."""
 
     seed: Count
     chunk: Annotated[Count, Field(ge=1, le=100)] = 1
 
 
 class Listed(Record):
-    """Of a training's record what a list shows; its seal is checked when it is chosen."""
+    """The part of a training's record that a list shows; its seal is checked when it is chosen."""
 
     task: Name
     step: Count

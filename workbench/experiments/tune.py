@@ -84,8 +84,8 @@ class Tuned:
     episodes : int
         Played to choose, over all runs.
     reported : Interval or None
-        None where the task has no environment.
-        Return of the chosen value on the reporting episodes; those and the choosing ones share none.
+        Return of the chosen value on the reporting episodes, which share none with the choosing ones; None where the task
+        has no environment.
     grid : dict of float to float
         Mean return of every value on the reporting episodes; empty unless asked for.
     regret : float or None

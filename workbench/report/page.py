@@ -10,6 +10,7 @@ from bokeh.embed import components
 from bokeh.resources import Resources
 
 from workbench.engine.data.atomic import made_folder, write_atomic
+from workbench.engine.words import counted
 from workbench.experiments.files import DamagedError
 from workbench.experiments.store import Store, StoreError, now
 from workbench.experiments.summary import Curve, read_curves
@@ -108,7 +109,7 @@ def page(
     )
     when = now()[:16].replace("T", " ")
     parts = [
-        html("<h1>{}</h1><p class='when'>{} results; written {} UTC</p>", title, len(results), when),
+        html("<h1>{}</h1><p class='when'>{}; written {} UTC</p>", title, counted(len(results), "result"), when),
         _folded(damaged_table(damaged, store.where), "warning") if damaged else "",
         "" if missing is None else _folded(missing, "warning"),
         "" if earlier is None else _folded(earlier, "warning"),
@@ -172,7 +173,7 @@ def _again(store: Store, results: list[dict[str, Any]]) -> Markup:
     for sweep in store.sweeps():
         seeds = len({job["seed"] for job in sweep["jobs"].values()})
         started = ", ".join(str(when)[:16].replace("T", " ") for when in sweep["started"])
-        note = f"# {len(sweep['jobs'])} jobs, {seeds} seeds; started {started} UTC"
+        note = f"# {counted(len(sweep['jobs']), 'job')}, {counted(seeds, 'seed')}; started {started} UTC"
         lines.append(f"{note}\n{sweep['command']}")
         data = sweep["grid"]["data"]
         if data["fingerprint"]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.engine.glossary import TERM, VERSION
 from workbench.engine.metrics.intervals import Interval
-from workbench.engine.words import plain
+from workbench.engine.words import counted, plain
 from workbench.experiments.files import DamagedError
 from workbench.experiments.store import Store
 from workbench.experiments.summary import COSTS, Curve, matched
@@ -158,7 +158,7 @@ def unfinished_table(store: Store) -> Table | None:
         for row in rows
     ]
     return Table(
-        f"{len(rows)} jobs without a result",
+        f"{counted(len(rows), 'job')} without a result",
         ("run", "status", "task", "rule and settings", "seed", "error"),
         lines,
         "The same sweep command does them.",
@@ -171,7 +171,7 @@ def earlier_table(results: list[dict[str, Any]]) -> Table | None:
     if not old:
         return None
     return Table(
-        f"{len(old)} results of an earlier version",
+        f"{counted(len(old), 'result')} of an earlier version",
         ("run", "task", "rule", "seed", "measured by version"),
         [(r["key"][:8], r["job"]["task"], r["job"]["rule"], str(r["job"]["seed"]), str(version_of(r))) for r in old],
         "They lack own-way shift, occupancy shift and gain, which are left out of means; their shift is the same number as "
@@ -182,7 +182,7 @@ def earlier_table(results: list[dict[str, Any]]) -> Table | None:
 def damaged_table(damaged: Mapping[str, DamagedError], store: str) -> Table:
     """Runs whose files are damaged and that are left out."""
     return Table(
-        f"{len(damaged)} damaged runs left out",
+        f"{counted(len(damaged), 'damaged run')} left out",
         ("run", "file", "what is wrong"),
         [(plain(key)[:8], plain(error.name), error.what) for key, error in damaged.items()],
         f"Put them in order (workbench runs repair {store}) and give the sweep's command again, which does them.",

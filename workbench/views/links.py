@@ -12,7 +12,7 @@ from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.abilities import HasPeak
 from workbench.engine.tasks.floor import HasFloor, floor_of
 from workbench.engine.tasks.protocol import Task
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 from workbench.views.fields import fields_of
 from workbench.views.policies import ALL_TASKS, find
 from workbench.views.question import Policy, Question
@@ -49,7 +49,7 @@ def read_source(arguments: Mapping[str, str], default: str, most_dims: int, prob
         return default
     dims = source.task.info.action_dim * (1 if source.run is None else source.run.config.chunk)
     if dims > most_dims:
-        problems.append(f"{source.title} acts with {dims} numbers, this page draws {most_dims}")
+        problems.append(f"{source.title} acts with {counted(dims, 'number')}, this page draws {most_dims}")
         return default
     return name
 

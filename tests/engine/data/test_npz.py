@@ -246,5 +246,5 @@ def test_the_compact_form_needs_terminals_and_two_rows() -> None:
     del arrays["terminals"]
     with pytest.raises(DataFileError, match="lacks 'terminals'"):
         regular(arrays, "here")
-    with pytest.raises(DataFileError, match="hold no transition"):
+    with pytest.raises(DataFileError, match="1 row cannot hold a transition"):
         regular({name: array[-1:] for name, array in compact().items()}, "here")

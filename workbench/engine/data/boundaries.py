@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from workbench.engine.words import plain
+from workbench.engine.words import counted, plain
 
 ROUNDING = 8  # units in the last place that two copies of one observation may be apart
 FAR = 8.0  # a step so many times the largest ordinary one is a reset
@@ -50,9 +50,8 @@ def episodes_in_words(ends: np.ndarray) -> str:
     """Such as "3 episodes of 40 to 200 rows"."""
     last = np.flatnonzero(np.append(ends[:-1], True))
     lengths = np.diff(last, prepend=-1)
-    count = f"{len(lengths):,} episode{'s' * (len(lengths) > 1)}"
     low, high = int(lengths.min()), int(lengths.max())
-    return f"{count} of {low:,}{f' to {high:,}' * (high > low)} rows"
+    return f"{counted(len(lengths), 'episode')} of {f'{low:,} to ' * (high > low)}{counted(high, 'row')}"
 
 
 def warn_of_guess(ends: np.ndarray, source: str) -> None:

@@ -26,7 +26,7 @@ from workbench.engine.data.columns import ROWS, WIDE, Arrays, plain_from_d4rl
 from workbench.engine.data.columns import DataFileError as DataFileError
 from workbench.engine.data.regular import RATIO, open_regular, too_much
 from workbench.engine.data.transitions import OutOfBounds, Place, Transitions, make_transitions
-from workbench.engine.words import UserError, shown
+from workbench.engine.words import UserError, counted, shown
 
 PLAIN = ("observations", "actions", "rewards", "masks", "next_observations", "ends")
 COMPACT = ("observations", "actions", "terminals")
@@ -231,7 +231,7 @@ def plain_transitions(
             )
         for name in WIDE:
             if name in arrays and arrays[name].ndim != 2:
-                raise DataFileError(f"{source}: '{name}' must have 2 dimension(s), got shape {arrays[name].shape}")
+                raise DataFileError(f"{source}: '{name}' must have 2 dimensions, got shape {arrays[name].shape}")
         arrays = plain_from_d4rl(arrays, source)
     return make_transitions(
         arrays["observations"],
@@ -280,14 +280,16 @@ def regular(arrays: Arrays, source: str) -> Arrays:
         dims = 2 if name in ("observations", "actions", *SIMULATOR) else 1
         if array.ndim != dims or len(array) != rows:
             raise DataFileError(
-                f"{source}: '{name}' has shape {array.shape}, expected {dims} dimension(s) and {rows} rows as in "
-                "'actions'; the file was put together wrongly, save it again"
+                f"{source}: '{name}' has shape {array.shape}, expected {counted(dims, 'dimension')} and "
+                f"{counted(rows, 'row')} as in 'actions'; the file was put together wrongly, save it again"
             )
         if not np.isfinite(array).all():
             bad = int(np.flatnonzero(~np.isfinite(array.reshape(rows, -1)).all(1))[0])
             raise DataFileError(f"{source}: '{name}' has NaN or infinity, first in row {bad}; drop that trajectory")
     if rows < 2:
-        raise DataFileError(f"{source}: {rows} row(s) hold no transition; a trajectory needs at least two")
+        raise DataFileError(
+            f"{source}: {counted(rows, 'row')} cannot hold a transition; a trajectory needs at least two"
+        )
     last = arrays["terminals"].astype(bool)
     if not last[-1]:
         raise DataFileError(

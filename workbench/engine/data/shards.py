@@ -11,6 +11,7 @@ import numpy as np
 from workbench.engine.data.columns import DataFileError
 from workbench.engine.data.npz import MAX_BYTES
 from workbench.engine.data.transitions import Transitions
+from workbench.engine.words import counted
 
 SHARD = re.compile(r"(?P<name>.+)-(?P<number>\d{1,9})(?P<suffix>\.(npz|hdf5|h5))")
 COLUMNS = ("observations", "actions", "rewards", "masks", "next_observations", "ends")
@@ -68,7 +69,7 @@ def read_shards(
             column = getattr(shard, name)
             if parts[name] and column.shape[1:] != parts[name][0].shape[1:]:
                 raise DataFileError(
-                    f"{path}: '{name}' has {column.shape[1]} column(s), {parts[name][0].shape[1]} in {paths[0].name}; "
+                    f"{path}: '{name}' has {counted(column.shape[1], 'column')}, {parts[name][0].shape[1]} in {paths[0].name}; "
                     "these are shards of different data"
                 )
             parts[name].append(column)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 
 OutOfBounds = Literal["refuse", "clip"]
 Place = Callable[[int], str]  # what a message calls a row: rows may have been dropped since the file was read
@@ -177,7 +177,7 @@ def _float32(array: np.ndarray, dims: int, what: str, place: Place) -> np.ndarra
     if array.dtype.kind not in "biuf":
         raise UserError(f"{what} must hold real numbers, got dtype {array.dtype}")
     if array.ndim != dims:
-        raise UserError(f"{what} must have {dims} dimension(s), got shape {array.shape}")
+        raise UserError(f"{what} must have {counted(dims, 'dimension')}, got shape {array.shape}")
     _refuse_infinite(array, f"{what} has NaN or infinity", "drop or repair such rows", place)
     with np.errstate(over="ignore"):
         copy = np.array(array, dtype=np.float32, order="C")

@@ -23,7 +23,7 @@ from workbench.engine.data.transitions import OutOfBounds, Transitions
 from workbench.engine.tasks.collect import Tick
 from workbench.engine.tasks.gym_batch import GymBatch, first_observation, make_gym, missing_gymnasium
 from workbench.engine.tasks.protocol import TaskInfo
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 
 HORIZON = 1000  # where an environment names none
 DEFAULTS: dict[str, Any] = {
@@ -193,8 +193,9 @@ class MinariTask(GymTask):
             raise UserError(f"{self.name}: the dataset names no environment; it can be trained on, not played")
         if recorded.refused:
             raise UserError(
-                f"{self.name}: was recorded in {recorded.id} with the argument(s) {', '.join(recorded.refused)}, which are not "
-                "plain numbers or names and are not taken from a dataset. Train on it (workbench fit), and play in an "
+                f"{self.name}: was recorded in {recorded.id} with "
+                f"{counted(len(recorded.refused), 'argument')} ({', '.join(recorded.refused)}) that are not "
+                "plain numbers or names and so are not taken from a dataset. Train on it (workbench fit), and play in an "
                 "environment that you registered with these arguments yourself: save the data as a file, and name "
                 "gym/ID --data FILE"
             )

@@ -17,7 +17,7 @@ from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
 from workbench.engine.tasks.protocol import Playable, StepResult
-from workbench.engine.words import DivergedError, UserError
+from workbench.engine.words import DivergedError, UserError, counted
 
 Tick = Callable[[int, int], None]
 Watch = Callable[[np.ndarray, np.ndarray], None]
@@ -117,8 +117,8 @@ def rollout(
         raise UserError(f"episodes must be at least 1, got {episodes}")
     if parts.step_dim != task.info.action_dim:
         raise UserError(
-            f"these parts act with {parts.action_dim} numbers, {parts.chunk} step(s) of {parts.step_dim}; task "
-            f"'{task.info.name}' takes {task.info.action_dim} a step: these are the parts of another task"
+            f"these parts act with {counted(parts.action_dim, 'number')}, {counted(parts.chunk, 'step')} of "
+            f"{parts.step_dim}; task '{task.info.name}' takes {task.info.action_dim} a step: these are the parts of another task"
         )
     env = task.environments(episodes, seed)
     device = parts.device

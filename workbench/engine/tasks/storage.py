@@ -15,7 +15,7 @@ from workbench.engine.data.shards import SHARD, find_shards, read_shards
 from workbench.engine.data.transitions import OutOfBounds, Transitions
 from workbench.engine.tasks.collect import Tick
 from workbench.engine.tasks.protocol import Task
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 
 
 class DatasetExistsError(UserError):
@@ -165,7 +165,7 @@ def _load_file(task: Task, path: Path, out_of_bounds: OutOfBounds) -> Transition
     for name, needed in {"observations": task.info.observation_dim, "actions": task.info.action_dim}.items():
         if name in arrays and arrays[name].ndim == 2 and arrays[name].shape[1] != needed:
             raise DataFileError(
-                f"{path}: '{name}' has {arrays[name].shape[1]} column(s), task '{task.info.name}' needs {needed}; "
+                f"{path}: '{name}' has {counted(arrays[name].shape[1], 'column')}, task '{task.info.name}' needs {needed}; "
                 "these are other data"
             )
     if isinstance(task, ScaledTask) and "actions" in arrays:

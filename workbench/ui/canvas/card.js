@@ -12,6 +12,7 @@ export function makeStage(parent) {
   const card = element("section", "wb-stage", parent), head = element("header", "", card)
   const mark = element("canvas", "wb-glyph", head), heads = element("div", "", head)
   const title = element("h2", "", heads), subtitle = element("p", "", heads)
+  mark.setAttribute("aria-hidden", "true")
   const frame = element("div", "wb-frame", card), canvas = element("canvas", "wb-canvas", frame)
   const over = makeOver(frame), readout = element("output", "wb-readout", frame)
   const where = element("p", "wb-where", card), numbers = element("dl", "wb-numbers", card)

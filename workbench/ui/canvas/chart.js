@@ -3,6 +3,7 @@
 import {colourOf, element, fit, hearSize, hearWindow, onceAFrame, penOf, token} from "../browser/dom.js"
 import {rangeOf, ticksOf} from "./axis.js"
 import {unpack} from "./blocks.js"
+import {figure} from "./figure_words.js"
 import {FONT, number} from "./lettering.js"
 import {addShape} from "./shapes.js"
 
@@ -98,14 +99,32 @@ export function heightAt(points, end) {
   return v + u * (w - v)
 }
 
+/**
+ * What the chart shows, in words.
+ * @param {string} heading
+ * @param {Block<ChartHeader>} block
+ */
+export function chartWords(heading, block) {
+  const lines = block.header.lines.map(({title}, i) => {
+    const values = [...block.arrays[`y${i}`].data].filter(Number.isFinite)
+    return values.length ? `${title}: ${figure(values[0])} at first, ${figure(values[values.length - 1])} at the end` : `${title}: nothing`
+  })
+  return `${heading} over flow time. ${lines.join("; ")}.`
+}
+
 /** @param {{model: ChartModel}} component */
 export function render({model}) {
   const root = element("div", "wb-chart"), head = element("h3", "", root), note = element("p", "", root)
   const canvas = element("canvas", "", root)
   canvas.setAttribute("role", "img")
+  canvas.setAttribute("aria-label", "A chart over flow time")
   /** @type {number | null} */
   let tick = null
 
+  const describe = () => {
+    const block = /** @type {Block<ChartHeader> | null} */ (unpack(model.series))
+    if (block) canvas.setAttribute("aria-label", chartWords(model.heading, block))
+  }
   const draw = onceAFrame(() => {
     const block = /** @type {Block<ChartHeader> | null} */ (unpack(model.series))
     head.textContent = model.heading
@@ -139,8 +158,10 @@ export function render({model}) {
     draw()
   }
   model.on(["series", "heading", "note"], draw)
+  model.on(["series", "heading"], describe)
   hearSize(model, root, draw)
   hearWindow(model, {"wb-theme": draw, "wb-tick": follow})
+  describe()
   draw()
   return root
 }

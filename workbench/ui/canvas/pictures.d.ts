@@ -118,7 +118,7 @@ export type StagesModel = Model<{
 
 export type ChartModel = Model<{series: ArrayBuffer; heading: string; note: string}>
 export interface ChartHeader {
-  lines: {look: Look; ticks: number}[]
+  lines: {title: string; look: Look; ticks: number}[]
   flow: number
   zero: boolean
 }

@@ -19,6 +19,7 @@ from workbench.engine.glossary import TERM
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.floor import Floor
+from workbench.engine.words import counted
 from workbench.plots.lines import positions_of
 from workbench.plots.palette import DIFFERENCE_RAMP, VALUE_RAMP, Look, look, second_look
 from workbench.ui.browser.link import component
@@ -126,12 +127,11 @@ def subtitle_of(trace: Trace) -> str:
     rule = RULES[trace.rule]
     groups, size = trace.positions.shape[1:3]
     if trace.rule == "bc":
-        return f"no guidance: {groups} samples of the data"
+        return f"no guidance: {counted(groups, 'sample')} of the data"
     strength = f"{rule.strength.replace('_', ' ')} {trace.settings[rule.strength]:g}"
     if size == 1:
-        return f"{strength}: {groups} samples, same noise"
-    plural = "group" if groups == 1 else "groups"
-    return f"{strength}: {groups} {plural} of {size}, solid is picked"
+        return f"{strength}: {counted(groups, 'sample')}, same noise"
+    return f"{strength}: {counted(groups, 'group')} of {size}, solid is picked"
 
 
 def in_plane(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
@@ -225,7 +225,7 @@ def room_of(plays: list[Play] | None, answer: Answer, floor: Floor) -> bytes:
     if floor.velocity_unit:
         where.append(["Velocity", f"{figure(state[2])}, {figure(state[3])}", f"in units of {floor.velocity_unit}"])
     else:
-        where.append(["Episodes", f"{floor.steps} steps", "they are cut off after so many"])
+        where.append(["Episodes", counted(floor.steps, "step"), "they are cut off after so many"])
     header = {
         "kind": "room",
         "title": floor.title,
@@ -241,7 +241,7 @@ def series_of(answer: Answer, values: list[np.ndarray], zero: bool) -> bytes:
     """Pack one line per trace over its ticks; ``zero`` keeps 0 on the axis."""
     looks = looks_of(answer.traces)
     lines = [
-        {"look": found._asdict(), "ticks": len(trace.positions) - 1}
+        {"title": RULES[trace.rule].title, "look": found._asdict(), "ticks": len(trace.positions) - 1}
         for found, trace in zip(looks, answer.traces, strict=True)
     ]
     flow = answer.traces[0].settings["flow_steps"]

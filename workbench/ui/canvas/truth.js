@@ -29,7 +29,7 @@ export function makeTruth(parent, ground, view, peak) {
       made.title.textContent = block.header.title
       made.subtitle.textContent = block.header.subtitle
       canvas.setAttribute("role", "img")
-      canvas.setAttribute("aria-label", block.header.title)
+      canvas.setAttribute("aria-label", `${block.header.title}: ${block.header.subtitle}, with the chosen actions on it`)
       showNumbers(made.numbers, block.header.numbers)
     },
     /**

@@ -12,7 +12,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 from workbench.ui.browser.link import component
 from workbench.ui.controls.rule import choice
 from workbench.ui.shell.binding import Binding
@@ -124,7 +124,9 @@ class PolicyChoice(pn.viewable.Viewer):
             source = upload(files)
             dims = source.task.info.action_dim * (1 if source.run is None else source.run.config.chunk)
             if dims > self._most:
-                raise UserError(f"this policy acts with {dims} numbers, this page draws {self._most}; try Landscape")
+                raise UserError(
+                    f"this policy acts with {counted(dims, 'number')}, this page draws {self._most}; try Landscape"
+                )
         except (UserError, OSError) as error:
             self._ask(f"This checkpoint was not taken: {error}", wrong=True)
             return

@@ -13,6 +13,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import AfterFlow, DuringFlow, Rule
 from workbench.engine.steering.rules import RULES
 from workbench.engine.training.plan import extra_parts
+from workbench.engine.words import counted
 from workbench.plots.markup import html, joined
 from workbench.ui.browser.callbacks import stop_words
 from workbench.ui.shell.binding import Binding
@@ -265,9 +266,9 @@ class PolicyControls(pn.viewable.Viewer):
         # Panel refuses to disable what is chosen, or everything.
         self.rule.disabled_options = [name for name in reasons if name != chosen]
         later = {name: part for name, part in slow.items() if name not in reasons}
-        lists = [(f"{len(reasons)} {_rules(reasons)} not trained here", list(reasons.values()))]
+        lists = [(f"{counted(len(reasons), 'rule')} not trained here", list(reasons.values()))]
         words = [f"{RULES[name].title}: {part}" for name, part in later.items()]
-        lists.append((f"{len(later)} {_rules(later)} train a part of their own first", words))
+        lists.append((f"{counted(len(later), 'rule trains', 'rules train')} a part of their own first", words))
         self.note.object = joined(
             html('<details class="wb-meaning"><summary>{}</summary>{}</details>', summary, joined(lines, "<br>"))
             for summary, lines in lists
@@ -291,7 +292,3 @@ class PolicyControls(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._column
-
-
-def _rules(named: Mapping[str, str]) -> str:
-    return "rule" if len(named) == 1 else "rules"

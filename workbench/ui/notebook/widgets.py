@@ -22,7 +22,7 @@ from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.floor import HasFloor, floor_of
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 from workbench.plots.markup import html, joined
 from workbench.plots.still import png
 from workbench.ui.browser.link import component
@@ -135,7 +135,7 @@ class Bench(pn.viewable.Viewer):
         self.stages = Stages(sizing_mode="stretch_width", margin=0, stylesheets=[COLOURS], min_width=640)
         self.floor = floor_of(self.task)
         count = 0 if self.floor is None else self.floor.episodes
-        self.button = pn.widgets.Button(label=f"Play {count} episodes", margin=(14, 0, 0, 0), width=160)
+        self.button = pn.widgets.Button(label=f"Play {counted(count, 'episode')}", margin=(14, 0, 0, 0), width=160)
         if self._in_a_room:
             self.stages.agent = list(self._state)
             self.stages.param.watch(self._moved_agent, "agent")

@@ -252,6 +252,8 @@ class Page(ABC):
                     self.restore(read_arguments(link))
                     self.toolbar.address = link
                     self.toolbar.can = self._history.can
+        elif what == "take-back":
+            self._guarded(self.toolbar.take_back)
         elif what == "code":
             try:
                 self.toolbar.show_code(self.code())

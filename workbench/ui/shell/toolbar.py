@@ -59,6 +59,7 @@ class Toolbar(JSComponent):
     def __init__(self, pressed: Callable[[dict[str, Any]], None], **params: Any) -> None:
         super().__init__(**params)
         self._pressed = pressed
+        self._undo: Callable[[], None] | None = None
 
     def _handle_msg(self, data: Any) -> None:
         if isinstance(data, dict) and isinstance(data.get("press"), str):
@@ -79,4 +80,16 @@ class Toolbar(JSComponent):
 
     def tell(self, text: str) -> None:
         """Say something for some seconds, as when an export failed."""
-        self._send_msg({"kind": "tell", "text": text})
+        self._undo = None
+        self._send_msg({"kind": "tell", "text": text, "undo": False})
+
+    def offer_undo(self, text: str, undo: Callable[[], None]) -> None:
+        """Say what was done, as "1 run deleted.", for some seconds in which a button calls ``undo``."""
+        self._undo = undo
+        self._send_msg({"kind": "tell", "text": text, "undo": True})
+
+    def take_back(self) -> None:
+        """Undo what `offer_undo` offered last; a second press does nothing."""
+        undo, self._undo = self._undo, None
+        if undo is not None:
+            undo()

@@ -7,6 +7,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from workbench.engine.words import counted
+
 FREE = 5  # wrong passwords before the first wait
 FIRST = 30.0  # seconds; every further wrong password doubles the wait
 LONGEST = 900.0  # seconds
@@ -65,5 +67,5 @@ def network_of(address: str) -> str:
 def in_words(seconds: float) -> str:
     """A wait as people say it."""
     if seconds < 90:
-        return f"{max(1, round(seconds))} seconds"
-    return f"{round(seconds / 60)} minutes"
+        return counted(max(1, round(seconds)), "second")
+    return counted(round(seconds / 60), "minute")

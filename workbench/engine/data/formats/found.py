@@ -12,7 +12,7 @@ MOST_BYTES = 16 * 2**30  # of a dataset in memory
 
 @dataclass(frozen=True)
 class ColumnNames:
-    """Which columns of a file are what, where the file's own names do not say so.
+    """Which columns hold what, where the names in the file do not say so.
 
     Attributes
     ----------

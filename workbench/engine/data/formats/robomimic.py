@@ -1,8 +1,8 @@
 """robomimic's HDF5: one group a demonstration, ``data/demo_0/{actions, rewards, dones, obs/*, next_obs/*}``.
 
-Source: robomimic's documentation, "Dataset structure". Its ``dones`` mark a success, the end of a demonstration, or both, by
-how the file was made (``done_mode``). So a row terminates where ``dones`` is 1 and its reward is above zero; any other last
-row of a demonstration is where the recording stopped, and its value is bootstrapped.
+Source: robomimic's documentation, "Dataset structure". What its ``dones`` mark depends on how the file was made
+(``done_mode``): a success, the end of a demonstration, or both. So a row terminates where ``dones`` is 1 and its reward is above
+zero; any other last row of a demonstration is where the recording stopped, and its value is bootstrapped.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tables, parquet and CSV: a column a number, or a column of fixed-length lists; pyarrow reads them and runs nothing."""
+"""Tables, parquet and CSV: a column for each number, or columns of lists of one length; pyarrow reads them and runs nothing."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def read_table(path: Path, names: ColumnNames) -> Found:
 
 
 def columns_of(table: Arrays, names: ColumnNames, source: str) -> tuple[Arrays, dict[str, tuple[str, ...]], list[str]]:
-    """The columns of a dataset, how they are called in the file, and what is to be known about them."""
+    """The columns of a dataset, their names in the file, and notes for the reader."""
     notes: list[str] = []
     one = {role: _one(table, getattr(names, role), usual, role, source) for role, usual in USUAL.items()}
     taken = {name for name in one.values() if name}

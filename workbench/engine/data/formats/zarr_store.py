@@ -1,7 +1,7 @@
 """zarr folders in the layout of Diffusion Policy: ``data/{state, action, …}`` (R, …) and ``meta/episode_ends`` (E,).
 
 Source: Diffusion Policy's ReplayBuffer. What describes an array is read and checked here first, before zarr opens it: a
-description may name a codec that unpickles, or any library's, and pieces of any size.
+description may name a codec that unpickles, a codec of any library, or pieces of any size.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def read_zarr(path: Path, names: ColumnNames) -> Found:
     Raises
     ------
     DataFileError
-        The layout is another one, an array is no plain numbers, or is packed in a way that is not read here.
+        The layout is another one, an array holds other things than numbers, or is packed in a way that is not read here.
     ImportError
         zarr is not installed.
     """

@@ -15,8 +15,8 @@ class FQL(OneJump):
               \omega = \arg\min\ \alpha \lVert \omega(s, z) - \mathrm{flow}(s, z) \rVert^2 - Q(s, \omega(s, z))
 
     Source: FQL, arXiv 2502.02538 (methods.md, section 6). α (``fql_alpha``) is chosen in training:
-    huge, and ω is the flow in one step; small, and ω goes where Q is largest. The published critic is ``td_actor`` with
-    ``actor=fql``; any other critic works too. Departures: see training/one_step.py.
+    when it is huge, ω is the flow in one step; when it is small, ω goes where Q is largest. The published critic is
+    ``td_actor`` with ``actor=fql``; any other critic works too. Departures: see training/one_step.py.
 
     Cost: 1 one-step evaluation.
     """

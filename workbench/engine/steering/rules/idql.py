@@ -6,7 +6,7 @@ from workbench.engine.steering.protocol import Unguided, setting
 
 
 class IDQL(Unguided):
-    r"""Implicit Diffusion Q-Learning, with a flow for the diffusion (IFQL in FQL's comparison).
+    r"""Implicit Diffusion Q-Learning, with a flow in place of the diffusion model (IFQL in FQL's comparison).
 
     .. math:: a = \arg\max_{i \le N} Q_{IQL}(s, a_i), \qquad a_i \sim \mu(\cdot \mid s)
 

@@ -15,9 +15,9 @@ class QPilotsM(DuringFlow):
 
     .. math:: g = \frac1M \sum_m \nabla_{\hat a_m} Q(s, \hat a_m), \qquad \hat a_m \sim p(a_1 \mid a_t = a)
 
-    Source: QPILOTS, arXiv 2606.14801, of which no more than the abstract was at hand (methods.md, section 5). Departures: the
+    Source: QPILOTS, arXiv 2606.14801, of which only the abstract was available (methods.md, section 5). Departures: the
     paper draws the samples by a learned auxiliary network; here the behaviour flow itself draws them
-    (`workbench.engine.models.posterior`), exactly so in the limit of many steps, and nothing is trained. The abstract calls
+    (`workbench.engine.models.posterior`), exactly in the limit of many steps, and nothing is trained. The abstract calls
     them differentiable; whether its gradient goes through the sampler is not known here, so it is a setting. One set of
     noise serves all T ticks of an action. At the last tick it is ``qgf``.
 

@@ -1,4 +1,4 @@
-"""VGF: transport a cloud of behaviour particles along the value gradient, as far as the budget allows."""
+"""VGF: transport a cloud of behaviour particles along the value gradient."""
 
 from typing import ClassVar, Literal
 
@@ -18,7 +18,7 @@ class VGF(AfterFlow):
               a_i \leftarrow \mathrm{clip}\big(a_i + \mathrm{step}(\varphi(a_i)), -1, 1\big)
 
     Source: VGF, arXiv 2604.14265 (methods.md, section 4). L = 0 with the greedy pick is best-of-N. Under Adam the first step has
-    size ε in every coordinate whatever α is, so read the budget off the particles, not off ε·L. Departures: none known.
+    size ε in every coordinate whatever α is, so read how far they go off the particles, not off ε·L. Departures: none known.
 
     Cost: T velocity evaluations, L critic gradients; and L kernels of N² entries per state.
     """

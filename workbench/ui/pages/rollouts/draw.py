@@ -45,6 +45,7 @@ def paths_figure(floor: Floor | None, names: tuple[str, ...], title: str, ranges
     chart = house_figure(
         title, "", "", x_range=ranges[0], y_range=ranges[1], sizing_mode="scale_width", aspect_ratio=1.0
     )
+    chart.name = "episodes" if floor is None else f"episodes on the ground of {floor.title}"
     chart.xgrid.visible = chart.ygrid.visible = chart.xaxis.visible = chart.yaxis.visible = False
     if floor is not None:
         _ground(chart, floor)

@@ -15,7 +15,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.tasks.film import Film, HasRenderer, NoPictureError, film
 from workbench.engine.tasks.protocol import Task
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 from workbench.plots.markup import Markup, html, joined
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE
@@ -123,7 +123,8 @@ def html_of(found: Film, title: str) -> Markup:
     """The frames in a row with their steps."""
     episode = found.episode
     ending = "success" if episode.success[0] else "no success"
-    words = f"{title}: one episode, {ending} after {episode.lengths[0]} steps, return {figure(episode.returns[0])}"
+    steps = counted(int(episode.lengths[0]), "step")
+    words = f"{title}: one episode, {ending} after {steps}, return {figure(episode.returns[0])}"
     pictures = joined(
         html(
             '<figure><img alt="Step {0}" src="data:image/jpeg;base64,{1}"><figcaption>{0}</figcaption></figure>',

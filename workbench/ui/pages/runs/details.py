@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from workbench.engine.glossary import TERM, VERSION, numbers_of
+from workbench.engine.words import counted
 from workbench.experiments.compare import compare
 from workbench.experiments.redo import redo_command
 from workbench.experiments.row import Row
@@ -47,7 +48,7 @@ def _one(store: Store, row: Row) -> Markup:
     first, second, third = [head, about], [], []
     if row.status == "failed" and failure is not None:
         first.append(_alert(failure["error"]))
-        tries = f"Failed {failure['attempts']} time(s); the sweep's command tries it again."
+        tries = f"Failed {counted(failure['attempts'], 'time')}; the sweep's command tries it again."
         if failure["traceback"]:
             first.append(html("<p>{}</p>{}", tries, _folded("Traceback", _pre(failure["traceback"]))))
     elif row.error:

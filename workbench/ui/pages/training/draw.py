@@ -67,7 +67,8 @@ def show_losses(chart: LossFigure, losses: Mapping[str, tuple[np.ndarray, np.nda
     every = [np.log10(np.maximum(values, FLOOR)) for _, values in losses.values()]
     if every:
         low, high = span(every)
-        chart.figure.y_range.update(start=10.0**low, end=10.0**high)
+        # whole powers of ten: between them the axis would crowd its numbers
+        chart.figure.y_range.update(start=10.0 ** np.floor(low), end=10.0 ** np.ceil(high))
 
 
 class ValueFigure(NamedTuple):

@@ -33,6 +33,10 @@ from workbench.views.training import Look, Moment, Seen, as_csv, curves, see
 
 log = logging.getLogger(__name__)
 NO_LOG = "There is no log yet; start a training, or wait for its first report."
+NOTHING = (
+    ("Values over the run", "How much the critic promises, update by update, will be drawn here."),
+    ("The landscape at one moment", "Snapshots of the critic, to look back at, will be drawn here."),
+)
 WORDS = {
     "running": "Running",
     "pausing": "Saving…",
@@ -75,8 +79,11 @@ class TrainingPage(StorePage):
         self._head = number_pane(numbers("Training", "…", []))
         self._losses, self._values, self._plane = loss_figure(), value_figure(), plane_figure()
         follow_theme([self._losses.figure, self._values.figure, self._plane.figure], self.document)
-        self.form = Form(lambda order: self.do(lambda: self._begin(order)))
-        self.buttons = RunButtons(self, self._deleted)
+        self.form = Form(lambda order: self.do(lambda: self._begin(order)), self.changed)
+        self.form.restore(arguments)
+        self.buttons = RunButtons(self, self._show_named)
+        self._nothing = tuple(number_pane(numbers(title, words, [])) for title, words in NOTHING)
+        self._pictures: tuple[Any, ...] = ()
         self._make_controls()
         self._describe()
         self.keep_looking()
@@ -84,29 +91,42 @@ class TrainingPage(StorePage):
     def panels(self) -> Mapping[str, Any]:
         """Form and list on the left; numbers and losses; values; one moment."""
         losses = pane(self._losses.figure, height=250, css_classes=["wb-losses"])
+        plane = pn.Column(pane(self._plane.figure), margin=0, width=330, css_classes=["wb-plane"])
+        moment = pn.Column(self.scrub, plane, sizing_mode="stretch_width", margin=0)
+        self._pictures = (losses, pane(self._values.figure, min_height=220), moment)
+        self._show_pictures()
         return {
             "controls": pn.Column(
                 self.owner, self.form, self.pick, self.buttons, sizing_mode="stretch_width", margin=0
             ),
             "main": pn.Column(
-                self.notice, self._head, losses, sizing_mode="stretch_width", margin=0, styles={"position": "relative"}
-            ),
-            "values": pane(self._values.figure, min_height=220),
-            "moment": pn.Column(
-                self.scrub,
-                pn.Column(pane(self._plane.figure), margin=0, width=310, css_classes=["wb-plane"]),
+                self.notice,
+                self._head,
+                losses,
                 sizing_mode="stretch_width",
                 margin=0,
+                min_height=110,  # so that the notice has its place where nothing is drawn yet
+                styles={"position": "relative"},
             ),
+            "values": pn.Column(self._nothing[0], self._pictures[1], sizing_mode="stretch_both", margin=0),
+            "moment": pn.Column(self._nothing[1], moment, sizing_mode="stretch_width", margin=0),
         }
 
+    def _show_pictures(self) -> None:
+        """Pictures where there is a training, else words in their place: empty axes would say nothing."""
+        for picture in self._pictures:
+            picture.visible = self.training is not None
+        for words in self._nothing:
+            words.visible = self.training is None
+
     def state(self) -> dict[str, Any]:
-        """Which training, and which moment of it."""
+        """Which training, and which moment of it; and what the form says."""
         chosen = {} if self.training is None else {"training": self.training.name}
-        return chosen | ({} if self.at < 0 else {"step": self.at})
+        return self.form.state() | chosen | ({} if self.at < 0 else {"step": self.at})
 
     def restore(self, arguments: Mapping[str, str]) -> None:
-        """Choose the training and the moment that the link names."""
+        """Choose the training and the moment that the link names, and fill in the form."""
+        self.form.restore(arguments)
         self.wanted, self.at = arguments.get("training", ""), _step_of(arguments)
         self._list()
 
@@ -158,8 +178,8 @@ class TrainingPage(StorePage):
         self.wanted, self.at = training.name, -1
         self._list()
 
-    def _deleted(self) -> None:
-        self.training, self.wanted, self.at = None, "", -1
+    def _show_named(self, name: str) -> None:
+        self.training, self.wanted, self.at = None, name, -1
         self._list()
 
     def _list(self) -> None:
@@ -249,8 +269,9 @@ class TrainingPage(StorePage):
     def _describe(self) -> None:
         training = self.training
         self.buttons.follow(training)
+        self._show_pictures()
         if training is None:
-            words = "Choose a task on the left and press Start; built-in tasks make their own data."
+            words = "Choose a task and press Start; built-in tasks make their own data. The losses then appear here."
             self._head.object = numbers("No training yet", words, [])
             return
         reports = training.progress()
