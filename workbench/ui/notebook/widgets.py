@@ -26,7 +26,7 @@ from workbench.engine.words import UserError
 from workbench.plots.markup import html, joined
 from workbench.plots.still import png
 from workbench.ui.browser.link import component
-from workbench.ui.canvas.stage import Stages, frame_of, landscape_of, number_rows, room_of, truth_of
+from workbench.ui.canvas.stage import Stages, frame_of, landscape_of, room_of, truth_of
 from workbench.ui.controls.rule import STYLE, StopSlider, choice
 from workbench.ui.shell.binding import Binding
 from workbench.ui.shell.html_pane import HTML
@@ -35,6 +35,7 @@ from workbench.views.fields import Field, fields_of
 from workbench.views.paper import side_by_side, title_of
 from workbench.views.parts import parts_for
 from workbench.views.question import Answer, Policy, Question, Scene, landscape, true_landscape
+from workbench.views.stage_numbers import stage_numbers
 
 GAP = {"gap": "16px"}
 SAID = ":host { color: var(--jp-ui-font-color1, var(--wb-ink)); font-size: 15px; font-variant-numeric: tabular-nums }"
@@ -237,7 +238,7 @@ class Bench(pn.viewable.Viewer):
         columns, ending = [], ending_of(self.task)
         for i, (trace, numbers) in enumerate(zip(self.answer.traces, self.answer.numbers, strict=True)):
             play = None if plays is None else plays[i]
-            columns.append(number_rows(numbers, play, numbers.earned is not None, ending, trace.positions.shape[1]))
+            columns.append(stage_numbers(numbers, play, ending, trace.positions.shape[1]).rows)
         titles = joined(html("<th>{}</th>", title_of(trace)) for trace in self.answer.traces)
         rows = joined(
             html("<tr><td>{}</td>{}</tr>", row[0][0], joined(html("<td>{}</td>", cell[1]) for cell in row))

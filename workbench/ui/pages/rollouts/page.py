@@ -39,6 +39,7 @@ from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
+from workbench.views.digits import plain
 from workbench.views.episodes import OvertakenError
 from workbench.views.fields import fields_of
 from workbench.views.rollout_links import EPISODES, MOST, SEEDS, TASKS, read_link, write_link
@@ -153,6 +154,7 @@ class RolloutsPage(Page):
         if self._drawn != self.order.task:
             self._make_figures()
         self._follow()
+        self.stories.follow()
         parts, words = self._awaited.ask(self.order.task, [self.order.rule])
         if parts is not None:
             self._share = 0.0
@@ -189,6 +191,7 @@ class RolloutsPage(Page):
             lambda name, order: tell(name, order, self.cache.wait(order.task), self.cache.task(order.task)),
             self._told,
             lambda words: self.notice.say("error", words),
+            write_link,
         )
         self._place = pn.Column(margin=0, sizing_mode="stretch_width")
         self._make_settings()
@@ -268,7 +271,7 @@ class RolloutsPage(Page):
         if parts is None:
             raise UserError(words.text)
         rule = self.order.rules()[number]
-        title = f"{'AB'[number]}, {rule.title}, {rule.strength.replace('_', ' ')} {getattr(rule, rule.strength):g}"
+        title = f"{'AB'[number]}, {rule.title}, {rule.strength.replace('_', ' ')} {plain(getattr(rule, rule.strength))}"
         return Scene(title, rule, parts, self.cache.task(self.order.task), self.order.seed)
 
     def _figures(self) -> list[Any]:
