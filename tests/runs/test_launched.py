@@ -11,7 +11,7 @@ import pytest
 from workbench.engine.data.hold import held_until_made
 from workbench.engine.training.loop.checkpoint import load_run
 from workbench.engine.training.loop.snapshots import list_snapshots
-from workbench.runs.launched import MEMORY, TrainingRefusedError, Trainings
+from workbench.runs.launched import KEPT, MEMORY, TRASH, TrainingRefusedError, Trainings
 
 SMALL = {"hidden": [8, 8], "steps": 300, "batch_size": 16}
 LONG = SMALL | {"steps": 500_000}
@@ -66,7 +66,7 @@ def test_one_that_another_process_works_on_is_not_taken_up(trainings):
     trainings.pause("ann", one.name)
     until(lambda: one.state == "paused")
     with held_until_made(one.run) as hold:
-        for touch in (trainings.resume, trainings.remove):
+        for touch in (trainings.resume, trainings.put_away):
             with pytest.raises(TrainingRefusedError, match=f"is being worked on by process {os.getpid()} on "):
                 touch("ann", one.name)
         hold.release()
@@ -80,9 +80,32 @@ def test_one_that_ends_can_be_steered_with_and_looked_back_at(trainings):
     assert load_run(one.run).parts().action_dim == 2
     assert one.progress()[-1]["step"] == 300
     assert len(list_snapshots(one.run)) == 21
-    trainings.remove("ann", one.name)
+    steps = [report["step"] for report in one.progress()]
+    trainings.put_away("ann", one.name)
     assert not one.folder.exists()
     assert trainings.visible("ann") == []
+    # It can be put back, by its owner, and by a server that was started in the meantime.
+    later = Trainings(trainings.home, most=1)
+    assert later.visible("ann") == []
+    with pytest.raises(TrainingRefusedError, match="belongs to someone else"):
+        later.put_back("ben", one.name)
+    back = later.put_back("ann", one.name)
+    assert (back.name, back.folder, back.state) == (one.name, one.folder, "finished")
+    assert [report["step"] for report in back.progress()] == steps
+    for gone in (one.name, "../trainings", "nothing"):
+        with pytest.raises(TrainingRefusedError, match="no longer in the trash, where one stays for 60 minutes"):
+            later.put_back("ann", gone)
+
+
+def test_the_trash_is_emptied_in_time(trainings):
+    one = trainings.start("ann", "bandit2d", LONG)
+    trainings.put_away("ann", one.name)
+    assert not one.child.is_alive
+    place = trainings.home / TRASH / one.name
+    assert place.is_dir()
+    os.utime(place, (time.time() - KEPT - 60,) * 2)
+    assert Trainings(trainings.home, most=1).visible("ann") == []
+    assert not place.exists()
 
 
 def test_what_belongs_to_another_is_neither_seen_nor_touched(trainings):
@@ -92,7 +115,7 @@ def test_what_belongs_to_another_is_neither_seen_nor_touched(trainings):
         trainings.find("ben", one.name)
     trainings.share("ann", one.name, True)
     assert trainings.find("ben", one.name) is one
-    for touch in (trainings.pause, trainings.resume, trainings.remove):
+    for touch in (trainings.pause, trainings.resume, trainings.put_away):
         with pytest.raises(TrainingRefusedError, match="only its owner can change it"):
             touch("ben", one.name)
     with pytest.raises(TrainingRefusedError, match="only its owner"):

@@ -104,7 +104,7 @@ def test_csv_has_every_row(folder: Path) -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_can_be_swept_along_its_own_strength(rule: str) -> None:
     form = SweepForm(lambda: None, lambda: None)
-    form.rules.value, form.values.value, form.seeds.value = [rule], "1,2", "0..2"
+    form.rules.value, form.values.text, form.seeds.text = [rule], "1,2", "0..2"
     count = 1 if RULES[rule].bc_at == {} else 2
     assert len(form.grid().jobs()) == 3 * count
 
@@ -119,13 +119,25 @@ def test_the_form_says_what_is_wrong() -> None:
         ("values", "weight=1 weight=2", "this field gives weight twice"),
         ("seeds", "x", "takes whole numbers from 0"),
         ("seeds", "0..400", f"has 1,203 jobs, this page starts {MOST_JOBS} at most"),
-        ("steps", "many", "updates must be 1 to 200,000 here, got 'many'"),
+        ("seeds", "", "this field takes whole numbers"),
+        ("steps", "many", "Updates: a whole number from 1 to 200,000, got many"),
+        ("steps", "200001", "got 200001; for more: workbench sweep"),
+        ("episodes", "-5", "Episodes: a whole number from 1 to 2,000, got -5"),
+        ("episodes", "", "Episodes: a whole number from 1 to 2,000, nothing is written here"),
     ):
-        widget = getattr(form, name)
-        before, widget.value = widget.value, wrong
+        field = getattr(form, name)
+        before, field.text = field.text, wrong
         with pytest.raises(ValueError, match=re.escape(words)):
             form.grid().jobs()
-        widget.value = before
+        if "has 1,203 jobs" in words:  # each field alone is right
+            form.refuse(words)
+            form.follow(None)
+            assert words in str(form.progress.object)
+        else:
+            assert words in field.wrong
+        assert field.text == wrong  # nothing is changed to what would be right
+        field.text = before
+        assert field.wrong == ""
     form.rules.value = []
     with pytest.raises(ValueError, match="choose one rule or more"):
         form.grid()
@@ -262,7 +274,7 @@ def test_a_person_sweeps_finds_compares_deletes_and_undoes(
         page.get_by_label(label).fill(text)
         page.get_by_label(label).press("Enter")
     page.locator(".wb-sweep button").click()
-    expect(page.get_by_text("Sweep ended: 1 of 1 runs are done.")).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("Sweep ended: 1 of 1 run done.")).to_be_visible(timeout=90_000)
     made = page.locator("tbody tr", has_text="weight=0.77")
     expect(made).to_have_count(1)
     shutil.copytree(folder, store_folder, dirs_exist_ok=True)  # somebody else sweeps into the same store

@@ -16,6 +16,8 @@ from workbench.runs.launched import Training
 from workbench.runs.training import TrainingRun
 from workbench.ui.pages.training.form import SIZES, Form
 from workbench.ui.pages.training.page import TrainingPage, _step_of
+from workbench.ui.shell.page import read_arguments, write_arguments
+from workbench.views.rows import training_rows
 from workbench.views.training import LINES, Look, curves, see
 
 
@@ -55,9 +57,47 @@ def test_the_form_offers_settings_that_train() -> None:
             form.task.value, form.critic.value = task, critic
             make_config(**form.order()["settings"])
     assert form.size.value in SIZES
-    form.steps.param.update(value=None)
-    with pytest.raises(ValueError, match="updates must be 1 to 200,000"):
+
+
+@pytest.mark.parametrize("text", ["-5", "0", "99999999", "", "many", "1.5", "1e4", "nan", "9" * 5000])
+def test_a_number_that_is_not_taken_is_refused_and_stays_as_it_was_written(text: str) -> None:
+    orders: list[dict] = []
+    form = Form(orders.append)
+    form.steps.text = text
+    assert form.steps.text == text
+    assert "Updates: " in form.steps.wrong
+    with pytest.raises(ValueError, match="from 1 to 200,000|at most 2,000 characters"):
         form.order()
+    form.button.param.trigger("clicks")
+    assert orders == []
+    form.steps.text = " 60,000 "
+    assert form.steps.wrong == ""
+    form.button.param.trigger("clicks")
+    assert [order["settings"]["steps"] for order in orders] == [60_000]
+
+
+def test_a_link_keeps_what_the_form_says() -> None:
+    page = TrainingPage({})
+    assert page.state() == {"task": "three_exits"}
+    page.form.task.value, page.form.critic.value, page.form.size.value = "bandit2d", "td_vgf", "32 × 2"
+    page.form.steps.text, page.form.seed.text, page.form.rules.value = "-7", "3", page.form.rules.values[:2]
+    state = page.state()
+    assert (state["fit_updates"], state["fit_seed"], state["fit_network"]) == ("-7", "3", "32 × 2")
+    again = TrainingPage(read_arguments(write_arguments(state)))
+    assert again.state() == state
+    assert "got -7" in again.form.steps.wrong
+    again.restore({"task": "run:nothing", "fit_critic": "<b>", "fit_network": "9", "fit_parts": "x"})
+    assert again.state() == {"task": "bandit2d"}
+    for one in (page, again):
+        one.left()
+
+
+def test_what_stands_still_has_no_time_left() -> None:
+    report = {"step": 20, "total": 60, "steps_per_second": 7.0, "eta_seconds": 6.0, "losses": {"flow": 0.5}}
+    assert [name for name, _, _ in training_rows("Running", True, report)] == [
+        "State", "Update", "Speed", "Time left", "flow",
+    ]  # fmt: skip
+    assert [name for name, _, _ in training_rows("Paused", False, report)] == ["State", "Update", "flow"]
 
 
 def test_a_file_that_is_too_large_is_refused() -> None:
@@ -126,7 +166,6 @@ def test_a_person_trains_reloads_pauses_and_goes_on(page: Tab, browser: Browser,
     other.reload()
     expect(other.locator("div[title='what the process is doing'] dd")).to_have_text("Paused", timeout=30_000)
     other.locator(".wb-delete button").click()
-    other.locator(".wb-delete button").click()
     expect(other.get_by_text("only its owner can change it")).to_be_visible(timeout=10_000)
     other.context.close()
     page.locator(".wb-pause button").click()
@@ -141,5 +180,6 @@ def test_a_person_trains_reloads_pauses_and_goes_on(page: Tab, browser: Browser,
     page.wait_for_timeout(400)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.locator(".wb-delete button").click()
-    page.locator(".wb-delete button").click()
     expect(page.get_by_text("No training yet")).to_be_visible(timeout=40_000)
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(state).to_have_text("Paused", timeout=30_000)

@@ -80,5 +80,10 @@ def shown(value: object) -> str:
         )
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number with its noun: "1 run", "2 runs", "1,024 rows", "2 entries"; ``several`` where it is not ``one`` with an s."""
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
 def _middle_cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most * 2 // 3]}…{text[-(most // 3 - 1) :]}"

@@ -179,8 +179,8 @@ def parse_values(text: str) -> tuple[Any, ...]:
     return tuple({json.dumps(value): value for value in values}.values())
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """The seeds in ``0..4`` or ``0,2,5..7``.
+def parse_seeds(text: str, flag: str = "--seeds") -> tuple[int, ...]:
+    """The seeds in ``0..4`` or ``0,2,5..7``; a refusal says that ``flag`` takes no others.
 
     Raises
     ------
@@ -189,7 +189,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """
     seeds = [value for word in text.split(",") for value in parse_values(word.strip() or "?")]
     if not seeds or not all(isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in seeds):
-        raise UserError(f"--seeds takes whole numbers from 0, such as 0..4 or 0,1,5; got '{text}'")
+        raise UserError(f"{flag} takes whole numbers from 0, such as 0..4 or 0,1,5; got '{text}'")
     return tuple(dict.fromkeys(seeds))
 
 

@@ -8,6 +8,7 @@ again finds them paused where they were saved last.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 import signal
@@ -36,6 +37,8 @@ LOG = "log.txt"
 PROGRESS = "progress.jsonl"
 RUN = "run"
 DATA = "data"
+TRASH = "trash"  # below the home: what was deleted, and can be put back
+KEPT = 3600.0  # seconds for which it can
 SNAPSHOTS = 20
 SAVE_EVERY = 500  # updates
 MOST_READ = 2**28  # bytes of the progress that are read at once
@@ -140,6 +143,7 @@ class Trainings:
         self._lock = threading.RLock()
         trainings = (_read_about(path) for path in sorted(home.glob(f"*/{ABOUT}")))
         self._all = {training.name: training for training in trainings if training is not None}
+        self._empty_trash()
 
     def start(
         self,
@@ -246,15 +250,45 @@ class Trainings:
         about = _about_of(training).model_dump() | {"shared": shared}
         write_atomic(training.folder / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
 
-    def remove(self, owner: str, name: str) -> None:
-        """Stop it and delete its folder; TrainingRefusedError unless it is the owner's own."""
+    def put_away(self, owner: str, name: str) -> None:
+        """Stop it and move its folder to the trash, where it stays for `KEPT` seconds and can be put back.
+
+        TrainingRefusedError unless it is the owner's own.
+        """
         training = self._own(owner, name)
         if training.child is not None:
             training.child.stop()
         _refuse_held(training)
         with self._lock:
-            del self._all[name]
-        shutil.rmtree(training.folder, ignore_errors=True)
+            if self._all.pop(name, None) is None:
+                return  # a second press while the first one waited for the end
+            self._empty_trash()
+            place = self.home / TRASH / name
+            place.parent.mkdir(exist_ok=True)
+            training.folder.rename(place)
+            os.utime(place)  # from now on it is deleted
+
+    def put_back(self, owner: str, name: str) -> Training:
+        """Take one out of the trash; it is paused or finished.
+
+        Raises
+        ------
+        TrainingRefusedError
+            It is gone for good, or somebody else's.
+        """
+        with self._lock:
+            place = self.home / TRASH / name
+            training = _read_about(place / ABOUT) if name in self._in_trash() else None
+            if training is None:
+                raise TrainingRefusedError(
+                    f"this training is no longer in the trash, where one stays for {KEPT / 60:.0f} minutes"
+                )
+            if training.owner != digest(owner):
+                raise TrainingRefusedError("this training belongs to someone else; only its owner can put it back")
+            training.folder = self.home / name
+            place.rename(training.folder)
+            self._all[name] = training
+            return training
 
     def close(self) -> None:
         """End all children: they get time to save, then they are killed."""
@@ -265,6 +299,15 @@ class Trainings:
         deadline = time.monotonic() + GRACE
         for child in running:
             child.stop(max(0.0, deadline - time.monotonic()))
+
+    def _in_trash(self) -> list[str]:
+        return [path.parent.name for path in sorted((self.home / TRASH).glob(f"*/{ABOUT}"))]
+
+    def _empty_trash(self) -> None:
+        """Delete for good what has been in the trash for long enough."""
+        for path in (self.home / TRASH).glob("*"):
+            if time.time() - path.stat().st_mtime > KEPT:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _refuse_too_many(self) -> None:
         running = sum(training.state in ("running", "pausing") for training in self._all.values())

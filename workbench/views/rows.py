@@ -80,12 +80,12 @@ def training_rows(state: str, running: bool, report: dict[str, Any] | None) -> l
     rows = [("State", state, "what the process is doing")]
     if report is None:
         return rows
-    left = report["eta_seconds"] if running else 0.0
+    rows.append(("Update", f"{report['step']:,} of {report['total']:,}", "updates done, and in all"))
+    if running:  # what stands still has neither
+        rows.append(("Speed", f"{report['steps_per_second']:.0f}/s", "updates a second, lately"))
+        rows.append(("Time left", f"{report['eta_seconds']:.0f} s", "at the average speed of this phase"))
     return [
         *rows,
-        ("Update", f"{report['step']:,} of {report['total']:,}", "updates done, and in all"),
-        ("Speed", f"{report['steps_per_second']:.0f}/s", "updates a second, lately"),
-        ("Time left", f"{left:.0f} s", "at the average speed of this phase"),
         *((name, figure(value, 3), "loss of the latest update") for name, value in report["losses"].items()),
     ]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 from workbench.experiments.compare import compare
 from workbench.experiments.row import Row, spell
 from workbench.experiments.store import Store
@@ -113,15 +113,20 @@ def side_by_side(store: Store, keys: Sequence[str]) -> dict[str, dict[str, Any]]
 def count_of(rows: Sequence[Row], shown: Sequence[Row]) -> str:
     """How many runs are shown, and of how many where some that have begun are not."""
     begun = sum(row.status != "planned" for row in rows)
-    return f"{len(shown)} runs" if len(shown) == begun else f"{len(shown)} of {len(rows)} runs"
+    every = counted(len(rows), "run")
+    return counted(len(shown), "run") if len(shown) == begun else f"{len(shown):,} of {every}"
+
+
+def newest_task(rows: Sequence[Row]) -> str:
+    """The task of the run that was finished last, else of any; "" in an empty store."""
+    return max(rows, key=lambda row: row.finished or "").task if rows else ""
 
 
 def summary(rows: Sequence[Row], shown: Sequence[Row], where: Path) -> tuple[str, str]:
     """A heading for the store at ``where``, and a line about the best run that is shown, else the store's whole path."""
     counts = {status: sum(row.status == status for row in rows) for status in COUNTED}
-    title = (
-        f"Store {where.name}: {', '.join(f'{count} {status}' for status, count in counts.items() if count) or 'empty'}"
-    )
+    inside = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count) or "empty"
+    title = f"{'Store' if where.name.lower() == 'store' else f'Store {where.name}'}: {inside}"
     measured = [row for row in shown if row.status == "done" and row.returns]
     if not measured:
         return title, str(where)

@@ -75,6 +75,19 @@ export function focusedBeside(el) {
   return /** @type {Document | ShadowRoot} */ (el.getRootNode()).activeElement
 }
 
+/**
+ * Close a dialog when somebody presses beside it.
+ * @param {HTMLDialogElement} dialog
+ * @param {() => void} close
+ */
+export function closedByOutside(dialog, close) {
+  dialog.addEventListener("click", (event) => {
+    const box = dialog.getBoundingClientRect(), {clientX: x, clientY: y} = event
+    const inside = x >= box.left && x <= box.right && y >= box.top && y <= box.bottom
+    if (event.target === dialog && event.detail > 0 && !inside) close()
+  })
+}
+
 export const isDark = () => document.documentElement.dataset.theme === "dark"
 
 /** Whether the reader's system asks for less motion; it may change while a page is open. */

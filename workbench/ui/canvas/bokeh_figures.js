@@ -1,7 +1,9 @@
 // Colours of Bokeh figures that follow the page's theme: every renderer carries its two colours as a tag, axes follow the
-// page's own. None of it goes to the server: what a theme looks like is the browser's business.
+// page's own. None of it goes to the server: what a theme looks like is the browser's business. Each figure says in words what it
+// shows, for those who do not see it.
 
 import {colourOf, isDark, token} from "../browser/dom.js"
+import {wordsOf} from "./figure_words.js"
 
 /** @param {any} model @param {object} colours */
 const dye = (model, colours) => model.setv(colours, {sync: false})
@@ -50,6 +52,37 @@ function dyeRenderer(renderer) {
   }
 }
 
+const PAUSE = 400 // milliseconds without a change after which a figure says anew what it shows
+
+/**
+ * Give the canvas of a figure its text alternative, and keep it true.
+ * @param {any} figure
+ */
+function describe(figure) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer
+  const tell = () => {
+    const canvas = window.Bokeh.index.find_one_by_id(figure.id)?.canvas_view?.primary?.canvas
+    if (!canvas) return
+    canvas.setAttribute("role", "img")
+    canvas.setAttribute("aria-label", wordsOf(figure))
+  }
+  const soon = () => {
+    clearTimeout(timer)
+    timer = setTimeout(tell, PAUSE)
+  }
+  const hear = (/** @type {any} */ model, /** @type {string[]} */ names) => {
+    for (const name of names) if (model?.properties?.[name]) model.connect(model.properties[name].change, soon)
+  }
+  hear(figure, ["inner_width", "renderers"])
+  for (const part of [figure.title, figure.x_range, figure.y_range]) hear(part, ["text", "start", "end"])
+  for (const renderer of figure.renderers) {
+    hear(renderer, ["visible"])
+    hear(renderer.data_source, ["data"])
+  }
+  soon()
+}
+
 /**
  * Dye the figures now and whenever the theme changes.
  * @param {{figures: any[]}} args
@@ -67,6 +100,7 @@ export function run({figures}) {
   const followed = (window.wbFollowed ||= new WeakSet())
   if (followed.has(figures[0])) return
   followed.add(figures[0])
+  figures.forEach(describe)
   // a renderer that gets other colours later (another rule is chosen) is painted when it does
   for (const figure of figures) for (const renderer of figure.renderers) renderer.connect(renderer.properties.tags.change, paint)
   window.addEventListener("wb-theme", paint)

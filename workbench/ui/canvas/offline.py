@@ -11,7 +11,7 @@ from typing import Any
 
 from workbench.plots.markup import html
 from workbench.plots.palette import DIFFERENCE_RAMP, VALUE_RAMP
-from workbench.ui.browser.first_theme import FIRST_THEME
+from workbench.ui.browser.first import FIRST
 from workbench.ui.browser.link import inline
 from workbench.ui.canvas.stage import STYLE
 
@@ -58,7 +58,7 @@ def offline_page(
     inside: dict[str, str] = {
         "title": html("{}", title),
         "style": SHELL_STYLE,
-        "first_theme": FIRST_THEME,
+        "first": FIRST,
         "data": json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
         "script": inline(HERE / "offline.js"),
         "code": html("{}", code),

@@ -17,6 +17,7 @@ from workbench.ui.server.parts_cache import CACHE, Cache, Latest
 from workbench.ui.shell.page import Page
 
 log = logging.getLogger(__name__)
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -71,6 +72,15 @@ class StorePage(Page):
             except Exception as error:  # a refusal in its words, a fault as one
                 self.notice.say("error", told(error))
             self.follow()
+
+    def in_background(self, work: Callable[[], A], show: Callable[[A | None, Exception | None], None]) -> None:
+        """Do ``work`` in a worker thread, and give ``show`` its result or its error in the page's own.
+
+        Every one of these is done, unlike the questions of one `Latest`, of which only the newest is answered.
+        """
+        deliver = self.later(show)
+        task: Latest[None, A] = Latest(lambda _: work(), lambda _, done, error: deliver(done, error))
+        task.ask(None)
 
     def keep_looking(self) -> None:
         """Look again after every `interval`, while the user is there."""

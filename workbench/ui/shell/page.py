@@ -74,6 +74,7 @@ class Page(ABC):
         self._early: list[Callable[[], None]] = []
         self._unsent: list[DocumentChangedEvent] = []
         self._history: History | None = None
+        self._take_back: Callable[[], None] = lambda: None
         self._exports = self.exports()
         drawn = [] if type(self).sheet is Page.sheet else [*PICTURES, SAVED]
         self._labels = [*drawn, *(export.label for export in self._exports)]
@@ -207,6 +208,11 @@ class Page(ABC):
         due = loop.call_later(seconds, self.later(call))
         return lambda: loop.remove_timeout(due)
 
+    def offer_undo(self, text: str, undo: Callable[[], None]) -> None:
+        """Say what was done, as "1 run deleted.", for some seconds in which a button calls ``undo``."""
+        self._take_back = undo
+        self.toolbar.tell(text, undo=True)
+
     def again(self, call: Callable[[], None]) -> None:
         """Call ``call`` soon, as to look how far something is; while one such call waits, others are not added."""
 
@@ -252,6 +258,9 @@ class Page(ABC):
                     self.restore(read_arguments(link))
                     self.toolbar.address = link
                     self.toolbar.can = self._history.can
+        elif what == "take-back":
+            undo, self._take_back = self._take_back, lambda: None
+            self._guarded(undo)
         elif what == "code":
             try:
                 self.toolbar.show_code(self.code())

@@ -17,7 +17,7 @@ from bokeh.models.widgets import Button, Slider
 from bokeh.resources import Resources
 
 from workbench.ui.browser.callbacks import custom_js, stop_words
-from workbench.ui.browser.first_theme import FIRST_THEME
+from workbench.ui.browser.first import FIRST
 from workbench.ui.canvas.bokeh_figures import follow_theme
 
 HERE = Path(__file__).parent
@@ -95,7 +95,7 @@ def saved_page(title: str, sheet: Sheet, scrub: Scrub | None, code: str) -> byte
     document = Document()
     document.add_root(column(lines, sizing_mode="stretch_width", spacing=12))
     follow_theme(every, document)
-    variables = {"style": STYLE, "first_theme": FIRST_THEME, "heading": title, "words": sheet.words, "code": code}
+    variables = {"style": STYLE, "first": FIRST, "heading": title, "words": sheet.words, "code": code}
     page: str = file_html(
         document,
         Resources(mode="inline"),

@@ -15,7 +15,7 @@ import torch
 
 from workbench.plots.markup import html
 from workbench.ui.browser.callbacks import custom_js
-from workbench.ui.browser.first_theme import FIRST_THEME
+from workbench.ui.browser.first import FIRST
 from workbench.ui.browser.link import inline
 from workbench.ui.server.draw_processes import STUDIO
 from workbench.ui.server.fault import told
@@ -43,10 +43,11 @@ def framed(page: Page) -> pn.Template:
     """Put a page into the shell."""
     template = pn.Template(SHELL.replace("<!-- body -->", page.layout))
     template.add_variable("css", STYLE + page.style)
-    template.add_variable("first_theme", FIRST_THEME)
+    template.add_variable("first", FIRST)
     template.add_variable("theme_button", THEME_BUTTON)
     template.add_variable("tips", TIPS)
     template.add_variable("page", page.name)
+    template.add_variable("controls", 'id="wb-controls"' in page.layout)
     template.add_variable("pages", PAGES)
     said = pn.state.headers if Gate.standing else {}  # a visitor may have written what no gate has
     nonce = str(said.get(NONCE, ""))

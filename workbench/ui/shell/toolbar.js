@@ -6,6 +6,8 @@ import {makeCodeDialog} from "./code_dialog.js"
 import {makeExportMenu} from "./export_menu.js"
 import {tool} from "./icons.js"
 import {picture} from "./picture.js"
+import {makeRoving} from "./roving.js"
+import {makeToast} from "./toast.js"
 import {makeTour} from "./tour.js"
 
 /** @import {Model} from "../browser/model" */
@@ -16,7 +18,7 @@ import {makeTour} from "./tour.js"
  * }>} ToolbarModel
  */
 /**
- * @typedef {{kind: "tell", text: string} | {kind: "code", code: string}
+ * @typedef {{kind: "tell", text: string, undo: boolean} | {kind: "code", code: string}
  *   | {kind: "file", name: string, mime: string, data: string}
  *   | {kind: "draw", name: string, type: "png" | "svg", rows: string[][]}} Message
  */
@@ -39,21 +41,6 @@ export function asked(event) {
   const key = event.key.toLowerCase()
   if (key === "z") return event.shiftKey ? "redo" : "undo"
   return key === "y" ? "redo" : null
-}
-
-/** @param {HTMLElement} root */
-function makeToast(root) {
-  const toast = element("div", "wb-toast", root)
-  toast.hidden = true
-  toast.setAttribute("role", "status")
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer
-  return (/** @type {string} */ text) => {
-    toast.textContent = text
-    toast.hidden = false
-    clearTimeout(timer)
-    timer = setTimeout(() => { toast.hidden = true }, Math.max(2500, 60 * text.length))
-  }
 }
 
 /**
@@ -86,7 +73,8 @@ export function render({model}) {
     tell(`Making ${label} …`)
     press("export", {index})
   })
-  const tell = makeToast(root), showCode = makeCodeDialog(root), guide = makeTour(root, model, () => tour.focus())
+  const tell = makeToast(root, () => press("take-back")), showCode = makeCodeDialog(root), guide = makeTour(root, model, () => tour.focus())
+  const rove = makeRoving(tools)
   const address = makeAddress(model)
 
   async function copyLink() {
@@ -107,6 +95,7 @@ export function render({model}) {
     save.hidden = !model.exports.length
     tour.hidden = !model.tour.length
     menu.fill(model.exports)
+    rove()
   }
 
   const hearKey = (/** @type {KeyboardEvent} */ event) => {
@@ -123,7 +112,7 @@ export function render({model}) {
   }
 
   model.on("msg:custom", (/** @type {Message} */ message) => {
-    if (message.kind === "tell") tell(message.text)
+    if (message.kind === "tell") tell(message.text, message.undo)
     else if (message.kind === "code") showCode(message.code)
     else if (message.kind === "file") {
       const bytes = Uint8Array.from(atob(message.data), (c) => c.charCodeAt(0))

@@ -77,6 +77,6 @@ class Toolbar(JSComponent):
         """Let the browser draw the figures with the ids in ``rows`` as a "png" or an "svg", and save it."""
         self._send_msg({"kind": "draw", "type": kind, "name": filename, "rows": rows})
 
-    def tell(self, text: str) -> None:
-        """Say something for some seconds, as when an export failed."""
-        self._send_msg({"kind": "tell", "text": text})
+    def tell(self, text: str, undo: bool = False) -> None:
+        """Say something for some seconds, as when an export failed; with an Undo button where there is something to undo."""
+        self._send_msg({"kind": "tell", "text": text, "undo": undo})

@@ -1,6 +1,6 @@
 // The guided tour: a ring around one thing at a time and a few words beside it.
 
-import {element, find, hearWindow} from "../browser/dom.js"
+import {closedByOutside, element, find, hearWindow} from "../browser/dom.js"
 import {tool} from "./icons.js"
 
 /** @import {Model} from "../browser/model" */
@@ -29,22 +29,26 @@ export function placeBeside(box, wide, tall, screen) {
 /**
  * @param {HTMLElement} root
  * @param {Model<{tour: Stop[]}>} model
- * @param {() => void} ended By hand.
+ * @param {() => void} ended
  */
 export function makeTour(root, model, ended) {
   let stop = -1
-  const ring = element("div", "wb-ring", root), card = element("section", "wb-stop", root)
+  const ring = element("div", "wb-ring", root), card = element("dialog", "wb-stop", root)
   const heading = element("h2", "", card), text = element("p", "", card), steps = element("div", "wb-row", card)
   const count = element("span", "", steps)
   tool(steps, "End the tour", {word: "End"}, end)
   const next = tool(steps, "Next stop", {word: "Next", className: "wb-main-button"}, () => show(stop + 1))
-  card.setAttribute("role", "dialog")
   card.setAttribute("aria-label", "Guided tour")
-  ring.hidden = card.hidden = true
+  ring.hidden = true
+  closedByOutside(card, end)
+  card.addEventListener("close", () => {
+    stop = -1
+    ring.hidden = true
+    ended()
+  })
 
   function end() {
-    show(-1)
-    ended()
+    card.close()
   }
 
   /**
@@ -54,18 +58,19 @@ export function makeTour(root, model, ended) {
   function show(index, way = 1) {
     stop = index
     const found = model.tour[index]
-    ring.hidden = card.hidden = !found
-    if (!found) return
+    if (!found) return card.close()
     const target = find(found[0])
     if (!target?.getClientRects().length) return show(index + way, way)
     target.scrollIntoView({block: "nearest"})
     const box = target.getBoundingClientRect()
+    ring.hidden = false
     const frame = {left: box.left - PAD, top: box.top - PAD, width: box.width + 2 * PAD, height: box.height + 2 * PAD}
     for (const [name, value] of Object.entries(frame)) ring.style.setProperty(name, `${value}px`)
     heading.textContent = found[1]
     text.textContent = found[2]
     count.textContent = `${index + 1} of ${model.tour.length}`
     if (next.firstChild) next.firstChild.textContent = index + 1 < model.tour.length ? "Next" : "Done"
+    if (!card.open) card.showModal() // the keys stay in it, and go back to where they were
     const {left, top} = placeBeside(box, card.offsetWidth, card.offsetHeight, {width: innerWidth, height: innerHeight})
     card.style.left = `${left}px`
     card.style.top = `${top}px`
@@ -73,7 +78,6 @@ export function makeTour(root, model, ended) {
   }
 
   const hearKey = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Escape" && stop >= 0) end()
     if (stop >= 0 && event.key === "ArrowRight") show(stop + 1)
     if (stop > 0 && event.key === "ArrowLeft") show(stop - 1, -1)
   }

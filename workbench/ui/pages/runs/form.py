@@ -9,12 +9,14 @@ import panel as pn
 
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import TASKS, make_listed
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 from workbench.experiments.grid import TRAINING, Grid, parse_axes, parse_seeds, parse_values
 from workbench.experiments.launch import SweepState
-from workbench.plots.markup import Markup, html
+from workbench.plots.markup import Markup, html, joined
+from workbench.ui.controls.field import Field, all_right, number_field, whole
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE, choice
+from workbench.ui.shell.binding import Binding
 from workbench.ui.shell.html_pane import HTML
 
 TALL = ".bk-btn { min-height: 31px; }"  # as high as the button beside it
@@ -47,27 +49,34 @@ class SweepForm(pn.viewable.Viewer):
             css_classes=["wb-sweep-rules"],
             **options,
         )
-        text: dict[str, Any] = options | {"description": None}
-        self.values = pn.widgets.TextInput(
+        field: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width", "min_width": 60}
+        self.values: Field[Any] = Field(
+            self._read_values,
             label="Values of the strength",
-            value="0.1,0.3,1",
+            text="0.1,0.3,1",
             placeholder="0.1,0.3,1 or qgf.weight=0.1,1",
             css_classes=["wb-sweep-values"],
-            **text,
+            **field,
         )
-        self.seeds = pn.widgets.TextInput(label="Seeds", value="0,1", css_classes=["wb-sweep-seeds"], **text)
-        self.episodes = pn.widgets.IntInput(
-            label="Episodes",
-            value=200,
-            start=1,
-            end=MOST_EPISODES,
-            step=50,
-            css_classes=["wb-sweep-episodes"],
-            **options,
+        self.seeds = Field(
+            lambda text: parse_seeds(text, "this field"),
+            label="Seeds",
+            text="0,1",
+            css_classes=["wb-sweep-seeds"],
+            **field,
         )
-        self.steps = pn.widgets.TextInput(
-            label="Updates", value="", placeholder="task’s", css_classes=["wb-sweep-steps"], **text
+        self.episodes = number_field(
+            "Episodes", 200, 1, MOST_EPISODES, 50, "workbench sweep", css_classes=["wb-sweep-episodes"], **field
         )
+        self.steps: Field[int | None] = Field(
+            lambda text: whole("Updates", text, 1, MOST_STEPS, "workbench sweep") if text.strip() else None,
+            label="Updates",
+            placeholder="task’s",
+            range=[1, MOST_STEPS, 500],
+            css_classes=["wb-sweep-steps"],
+            **field,
+        )
+        self.rules.param.watch(lambda _: self.values.check(), "value")
         buttons: dict[str, Any] = {"stylesheets": [STYLE], "margin": 0, "sizing_mode": "stretch_width"}
         self.start = pn.widgets.Button(
             label="Start sweep", color="primary", css_classes=["wb-sweep"], **(buttons | {"stylesheets": []})
@@ -76,8 +85,12 @@ class SweepForm(pn.viewable.Viewer):
             label="Cancel", disabled=True, css_classes=["wb-cancel"], **(buttons | {"stylesheets": [STYLE, TALL]})
         )
         self.progress = HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
-        self.start.on_click(lambda _: start())
+        self.start.on_click(lambda _: self._press(start))
         self.stop.on_click(lambda _: cancel())
+        self._refused = ""
+        self._task_chosen = False
+        self._binding = Binding()
+        self._binding.bind(self._chose_task, self.task)
 
     def grid(self) -> Grid:
         """What the form asks for.
@@ -90,36 +103,62 @@ class SweepForm(pn.viewable.Viewer):
         rules = tuple(self.rules.value)
         if not rules:
             raise UserError("choose one rule or more")
-        episodes = self.episodes.value
-        if episodes is None or not 1 <= episodes <= MOST_EPISODES:
-            raise UserError(f"episodes must be 1 to {MOST_EPISODES:,} here, got {episodes}; more: workbench sweep")
-        axes = axes_of(rules, self.values.value or "")
-        if text := (self.steps.value or "").strip():
-            if not text.isdecimal() or not 1 <= int(text) <= MOST_STEPS:
-                raise UserError(f"updates must be 1 to {MOST_STEPS:,} here, got '{text}'; more: workbench sweep")
-            axes[f"{TRAINING}.steps"] = (int(text),)
+        axes = dict(self.values.value)
+        if (steps := self.steps.value) is not None:
+            axes[f"{TRAINING}.steps"] = (steps,)
         grid = Grid(
             tasks=(self.task.value,),
             rules=rules,
             axes=axes,
-            seeds=parse_seeds(self.seeds.value or ""),
-            episodes=episodes,
+            seeds=self.seeds.value,
+            episodes=self.episodes.value,
         )
         jobs = sum(_size(grid, rule) for rule in rules)
         if jobs > MOST_JOBS:
             raise UserError(
-                f"this sweep has {jobs:,} jobs, this page starts {MOST_JOBS} at most: take fewer values or seeds, or "
+                f"this sweep has {counted(jobs, 'job')}, this page starts {MOST_JOBS} at most: take fewer values or seeds, or "
                 f"run it in a terminal: {grid.command('STORE')[:400]}"
             )
         return grid
 
+    def _read_values(self, text: str) -> dict[str, tuple[Any, ...]]:
+        """The axes that the text means for the chosen rules, each value tried on its rule."""
+        rules = tuple(self.rules.value)
+        axes = axes_of(rules, text)
+        longest = max(map(len, axes.values()), default=0)
+        if longest > MOST_JOBS:
+            raise UserError(f"{longest:,} values; this page starts {counted(MOST_JOBS, 'job')} at most")
+        if rules:
+            Grid(tasks=(self.task.value,), rules=rules, axes=axes, seeds=(0,), episodes=1).jobs()
+        return axes
+
+    def _chose_task(self, _: Any) -> None:
+        self._task_chosen = True
+
+    def _press(self, start: Callable[[], None]) -> None:
+        """Start, unless a field says that it cannot be read."""
+        if all_right(self.values, self.seeds, self.episodes, self.steps):
+            start()
+
+    def refuse(self, words: str) -> None:
+        """Say below the buttons why nothing was started or cancelled; "" takes that away."""
+        self._refused = words
+
     def follow(self, state: SweepState | None) -> None:
-        """Say how far the sweep is."""
+        """Say how far the sweep is, or what was refused last."""
         running = state is not None and state.running
         self.start.disabled, self.stop.disabled = running, not running
         text = Markup() if state is None else words_of(state)
+        if self._refused:
+            text = joined((html('<div class="notice error" role="alert">{}</div>', self._refused), text))
         if text != self.progress.object:
             self.progress.object = text
+
+    def propose(self, task: str) -> None:
+        """Offer ``task`` first, unless a person has chosen another one."""
+        if not self._task_chosen and task in TASKS:
+            with self._binding.by_program():
+                self.task.value = task
 
     def __panel__(self) -> pn.viewable.Viewable:
         row: dict[str, Any] = {"styles": {"gap": "8px"}, "sizing_mode": "stretch_width", "margin": (0, 0, 7, 0)}
@@ -165,15 +204,15 @@ def words_of(state: SweepState) -> Markup:
     """A sweep's progress as HTML, with a bar while it runs."""
     if not state.running:
         left = state.total - state.done
-        ended = f"Sweep ended: {state.done} of {state.total} runs are done."
+        ended = f"Sweep ended: {state.done} of {counted(state.total, 'run')} done."
         more = " Start it again and the rest is done." if left else ""
         return html("<p role='status'>{}</p>", state.error or ended + more)
     share = 100 * state.done / max(state.total, 1)
     eta = "training first" if state.eta_seconds is None else f"about {duration(state.eta_seconds)} left"
     return html(
-        "<p role='status'>{} of {} runs done, {}<span class='bar' style='--wb-part:{:.0f}%;display:block'></span></p>",
+        "<p role='status'>{} of {} done, {}<span class='bar' style='--wb-part:{:.0f}%;display:block'></span></p>",
         state.done,
-        state.total,
+        counted(state.total, "run"),
         eta,
         share,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,7 +31,7 @@ from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
-from workbench.views.runs import Filter, as_csv, count_of, find_keys, line_of, read_filter, summary
+from workbench.views.runs import Filter, as_csv, count_of, find_keys, line_of, newest_task, read_filter, summary
 
 ALIVE = 3.0  # seconds between two readings while runs are in work: their signs of life change nothing of the store
 HERE = Path(__file__).parent
@@ -76,7 +76,7 @@ class RunsPage(StorePage):
         )
         self.trash = Trash(self, self.table, self.rights)
         self.details = Selection(self)
-        self.form = SweepForm(lambda: self.do(self._start), lambda: self.do(self._cancel))
+        self.form = SweepForm(lambda: self._try(self._start), lambda: self._try(self._cancel))
         self.sharing = pn.widgets.Checkbox(
             label="Others may delete my runs", visible=not self.rights.anybody, margin=0, css_classes=["wb-sharing"]
         )
@@ -151,6 +151,16 @@ class RunsPage(StorePage):
         """Say how far a sweep is."""
         self.form.follow(sweeps().state())
 
+    def _try(self, action: Callable[[], object]) -> None:
+        """As `do`; but a refusal stands in the form, not over the table."""
+        with self.held():
+            self.form.refuse("")
+            try:
+                action()
+            except Exception as error:  # a refusal in its words, a fault as one
+                self.form.refuse(told(error))
+            self.follow()
+
     def _start(self) -> None:
         sweeps().start(self.secret(), self.form.grid())
 
@@ -195,6 +205,7 @@ class RunsPage(StorePage):
         now = {row.key: row for row in self.rows}
         if not self._known:
             self._known = True
+            self.form.propose(newest_task(self.rows))
             self.table.choose(self._find(self.wanted))
             self.changed()
         elif any(before.get(key) != now.get(key) for key in self.table.selected):

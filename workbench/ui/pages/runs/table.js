@@ -3,7 +3,6 @@
 import {button, element} from "../../browser/dom.js"
 import {makeBody} from "./body.js"
 import {between, COLUMNS, inOrder, ledTo, pressed} from "./rows.js"
-import {makeToast} from "./toast.js"
 
 /** @import {Model} from "../../browser/model" */
 /** @import {Row} from "./rows.js" */
@@ -105,7 +104,6 @@ export function render({model}) {
   const words = element("p", "words", frame)
   all.addEventListener("change", () => choose(all.checked ? list.sorted().map((row) => row.key) : []))
   selectable(list, model, choose)
-  const tell = makeToast(root, () => model.send_msg({press: "undo"}))
 
   function mark() {
     list.mark()
@@ -134,10 +132,6 @@ export function render({model}) {
   }
   model.on(["rows", "sort"], show)
   model.on(["selected", "words", "away", "empty"], mark)
-  model.on("msg:custom", (event) => {
-    const message = event.data ?? event
-    tell(message.text, message.undo)
-  })
   show()
   return root
 }

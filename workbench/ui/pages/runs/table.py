@@ -21,7 +21,7 @@ class RunsTable(JSComponent):
     Parameters
     ----------
     pressed : callable
-        ``pressed(what)`` with "delete" (the selected rows), "undo" (the toast's button) or "back" (all that was deleted).
+        ``pressed(what)`` with "delete" (the selected rows) or "back" (all that was deleted).
     """
 
     rows = param.List(default=[], doc="What `rows.line_of` makes, in any order.")
@@ -39,17 +39,13 @@ class RunsTable(JSComponent):
         self._pressed = pressed
 
     def _handle_msg(self, data: Any) -> None:
-        if isinstance(data, dict) and data.get("press") in ("delete", "undo", "back"):
+        if isinstance(data, dict) and data.get("press") in ("delete", "back"):
             self._pressed(data["press"])
 
     def choose(self, keys: list[str]) -> None:
         """Select the rows of these keys, and no others."""
         if keys != list(self.selected):
             self.selected = keys
-
-    def toast(self, text: str, undo: bool = False) -> None:
-        """Say something for some seconds, with an Undo button where there is something to undo."""
-        self._send_msg({"text": text, "undo": undo})
 
 
 def read_sort(text: str) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import panel as pn
@@ -13,10 +13,13 @@ from workbench.engine.training.losses import CRITICS
 from workbench.engine.training.plan import extra_parts
 from workbench.engine.words import UserError
 from workbench.plots.markup import html
+from workbench.ui.controls.field import all_right, number_field
 from workbench.ui.controls.rule import STYLE, choice
+from workbench.ui.shell.binding import Binding
 from workbench.ui.shell.html_pane import HTML
 
 MOST_STEPS = 200_000
+MOST_SEED = 2**31 - 1
 SIZES = {"32 × 2": [32, 32], "64 × 2": [64, 64], "128 × 3": [128] * 3, "256 × 3": [256] * 3, "512 × 4": [512] * 4}
 UPLOAD_LIMIT = 15 * 2**20
 CRITIC_WORDS = {
@@ -33,9 +36,11 @@ class Form(pn.viewable.Viewer):
     ----------
     start : callable
         ``start(order)`` with the arguments of `Trainings.start`; its errors are the caller's to show.
+    changed : callable
+        Called when a person has changed a field.
     """
 
-    def __init__(self, start: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, start: Callable[[dict[str, Any]], None], changed: Callable[[], None] = lambda: None) -> None:
         super().__init__()
         self._start = start
         options: dict[str, Any] = {"stylesheets": [STYLE], "margin": (0, 0, 8, 0), "sizing_mode": "stretch_width"}
@@ -45,8 +50,9 @@ class Form(pn.viewable.Viewer):
         self.critic = choice("Critic", critics, "iql", css_classes=["wb-critic"])
         self.size = choice("Network", dict.fromkeys(SIZES), None)
         self.size.options = list(SIZES)
-        self.steps = pn.widgets.IntInput(label="Updates", start=1, end=MOST_STEPS, step=500, **options)
-        self.seed = pn.widgets.IntInput(label="Seed", start=0, end=2**31 - 1, value=0, **options)
+        field: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0, "min_width": 60}
+        self.steps = number_field("Updates", 1, 1, MOST_STEPS, 500, "workbench fit TASK --steps N", **field)
+        self.seed = number_field("Seed", 0, 0, MOST_SEED, 1, **(field | {"margin": (0, 0, 8, 0)}))
         extra = [name for name, rule in RULES.items() if extra_parts(rule.needs)]
         self.rules = pn.widgets.MultiSelect(
             label="Also train the parts of",
@@ -60,17 +66,62 @@ class Form(pn.viewable.Viewer):
         self.button = pn.widgets.Button(
             label="Start", color="primary", css_classes=["wb-start"], **(options | {"stylesheets": []})
         )
-        self.button.on_click(lambda _: self._start(self.order()))
-        for widget in (self.task, self.critic):
-            widget.param.watch(lambda _: self._defaults(), "value")
+        self.button.on_click(lambda _: self._press())
         self._defaults()
+        self._binding, self._told = Binding(), changed
+        self._binding.bind(lambda _: self._chosen(), self.task, self.critic)
+        self._binding.bind(lambda _: changed(), self.size, self.rules)
+        self._binding.bind(lambda _: changed(), self.steps, self.seed, to="text")
+
+    def state(self) -> dict[str, Any]:
+        """What a link says of the form: the task, and what differs from its own settings."""
+        size, steps = self._usual()
+        values = {
+            "fit_critic": (self.critic.value, "iql"),
+            "fit_network": (self.size.value, size),
+            "fit_updates": (self.steps.text, str(steps)),
+            "fit_seed": (self.seed.text, "0"),
+            "fit_parts": (",".join(self.rules.value), ""),
+        }
+        changed = {name: value for name, (value, usual) in values.items() if value != usual}
+        return {"task": self.task.value} | changed
+
+    def restore(self, arguments: Mapping[str, str]) -> None:
+        """Show what a link says; what is no choice here is left out."""
+        with self._binding.by_program():
+            task, critic = arguments.get("task", ""), arguments.get("fit_critic", "iql")
+            if task in TASKS:
+                self.task.value = task
+            self.critic.value = critic if critic in CRITICS else "iql"
+            self._defaults()
+            if arguments.get("fit_network") in SIZES:
+                self.size.value = arguments["fit_network"]
+            self.steps.text = arguments.get("fit_updates", self.steps.text)
+            self.seed.text = arguments.get("fit_seed", "0")
+            parts = arguments.get("fit_parts", "").split(",")
+            self.rules.value = [name for name in self.rules.options.values() if name in parts]
+
+    def _press(self) -> None:
+        """Start, unless a field says that it cannot be read."""
+        if all_right(self.steps, self.seed):
+            self._start(self.order())
+
+    def _chosen(self) -> None:
+        with self._binding.by_program():
+            self._defaults()
+        self._told()
+
+    def _usual(self) -> tuple[str, int]:
+        """Network and updates of the task's own settings."""
+        defaults = make_listed(self.task.value).training_defaults(self.critic.value)
+        hidden = list(defaults.get("hidden", (512,) * 4))
+        size = next((name for name, widths in SIZES.items() if widths == hidden), "64 × 2")
+        return size, min(int(defaults.get("steps", 10_000)), MOST_STEPS)
 
     def _defaults(self) -> None:
         """Take over the task's own settings."""
-        defaults = make_listed(self.task.value).training_defaults(self.critic.value)
-        hidden = list(defaults.get("hidden", (512,) * 4))
-        self.size.value = next((name for name, widths in SIZES.items() if widths == hidden), "64 × 2")
-        self.steps.value = min(int(defaults.get("steps", 10_000)), MOST_STEPS)
+        size, steps = self._usual()
+        self.size.value, self.steps.text = size, str(steps)
 
     def order(self) -> dict[str, Any]:
         """What `Trainings.start` needs.
@@ -78,16 +129,13 @@ class Form(pn.viewable.Viewer):
         Raises
         ------
         UserError
-            Steps out of range, or a file that is too large.
+            A number that is not taken, or a file that is too large.
         """
-        steps = self.steps.value
-        if steps is None or not 1 <= steps <= MOST_STEPS:
-            raise UserError(f"updates must be 1 to {MOST_STEPS:,} here, got {steps}; for more: workbench fit --steps N")
         settings = {
             "critic": self.critic.value,
             "hidden": SIZES[self.size.value],
-            "steps": steps,
-            "seed": self.seed.value or 0,
+            "steps": self.steps.value,
+            "seed": self.seed.value,
         }
         order: dict[str, Any] = {"task": self.task.value, "settings": settings, "rules": tuple(self.rules.value)}
         if self.file.value:

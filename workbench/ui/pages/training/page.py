@@ -75,8 +75,9 @@ class TrainingPage(StorePage):
         self._head = number_pane(numbers("Training", "…", []))
         self._losses, self._values, self._plane = loss_figure(), value_figure(), plane_figure()
         follow_theme([self._losses.figure, self._values.figure, self._plane.figure], self.document)
-        self.form = Form(lambda order: self.do(lambda: self._begin(order)))
-        self.buttons = RunButtons(self, self._deleted)
+        self.form = Form(lambda order: self.do(lambda: self._begin(order)), self.changed)
+        self.form.restore(arguments)
+        self.buttons = RunButtons(self, self._show_named)
         self._make_controls()
         self._describe()
         self.keep_looking()
@@ -101,12 +102,13 @@ class TrainingPage(StorePage):
         }
 
     def state(self) -> dict[str, Any]:
-        """Which training, and which moment of it."""
+        """Which training, and which moment of it; and what the form says."""
         chosen = {} if self.training is None else {"training": self.training.name}
-        return chosen | ({} if self.at < 0 else {"step": self.at})
+        return self.form.state() | chosen | ({} if self.at < 0 else {"step": self.at})
 
     def restore(self, arguments: Mapping[str, str]) -> None:
-        """Choose the training and the moment that the link names."""
+        """Choose the training and the moment that the link names, and fill in the form."""
+        self.form.restore(arguments)
         self.wanted, self.at = arguments.get("training", ""), _step_of(arguments)
         self._list()
 
@@ -158,8 +160,8 @@ class TrainingPage(StorePage):
         self.wanted, self.at = training.name, -1
         self._list()
 
-    def _deleted(self) -> None:
-        self.training, self.wanted, self.at = None, "", -1
+    def _show_named(self, name: str) -> None:
+        self.training, self.wanted, self.at = None, name, -1
         self._list()
 
     def _list(self) -> None:

@@ -1,4 +1,4 @@
-"""The buttons of one training: pause or resume, share, delete."""
+"""The buttons of one training: pause or resume, share, delete; a deletion can be undone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import panel as pn
 from workbench.runs.launched import Training
 from workbench.ui.controls.rule import STYLE
 from workbench.ui.pages.store_page import StorePage
+from workbench.ui.server.fault import told
 from workbench.ui.server.lab import trainings
-
-PATIENCE = 4.0  # seconds in which the second press deletes
 
 
 class RunButtons(pn.viewable.Viewer):
@@ -22,15 +21,15 @@ class RunButtons(pn.viewable.Viewer):
     ----------
     page : StorePage
         It says what is refused, and whose browser this is.
-    deleted : callable
-        Called after a deletion.
+    show : callable
+        ``show(name)`` shows the training of that name, where there is one, else the newest: called after a deletion, with "",
+        and after one was taken back.
     """
 
-    def __init__(self, page: StorePage, deleted: Callable[[], None]) -> None:
+    def __init__(self, page: StorePage, show: Callable[[str], None]) -> None:
         super().__init__()
-        self._page, self._deleted = page, deleted
+        self._page, self._show = page, show
         self._training: Training | None = None
-        self._asked_for: Training | None = None  # whose deletion the next press confirms
         options: dict[str, Any] = {"stylesheets": [STYLE], "margin": 0, "sizing_mode": "stretch_width"}
         self.pause = pn.widgets.Button(label="Pause", disabled=True, css_classes=["wb-pause"], **options)
         self.share = pn.widgets.Button(label="Share", disabled=True, css_classes=["wb-share"], **options)
@@ -61,19 +60,24 @@ class RunButtons(pn.viewable.Viewer):
         trainings().share(self._page.secret(), training.name, not training.shared)
 
     def _remove(self, training: Training) -> None:
-        """The first press asks, the second deletes."""
-        if self._asked_for is not training:
-            self._asked_for = training
-            self.remove.label = "Really delete?"
-            self._page.every(PATIENCE, self._calm)
-            return
-        trainings().remove(self._page.secret(), training.name)
-        self._calm()
-        self._deleted()
+        """Delete it, in a worker thread: one that runs gets time to save."""
+        secret, name = self._page.secret(), training.name
+        self.remove.disabled = True
 
-    def _calm(self) -> None:
-        self._asked_for = None
-        self.remove.label = "Delete"
+        def removed(_: None, error: Exception | None) -> None:
+            if error is not None:
+                self._page.notice.say("error", f"The training was not deleted. {told(error)}")
+                self.follow(self._training)
+                return
+            self._page.notice.say("", "")
+            self._show("")
+            self._page.offer_undo(f"Training of {training.task} deleted.", lambda: self._put_back(secret, name))
+
+        self._page.in_background(lambda: trainings().put_away(secret, name), removed)
+
+    def _put_back(self, secret: str, name: str) -> None:
+        trainings().put_back(secret, name)
+        self._show(name)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Row(
