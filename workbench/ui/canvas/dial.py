@@ -14,8 +14,8 @@ from workbench.engine.glossary import TERM
 from workbench.plots.palette import Look, look, second_look
 from workbench.ui.browser.link import component
 from workbench.ui.canvas.frames import pack
-from workbench.views.dial import StrengthCurve, strength_of, title_of
 from workbench.views.digits import plain
+from workbench.views.strength_curves import StrengthCurve, strength_of, title_of
 
 HERE = Path(__file__).parent
 

@@ -12,8 +12,8 @@ from workbench.ui.server.draw_processes import Desk
 from workbench.ui.server.fault import told
 from workbench.ui.server.parts_cache import QUICK, Latest
 from workbench.ui.shell.page import Page
-from workbench.views.dial import DialArtist, StrengthCurve, effort_of_dial, key_of, stops_of, strength
 from workbench.views.question import Question
+from workbench.views.strength_curves import DialArtist, StrengthCurve, effort_of_dial, key_of, stops_of, strength
 
 log = logging.getLogger(__name__)
 
