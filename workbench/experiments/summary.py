@@ -109,7 +109,9 @@ class Curve:
     played : tuple of Played
         Every seed's episodes at every strength that all seeds have played.
     measured_on : dict
-        ``episodes`` in each set, and the dataset's fingerprint, shortened, as ``data``.
+        ``episodes`` in each set, and the dataset's fingerprint as ``data``.
+    settings : dict
+        All settings of the rule but the strength.
     origin : str
         Where it is from, in words, when that is not one's own store.
     """
@@ -122,6 +124,7 @@ class Curve:
     choice: Choice | None
     played: tuple[Played, ...]
     measured_on: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     origin: str = ""
 
     @property
@@ -181,10 +184,19 @@ def _told_apart(found: list[Curve]) -> list[Curve]:
     apart = []
     for alike in named.values():
         for name in ("episodes", "data"):
-            if len({curve.measured_on[name] for curve in alike}) > 1:
-                alike = [replace(curve, fixed=curve.fixed | {name: curve.measured_on[name]}) for curve in alike]
+            words = _short([curve.measured_on[name] for curve in alike])
+            if len(set(words)) > 1:
+                alike = [replace(c, fixed=c.fixed | {name: word}) for c, word in zip(alike, words, strict=True)]
         apart += alike
     return apart
+
+
+def _short(values: list[Any]) -> list[Any]:
+    """Fingerprints as short as they still differ; numbers as they are."""
+    if not all(isinstance(value, str) for value in values):
+        return values
+    size = next(size for size in itertools.count(8) if len({value[:size] for value in values}) == len(set(values)))
+    return [value[:size] for value in values]
 
 
 class Matched(NamedTuple):
@@ -280,8 +292,9 @@ def _curve(
             played.append(Played(value, seed, number, episodes[result["key"]][f"{name}.returns"], shift))
     choice = choose_strength(played, (CHOOSING,), (REPORTING,)) if played else None
     job = members[0][0]["job"]
-    on = {"episodes": job["episodes"], "data": str(job["data"]["fingerprint"] or "own")[:8]}
-    return Curve(job["task"], job["rule"], axis, fixed, points, choice, tuple(played), on)
+    on = {"episodes": job["episodes"], "data": str(job["data"]["fingerprint"] or "made by the task")}
+    settings = {name: value for name, value in job["settings"].items() if name != axis}
+    return Curve(job["task"], job["rule"], axis, fixed, points, choice, tuple(played), on, settings)
 
 
 def _point(value: float, by_seed: dict[int, dict[str, Any]], episodes: dict[str, dict[str, np.ndarray]]) -> Point:

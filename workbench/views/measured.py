@@ -85,12 +85,18 @@ class Ride:
         return int(far.argmin())
 
 
-def ride(curve: Curve, behaviour: Curve | None = None) -> Ride:
-    """The curve as a dial rides it; it begins at the ``behaviour`` policy where the rule's least strength is that policy."""
-    points = list(curve.points)
+def begun(curve: Curve, here: Iterable[Curve]) -> Curve:
+    """The curve from the behaviour policy on, where the rule at its least strength is that policy and ``here`` has measured it."""
+    behaviour = _behaviour_of(curve, here) if curve.rule in RULES else None
     start = None if behaviour is None else _start(curve, behaviour)
-    if start is not None and points[0].value > start.value:
-        points.insert(0, start)
+    if start is None or curve.points[0].value <= start.value:
+        return curve
+    return replace(curve, points=(start, *curve.points))
+
+
+def ride(curve: Curve) -> Ride:
+    """The curve as a dial rides it."""
+    points = curve.points
     seeds = tuple(sorted({seed for point in points for seed in point.seeds}))
     chosen = None if curve.choice is None else curve.choice.strength
     fields = RULES[curve.rule].model_fields
@@ -99,7 +105,7 @@ def ride(curve: Curve, behaviour: Curve | None = None) -> Ride:
         curve.rule,
         curve.name,
         curve.axis,
-        {name: value for name, value in curve.fixed.items() if name in fields},
+        {name: value for name, value in curve.settings.items() if value != fields[name].default},
         tuple(point.value for point in points),
         tuple(float(np.nanmean(point.per_seed["shift.w2"])) for point in points),
         tuple(point.returns for point in points),
@@ -116,7 +122,7 @@ def ride(curve: Curve, behaviour: Curve | None = None) -> Ride:
 def rides(found: Iterable[Curve], task: str) -> list[Ride]:
     """The curves of ``task`` that have several strengths, and a shift at each, as a dial rides them."""
     here = [curve for curve in found if curve.task == task]
-    return [ride(curve, _behaviour_of(curve, here)) for curve in here if is_wide(curve)]
+    return [ride(begun(curve, here)) for curve in here if is_wide(curve)]
 
 
 def is_wide(curve: Curve) -> bool:
@@ -135,11 +141,11 @@ def ride_of(task: str, rule: str, store: Store | None = None) -> Ride | None:
         of_rule = [curve for curve in here if curve.rule == rule and is_wide(curve)]
         if of_rule:
             curve = min(of_rule, key=lambda curve: len(curve.fixed))
-            return ride(curve, _behaviour_of(curve, here))
+            return ride(begun(curve, here))
     return None
 
 
-def _behaviour_of(curve: Curve, here: Sequence[Curve]) -> Curve | None:
+def _behaviour_of(curve: Curve, here: Iterable[Curve]) -> Curve | None:
     """The behaviour policy's curve that was measured on the same episodes, data and training seeds."""
     for other in here:
         same = (other.measured_on, other.origin) == (curve.measured_on, curve.origin)
@@ -152,8 +158,7 @@ def _start(curve: Curve, behaviour: Curve) -> Point | None:
     """The behaviour policy as the rule's least strength; None where the rule at that strength is another policy."""
     kind = RULES[curve.rule]
     at: dict[str, Any] = kind.bc_at or {}
-    usual = {name: item.default for name, item in kind.model_fields.items()} | curve.fixed
-    if curve.axis not in at or any(usual[name] != value for name, value in at.items() if name != curve.axis):
+    if curve.axis not in at or any(curve.settings.get(n) != value for n, value in at.items() if n != curve.axis):
         return None
     return replace(behaviour.points[0], value=float(at[curve.axis]))
 
