@@ -62,25 +62,54 @@ def grid_of(rules: Sequence[str]) -> Grid:
 
 @dataclass(frozen=True)
 class Here:
-    """Where one policy lies: its own evaluation, with few episodes.
+    """Where one policy lies: read off the curve that has its settings, else its own evaluation, with few episodes.
 
     Attributes
     ----------
     policy : Policy
+    task : str
     shift, transport : float
     value, low, high : float
         Mean return with its 95% interval.
     promised : float
         NaN without a critic.
+    curve : str
+        The curve that it was read off; "" for an evaluation of its own.
     """
 
     policy: Policy
+    task: str
     shift: float
     value: float
     low: float
     high: float
     transport: float
     promised: float
+    curve: str = ""
+
+
+def on_curve(policy: Policy, shown: Sequence[Curve]) -> Here | None:
+    """Where a policy lies on a measured curve of its rule with all of its other settings; None where there is no such curve.
+
+    Between two strengths it is read off the straight line between their points, by the ratio of the strengths.
+    """
+    settings = policy.make().model_dump(mode="json")
+    for curve in shown:
+        value = settings.get(curve.axis)
+        same = curve.rule == policy.rule and all(settings.get(name) == set_ for name, set_ in curve.settings.items())
+        strengths = [point.value for point in curve.points]
+        trained = any(name.startswith("fit.") for name in (curve.axis, *curve.fixed))
+        if value is None or not same or trained or not strengths[0] <= float(value) <= strengths[-1]:
+            continue
+        columns = points_of(curve)
+        # by ratio above 0; from 0 on evenly
+        ratio = np.arcsinh(np.array([*strengths, float(value)]) / (min((s for s in strengths if s > 0), default=1.0) / 10))
+        at = {name: float(np.interp(ratio[-1], ratio[:-1], columns[name])) for name in HERE}
+        return Here(policy, curve.task, **at, curve=curve.name)
+    return None
+
+
+HERE = ("shift", "value", "low", "high", "transport", "promised")
 
 
 def here(policy: Policy, parts: Parts, task: Task, seed: int) -> Here:
@@ -88,7 +117,7 @@ def here(policy: Policy, parts: Parts, task: Task, seed: int) -> Here:
     found = evaluate(policy.make(), parts, task, HERE_EPISODES, seed)
     promised = float("nan") if found.promised is None else found.promised.mean
     mean = found.returns
-    return Here(policy, found.shift.w2, mean.mean, mean.low, mean.high, found.transport, promised)
+    return Here(policy, task.info.name, found.shift.w2, mean.mean, mean.low, mean.high, found.transport, promised)
 
 
 def points_of(curve: Curve) -> dict[str, Any]:
@@ -100,6 +129,7 @@ def points_of(curve: Curve) -> dict[str, Any]:
         "high": np.array([point.returns.high for point in curve.points]),
         "transport": curve.column("transport"),
         "promised": curve.column("promised"),
+        "strength": [f"{point.value:g}" for point in curve.points],
         "label": [f"{curve.name}, {curve.axis} {point.value:g}" for point in curve.points],
         "seeds": [len(point.seeds) for point in curve.points],
         "key": [point.keys[0] for point in curve.points],

@@ -9,13 +9,18 @@ import panel as pn
 
 from workbench.engine.words import UserError
 from workbench.experiments.files import DamagedError
+from workbench.experiments.recommend import Recommendation
 from workbench.experiments.summary import Curve, read_curves
+from workbench.plots.markup import html
 from workbench.ui.canvas.bokeh_figures import pane, themed
-from workbench.ui.controls.notice import number_pane, numbers
+from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE, choice
-from workbench.ui.pages.budget.draw import Pair, pair_of, show_here
+from workbench.ui.pages.budget.decision import Decision
+from workbench.ui.pages.budget.dial import Dial
+from workbench.ui.pages.budget.draw import Pictures, looks_by_name, pictures_of, show_here
 from workbench.ui.pages.budget.equal_shift import EqualShift
 from workbench.ui.pages.budget.my_settings import MySettings
+from workbench.ui.pages.budget.sketches import Sketches
 from workbench.ui.pages.budget.small_sweep import SmallSweep
 from workbench.ui.pages.store_page import StorePage, StoreReading
 from workbench.ui.server.fault import told
@@ -26,9 +31,11 @@ from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
-from workbench.views.budget import Here, as_csv, damaged_words, read_shift
+from workbench.views.budget import FIRST, Here, as_csv, damaged_words, read_shift
+from workbench.views.dial import Scale, scale_of, strength_words, verdict
 from workbench.views.links import read_link, write_link
-from workbench.views.rows import budget_rows
+from workbench.views.measured import begun, is_wide, ride, with_shipped
+from workbench.views.question import Policy
 
 
 class BudgetPage(StorePage):
@@ -38,19 +45,25 @@ class BudgetPage(StorePage):
     title: ClassVar[str] = "Budget"
     layout: ClassVar[str] = sidebar(
         {
-            "budget": "Return and what the critic promised against transport",
-            "table": "Strengths, and rules at equal shift",
+            "promise": "What the critic promised and what was earned, against shift",
+            "here": "The policy that the dial stands on",
+            "table": "Decision, strengths, and rules at equal shift",
         }
     )
     tour: ClassVar[tuple[Stop, ...]] = (
         Stop(
             ".wb-frontier",
             "Return against shift",
-            "A line is a rule from small strengths to large; bars are 95% intervals.",
+            "A line is a rule from small strengths to large; the star is its best strength, bars are 95% intervals.",
         ),
+        Stop(".wb-dial", "The dial", "Move one strength along its curve, by hand or with the arrow keys."),
         Stop(
-            ".wb-slot-budget", "The same runs", "Dashed is what the critic promises: it rises on when the return falls."
+            ".wb-slot-promise",
+            "Whom did the critic fool?",
+            "Dashed is what the critic promised, solid what was earned; between them is how wrong it was.",
         ),
+        Stop(".wb-slot-here", "What it looks like", "The particles and episodes of that strength; the links open them."),
+        Stop(".wb-decision", "Decide", "A limit in, a rule and strength out, with what it gave on other episodes."),
         Stop(
             ".wb-preset-balanced", "Equal shift", "Compare rules where they go equally far, not each at its own best."
         ),
@@ -67,16 +80,24 @@ class BudgetPage(StorePage):
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.curves: list[Curve] = []
         self._damaged = ""  # which runs are left out
-        nothing: tuple[list[Curve], dict[str, DamagedError]] = ([], {})
+        nothing: Read = ([], {})
         self._reading = StoreReading(self, read_curves, nothing, self._show)
-        self.mine = MySettings(self, lambda: self.question, self._show_marks)
-        self.equal = EqualShift(self, lambda: self.question, lambda: self.mine.marks, read_shift(arguments))
+        self.mine = MySettings(self, self._my_question, self._shown, self._show_marks)
+        self.equal = EqualShift(self, self._my_question, lambda: self.mine.marks, read_shift(arguments))
+        self.equal.tapped.on_change("data", lambda attr, old, new: self._tapped())
         self.sweep = SmallSweep(lambda: self.do(self._start), lambda: self.do(self._cancel))
-        self._head = number_pane(numbers("Return against shift", "…", []))
+        self.dial = Dial(self._chosen, self._rested)
+        self.sketches = Sketches(self)
+        self.decision = Decision(self.changed, self._take)
+        self._head = HTML(html("<h2>Return against shift</h2><p>…</p>"), stylesheets=[WORDS, LOOK], margin=0, sizing_mode="stretch_width")
+        self._frontier = pn.Column(sizing_mode="stretch_width", margin=0, css_classes=["wb-frontier"])
+        self._promise_head = HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
+        self._promise = pn.Column(sizing_mode="stretch_both", margin=0, min_height=200)
+        self._pictures: Pictures | None = None
+        self._dialled = arguments.get("dial", ""), _number(arguments.get("strength", ""))
         self._make_controls()
-        self._frontier = pn.Column(sizing_mode="stretch_width", margin=0, height=390, css_classes=["wb-frontier"])
-        self._below = pn.Column(sizing_mode="stretch_both", margin=0, min_height=200)
-        self._pair: Pair | None = None
+        self.notice.say("hint" if self.hint else "", self.hint)
+        self._show(self._reading.nothing)
         self.look()
         self.keep_looking()
 

@@ -1,0 +1,148 @@
+"""The dial: one strength, moved along a measured curve. Its dots move in the browser; the page hears where it came to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import panel as pn
+from bokeh.models import ColumnDataSource
+
+from workbench.ui.browser.callbacks import stop_words
+from workbench.ui.browser.link import callback
+from workbench.ui.controls.rule import STYLE, QuickSlider, choice
+from workbench.views.dial import BETWEEN, Scale, Track, track_of
+from workbench.views.digits import figure
+from workbench.views.measured import Ride
+
+SCRIPT = Path(__file__).parent / "dial.js"
+
+
+class Dial(pn.viewable.Viewer):
+    """The rule that the dial rides on, and a slider along its curve.
+
+    Parameters
+    ----------
+    chosen : callable
+        Another curve was chosen.
+    rested : callable
+        The handle was let go of, or moved by a key.
+
+    Attributes
+    ----------
+    rule : Select
+        Names of curves.
+    ride : Ride or None
+    dot : ColumnDataSource
+        Where the dial stands; the browser changes it.
+    """
+
+    def __init__(self, chosen: Callable[[], None], rested: Callable[[], None]) -> None:
+        super().__init__()
+        self._chosen, self._rested = chosen, rested
+        self._rides: dict[str, Ride] = {}
+        self._track = ColumnDataSource({})
+        self._positions: Track | None = None
+        self._by_program = False
+        self.dot = ColumnDataSource({name: [] for name in ("at", "value", "promised", "earned", "middle", "wrong")})
+        self.rule = choice("Rule on the dial", {"…": ""}, "", css_classes=["wb-dial-rule"])
+        self.rule.styles = {"flex": "0 0 170px"}
+        self.rule.param.watch(self._another, "value")
+        self._slider: QuickSlider | None = None
+        self._place = pn.Column(margin=0, sizing_mode="stretch_width", styles={"flex": "1 1 260px", "min-width": "0"})
+        self._whole = pn.FlexBox(
+            self.rule, self._place, flex_wrap="wrap", gap="4px 18px", margin=(4, 0, 2, 0), sizing_mode="stretch_width",
+            css_classes=["wb-dial"],
+        )  # fmt: skip
+
+    @property
+    def ride(self) -> Ride | None:
+        """The curve that it rides on; None without any."""
+        return self._rides.get(self.rule.value)
+
+    @property
+    def position(self) -> int:
+        """Where the handle is."""
+        return 0 if self._slider is None else int(self._slider.value or 0)
+
+    @property
+    def strength(self) -> float:
+        """The strength there."""
+        return 0.0 if self._positions is None else self._positions.strengths[self.position]
+
+    def offer(self, rides: Sequence[Ride], wanted: str) -> None:
+        """The curves that it can ride on: the ``wanted`` one where it is there, else the one that it is on, else the best."""
+        self._rides = {ride.name: ride for ride in rides}
+        names = list(self._rides) or [""]
+        best = max(rides, key=_height, default=None)
+        now = next((name for name in (wanted, self.rule.value) if name in self._rides), "" if best is None else best.name)
+        self._by_program = True
+        self.rule.options = {name or "…": name for name in names}
+        self.rule.value = now
+        self._by_program = False
+        self._whole.visible = bool(self._rides)
+
+    def follow(self, scale: Scale, strength: float | None = None) -> None:
+        """Stand on the present curve of an axis: at ``strength``, else at the best one."""
+        ride = self.ride
+        if ride is None:
+            self._positions, self._slider, self._place.objects = None, None, []
+            return
+        track = self._positions = track_of(ride, scale)
+        start = ride.best or 0 if strength is None else None
+        at = BETWEEN * start if start is not None else int(np.abs(_steps(track) - _step(strength or 0.0)).argmin())
+        columns = dict(track.columns)
+        columns["middle"] = (columns["promised"] + columns["earned"]) / 2
+        wrong = [f"the critic is wrong by {figure(gap)}" if np.isfinite(gap) else "" for gap in columns["gap"]]
+        self._track.data = {name: values.tolist() for name, values in columns.items()} | {"wrong": wrong}
+        self._slider = QuickSlider(
+            label="Strength",
+            start=0,
+            end=len(track.words) - 1,
+            value=at,
+            format=stop_words(track.words),
+            stylesheets=[STYLE],
+            sizing_mode="stretch_width",
+            margin=0,
+            css_classes=["wb-slider", "wb-dial-slider"],
+        )
+        code = callback(SCRIPT, "slider", "track", "dot")
+        self._slider.jscallback(
+            args={"track": self._track, "dot": self.dot}, value=f"const slider = cb_obj\n{code}"
+        )
+        self._slider.param.watch(lambda _: self._rested(), "value_throttled")
+        self._place.objects = [self._slider]
+        self._stand(at)
+
+    def go(self, strength: float) -> None:
+        """Move the handle to the position of ``strength``."""
+        if self._positions is not None and self._slider is not None:
+            at = int(np.abs(_steps(self._positions) - _step(strength)).argmin())
+            self._slider.value = at
+            self._stand(at)
+
+    def _stand(self, at: int) -> None:
+        self.dot.data = {name: [values[at]] for name, values in self._track.data.items()}
+
+    def _another(self, _: Any) -> None:
+        if not self._by_program:
+            self._chosen()
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._whole
+
+
+def _height(ride: Ride) -> float:
+    """The return at its best strength, by which the page chooses what to show first."""
+    return -np.inf if ride.best is None else ride.returns[ride.best].mean
+
+
+def _steps(track: Track) -> np.ndarray:
+    return np.array([_step(strength) for strength in track.strengths])
+
+
+def _step(strength: float) -> float:
+    """Strengths on a scale where equal ratios are equally far apart, with a place for 0."""
+    return float(np.arcsinh(strength / 1e-4))
