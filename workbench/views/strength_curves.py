@@ -1,15 +1,16 @@
-"""The budget dial: what the critic promises and what is earned, against shift, along the strength of a rule."""
+"""What the critic promises and what is earned, against shift, along the strength of a rule: the curves of the budget dial."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from workbench.engine.glossary import HERE
+from workbench.engine.glossary import BEHAVIOUR, FIRST, HERE
+from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.finite import NonFiniteError
 from workbench.engine.steering.rules import RULES
@@ -17,8 +18,10 @@ from workbench.engine.tasks.abilities import HasTruth
 from workbench.engine.tasks.protocol import Task
 from workbench.views.csv_file import csv_of
 from workbench.views.effort import Effort
+from workbench.views.episodes import OvertakenError
 from workbench.views.fields import Field, fields_of
 from workbench.views.links import changed_settings
+from workbench.views.measured import Ride
 from workbench.views.particles import MOST_PAIRS
 from workbench.views.question import Policy, Question, Scene, effort_of
 
@@ -28,6 +31,9 @@ MOST_ROWS = 8192  # particles of a point
 TIMES = 100.0  # the usual strength, up and down
 WHOLE_TIMES = 10
 LEAST_WHOLE = 20
+MEASURED_AT = 8  # strengths of a curve that is measured on the page
+EPISODES = 60  # at each of them
+EPISODES_OF = f"shift {BEHAVIOUR}; promised and earned {FIRST}"
 KEPT = 24  # curves: another strength, and back to an earlier place, are there at once
 Source = Literal["computed", "promised", "measured"]
 
@@ -144,10 +150,15 @@ def along(policy: Policy, question: Question, parts: Parts, task: Task) -> Stren
         earned = nan if numbers.earned is None else numbers.earned
         error = nan if numbers.gap_error is None else numbers.gap_error
         found.append((float(stop), numbers.shift, numbers.promised, earned, error))
-    strengths, shift, promised, earned_of, error_of = np.array(found, dtype=float).reshape(-1, 5).T
-    source: Source = "computed" if isinstance(task, HasTruth) else "promised"
-    axis = RULES[policy.rule].strength
-    return StrengthCurve(policy.rule, axis, strengths, shift, promised, earned_of, error_of, source, HERE)
+    return _curve(policy.rule, found, "computed" if isinstance(task, HasTruth) else "promised", HERE)
+
+
+def _curve(
+    rule: str, points: Sequence[tuple[float, float, float, float, float]], source: Source, where: str, note: str = ""
+) -> StrengthCurve:
+    """Of points (strength, shift, promised, earned, error)."""
+    strengths, shift, promised, earned, error = np.array(points, dtype=float).reshape(-1, 5).T
+    return StrengthCurve(rule, RULES[rule].strength, strengths, shift, promised, earned, error, source, where, note)
 
 
 def key_of(policy: Policy, question: Question) -> Hashable:
@@ -197,6 +208,73 @@ class DialArtist:
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return known[1]
+
+
+def of_ride(ride: Ride) -> StrengthCurve:
+    """A measured curve, one's own or the one that comes with the package."""
+    nan = float("nan")
+    promised, earned = ([nan if one is None else one.mean for one in some] for some in (ride.promised, ride.earned))
+    error = [nan if gap is None else (gap.high - gap.low) / 2 for gap in ride.gap]
+    seeds = f"{len(ride.seeds)} {'seed' if len(ride.seeds) == 1 else 'seeds'}"
+    note = f"{ride.origin}, {seeds}" if ride.origin else f"measured in your own runs, {seeds}"
+    points = list(zip(ride.strength, ride.shift, promised, earned, error, strict=True))
+    return _curve(ride.rule, points, "measured", EPISODES_OF, note)
+
+
+def ride_for(policy: Policy, found: Sequence[Ride]) -> Ride | None:
+    """The ride of the policy's rule along its strength with the policy's other settings; None where it was not measured."""
+    axis = RULES[policy.rule].strength
+    others = {name: value for name, value in changed_settings(policy).items() if name != axis}
+    fitting = (ride for ride in found if (ride.rule, ride.axis) == (policy.rule, axis))
+    return next((ride for ride in fitting if _unusual(ride) == others and any(ride.earned)), None)
+
+
+def _unusual(ride: Ride) -> dict[str, Any]:
+    usual = {field.name: field.default for field in fields_of(RULES[ride.rule])}
+    return {name: value for name, value in ride.settings.items() if usual.get(name) != value}
+
+
+def measure(
+    policy: Policy,
+    parts: Parts,
+    task: Task,
+    seed: int,
+    tick: Callable[[float], None] = lambda share: None,
+    overtaken: Callable[[], bool] = lambda: False,
+) -> StrengthCurve:
+    """Play episodes at some of the dial's strengths: what it earns where no formula says it.
+
+    Parameters
+    ----------
+    policy, parts, task
+    seed : int
+        Of starts and noise, the same for all strengths.
+    tick : callable
+        ``tick(share)`` of the episodes that are played.
+    overtaken : callable
+        Asked at every step; OvertakenError once it says so.
+    """
+    stops = stops_of(policy)
+    picked = sorted({round(place) for place in np.linspace(0, len(stops) - 1, MEASURED_AT)})
+
+    def watch(*_: Any) -> None:
+        if overtaken():
+            raise OvertakenError
+
+    found = []
+    for done, place in enumerate(picked):
+        rule = _at(policy, stops[place]).make()
+        try:
+            one = evaluate(rule, parts, task, EPISODES, seed, watch=watch)
+        except NonFiniteError:
+            break
+        tick((done + 1) / len(picked))
+        promised, error = float("nan"), float("nan")
+        if one.promised is not None and one.gap is not None:
+            promised, error = one.promised.mean, (one.gap.high - one.gap.low) / 2
+        found.append((float(stops[place]), one.shift.w2, promised, one.earned.mean, error))
+    note = f"measured here, {EPISODES} episodes at each of {len(found)} strengths"
+    return _curve(policy.rule, found, "measured", EPISODES_OF, note)
 
 
 def as_csv(curves: Sequence[StrengthCurve]) -> bytes:
