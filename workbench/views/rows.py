@@ -8,7 +8,6 @@ import numpy as np
 
 from workbench.engine.glossary import TERM
 from workbench.engine.metrics.intervals import Interval
-from workbench.experiments.summary import Curve
 from workbench.views.digits import figure
 from workbench.views.rollouts import Played, difference
 from workbench.views.terrain import Terrain
@@ -60,19 +59,6 @@ def compared(played: Played, both: tuple[Played, Played]) -> str:
     if played is both[0]:
         return played.strength
     return f"{played.strength}; return B − A {with_half(difference(both), _digits(played))}, same starts and noise"
-
-
-def budget_rows(shown: list[Curve]) -> list[Row]:
-    """How many runs there are, and the return of each rule at the strength that its choosing episodes prefer."""
-    count = sum(len(point.keys) for curve in shown for point in curve.points)
-    rows = [("Runs", str(count), "measured, all seeds")]
-    for curve in shown:
-        if curve.choice is not None:
-            meaning = (
-                f"{curve.axis} {curve.choice.strength:g}, chosen on the choosing episodes, return of the reporting ones"
-            )
-            rows.append((curve.name, with_half(curve.choice.reported, 3), meaning))
-    return rows
 
 
 def training_rows(state: str, running: bool, report: dict[str, Any] | None) -> list[Row]:
