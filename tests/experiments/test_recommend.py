@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from experiments.made_up import made_up_store
 
+from workbench.engine.words import UserError
 from workbench.experiments.grid import Grid
 from workbench.experiments.recommend import NothingFitsError, recommend
 from workbench.experiments.summary import Curve, curves
-from workbench.engine.words import UserError
 
 # rule and strength: choosing return, reporting return, shift
 TRUTH = {
@@ -36,7 +36,12 @@ def found(tmp_path: Path) -> list[Curve]:
 
 
 def test_the_best_within_a_shift_is_chosen_on_the_choosing_episodes(found: list[Curve]) -> None:
-    for most_shift, wanted in ((0.07, ("qgf", 0.1)), (0.1, ("grad_step", 1)), (0.3, ("qgf", 1.0)), (9.0, ("grad_step", 10))):
+    for most_shift, wanted in (
+        (0.07, ("qgf", 0.1)),
+        (0.1, ("grad_step", 1)),
+        (0.3, ("qgf", 1.0)),
+        (9.0, ("grad_step", 10)),
+    ):
         chosen = recommend(found, most_shift=most_shift)
         assert (chosen.rule, chosen.strength) == wanted
         assert chosen.reported.mean == pytest.approx(TRUTH[wanted][1] + 0.01, abs=1e-6)

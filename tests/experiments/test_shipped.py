@@ -1,4 +1,4 @@
-"""The measured store that comes with the package: what is in it, that it can be made again, and that it is in what is installed."""
+"""The measured store that comes with the package: what is in it, that it can be made again, that it is installed."""
 
 import shutil
 import subprocess

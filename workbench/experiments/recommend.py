@@ -21,7 +21,6 @@ from workbench.experiments.job import SETS
 from workbench.experiments.row import spell
 from workbench.experiments.summary import CHOOSING, Curve, Point
 
-
 ROUNDING = 1e-9  # a mean of equal numbers may lie so far from them
 
 
@@ -101,7 +100,7 @@ def recommend(
     Parameters
     ----------
     curves : iterable of Curve
-        Of one task, as `workbench.curves` reads them. A strength that lacks training seeds which others of its curve have is left out.
+        Of one task, as `workbench.curves` reads them. Only training seeds that played all strengths of their curve count.
     most_shift : float, optional
         Action units.
     least_return : float, optional
@@ -169,13 +168,13 @@ def _candidates(curve: Curve) -> list[_Candidate]:
     return [one for one in found if np.isfinite(one.shift)]
 
 
-def _told(
-    chosen: _Candidate, candidates: int, most_shift: float | None, least_return: float | None
-) -> Recommendation:
+def _told(chosen: _Candidate, candidates: int, most_shift: float | None, least_return: float | None) -> Recommendation:
     curve, point = chosen.curve, chosen.point
     fields = RULES[curve.rule].model_fields if curve.rule in RULES else {}
     trained = {name: value for name, value in curve.fixed.items() if name.startswith("fit.")}
-    changed = {name: value for name, value in curve.settings.items() if name in fields and value != fields[name].default}
+    changed = {
+        name: value for name, value in curve.settings.items() if name in fields and value != fields[name].default
+    }
     return Recommendation(
         task=curve.task,
         rule=curve.rule,

@@ -41,15 +41,11 @@ STRENGTHS: dict[str, tuple[float, ...]] = {
     "idql": COUNTS,
 }
 # Every rule that needs the behaviour flow and the critic alone: what can be had at test time.
-TEST_TIME = tuple(
-    name for name, rule in RULES.items() if rule.needs[0] == "reference" and not extra_parts(rule.needs)
-)
+TEST_TIME = tuple(name for name, rule in RULES.items() if rule.needs[0] == "reference" and not extra_parts(rule.needs))
 GRID = Grid(
     tasks=("three_exits",),
     rules=TEST_TIME,
-    axes={
-        f"{name}.{RULES[name].strength}": STRENGTHS.get(name, WEIGHTS) for name in TEST_TIME if RULES[name].bc_at
-    },
+    axes={f"{name}.{RULES[name].strength}": STRENGTHS.get(name, WEIGHTS) for name in TEST_TIME if RULES[name].bc_at},
     seeds=(0, 1, 2, 3, 4),
     episodes=100,
 )

@@ -74,19 +74,27 @@ class Point:
     costs: dict[str, float]
     keys: tuple[str, ...]
     episodes: dict[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
+    _intervals: dict[str, Interval | None] = field(default_factory=dict, repr=False, compare=False)
 
     def interval(self, name: str) -> Interval | None:
         """Mean over seeds of ``promised``, ``earned`` or ``gap`` with its 95% interval; None where it was not measured.
 
-        Over seeds and episodes where those were kept, else over seeds alone.
+        Over seeds and episodes where those were kept, else over seeds alone. It takes some milliseconds, the first time.
         """
+        if name not in self._intervals:
+            self._intervals[name] = self._resampled(name)
+        return self._intervals[name]
+
+    def _resampled(self, name: str) -> Interval | None:
         known = self.per_seed[name][np.isfinite(self.per_seed[name])]
         if not known.size:
             return None
         if not self.episodes:
             return bootstrap_mean(known)
         if name == "gap":
-            return bootstrap_runs([p - e for p, e in zip(self.episodes["promised"], self.episodes["earned"], strict=True)])
+            return bootstrap_runs(
+                [p - e for p, e in zip(self.episodes["promised"], self.episodes["earned"], strict=True)]
+            )
         return bootstrap_runs(self.episodes[name])
 
 
@@ -312,7 +320,9 @@ def _point(value: float, by_seed: dict[int, dict[str, Any]], episodes: dict[str,
     each: dict[str, tuple[np.ndarray, ...]] = {}
     found = [episodes[key] for key in keys]
     if all(np.isfinite(one.get(name, np.nan)).all() for one in found for name in MEASURED):
-        each = {name: tuple(one[at] for one in found) for name, at in zip(("promised", "earned"), MEASURED, strict=True)}
+        each = {
+            name: tuple(one[at] for one in found) for name, at in zip(("promised", "earned"), MEASURED, strict=True)
+        }
     return Point(value, seeds, bootstrap_runs(runs), per_seed, costs, keys, each)
 
 

@@ -17,8 +17,7 @@ from workbench.engine.tasks.protocol import Task
 from workbench.engine.words import UserError, plain
 from workbench.experiments.files import DamagedError
 from workbench.experiments.grid import Grid
-from workbench.experiments.store import Store
-from workbench.experiments.summary import MEASURES, Curve, curves, matched
+from workbench.experiments.summary import MEASURES, Curve, matched
 from workbench.views.csv_file import csv_of
 from workbench.views.fields import fields_of
 from workbench.views.question import Policy
@@ -103,7 +102,9 @@ def on_curve(policy: Policy, shown: Sequence[Curve]) -> Here | None:
             continue
         columns = points_of(curve)
         # by ratio above 0; from 0 on evenly
-        ratio = np.arcsinh(np.array([*strengths, float(value)]) / (min((s for s in strengths if s > 0), default=1.0) / 10))
+        ratio = np.arcsinh(
+            np.array([*strengths, float(value)]) / (min((s for s in strengths if s > 0), default=1.0) / 10)
+        )
         at = {name: float(np.interp(ratio[-1], ratio[:-1], columns[name])) for name in HERE}
         return Here(policy, curve.task, **at, curve=curve.name)
     return None
@@ -208,11 +209,6 @@ def as_csv(found: Sequence[Curve]) -> bytes:
             row = [curve.task, curve.name, curve.axis, point.value, *measured, len(point.seeds), columns["key"][place]]
             rows.append(row)
     return csv_of([*heads, *(TERM[name].column for name in MEASURES), "seeds", "run"], rows)
-
-
-def read(store: Store) -> list[Curve]:
-    """All curves of a store, as the page of budgets draws them."""
-    return curves(store)
 
 
 def damaged_words(damaged: Mapping[str, DamagedError], where: str) -> str:

@@ -1,7 +1,8 @@
-"""A measured curve as the page of budgets draws it: the axis of shifts, where the dial stands, and the one sentence below the title."""
+"""A measured curve as the page of budgets draws it: the axis of shifts, where the dial stands, and the sentence on top."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -127,7 +128,8 @@ def verdict(ride: Ride) -> str:
     if ride.best is None:
         return "No strength is chosen yet: some of them lack seeds that others have."
     best, last = ride.best, len(ride.strength) - 1
-    first = f"{strength_words(ride, ride.strength[best])} earns {figure(ride.returns[best].mean)} at shift {figure(ride.shift[best])}"
+    name, shift = strength_words(ride, ride.strength[best]), figure(ride.shift[best])
+    first = f"{name} earns {figure(ride.returns[best].mean)} at shift {shift}"
     if best == last:
         return f"{first}; no stronger one was measured, so the peak may lie beyond it."
     return f"{first}; {strength_words(ride, ride.strength[last])} {loss(ride.returns[best], ride.returns[last])}."
@@ -141,3 +143,12 @@ def loss(best: Interval, other: Interval) -> str:
     if best.mean > 0.0 and other.mean >= 0.0:
         return f"loses {lost / best.mean:.0%} of it"
     return f"returns {figure(lost)} less"
+
+
+def read_dial(arguments: Mapping[str, str]) -> tuple[str, float | None]:
+    """The curve that the dial rides on, and the strength where it stands, in a link."""
+    try:
+        strength = float(arguments.get("dial_at", ""))
+    except ValueError:
+        return arguments.get("dial", ""), None
+    return arguments.get("dial", ""), strength if 0.0 <= strength < 1e9 else None

@@ -34,8 +34,13 @@ def figure(value: float, digits: int = 2) -> str:
     return text.replace("-", "−")
 
 
-def plain(value: float) -> str:
+def exact(value: float) -> str:
     """Write a setting as it was typed: up to six significant digits, without zeros behind and without powers of e."""
     if isinstance(value, bool) or not math.isfinite(value):
         return str(value)
     return np.format_float_positional(float(f"{value:.6g}"), trim="-")
+
+
+def duration(seconds: float) -> str:
+    """Seconds, or minutes from two on."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -11,9 +11,10 @@ import numpy as np
 
 from workbench.engine.metrics.intervals import Interval
 from workbench.engine.steering.rules import RULES
+from workbench.experiments.files import DamagedError
 from workbench.experiments.shipped import shipped
 from workbench.experiments.store import Store
-from workbench.experiments.summary import Curve, Point, curves, curves_of
+from workbench.experiments.summary import Curve, Point, curves, curves_of, read_curves
 
 SEEN = {"shift": "shift.w2", "return": "return", "promised": "promised", "earned": "earned", "gap": "gap"}
 
@@ -29,6 +30,15 @@ def with_shipped(own: Sequence[Curve]) -> list[Curve]:
     """``own``, and the shipped curves of those tasks on which none of one's own runs over several strengths."""
     have = {curve.task for curve in own if len(curve.points) > 1}
     return [*own, *(curve for curve in shipped_curves() if curve.task not in have)]
+
+
+Read = tuple[list[Curve], dict[str, DamagedError]]
+
+
+def read(store: Store | None) -> Read:
+    """One's own curves, and the shipped ones of tasks that lack them; which runs are damaged, and why."""
+    own, damaged = ([], {}) if store is None else read_curves(store)
+    return with_shipped(own), damaged
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,7 @@ class Ride:
 
 
 def begun(curve: Curve, here: Iterable[Curve]) -> Curve:
-    """The curve from the behaviour policy on, where the rule at its least strength is that policy and ``here`` has measured it."""
+    """The curve from the behaviour policy on, where the rule's least strength is that policy and ``here`` has measured it."""
     behaviour = _behaviour_of(curve, here) if curve.rule in RULES else None
     start = None if behaviour is None else _start(curve, behaviour)
     if start is None or curve.points[0].value <= start.value:

@@ -17,7 +17,7 @@ from workbench.engine.tasks.outcomes import outcomes
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.rollout import Episodes
 from workbench.views.csv_file import csv_of
-from workbench.views.digits import plain
+from workbench.views.digits import exact
 from workbench.views.episodes import OvertakenError
 
 BINS = 12
@@ -84,7 +84,7 @@ class Played:
     def strength(self) -> str:
         """The strength in words, as in "weight 0.3"."""
         name = self.rule.strength
-        return f"{name.replace('_', ' ')} {plain(getattr(self.rule, name))}"
+        return f"{name.replace('_', ' ')} {exact(getattr(self.rule, name))}"
 
 
 def play(

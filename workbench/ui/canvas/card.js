@@ -52,8 +52,20 @@ export function showNumbers(list, numbers) {
     }
     const [term, number] = cell.children
     explain(/** @type {HTMLElement} */ (term.firstChild), name, meaning)
-    number.textContent = value
+    showValue(/** @type {HTMLElement} */ (number), value)
   })
+}
+
+/**
+ * A value; half of its interval, where it has one, is set smaller.
+ * @param {HTMLElement} el
+ * @param {string} value
+ */
+function showValue(el, value) {
+  if (el.textContent === value) return
+  const [mean, half] = value.split(" ± ")
+  el.textContent = mean
+  if (half !== undefined) element("small", "", el, ` ± ${half}`)
 }
 
 /**

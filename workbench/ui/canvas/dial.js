@@ -45,7 +45,7 @@ export function render({model}) {
   const root = element("div", "wb-dial"), head = element("header", "", root)
   element("h3", "", head, "Budget dial")
   const sentence = element("p", "wb-dial-sentence", head), canvas = element("canvas", "", root), rows = element("div", "wb-dial-rows", root)
-  const foot = element("p", "wb-dial-foot", root), words = element("span", "", foot)
+  const foot = element("div", "wb-dial-foot", root), source = button(foot, "wb-dial-source", ""), words = element("span", "", foot)
   const measure = button(foot, "wb-dial-measure", "", () => model.send_msg({press: "measure"}))
   canvas.setAttribute("role", "img")
   /** @type {Row[]} */
@@ -146,8 +146,11 @@ export function render({model}) {
   }
 
   function showWords() {
-    const notes = block?.header.lines.map(({note, where}) => [where, note].filter(Boolean).join("; ")) ?? []
-    words.textContent = model.words || [...new Set(notes)].join(" · ")
+    const told = (block?.header.lines ?? []).map(({note, where}) => ({note: note || where, where}))
+    source.textContent = [...new Set(told.map(({note}) => note))].join(" · ")
+    source.dataset.tip = [...new Set(told.map(({where}) => where))].join("\n")
+    source.setAttribute("aria-description", source.dataset.tip)
+    words.textContent = model.words
     measure.textContent = model.button
     measure.hidden = !model.button
     root.classList.toggle("wb-stale", !model.fresh)

@@ -14,7 +14,7 @@ from workbench.engine.glossary import TERM
 from workbench.plots.palette import Look, look, second_look
 from workbench.ui.browser.link import component
 from workbench.ui.canvas.frames import pack
-from workbench.views.digits import plain
+from workbench.views.digits import exact
 from workbench.views.strength_curves import StrengthCurve, strength_of, title_of
 
 HERE = Path(__file__).parent
@@ -65,7 +65,7 @@ def scale_of(rule: str, look: Look, stops: Sequence[Any]) -> dict[str, Any]:
         "look": look._asdict(),
         "stops": [float(stop) for stop in stops],
         "words": [field.show(stop) for stop in stops],
-        "short": [plain(stop) for stop in stops],
+        "short": [exact(stop) for stop in stops],
     }
 
 

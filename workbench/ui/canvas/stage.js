@@ -1,6 +1,7 @@
 // The scene: stages with landscape, paths and particles, a picture of the world, flow time; all without the server.
 
 import {button, element, fit, hearSize, hearWindow, onceAFrame, penOf, token} from "../browser/dom.js"
+import {watchShadows} from "../browser/shadows.js"
 import {hearTips} from "../browser/tips.js"
 import {unpack} from "./blocks.js"
 import {makeStage, nameStage, tellMoment} from "./card.js"
@@ -180,6 +181,7 @@ export function render({model}) {
   }
 
   hearTips()
+  watchShadows() // in a notebook, and in a saved figure, no shell has done it
   model.on("frame", showFrame)
   model.on("landscape", showLandscape)
   model.on("world", showWorld)

@@ -22,7 +22,7 @@ from workbench.plots.lines import positions_of
 from workbench.plots.palette import DIFFERENCE_RAMP, VALUE_RAMP, Look, look, second_look
 from workbench.ui.browser.link import component
 from workbench.ui.canvas.frames import pack
-from workbench.views.digits import figure, plain
+from workbench.views.digits import exact, figure
 from workbench.views.episodes import Play, plan
 from workbench.views.question import EXTENT, Answer
 from workbench.views.stage_numbers import stage_numbers
@@ -88,7 +88,7 @@ def subtitle_of(trace: Trace) -> str:
     groups, size = trace.positions.shape[1:3]
     if trace.rule == "bc":
         return f"no guidance: {groups} samples of the data"
-    strength = f"{rule.strength.replace('_', ' ')} {plain(float(trace.settings[rule.strength]))}"
+    strength = f"{rule.strength.replace('_', ' ')} {exact(float(trace.settings[rule.strength]))}"
     if size == 1:
         return f"{strength}: {groups} samples, same noise"
     plural = "group" if groups == 1 else "groups"

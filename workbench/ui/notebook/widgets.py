@@ -14,6 +14,7 @@ import numpy as np
 import panel as pn
 import param
 import torch
+from IPython.display import Javascript, display
 from panel.custom import JSComponent
 
 from workbench.engine.models.parts import Parts
@@ -25,7 +26,7 @@ from workbench.engine.tasks.registry import make_task
 from workbench.engine.words import UserError
 from workbench.plots.markup import html, joined
 from workbench.plots.still import png
-from workbench.ui.browser.link import component
+from workbench.ui.browser.link import component, inline
 from workbench.ui.canvas.stage import Stages, frame_of, landscape_of, room_of, truth_of
 from workbench.ui.controls.rule import STYLE, StopSlider, choice
 from workbench.ui.shell.binding import Binding
@@ -37,11 +38,12 @@ from workbench.views.parts import parts_for
 from workbench.views.question import Answer, Policy, Question, Scene, landscape, true_landscape
 from workbench.views.stage_numbers import stage_numbers
 
+HERE = Path(__file__).parent
 GAP = {"gap": "16px"}
 SAID = ":host { color: var(--jp-ui-font-color1, var(--wb-ink)); font-size: 15px; font-variant-numeric: tabular-nums }"
 PAPER = "WORKBENCH_HANDOUT"  # set while handouts are made: components show a still picture instead
 # The colours that the page gives its parts; a notebook has no such page around them.
-COLOURS = (Path(__file__).parents[1] / "shell" / "shell.css").read_text(encoding="utf-8").split(":root[data-theme")[0]
+COLOURS = (HERE.parent / "shell" / "shell.css").read_text(encoding="utf-8").split(":root[data-theme")[0]
 COLOURS = COLOURS.replace(":root", ":host")
 
 
@@ -54,6 +56,7 @@ def ready() -> None:
     """Prepare Panel for this notebook, with everything it needs inside the notebook itself: it works offline."""
     if not on_paper():
         pn.extension(inline=True)
+        display(Javascript(inline(HERE / "names.js")))
     torch.set_num_threads(1)  # small networks: a second thread costs more than it brings
 
 
@@ -293,7 +296,7 @@ class Picture(JSComponent):
 
     png = param.Bytes(default=b"", doc="The file.")
 
-    _esm = component(Path(__file__).parent / "picture.js")
+    _esm = component(HERE / "picture.js")
 
 
 class Live(pn.viewable.Viewer):

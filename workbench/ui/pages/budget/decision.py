@@ -23,11 +23,7 @@ from workbench.views.measured import Ride
 
 COPY = Path(__file__).parent / "copy.js"
 LIMITS = {"largest shift": "most_shift", "least return": "least_return"}
-LOOK = """
-.answer { font-size: 15px; font-weight: 650; margin: 8px 0 2px; color: var(--wb-ink); }
-.none { color: var(--wb-warn); font-size: 13px; }
-code { display: block; font-size: 12px; padding: 7px 9px; border-radius: 7px; background: var(--wb-ground); border: 1px solid var(--wb-line); overflow-wrap: anywhere; margin-top: 6px; user-select: all; }
-"""
+LOOK = (Path(__file__).parent / "budget.css").read_text(encoding="utf-8")
 
 
 class Decision(pn.viewable.Viewer):
@@ -59,12 +55,17 @@ class Decision(pn.viewable.Viewer):
         self.words = HTML("", stylesheets=[WORDS, LOOK], margin=0, sizing_mode="stretch_width")
         self._text = ColumnDataSource({"text": [""]})
         self._copy = pn.widgets.Button(label="Copy the command", css_classes=["wb-copy-command"], height=28, **options)
-        self._copy.js_on_click(args={"text": self._text}, code=f"const button = cb_obj.origin ?? cb_obj\n{callback(COPY, 'text', 'button')}")
+        self._copy.js_on_click(
+            args={"text": self._text},
+            code=f"const button = cb_obj.origin ?? cb_obj\n{callback(COPY, 'text', 'button')}",
+        )
         self._show = pn.widgets.Button(
             label="Show it on the dial", css_classes=["wb-take"], height=28,
             on_click=lambda _: None if self.answer is None else take(self.answer), **options,
         )  # fmt: skip
-        self._buttons = pn.Row(self._copy, self._show, styles={"gap": "8px"}, margin=(8, 0, 0, 0), sizing_mode="stretch_width")
+        self._buttons = pn.Row(
+            self._copy, self._show, styles={"gap": "8px"}, margin=(8, 0, 0, 0), sizing_mode="stretch_width"
+        )
         for widget in (self.limit, self.value):
             widget.param.watch(lambda _: self._again(changed), "value")
 
@@ -73,16 +74,19 @@ class Decision(pn.viewable.Viewer):
         self._curves = list(curves)
         if not self._asked and ride is not None and ride.best is not None:
             self._asked = True
-            self.value.value = float(f"{max(ride.shift[ride.best], 0.01):.1g}") if self.limit.value == "most_shift" else 0.0
+            self.value.value = (
+                float(f"{max(ride.shift[ride.best], 0.01):.1g}") if self.limit.value == "most_shift" else 0.0
+            )
         self.tell()
 
     def tell(self) -> None:
         """Answer, or say why there is no answer."""
         self.answer = None
         try:
-            if self.value.value is None:
+            limit: float | None = self.value.value
+            if limit is None:
                 raise UserError("Write a number.")
-            self.answer = recommend(self._curves, **{self.limit.value: float(self.value.value)})
+            self.answer = recommend(self._curves, **{self.limit.value: float(limit)})
         except NothingFitsError as error:
             words = html('<p class="none" role="status">Nothing satisfies this: {}.</p>', error)
         except UserError as error:
@@ -100,7 +104,9 @@ class Decision(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         row = pn.Row(self.limit, self.value, styles={"gap": "10px"}, sizing_mode="stretch_width", margin=(6, 0, 0, 0))
-        return pn.Column(row, self.words, self._buttons, sizing_mode="stretch_width", margin=0, css_classes=["wb-decision"])
+        return pn.Column(
+            row, self.words, self._buttons, sizing_mode="stretch_width", margin=0, css_classes=["wb-decision"]
+        )
 
 
 def answer_html(found: Recommendation) -> Markup:

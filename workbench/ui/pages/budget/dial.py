@@ -10,12 +10,13 @@ import numpy as np
 import panel as pn
 from bokeh.models import ColumnDataSource
 
+from workbench.experiments.summary import Curve
 from workbench.ui.browser.callbacks import stop_words
 from workbench.ui.browser.link import callback
 from workbench.ui.controls.rule import STYLE, QuickSlider, choice
 from workbench.views.dial import BETWEEN, Scale, Track, track_of
 from workbench.views.digits import figure
-from workbench.views.measured import Ride
+from workbench.views.measured import Ride, ride
 
 SCRIPT = Path(__file__).parent / "dial.js"
 
@@ -42,7 +43,8 @@ class Dial(pn.viewable.Viewer):
     def __init__(self, chosen: Callable[[], None], rested: Callable[[], None]) -> None:
         super().__init__()
         self._chosen, self._rested = chosen, rested
-        self._rides: dict[str, Ride] = {}
+        self._curves: dict[str, Curve] = {}
+        self.ride: Ride | None = None
         self._track = ColumnDataSource({})
         self._positions: Track | None = None
         self._by_program = False
@@ -58,11 +60,6 @@ class Dial(pn.viewable.Viewer):
         )  # fmt: skip
 
     @property
-    def ride(self) -> Ride | None:
-        """The curve that it rides on; None without any."""
-        return self._rides.get(self.rule.value)
-
-    @property
     def position(self) -> int:
         """Where the handle is."""
         return 0 if self._slider is None else int(self._slider.value or 0)
@@ -72,26 +69,28 @@ class Dial(pn.viewable.Viewer):
         """The strength there."""
         return 0.0 if self._positions is None else self._positions.strengths[self.position]
 
-    def offer(self, rides: Sequence[Ride], wanted: str) -> None:
+    def offer(self, curves: Sequence[Curve], wanted: str) -> None:
         """The curves that it can ride on: the ``wanted`` one where it is there, else the one that it is on, else the best."""
-        self._rides = {ride.name: ride for ride in rides}
-        names = list(self._rides) or [""]
-        best = max(rides, key=_height, default=None)
-        now = next((name for name in (wanted, self.rule.value) if name in self._rides), "" if best is None else best.name)
+        self._curves = {curve.name: curve for curve in curves}
+        names = list(self._curves) or [""]
+        best = max(curves, key=_height, default=None)
+        known = [name for name in (wanted, self.rule.value) if name in self._curves]
+        now = known[0] if known else "" if best is None else best.name
+        self.ride = ride(self._curves[now]) if now else None
         self._by_program = True
         self.rule.options = {name or "…": name for name in names}
         self.rule.value = now
         self._by_program = False
-        self._whole.visible = bool(self._rides)
+        self._whole.visible = bool(self._curves)
 
     def follow(self, scale: Scale, strength: float | None = None) -> None:
         """Stand on the present curve of an axis: at ``strength``, else at the best one."""
-        ride = self.ride
-        if ride is None:
+        on = self.ride
+        if on is None:
             self._positions, self._slider, self._place.objects = None, None, []
             return
-        track = self._positions = track_of(ride, scale)
-        start = ride.best or 0 if strength is None else None
+        track = self._positions = track_of(on, scale)
+        start = on.best or 0 if strength is None else None
         at = BETWEEN * start if start is not None else int(np.abs(_steps(track) - _step(strength or 0.0)).argmin())
         columns = dict(track.columns)
         columns["middle"] = (columns["promised"] + columns["earned"]) / 2
@@ -109,9 +108,7 @@ class Dial(pn.viewable.Viewer):
             css_classes=["wb-slider", "wb-dial-slider"],
         )
         code = callback(SCRIPT, "slider", "track", "dot")
-        self._slider.jscallback(
-            args={"track": self._track, "dot": self.dot}, value=f"const slider = cb_obj\n{code}"
-        )
+        self._slider.jscallback(args={"track": self._track, "dot": self.dot}, value=f"const slider = cb_obj\n{code}")
         self._slider.param.watch(lambda _: self._rested(), "value_throttled")
         self._place.objects = [self._slider]
         self._stand(at)
@@ -134,9 +131,9 @@ class Dial(pn.viewable.Viewer):
         return self._whole
 
 
-def _height(ride: Ride) -> float:
-    """The return at its best strength, by which the page chooses what to show first."""
-    return -np.inf if ride.best is None else ride.returns[ride.best].mean
+def _height(curve: Curve) -> float:
+    """What its best strength returns, by which the page chooses what to show first."""
+    return -np.inf if curve.choice is None else curve.choice.reported.mean
 
 
 def _steps(track: Track) -> np.ndarray:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bokeh.models import BoxAnnotation, ColumnDataSource, FixedTicker, Range1d
-from bokeh.models.annotations import Span
+from bokeh.models import ColumnDataSource, FixedTicker, Range1d
+from bokeh.models.annotations import BoxAnnotation, Span
 
 from workbench.engine.glossary import TERM
 from workbench.experiments.summary import Curve
@@ -86,7 +86,9 @@ def pictures_of(
         Where the dial stands, ``at``, ``value``, ``promised``, ``earned``, ``middle``, ``words``.
     """
     names = ("shift", "value", "low", "high", "transport", "promised", "at", "label")
-    span_at = Span(location=0, dimension="height", line_dash="dashed", line_width=1.2, line_color="#7a8594", visible=False)
+    span_at = Span(
+        location=0, dimension="height", line_dash="dashed", line_width=1.2, line_color="#7a8594", visible=False
+    )
     made = Pictures(
         _figure(TERM["return"].head, scale),
         _figure(f"{TERM['promised'].label} and {TERM['earned'].label.lower()} (task units)", scale),
@@ -111,7 +113,9 @@ def pictures_of(
     made.frontier.add_layout(made.at)
     for chart, y in ((made.frontier, "value"), (made.promise, "promised")):
         word = {"legend_label": "your settings"} if y == "value" else {}
-        mark = chart.scatter("at", y, source=made.here, marker="circle_cross", size=15, fill_alpha=0.0, line_width=2, **word)
+        mark = chart.scatter(
+            "at", y, source=made.here, marker="circle_cross", size=15, fill_alpha=0.0, line_width=2, **word
+        )
         dye(mark, INK)
         hover(chart, [mark], [("your settings", "@label"), *TIPS[1:4]])
     legend(made.frontier, "above", 4)
@@ -144,7 +148,14 @@ def _draw_curve(made: Pictures, curve: Curve, style: Look, source: ColumnDataSou
         dye(words, style).selection_glyph = words.glyph
     line = chart.line("at", "value", source=source, line_width=2.4 if ridden else 1.6, line_alpha=strong, **word)
     dot = chart.scatter(
-        "at", "value", source=source, marker=style.shape, size=8 if ridden else 6, alpha=strong, nonselection_alpha=0.06, **word
+        "at",
+        "value",
+        source=source,
+        marker=style.shape,
+        size=8 if ridden else 6,
+        alpha=strong,
+        nonselection_alpha=0.06,
+        **word,
     )
     for renderer in (line, dot):
         dye(renderer, style).selection_glyph = renderer.glyph  # what is brushed keeps its look
@@ -175,7 +186,9 @@ def _draw_promise(made: Pictures, curve: Curve, style: Look, source: ColumnDataS
             dye(renderer, style).selection_glyph = renderer.glyph
         hover(chart, [mark], TIPS)
         ends = {"at": source.data["at"][-1:], "y": source.data[name][-1:], "word": [TERM[name].label]}
-        text = chart.text("at", "y", "word", source=ColumnDataSource(ends), text_align="right", y_offset=-7, text_font_size="11px")
+        text = chart.text(
+            "at", "y", "word", source=ColumnDataSource(ends), text_align="right", y_offset=-7, text_font_size="11px"
+        )
         dye(text, style)
 
 
@@ -185,8 +198,12 @@ def _draw_zones(made: Pictures, ride: Ride) -> None:
         return
     chart, peak = made.frontier, float(made.scale.to(ride.shift[ride.best]))
     for chart in (made.frontier, made.promise):
-        chart.add_layout(BoxAnnotation(right=peak, fill_color=SAFE[0], fill_alpha=0.07, line_alpha=0.0, level="underlay"))
-        chart.add_layout(BoxAnnotation(left=peak, fill_color=PAST[0], fill_alpha=0.07, line_alpha=0.0, level="underlay"))
+        chart.add_layout(
+            BoxAnnotation(right=peak, fill_color=SAFE[0], fill_alpha=0.07, line_alpha=0.0, level="underlay")
+        )
+        chart.add_layout(
+            BoxAnnotation(left=peak, fill_color=PAST[0], fill_alpha=0.07, line_alpha=0.0, level="underlay")
+        )
     chart = made.frontier
     top = chart.y_range.end
     for word, align, away, style in (("safe", "right", -8, SAFE), ("past the peak", "left", 8, PAST)):
@@ -203,7 +220,16 @@ def _draw_dot(made: Pictures, dot: ColumnDataSource) -> None:
             ring = chart.scatter("at", name, source=dot, size=17, line_width=3, fill_alpha=0.25)
             dye(ring, INK)
     gap = made.promise.segment("at", "earned", "at", "promised", source=dot, line_width=2.5)
-    words = made.promise.text("at", "middle", "wrong", source=dot, x_offset=12, text_baseline="middle", text_font_size="12.5px", text_font_style="bold")
+    words = made.promise.text(
+        "at",
+        "middle",
+        "wrong",
+        source=dot,
+        x_offset=12,
+        text_baseline="middle",
+        text_font_size="12.5px",
+        text_font_style="bold",
+    )
     for renderer in (gap, words):
         dye(renderer, PAST)
 
@@ -216,7 +242,9 @@ def _fit(made: Pictures) -> None:
     made.promise.x_range.update(start=low, end=high)
     low, high = span([column[name] for column in columns for name in ("low", "high")], 0.1)
     made.frontier.y_range.update(start=low, end=high)
-    drawn = [renderer.data_source.data for renderer in made.promise.renderers if "promised" in renderer.data_source.data]
+    drawn = [
+        renderer.data_source.data for renderer in made.promise.renderers if "promised" in renderer.data_source.data
+    ]
     low, high = span([column[name] for column in drawn for name in ("promised", "earned")], 0.15)
     made.promise.y_range.update(start=min(low, 0.0) if low > 0.0 and low < 0.5 * high else low, end=high)
 
@@ -224,7 +252,10 @@ def _fit(made: Pictures) -> None:
 def show_here(made: Pictures, marks: Sequence[Here]) -> None:
     """Place the reader's own settings; the axes grow where one lies outside."""
     made.here.data = {
-        **{name: [getattr(mark, name) for mark in marks] for name in ("shift", "value", "low", "high", "transport", "promised")},
+        **{
+            name: [getattr(mark, name) for mark in marks]
+            for name in ("shift", "value", "low", "high", "transport", "promised")
+        },
         "at": made.scale.to([mark.shift for mark in marks]),
         "label": [name_of(mark) for mark in marks],
     }

@@ -15,7 +15,7 @@ from workbench.experiments.summary import Curve
 from workbench.plots.markup import html
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE
-from workbench.ui.pages.budget.draw import Pair
+from workbench.ui.pages.budget.draw import Pictures
 from workbench.ui.pages.budget.table import here_list, match_table, points_table
 from workbench.ui.pages.store_page import StorePage
 from workbench.ui.shell.html_pane import HTML
@@ -58,7 +58,7 @@ class EqualShift(pn.viewable.Viewer):
         super().__init__()
         self._page, self._question, self._marks, self.shift = page, question, marks, shift
         self._curves: list[Curve] = []
-        self._pair: Pair | None = None
+        self._pictures: Pictures | None = None
         self.table = HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
         self.tapped = ColumnDataSource({"key": []})
         self.tapped.on_change("data", lambda attr, old, new: self._selected())
@@ -84,9 +84,9 @@ class EqualShift(pn.viewable.Viewer):
         ]
         self._buttons = [*stories, mine]
 
-    def draw(self, curves: list[Curve], pair: Pair | None) -> None:
-        """Compare ``curves``, which are drawn in the figures of ``pair``; None where there are none."""
-        self._curves, self._pair = curves, pair
+    def draw(self, curves: list[Curve], pictures: Pictures | None) -> None:
+        """Compare ``curves``, which are drawn in the figures of ``pictures``; None where there are none."""
+        self._curves, self._pictures = curves, pictures
         for button in self._buttons:
             button.disabled = len(curves) < 2
         self._show()
@@ -108,10 +108,12 @@ class EqualShift(pn.viewable.Viewer):
 
     def _show(self) -> None:
         """The rules at the chosen shift, else every strength."""
-        if self._pair is None:
+        if self._pictures is None:
             self.table.object = EMPTY
             return
-        self._pair.at.update(visible=self.shift is not None, location=self.shift or 0.0)
+        self._pictures.at.update(
+            visible=self.shift is not None, location=float(self._pictures.scale.to(self.shift or 0.0))
+        )
         if self.shift is None:
             self.table.object = points_table(self._curves)
         else:

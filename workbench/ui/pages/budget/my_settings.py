@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from workbench.experiments.summary import Curve
 from workbench.ui.controls.awaited import Awaited
 from workbench.ui.pages.store_page import StorePage
 from workbench.ui.server.fault import told
 from workbench.ui.server.parts_cache import Latest
-from workbench.views.budget import Here, here
+from workbench.views.budget import Here, here, on_curve
 from workbench.views.question import Question
 
 
@@ -19,7 +20,9 @@ class MySettings:
     ----------
     page : StorePage
     question : callable
-        ``question()``, of the page's link.
+        ``question()``, the policies of the page's link on the task that is shown.
+    curves : callable
+        ``curves()``, those that are shown: settings that one of them was measured with are read off it.
     show : callable
         ``show(marks)``, in the page's thread.
 
@@ -29,15 +32,26 @@ class MySettings:
         The last ones; empty before the first.
     """
 
-    def __init__(self, page: StorePage, question: Callable[[], Question], show: Callable[[list[Here]], None]) -> None:
-        self._page, self._question, self._show = page, question, show
+    def __init__(
+        self,
+        page: StorePage,
+        question: Callable[[], Question],
+        curves: Callable[[], list[Curve]],
+        show: Callable[[list[Here]], None],
+    ) -> None:
+        self._page, self._question, self._curves, self._show = page, question, curves, show
         self.marks: list[Here] = []
         self.awaited = Awaited(page.cache, self.mark)
         self._latest: Latest[Question, list[Here]] = Latest(self._evaluate, page.later(self._receive))
 
     def mark(self) -> None:
         """Evaluate them; while a part is trained, say so and ask again."""
-        question = self._question()
+        question, curves = self._question(), self._curves()
+        read_off = [on_curve(policy, curves) for policy in question.policies]
+        found = [mark for mark in read_off if mark is not None]
+        if len(found) == len(read_off):
+            self._receive(question, found, None)
+            return
         parts, words = self.awaited.ask(question.task, [policy.rule for policy in question.policies])
         if parts is not None:
             self._page.notice.say("loading", "Evaluating your settings…")
@@ -51,11 +65,19 @@ class MySettings:
         """Forget what waits."""
         self._latest.drop()
 
+    def forget(self) -> None:
+        """Another task is shown: the marks were of the one before."""
+        self.marks = []
+        self._latest.drop()
+
     def _evaluate(self, question: Question) -> list[Here]:
         parts, task = self._page.cache.wait(question.task), self._page.cache.task(question.task)
-        return [here(policy, parts, task, question.seed) for policy in question.policies]
+        curves = self._curves()
+        return [on_curve(policy, curves) or here(policy, parts, task, question.seed) for policy in question.policies]
 
-    def _receive(self, _: Question, marks: list[Here] | None, error: Exception | None) -> None:
+    def _receive(self, question: Question, marks: list[Here] | None, error: Exception | None) -> None:
+        if question.task != self._question().task:
+            return
         if marks is None:
             self._page.notice.say("error", f"Your settings could not be evaluated. {told(error)}")
             return

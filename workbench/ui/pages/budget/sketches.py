@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import panel as pn
@@ -32,17 +32,7 @@ from workbench.views.rollouts import Order
 from workbench.views.sketches import SHOWN, Sketch, Sketcher
 
 SIDE = 100.0  # of a picture, its own units
-LOOK = """
-.pair { display: flex; gap: 12px; margin-top: 8px; }
-figure { margin: 0; flex: 1 1 0; min-width: 0; max-width: 190px; }
-svg { width: 100%; aspect-ratio: 1; display: block; border: 1px solid var(--wb-line); border-radius: 8px; background: var(--wb-floor); }
-figcaption { font-size: 12px; line-height: 16px; color: var(--wb-muted); margin-top: 4px; }
-figcaption a { font-weight: 600; display: inline-block; padding: 4px 0; }
-.home { fill: var(--wb-muted); opacity: 0.5; }
-.block { fill: var(--wb-lava); } .wall { fill: var(--wb-track); } .goal { fill: var(--wb-exit); opacity: 0.7; }
-.path { fill: none; stroke-width: 0.7; opacity: 0.55; stroke: var(--wb-accent); }
-.steered { fill: var(--wb-accent); opacity: 0.85; }
-"""
+LOOK = (Path(__file__).parent / "budget.css").read_text(encoding="utf-8")
 
 
 class Sketches(pn.viewable.Viewer):
@@ -126,14 +116,13 @@ def links_of(question: Question) -> Markup:
 def addresses_of(question: Question) -> tuple[str, str]:
     """What stands behind the addresses of both pages; "" where the task has no episodes."""
     policy = question.first
-    settings: Mapping[str, object] = policy.settings
-    particles = write_arguments(write_link(question) | {"shown": 256, "rule2": "none"} | settings)
+    particles = write_arguments(write_link(question) | {"shown": 256, "rule2": "none"} | policy.settings)
     if question.task not in rollout_links.TASKS:
         return particles, ""
     kind = RULES[policy.rule]
     weak = kind.bc_at.get(kind.strength) if kind.bc_at else None
     order = Order(question.task, policy.rule, dict(policy.settings), weak)
-    return particles, write_arguments(rollout_links.write_link(order) | settings)
+    return particles, write_arguments(rollout_links.write_link(order) | policy.settings)
 
 
 def sketch_html(found: Sketch, heading: str) -> Markup:
@@ -141,13 +130,18 @@ def sketch_html(found: Sketch, heading: str) -> Markup:
     particles, rollouts = addresses_of(found.question)
     figures = []
     if len(found.steered):
-        label = f"Particles: {len(found.home)} of the behaviour policy in grey, {len(found.steered)} steered ones in colour"
+        label = (
+            f"Particles: {len(found.home)} of the behaviour policy in grey, {len(found.steered)} steered ones in colour"
+        )
         figures.append(
             html(
                 '<figure><svg viewBox="0 0 100 100" role="img" aria-label="{}">{}</svg>'
                 '<figcaption><a href="./particles?{}">Open in Particles</a><br>{}</figcaption></figure>',
-                label, _cloud(found), particles, "grey: behaviour; colour: steered",
-            )  # fmt: skip
+                label,
+                _cloud(found),
+                particles,
+                "grey: behaviour; colour: steered",
+            )
         )
     if found.floor is not None:
         mean = figure(float(found.returns.mean()))
@@ -156,8 +150,10 @@ def sketch_html(found: Sketch, heading: str) -> Markup:
             html(
                 '<figure><svg viewBox="0 0 100 100" role="img" aria-label="{0}">{1}</svg>'
                 '<figcaption><a href="./rollouts?{2}">Open in Rollouts</a><br>{0}</figcaption></figure>',
-                words, _room(found, found.floor), rollouts,
-            )  # fmt: skip
+                words,
+                _room(found, found.floor),
+                rollouts,
+            )
         )
     if not figures:
         return html("<h2>{}</h2><p>Actions of this task have too many numbers for a picture.</p>", heading)
@@ -177,13 +173,17 @@ def _cloud(found: Sketch) -> Markup:
 
     ground = ""
     if found.ground is not None:
-        ground = html('<image href="data:image/png;base64,{}" width="100" height="100" preserveAspectRatio="none"/>', _png(found.ground))
+        ground = html(
+            '<image href="data:image/png;base64,{}" width="100" height="100" preserveAspectRatio="none"/>',
+            _png(found.ground),
+        )
     low, side = (found.extent - 1.0) * scale, 2.0 * scale
     box = html(
         '<rect x="{0:.1f}" y="{0:.1f}" width="{1:.1f}" height="{1:.1f}" fill="none" stroke="var(--wb-muted)" stroke-width="0.5" '
         'stroke-dasharray="2 2"/>',
-        low, side,
-    )  # fmt: skip
+        low,
+        side,
+    )
     return joined((ground, box, dots(found.home, "home", 1.1), dots(found.steered, "steered", 1.5)))
 
 
@@ -198,10 +198,14 @@ def _room(found: Sketch, floor: Floor) -> Markup:
     for west, east, south, north in floor.blocks:
         (x, y), (x2, y2) = place(west, north), place(east, south)
         kind = "block" if floor.deadly else "wall"
-        parts.append(html('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>', kind, x, y, x2 - x, y2 - y))
+        parts.append(
+            html('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>', kind, x, y, x2 - x, y2 - y)
+        )
     for x, y, radius, _ in floor.goals:
         cx, cy = place(x, y)
-        parts.append(html('<circle class="goal" cx="{:.1f}" cy="{:.1f}" r="{:.1f}"/>', cx, cy, SIDE * radius / (right - left)))
+        parts.append(
+            html('<circle class="goal" cx="{:.1f}" cy="{:.1f}" r="{:.1f}"/>', cx, cy, SIDE * radius / (right - left))
+        )
     for way in found.paths:
         line = [place(float(x), float(y)) for x, y in way[::2]]
         words = " ".join(f"{x:.1f},{y:.1f}" for x, y in dict.fromkeys(line))
@@ -215,7 +219,8 @@ def _png(values: np.ndarray) -> str:
     low, high = np.quantile(small, (0.3, 0.995))
     share = np.clip((small - low) / max(float(high - low), 1e-9), 0.0, 1.0)
     ink = tuple(int(look("best_of_n").light[i : i + 2], 16) for i in (1, 3, 5))
-    pixels = np.concatenate((np.broadcast_to(np.array(ink, np.uint8), (*share.shape, 3)), (150 * share)[..., None].astype(np.uint8)), -1)
+    colour = np.broadcast_to(np.array(ink, np.uint8), (*share.shape, 3))
+    pixels = np.concatenate((colour, (150 * share)[..., None].astype(np.uint8)), -1)
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "png")
     return base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -12,7 +12,7 @@ from workbench.engine.metrics.intervals import Interval
 from workbench.experiments.summary import Curve
 from workbench.plots.markup import Markup, html, joined
 from workbench.ui.pages.budget.draw import name_of
-from workbench.views.budget import Here, match
+from workbench.views.budget import HERE_EPISODES, Here, match
 from workbench.views.digits import figure
 
 MOST = 60  # lines
@@ -26,7 +26,10 @@ def points_table(curves: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
         for place, point in enumerate(curve.points):
             if keys and point.keys[0] not in keys:
                 continue
-            runs = html('<a href="./runs?run={}">{}</a>', quote(",".join(point.keys), safe=","), len(point.keys))
+            count = len(point.keys)
+            runs = html('<a href="./runs?run={}">{}</a>', quote(",".join(point.keys), safe=","), count)
+            if curve.origin:  # its runs are in no store of this machine
+                runs = html("{}", count)
             promise = "–" if not np.isfinite(promised[place]) else figure(promised[place], 2)
             name = f"{curve.name}, {curve.axis} {point.value:g}"
             cells = (name, _interval(point.returns, 2), figure(shift[place], 2), promise, runs)
@@ -74,12 +77,16 @@ def here_list(marks: Sequence[Here]) -> Markup:
     """HTML of the reader's own settings."""
     rows = joined(
         html(
-            "<li>{}: return {} ({} to {}), shift {}</li>",
+            "<li>{} on {}: return {} ({} to {}), shift {}; {}</li>",
             name_of(mark),
+            mark.task,
             figure(mark.value, 3),
             figure(mark.low, 2),
             figure(mark.high, 2),
             figure(mark.shift, 3),
+            f"read off the curve {mark.curve}"
+            if mark.curve
+            else f"{HERE_EPISODES} episodes of the task's built-in policy",
         )
         for mark in marks
     )

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.abilities import HasTruth
 from workbench.experiments.summary import curves as curves_of_store
 from workbench.ui.canvas.dial import Dial, curves_of, looks_beside, scale_of
@@ -174,11 +175,12 @@ class DialCard:
 
     def _tell(self) -> None:
         """What is said below: of a curve that nobody measured, that it can be measured; else nothing but its source."""
-        unmeasured = any(curve.source == "promised" for curve in self.curves)
+        unmeasured = [RULES[curve.rule].title for curve in self.curves if curve.source == "promised"]
+        names = " and ".join(dict.fromkeys(unmeasured))
         if self._measuring is not None:
             self.dial.param.update(words=f"Measuring what it earns: {self._share:.0%}…", button="Stop")
         elif unmeasured:
-            self.dial.param.update(words="What it earns is not measured: no formula says it.", button="Measure it")
+            self.dial.param.update(words=f"What {names} earns is not measured.", button="Measure it")
         else:
             self.dial.param.update(words="", button="")
 

@@ -77,7 +77,9 @@ class ParticlesPage(Page):
         half = dict(sizing_mode="stretch_both", margin=0)
         self.stages = Stages(self._awaited.pressed, sizing_mode="stretch_width", margin=0)
         self.displacement = TimeChart(
-            heading=TERM["state.displacement"].head, note="from the same noise, at the same flow time", **half
+            heading=f"{TERM['state.displacement'].short} (action units)",
+            note="from the same noise, at the same flow time",
+            **half,
         )
         self.dial = DialCard(self, self.policies)
         self.about = About()
