@@ -54,9 +54,9 @@ class StrengthCurve:
         ``computed`` from the true reward at the state that is shown, ``measured`` in episodes, or ``promised``: only what the
         critic says is known.
     where : str
-        The states, in words.
+        The states, and of a shipped curve who measured it, in words.
     note : str
-        What the reader must know of where it comes from; "" for nothing.
+        Where it comes from, in a few words.
     """
 
     rule: str
@@ -150,7 +150,9 @@ def along(policy: Policy, question: Question, parts: Parts, task: Task) -> Stren
         earned = nan if numbers.earned is None else numbers.earned
         error = nan if numbers.gap_error is None else numbers.gap_error
         found.append((float(stop), numbers.shift, numbers.promised, earned, error))
-    return _curve(policy.rule, found, "computed" if isinstance(task, HasTruth) else "promised", HERE)
+    source: Source = "computed" if isinstance(task, HasTruth) else "promised"
+    note = "Computed from the true reward" if source == "computed" else "Computed from the critic"
+    return _curve(policy.rule, found, source, f"{note.lower()}, {HERE}", note)
 
 
 def _curve(
@@ -216,9 +218,10 @@ def of_ride(ride: Ride) -> StrengthCurve:
     promised, earned = ([nan if one is None else one.mean for one in some] for some in (ride.promised, ride.earned))
     error = [nan if gap is None else (gap.high - gap.low) / 2 for gap in ride.gap]
     seeds = f"{len(ride.seeds)} {'seed' if len(ride.seeds) == 1 else 'seeds'}"
-    note = f"{ride.origin}, {seeds}" if ride.origin else f"measured in your own runs, {seeds}"
+    note = f"Shipped example, {seeds}" if ride.origin else f"Your own runs, {seeds}"
+    where = f"{ride.origin}; {EPISODES_OF}" if ride.origin else EPISODES_OF
     points = list(zip(ride.strength, ride.shift, promised, earned, error, strict=True))
-    return _curve(ride.rule, points, "measured", EPISODES_OF, note)
+    return _curve(ride.rule, points, "measured", where, note)
 
 
 def ride_for(policy: Policy, found: Sequence[Ride]) -> Ride | None:
@@ -273,7 +276,7 @@ def measure(
         if one.promised is not None and one.gap is not None:
             promised, error = one.promised.mean, (one.gap.high - one.gap.low) / 2
         found.append((float(stops[place]), one.shift.w2, promised, one.earned.mean, error))
-    note = f"measured here, {EPISODES} episodes at each of {len(found)} strengths"
+    note = f"Measured here, {EPISODES} episodes at each of {len(found)} strengths"
     return _curve(policy.rule, found, "measured", EPISODES_OF, note)
 
 

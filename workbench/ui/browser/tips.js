@@ -62,5 +62,5 @@ export function hearTips() {
     if (of && of !== shown) show(of)
   })
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide() })
-  window.addEventListener("scroll", hide, {capture: true, passive: true})
+  window.addEventListener("scroll", () => show(shown), {capture: true, passive: true}) // what gets the focus is scrolled into view
 }

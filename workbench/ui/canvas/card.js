@@ -110,7 +110,7 @@ export function nameStage(stage, spec, index, peaked) {
  * @param {boolean} ended The last moment is shown.
  */
 export function tellMoment(stage, spec, ended) {
-  const text = ended ? spec.where : "Of the final actions, not of this moment"
+  const text = ended ? spec.where : "Of the final actions"
   if (stage.where.textContent !== text) stage.where.textContent = text
   stage.card.classList.toggle("wb-early", !ended)
 }

@@ -146,7 +146,7 @@ export function render({model}) {
   }
 
   function showWords() {
-    const told = (block?.header.lines ?? []).map(({note, where}) => ({note: note || where, where}))
+    const told = block?.header.lines ?? []
     source.textContent = [...new Set(told.map(({note}) => note))].join(" · ")
     source.dataset.tip = [...new Set(told.map(({where}) => where))].join("\n")
     source.setAttribute("aria-description", source.dataset.tip)

@@ -93,6 +93,10 @@ export interface RoomHeader {
   subtitle: string
   plan: Plan
   plays: Look[]
+  /** The episodes are being played. */
+  awaited: boolean
+  /** Those that are drawn are of the strength before. */
+  faint?: boolean
   numbers: NumberRow[]
 }
 export type World = Block<TruthHeader | RoomHeader>

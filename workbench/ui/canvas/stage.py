@@ -197,6 +197,7 @@ def room_of(plays: list[Play] | None, answer: Answer, floor: Floor) -> bytes:
         "subtitle": "drag the agent or its velocity's knob" if floor.velocity_unit else "drag the agent",
         "plan": plan(floor),
         "plays": [found._asdict() for found in looks_of(answer.traces)] if plays is not None else [],
+        "awaited": plays is None,
         "numbers": where,
     }
     return pack(header, arrays)

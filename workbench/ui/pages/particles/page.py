@@ -41,7 +41,7 @@ from workbench.views.presets import PRESETS, tell
 from workbench.views.question import GRID, Answer, Question, effort_of
 
 log = logging.getLogger(__name__)
-DRAFT = 256  # particles while the peak is dragged: twice the pictures a second
+DRAFT = 256  # particles while the peak or the dial is dragged: twice the pictures a second
 
 
 class ParticlesPage(Page):
@@ -77,8 +77,8 @@ class ParticlesPage(Page):
         half = dict(sizing_mode="stretch_both", margin=0)
         self.stages = Stages(self._awaited.pressed, sizing_mode="stretch_width", margin=0)
         self.displacement = TimeChart(
-            heading=f"{TERM['state.displacement'].short} (action units)",
-            note="from the same noise, at the same flow time",
+            heading=TERM["state.displacement"].short,
+            note="from the same noise at the same flow time, action units",
             **half,
         )
         self.dial = DialCard(self, self.policies)
@@ -253,6 +253,11 @@ class ParticlesPage(Page):
             self.changed()
             self.ask()
 
+    @property
+    def _held(self) -> bool:
+        """Whether a hand drags the peak or the dial."""
+        return bool(self.stages.dragging) or self.dial.dragging
+
     def _dragged(self, event: Any) -> None:
         if not event.new:
             self.ask()
@@ -267,9 +272,7 @@ class ParticlesPage(Page):
             for controls in self.policies:
                 controls.disable(reasons, slow_parts(base))
         if parts is not None:
-            shown = (
-                min(self.question.shown, DRAFT) if self.stages.dragging or self.dial.dragging else self.question.shown
-            )
+            shown = min(self.question.shown, DRAFT) if self._held else self.question.shown
             self._pictures.ask((replace(self.question, shown=shown), self.ground.value))
             self._waiting.asked()
             return
@@ -316,7 +319,8 @@ class ParticlesPage(Page):
             self.displacement.series = series_of(picture.answer, picture.answer.displacement, zero=True)
             self.dial.ask(question)
             if self._floor() is not None:
-                self.plays.ask(question)
+                if not self._held:  # episodes take a second: they are played where the hand rests
+                    self.plays.ask(question)
             elif picture.truth is None or len(question.policies) > 1:
                 self.stages.world = b""
             elif before is None or picture.truth is not before.truth or not self.stages.world:
