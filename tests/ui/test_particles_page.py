@@ -25,9 +25,9 @@ def open_page(page: Page, address: str) -> None:
 
 
 def numbers(page: Page, rule: str) -> dict[str, str]:
-    """Name and value of each number under a stage."""
-    cells = page.locator(f".wb-stage[data-rule={rule}] .wb-numbers > div").all()
-    return {cell.locator("dt").inner_text(): cell.locator("dd").inner_text() for cell in cells}
+    """Name and value of each number under a stage, also of those that are folded."""
+    cells = page.locator(f".wb-stage[data-rule={rule}] dl > div").all()
+    return {cell.locator("dt").text_content() or "": cell.locator("dd").text_content() or "" for cell in cells}
 
 
 def pixels(canvas: Locator) -> str:
@@ -54,7 +54,8 @@ def test_the_index_leads_to_the_page(page: Page, server: str) -> None:
     page.locator("a.wb-tile", has_text="Particles").click()
     page.wait_for_selector(".wb-scene[data-version]")
     expect(page).to_have_title("Workbench – Particles")
-    assert list(numbers(page, "bc").values())[3:6] == ["0.00", "0.00", "0.00"]
+    still = numbers(page, "bc")
+    assert [still[name] for name in ("Transport", "Displacement", "Shift")] == ["0.00", "0.00", "0.00"]
     # Behaviour flow, QGF and VGF; nothing needs scrolling at this size.
     assert page.locator(".wb-stage h2").all_inner_texts() == ["Behaviour flow", "QGF", "VGF"]
     assert page.evaluate("[document.documentElement.scrollHeight, document.documentElement.scrollWidth]") == [900, 1440]
@@ -205,6 +206,14 @@ def test_the_room_is_trained_for_and_the_agent_moves(page: Page, server: str) ->
     until(lambda: "±" in numbers(page, "qgf").get("Return", ""), 30)
     behaviour, rule = (float(numbers(page, name)["Return"].split(" ")[0]) for name in ("bc", "qgf"))
     assert rule > behaviour
+    # The dial rides on what ships with the package, and says so; columns do not touch, and no word is cut.
+    expect(page.locator(".wb-dial-source")).to_contain_text("Shipped example")
+    expect(page.locator(".wb-dial-sentence")).to_contain_text("earns")
+    boxes = [found for stage in page.locator(".wb-stage").all() if (found := stage.bounding_box()) is not None]
+    assert all(right["x"] - left["x"] - left["width"] >= 12 for left, right in zip(boxes, boxes[1:], strict=False))
+    assert page.locator(".wb-stage header p, .wb-stage dd, .wb-stage dt").evaluate_all(
+        "all => all.filter((el) => el.scrollWidth > el.clientWidth + 1).map((el) => el.textContent)"
+    ) == []
     before, where = pixels(steered(page)), page.locator(".wb-room dd").first
     box = room.bounding_box()
     assert box is not None

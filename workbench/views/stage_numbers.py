@@ -69,7 +69,7 @@ def stage_numbers(numbers: Numbers, play: Play | None, ending: str, groups: int)
             "the task does not say what an action earns, and no episodes are played",
         ]
         return StageNumbers([promised, shift], warning, False, rest)
-    hint = "mean discounted return of episodes that begin at the state that is shown, with its 95% interval; task units"
+    more = "; here of episodes that begin at the state that is shown, with its 95% interval"
     if play is None:
         warning = [
             "Episodes are being played…",
@@ -77,7 +77,7 @@ def stage_numbers(numbers: Numbers, play: Play | None, ending: str, groups: int)
             "what the actions earn is known once the episodes from this state are over",
         ]
         played = [_row("state.return", "…"), promised, [ending.capitalize(), "…", _share(ending)]]
-        return StageNumbers([["Earned", "…", hint], shift], warning, False, [*played, *rest])
+        return StageNumbers([_row("earned", "…", more), shift], warning, False, [*played, *rest])
     earned, error = play.earned
     promise, gap_error = play.promised, play.gap_error
     warning, wrong = _warning(promise, earned, gap_error)
@@ -89,7 +89,7 @@ def stage_numbers(numbers: Numbers, play: Play | None, ending: str, groups: int)
         [ending.capitalize(), f"{play.share:.0%}", _share(ending)],
     ]
     digits = 2 if abs(earned) < 100 else 0
-    large = ["Earned", f"{figure(earned, digits)} ± {figure(error, digits)}", hint]
+    large = _row("earned", f"{figure(earned, digits)} ± {figure(error, digits)}", more)
     return StageNumbers([large, shift], warning, wrong, [*played, *rest])
 
 

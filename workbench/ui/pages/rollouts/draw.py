@@ -147,7 +147,7 @@ def starts_figure(names: tuple[str, ...], letters: str = "AB") -> Starts:
         for number, letter in enumerate(letters):
             source = ColumnDataSource({"x": [], "y": [], "count": []})
             word = f"{names[kind]}, {letter}"
-            line, dot = _line(chart, source, look, number, word)
+            _, dot = _line(chart, source, look, number, word)
             hover(chart, [dot], [(word, "@y{0%}"), ("episodes", "@count")])
             sources.append(source)
     legend(chart)
