@@ -10,6 +10,11 @@ from ui.test_particles_page import numbers, open_page, pixels, slider, steered, 
 from workbench.engine.steering.rules import RULES
 
 pytestmark = pytest.mark.browser
+EVERY = """() => {
+  const below = (el) => [el, ...(el.shadowRoot ? inside(el.shadowRoot) : [])]
+  const inside = (root) => [...root.querySelectorAll("*")].flatMap(below)
+"""  # of all shadow trees
+WORDS = ".wb-meaning, .wb-stage p, .wb-term, .wb-warning, .wb-stories p, .wb-dial p, .wb-stage h2, .wb-heads dd"
 EXAMPLE = "particles?rule=qgf&weight=0.1"
 
 
@@ -56,7 +61,11 @@ def test_one_strength_moved_by_hand_moves_dot_words_slider_particles_and_link(pa
     expect(page.locator(".wb-weight .bk-slider-title")).to_contain_text(f"{weight} action² / Q")
     page.wait_for_url(f"**weight={weight}*")
     # What stands under the stage is what the dial says: the curve's points are pictures of the same noise.
-    until(lambda: f"earns {numbers(page, 'qgf')['Earned']} at shift {numbers(page, 'qgf')['Shift']};" in sentence.inner_text())
+    until(
+        lambda: (
+            f"earns {numbers(page, 'qgf')['Earned']} at shift {numbers(page, 'qgf')['Shift']};" in sentence.inner_text()
+        )
+    )
     # Too far: whom did the critic fool, and by how much?
     page.keyboard.press("End")
     until(lambda: page.locator(".wb-stage[data-rule=qgf] .wb-warning.wb-wrong").count() == 1)
@@ -67,8 +76,8 @@ def test_one_strength_moved_by_hand_moves_dot_words_slider_particles_and_link(pa
 def test_the_dot_moves_before_the_server_answers(page: Page, server: str) -> None:
     open_dial(page, f"{server}/{EXAMPLE}")
     said = page.evaluate(
-        """() => {
-          const inside = (root) => [...root.querySelectorAll("*")].flatMap((el) => [el, ...(el.shadowRoot ? inside(el.shadowRoot) : [])])
+        EVERY
+        + """
           const all = inside(document), one = (name) => all.find((el) => el.matches(name))
           const input = one(".wb-dial-row input")
           input.value = "20"
@@ -238,11 +247,11 @@ def test_no_words_are_cut(page: Page, server: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     open_page(page, f"{server}/particles?rule=qgf&rule2=vgf")
     cut = page.evaluate(
-        """() => {
-          const inside = (root) => [...root.querySelectorAll("*")].flatMap((el) => [el, ...(el.shadowRoot ? inside(el.shadowRoot) : [])])
-          const words = inside(document).filter((el) => el.matches(".wb-meaning, .wb-stage p, .wb-term, .wb-warning, .wb-stories p, .wb-dial p, .wb-stage h2, .wb-heads dd"))
-          return words.filter((el) => el.clientWidth && el.scrollWidth > el.clientWidth + 1).map((el) => el.className + ": " + el.textContent)
-        }"""
+        EVERY
+        + """
+          const words = inside(document).filter((el) => el.matches("WORDS") && el.clientWidth)
+          return words.filter((el) => el.scrollWidth > el.clientWidth + 1).map((el) => el.className + ": " + el.textContent)
+        }""".replace("WORDS", WORDS)
     )
     assert cut == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -210,10 +211,13 @@ def test_the_room_is_trained_for_and_the_agent_moves(page: Page, server: str) ->
     expect(page.locator(".wb-dial-source")).to_contain_text("Shipped example")
     expect(page.locator(".wb-dial-sentence")).to_contain_text("earns")
     boxes = [found for stage in page.locator(".wb-stage").all() if (found := stage.bounding_box()) is not None]
-    assert all(right["x"] - left["x"] - left["width"] >= 12 for left, right in zip(boxes, boxes[1:], strict=False))
-    assert page.locator(".wb-stage header p, .wb-stage dd, .wb-stage dt").evaluate_all(
-        "all => all.filter((el) => el.scrollWidth > el.clientWidth + 1).map((el) => el.textContent)"
-    ) == []
+    assert all(right["x"] - left["x"] - left["width"] >= 12 for left, right in pairwise(boxes))
+    assert (
+        page.locator(".wb-stage header p, .wb-stage dd, .wb-stage dt").evaluate_all(
+            "all => all.filter((el) => el.scrollWidth > el.clientWidth + 1).map((el) => el.textContent)"
+        )
+        == []
+    )
     before, where = pixels(steered(page)), page.locator(".wb-room dd").first
     box = room.bounding_box()
     assert box is not None

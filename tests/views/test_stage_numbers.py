@@ -70,7 +70,8 @@ def test_numbers_are_written_for_people(value, text):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.00001, "0.00001"), (100000, "100000"), (0.3, "0.3"), (30.0, "30"), (1e-7, "0.0000001"), (0, "0")]
+    ("value", "text"),
+    [(0.00001, "0.00001"), (100000, "100000"), (0.3, "0.3"), (30.0, "30"), (1e-7, "0.0000001"), (0, "0")],
 )
 def test_settings_are_written_as_they_are_typed(value, text):
     assert exact(value) == text

@@ -7,7 +7,7 @@ from plain_rules import rules_without_parts
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.tasks.bandits import Bandit2D
 from workbench.engine.tasks.three_exits import ThreeExits
-from workbench.views.episodes import OvertakenError
+from workbench.views.caller import OvertakenError, Waiting
 from workbench.views.measured import ride_of
 from workbench.views.parts import parts_for
 from workbench.views.question import Policy, Question, answer
@@ -112,13 +112,13 @@ def test_without_a_true_reward_only_the_promise_is_computed_and_episodes_measure
     assert promised.best is None
     assert np.isfinite(promised.promised).all()
     shares = []
-    curve = measure(policy, parts, task, 0, shares.append)
+    curve = measure((policy, 0), parts, task, Waiting(shares.append))
     assert shares == [0.5, 1.0]
     assert curve.source == "measured"
     assert np.isfinite([*curve.earned, *curve.promised, *curve.shift]).all()
     assert "4 episodes at each of 2 strengths" in curve.note
     with pytest.raises(OvertakenError):
-        measure(policy, parts, task, 0, overtaken=lambda: True)
+        measure((policy, 0), parts, task, Waiting(gone=lambda: True))
     assert EPISODES >= 30
 
 

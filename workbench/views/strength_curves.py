@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -16,9 +16,9 @@ from workbench.engine.steering.finite import NonFiniteError
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.abilities import HasTruth
 from workbench.engine.tasks.protocol import Task
+from workbench.views.caller import Caller, OvertakenError
 from workbench.views.csv_file import csv_of
 from workbench.views.effort import Effort
-from workbench.views.episodes import OvertakenError
 from workbench.views.fields import Field, fields_of
 from workbench.views.links import changed_settings
 from workbench.views.measured import Ride
@@ -237,31 +237,23 @@ def _unusual(ride: Ride) -> dict[str, Any]:
     return {name: value for name, value in ride.settings.items() if usual.get(name) != value}
 
 
-def measure(
-    policy: Policy,
-    parts: Parts,
-    task: Task,
-    seed: int,
-    tick: Callable[[float], None] = lambda share: None,
-    overtaken: Callable[[], bool] = lambda: False,
-) -> StrengthCurve:
+def measure(asked: tuple[Policy, int], parts: Parts, task: Task, caller: Caller) -> StrengthCurve:
     """Play episodes at some of the dial's strengths: what it earns where no formula says it.
 
     Parameters
     ----------
-    policy, parts, task
-    seed : int
-        Of starts and noise, the same for all strengths.
-    tick : callable
-        ``tick(share)`` of the episodes that are played.
-    overtaken : callable
-        Asked at every step; OvertakenError once it says so.
+    asked : tuple of Policy and int
+        The int is the seed of starts and noise, the same for all strengths.
+    parts, task
+    caller : Caller
+        Hears the share of the episodes that are played; OvertakenError once it does not want them any more.
     """
+    policy, seed = asked
     stops = stops_of(policy)
     picked = sorted({round(place) for place in np.linspace(0, len(stops) - 1, MEASURED_AT)})
 
     def watch(*_: Any) -> None:
-        if overtaken():
+        if caller.overtaken():
             raise OvertakenError
 
     found = []
@@ -271,7 +263,7 @@ def measure(
             one = evaluate(rule, parts, task, EPISODES, seed, watch=watch)
         except NonFiniteError:
             break
-        tick((done + 1) / len(picked))
+        caller.progress((done + 1) / len(picked))
         promised, error = float("nan"), float("nan")
         if one.promised is not None and one.gap is not None:
             promised, error = one.promised.mean, (one.gap.high - one.gap.low) / 2

@@ -10,7 +10,8 @@ import param
 from panel.custom import JSComponent
 
 from workbench.ui.browser.link import component
-from workbench.ui.server.parts_cache import Latest
+from workbench.ui.server.fault import told
+from workbench.ui.server.parts_cache import LONG, Latest
 from workbench.ui.shell.page import Page
 
 HERE = Path(__file__).parent
@@ -60,13 +61,13 @@ class Stories(JSComponent):
         def show(asked: tuple[str, Any], answer: Any, error: Exception | None) -> None:
             self.busy = ""
             if error is not None:
-                fail(f"{stories[asked[0]][0]} could not be set. {error}")
+                fail(f"{stories[asked[0]][0]} could not be set. {told(error)}")
                 return
             tell(answer)
             self._told = [*self._told[-KEPT:], (asked[0], key(ask()))]
             self.follow()
 
-        self._work: Latest[tuple[str, Any], Any] = Latest(lambda asked: work(*asked), page.later(show))
+        self._work: Latest[tuple[str, Any], Any] = Latest(lambda asked: work(*asked), page.later(show), LONG)
         super().__init__(margin=(0, 0, 10, 0), sizing_mode="stretch_width", css_classes=["wb-presets"])
         self.offer(stories)
 

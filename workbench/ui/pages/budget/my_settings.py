@@ -8,7 +8,7 @@ from workbench.experiments.summary import Curve
 from workbench.ui.controls.awaited import Awaited
 from workbench.ui.pages.store_page import StorePage
 from workbench.ui.server.fault import told
-from workbench.ui.server.parts_cache import Latest
+from workbench.ui.server.parts_cache import LONG, Latest
 from workbench.views.budget import Here, here, on_curve
 from workbench.views.question import Question
 
@@ -42,7 +42,7 @@ class MySettings:
         self._page, self._question, self._curves, self._show = page, question, curves, show
         self.marks: list[Here] = []
         self.awaited = Awaited(page.cache, self.mark)
-        self._latest: Latest[Question, list[Here]] = Latest(self._evaluate, page.later(self._receive))
+        self._latest: Latest[Question, list[Here]] = Latest(self._evaluate, page.later(self._receive), LONG)
 
     def mark(self) -> None:
         """Evaluate them; while a part is trained, say so and ask again."""

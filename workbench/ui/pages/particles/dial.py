@@ -16,9 +16,9 @@ from workbench.ui.controls.rule import PolicyControls, StopSlider
 from workbench.ui.server.draw_processes import Desk
 from workbench.ui.server.fault import told
 from workbench.ui.server.lab import stamp_of_store, sweeps
-from workbench.ui.server.parts_cache import QUICK, Latest
+from workbench.ui.server.parts_cache import LONG, QUICK, Latest
 from workbench.ui.shell.page import Page
-from workbench.views.episodes import OvertakenError
+from workbench.views.caller import OvertakenError, Waiting
 from workbench.views.measured import Ride, rides, with_shipped
 from workbench.views.question import Policy, Question
 from workbench.views.strength_curves import (
@@ -69,7 +69,7 @@ class DialCard:
             self._compute, page.later(self._show), QUICK, lambda asked: effort_of_dial(asked[1])
         )
         self._long: Latest[tuple[Hashable, Policy, Question], StrengthCurve] = Latest(
-            self._play, page.later(self._played)
+            self._play, page.later(self._played), LONG
         )
         page.binding.bind(self._moved, self.dial, to="places")
 
@@ -151,12 +151,12 @@ class DialCard:
 
     def _play(self, asked: tuple[Hashable, Policy, Question]) -> StrengthCurve:
         name, policy, question = asked
-        parts, task = self._page.cache.wait(question.task), self._page.cache.task(question.task)
 
-        def tick(share: float) -> None:
+        def hear(share: float) -> None:
             self._share = share
 
-        return measure(policy, parts, task, question.seed, tick, lambda: self._page.closed or self._measuring != name)
+        caller = Waiting(hear, lambda: self._page.closed or self._measuring != name)
+        return self._page.cache.work(measure, (policy, question.seed), question.task, (policy.rule,), caller)
 
     # In the page's thread
 
