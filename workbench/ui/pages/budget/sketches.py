@@ -135,7 +135,7 @@ def sketch_html(found: Sketch, heading: str) -> Markup:
         )
         figures.append(
             html(
-                '<figure><svg viewBox="0 0 100 100" role="img" aria-label="{}">{}</svg>'
+                '<figure><svg viewBox="13 13 74 74" role="img" aria-label="{}">{}</svg>'
                 '<figcaption><a href="./particles?{}">Open in Particles</a><br>{}</figcaption></figure>',
                 label,
                 _cloud(found),
