@@ -238,6 +238,7 @@ def _fit(made: Pictures) -> None:
     """Both figures show all of their points."""
     columns = [source.data for source in made.sources]
     low, high = span([column["at"] for column in columns], 0.04)
+    high += 0.04 * (high - low)  # the last strength is written beside its point
     made.frontier.x_range.update(start=low, end=high)
     made.promise.x_range.update(start=low, end=high)
     low, high = span([column[name] for column in columns for name in ("low", "high")], 0.1)

@@ -184,7 +184,7 @@ def _cloud(found: Sketch) -> Markup:
         low,
         side,
     )
-    return joined((ground, box, dots(found.home, "home", 1.1), dots(found.steered, "steered", 1.5)))
+    return joined((ground, box, dots(found.home, "home", 1.3), dots(found.steered, "steered", 1.1)))
 
 
 def _room(found: Sketch, floor: Floor) -> Markup:
