@@ -1,11 +1,13 @@
 """Which rule and strength to take: chosen on one set of episodes, told from the other, and refused in words."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from experiments.made_up import made_up_store
 
+from workbench.cli import main
 from workbench.engine.words import UserError
 from workbench.experiments.grid import Grid
 from workbench.experiments.recommend import NothingFitsError, recommend
@@ -75,3 +77,19 @@ def test_what_cannot_be_said_is_refused_in_words(found: list[Curve]) -> None:
             recommend(found, **wrong)
     with pytest.raises(UserError, match="run a sweep"):
         recommend([], most_shift=1.0)
+
+
+def test_the_command_says_what_it_chose_from_what(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["recommend", "shipped", "--most-shift", "0.2", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["shift"] < 0.25
+    assert found["reported"]["low"] < found["reported"]["mean"] < found["reported"]["high"]
+    assert not set(found["chosen_on"]) & set(found["reported_on"])
+    main(["recommend", "shipped", "--most-shift", "0.2"])
+    words = capsys.readouterr().out
+    assert "shipped example: measured with workbench" in words
+    assert found["command"] in words
+    with pytest.raises(SystemExit) as stopped:
+        main(["recommend", "shipped", "--least-return", "3"])
+    assert stopped.value.code == 2
+    assert "no measured strength returns 3: the most is" in capsys.readouterr().err

@@ -112,7 +112,7 @@ def test_two_rules_have_a_dot_each_and_the_sidebar_moves_them_too(page: Page, se
     expect(page.get_by_role("slider", name="VGF: steps L")).to_be_visible()
     slider(page, "steps").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator(".wb-dial-row output").nth(1)).to_have_text("4 steps")
+    expect(page.locator(".wb-dial-value").nth(1)).to_have_text("4 steps")
     expect(page.locator(".wb-dial-sentence")).to_contain_text("VGF at steps 4 earns")
     label = page.locator(".wb-dial > canvas").get_attribute("aria-label")
     assert label is not None

@@ -72,14 +72,9 @@ def test_every_export_is_saved_and_the_page_scrubs_offline(
     page: Page, server: str, browser: Browser, tmp_path: Path
 ) -> None:
     open_page(page, f"{server}/particles?rule=qgf&weight=1")
-    labels = [
-        "PNG picture",
-        "SVG picture",
-        "CSV of the numbers",
-        "CSV of promised and earned",
-        "CSV of all particles",
-        "HTML that scrubs offline",
-    ]
+    page.locator(".wb-dial[data-curves='1']").wait_for()
+    tables = ["CSV of the numbers", "CSV of promised and earned", "CSV of all particles"]
+    labels = ["PNG picture", "SVG picture", *tables, "HTML that scrubs offline"]
     saved = save_all(page, tmp_path, labels)
     assert saved["PNG picture"].read_bytes().startswith(b"\x89PNG")
     assert "<svg" in saved["SVG picture"].read_text()

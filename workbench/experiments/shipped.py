@@ -32,13 +32,16 @@ MOST_BYTES = 64 * 2**20  # unpacked
 DIGITS = 6  # of a measurement: an interval says far less
 
 WEIGHTS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-COUNTS = (2, 4, 8, 16, 32)
+FEWER = (0.1, 0.3, 1.0, 3.0, 10.0)  # of rules that are like QGF, or cost several times as much
 STRENGTHS: dict[str, tuple[float, ...]] = {
     "grad_step": (1, 2, 5, 10, 20, 40),
-    "vgf": (1, 2, 3, 5, 10, 20),
+    "vgf": (1, 2, 3, 5, 10),
     "vgf_zero": (1, 2, 3, 5, 10),
-    "best_of_n": COUNTS,
-    "idql": COUNTS,
+    "best_of_n": (2, 4, 8, 16, 32),
+    "idql": (2, 3, 5, 10, 20),
+    "bptt": FEWER,
+    "noisy": FEWER,
+    "qpilots_m": FEWER,
 }
 # Every rule that needs the behaviour flow and the critic alone: what can be had at test time.
 TEST_TIME = tuple(name for name, rule in RULES.items() if rule.needs[0] == "reference" and not extra_parts(rule.needs))

@@ -140,6 +140,7 @@ def points_of(curve: Curve) -> dict[str, Any]:
         "high": np.array([point.returns.high for point in curve.points]),
         "transport": curve.column("transport"),
         "promised": curve.column("promised"),
+        "earned": curve.column("earned"),
         "strength": [f"{point.value:g}" for point in curve.points],
         "label": [f"{curve.name}, {curve.axis} {point.value:g}" for point in curve.points],
         "seeds": [len(point.seeds) for point in curve.points],

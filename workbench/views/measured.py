@@ -109,13 +109,12 @@ def ride(curve: Curve) -> Ride:
     points = curve.points
     seeds = tuple(sorted({seed for point in points for seed in point.seeds}))
     chosen = None if curve.choice is None else curve.choice.strength
-    fields = RULES[curve.rule].model_fields
     return Ride(
         curve.task,
         curve.rule,
         curve.name,
         curve.axis,
-        {name: value for name, value in curve.settings.items() if value != fields[name].default},
+        changed_settings(curve),
         tuple(point.value for point in points),
         tuple(float(np.nanmean(point.per_seed["shift.w2"])) for point in points),
         tuple(point.returns for point in points),
@@ -127,6 +126,12 @@ def ride(curve: Curve) -> Ride:
         next((place for place, point in enumerate(points) if point.value == chosen), None),
         curve.origin,
     )
+
+
+def changed_settings(curve: Curve) -> dict[str, Any]:
+    """The settings of the curve's rule, beside the strength, that are not at their defaults."""
+    fields = RULES[curve.rule].model_fields
+    return {name: value for name, value in curve.settings.items() if name in fields and value != fields[name].default}
 
 
 def rides(found: Iterable[Curve], task: str) -> list[Ride]:

@@ -11,7 +11,7 @@ import {glyph} from "./shapes.js"
 /** @import {Stand} from "./curve.js" */
 /** @import {Framed, Line} from "./dial_picture.js" */
 /** @import {CurveBlock, DialModel, DialScale} from "./pictures" */
-/** @typedef {{row: HTMLElement, mark: HTMLCanvasElement, label: HTMLLabelElement, input: HTMLInputElement, value: HTMLOutputElement}} Row */
+/** @typedef {{row: HTMLElement, mark: HTMLCanvasElement, label: HTMLLabelElement, input: HTMLInputElement, value: HTMLElement}} Row */
 
 const EXACT = 0.005 // a smaller gap reads 0.00
 const SENT = 30 // positions a second, at most
@@ -107,7 +107,7 @@ export function render({model}) {
 
   function addRow() {
     const line = made.length, row = element("div", "wb-dial-row", rows), mark = element("canvas", "wb-glyph", row)
-    const label = element("label", "", row), input = element("input", "wb-scrub", row), value = element("output", "", row)
+    const label = element("label", "", row), input = element("input", "wb-scrub", row), value = element("span", "wb-dial-value", row)
     input.type = "range"
     input.id = `wb-dial-${line}`
     label.htmlFor = input.id

@@ -60,9 +60,12 @@ class Decision(pn.viewable.Viewer):
             code=f"const button = cb_obj.origin ?? cb_obj\n{callback(COPY, 'text', 'button')}",
         )
         self._show = pn.widgets.Button(
-            label="Show it on the dial", css_classes=["wb-take"], height=28,
-            on_click=lambda _: None if self.answer is None else take(self.answer), **options,
-        )  # fmt: skip
+            label="Show it on the dial",
+            css_classes=["wb-take"],
+            height=28,
+            **options,
+        )
+        self._show.on_click(lambda _: self._taken(take))
         self._buttons = pn.Row(
             self._copy, self._show, styles={"gap": "8px"}, margin=(8, 0, 0, 0), sizing_mode="stretch_width"
         )
@@ -95,7 +98,11 @@ class Decision(pn.viewable.Viewer):
             words = answer_html(self.answer)
             self._text.data = {"text": [self.answer.command()]}
         self._buttons.visible = self.answer is not None
-        self.words.object = html("<h2>Decide for my policy</h2>{}", words)
+        self.words.object = words
+
+    def _taken(self, take: Callable[[Recommendation], None]) -> None:
+        if self.answer is not None:
+            take(self.answer)
 
     def _again(self, changed: Callable[[], None]) -> None:
         self._asked = True
@@ -104,8 +111,9 @@ class Decision(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         row = pn.Row(self.limit, self.value, styles={"gap": "10px"}, sizing_mode="stretch_width", margin=(6, 0, 0, 0))
+        head = HTML(html("<h2>Decide for my policy</h2>"), stylesheets=[WORDS], margin=0)
         return pn.Column(
-            row, self.words, self._buttons, sizing_mode="stretch_width", margin=0, css_classes=["wb-decision"]
+            head, row, self.words, self._buttons, sizing_mode="stretch_width", margin=0, css_classes=["wb-decision"]
         )
 
 
@@ -116,7 +124,7 @@ def answer_html(found: Recommendation) -> Markup:
     return html(
         '<p class="answer" role="status">{}, {} {:g}</p>'
         "<p>return {} ({} to {}) at shift {}; the best of {} strengths that fit</p>{}"
-        "<p>Training seeds {}. Chosen on evaluation seeds {} to {}, reported on {} to {}: none is in both.</p><code>{}</code>",
+        "<p>Training seeds {}. Chosen on evaluation seeds {} to {}, reported on others: {} to {}.</p><code>{}</code>",
         title,
         found.axis.replace("_", " "),
         found.strength,

@@ -18,7 +18,11 @@ from workbench.views.dial import BETWEEN, Scale, Track, track_of
 from workbench.views.digits import figure
 from workbench.views.measured import Ride, ride
 
+WRAP = ".bk-slider-title { white-space: normal; } @media (max-width: 700px) { .bk-slider-title { min-height: 2.6em; } }"
 SCRIPT = Path(__file__).parent / "dial.js"
+
+
+COLUMNS = ("at", "shift", "value", "promised", "earned", "gap", "middle", "wrong", "side", "away")
 
 
 class Dial(pn.viewable.Viewer):
@@ -26,6 +30,8 @@ class Dial(pn.viewable.Viewer):
 
     Parameters
     ----------
+    usual : callable
+        ``usual()``, the rule that it rides on before anybody chose.
     chosen : callable
         Another curve was chosen.
     rested : callable
@@ -40,15 +46,16 @@ class Dial(pn.viewable.Viewer):
         Where the dial stands; the browser changes it.
     """
 
-    def __init__(self, chosen: Callable[[], None], rested: Callable[[], None]) -> None:
+    def __init__(self, usual: Callable[[], str], chosen: Callable[[], None], rested: Callable[[], None]) -> None:
         super().__init__()
+        self._usual = usual
         self._chosen, self._rested = chosen, rested
         self._curves: dict[str, Curve] = {}
         self.ride: Ride | None = None
         self._track = ColumnDataSource({})
         self._positions: Track | None = None
         self._by_program = False
-        self.dot = ColumnDataSource({name: [] for name in ("at", "value", "promised", "earned", "middle", "wrong")})
+        self.dot = ColumnDataSource({name: [] for name in COLUMNS})
         self.rule = choice("Rule on the dial", {"…": ""}, "", css_classes=["wb-dial-rule"])
         self.rule.styles = {"flex": "0 0 170px"}
         self.rule.param.watch(self._another, "value")
@@ -70,11 +77,12 @@ class Dial(pn.viewable.Viewer):
         return 0.0 if self._positions is None else self._positions.strengths[self.position]
 
     def offer(self, curves: Sequence[Curve], wanted: str) -> None:
-        """The curves that it can ride on: the ``wanted`` one where it is there, else the one that it is on, else the best."""
+        """The curves that it can ride on: the ``wanted`` one, else the one that it is on, else the usual one, else the best."""
         self._curves = {curve.name: curve for curve in curves}
         names = list(self._curves) or [""]
         best = max(curves, key=_height, default=None)
-        known = [name for name in (wanted, self.rule.value) if name in self._curves]
+        usual = next((curve.name for curve in curves if curve.rule == self._usual()), "")
+        known = [name for name in (wanted, self.rule.value, usual) if name in self._curves]
         now = known[0] if known else "" if best is None else best.name
         self.ride = ride(self._curves[now]) if now else None
         self._by_program = True
@@ -94,15 +102,17 @@ class Dial(pn.viewable.Viewer):
         at = BETWEEN * start if start is not None else int(np.abs(_steps(track) - _step(strength or 0.0)).argmin())
         columns = dict(track.columns)
         columns["middle"] = (columns["promised"] + columns["earned"]) / 2
-        wrong = [f"the critic is wrong by {figure(gap)}" if np.isfinite(gap) else "" for gap in columns["gap"]]
-        self._track.data = {name: values.tolist() for name, values in columns.items()} | {"wrong": wrong}
+        wrong = [f"wrong by {figure(gap)}" if np.isfinite(gap) else "" for gap in columns["gap"]]
+        right = columns["at"] > 0.45 * columns["at"].max()  # words stand where the picture has room for them
+        beside = {"side": np.where(right, "right", "left").tolist(), "away": np.where(right, -14, 14).tolist()}
+        self._track.data = {name: values.tolist() for name, values in columns.items()} | {"wrong": wrong} | beside
         self._slider = QuickSlider(
             label="Strength",
             start=0,
             end=len(track.words) - 1,
             value=at,
             format=stop_words(track.words),
-            stylesheets=[STYLE],
+            stylesheets=[STYLE, WRAP],
             sizing_mode="stretch_width",
             margin=0,
             css_classes=["wb-slider", "wb-dial-slider"],

@@ -91,7 +91,7 @@ def pictures_of(
     )
     made = Pictures(
         _figure(TERM["return"].head, scale),
-        _figure(f"{TERM['promised'].label} and {TERM['earned'].label.lower()} (task units)", scale),
+        _figure("task units", scale),
         scale,
         ColumnDataSource({name: [] for name in names}),
         span_at,
@@ -119,7 +119,6 @@ def pictures_of(
         dye(mark, INK)
         hover(chart, [mark], [("your settings", "@label"), *TIPS[1:4]])
     legend(made.frontier, "above", 4)
-    made.promise.legend.visible = False
     return made
 
 
@@ -225,7 +224,8 @@ def _draw_dot(made: Pictures, dot: ColumnDataSource) -> None:
         "middle",
         "wrong",
         source=dot,
-        x_offset=12,
+        text_align="side",
+        x_offset="away",
         text_baseline="middle",
         text_font_size="12.5px",
         text_font_style="bold",
@@ -238,6 +238,7 @@ def _fit(made: Pictures) -> None:
     """Both figures show all of their points."""
     columns = [source.data for source in made.sources]
     low, high = span([column["at"] for column in columns], 0.04)
+    high += 0.04 * (high - low)  # the last strength is written beside its point
     made.frontier.x_range.update(start=low, end=high)
     made.promise.x_range.update(start=low, end=high)
     low, high = span([column[name] for column in columns for name in ("low", "high")], 0.1)

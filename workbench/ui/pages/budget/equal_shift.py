@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import panel as pn
@@ -22,8 +23,10 @@ from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.page import write_arguments
 from workbench.views.budget import STORIES, Here, shift_of
 from workbench.views.links import write_link
+from workbench.views.measured import changed_settings
 from workbench.views.question import Policy, Question
 
+LOOK = (Path(__file__).parent / "budget.css").read_text(encoding="utf-8")
 EMPTY = html("<h2>Equal shift</h2><p>Once two rules are measured, they are compared here.</p>")
 
 
@@ -59,7 +62,7 @@ class EqualShift(pn.viewable.Viewer):
         self._page, self._question, self._marks, self.shift = page, question, marks, shift
         self._curves: list[Curve] = []
         self._pictures: Pictures | None = None
-        self.table = HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
+        self.table = HTML("", stylesheets=[WORDS, LOOK], margin=0, sizing_mode="stretch_width")
         self.tapped = ColumnDataSource({"key": []})
         self.tapped.on_change("data", lambda attr, old, new: self._selected())
         small: dict[str, Any] = {"stylesheets": [STYLE], "margin": 0, "height": 28, "styles": {"flex": "1 1 44%"}}
@@ -129,7 +132,8 @@ class EqualShift(pn.viewable.Viewer):
 
     def _particles_link(self, curve: Curve, strength: float) -> str:
         settings = {curve.axis: strength} if curve.axis in RULES[curve.rule].model_fields else {}
-        return write_arguments(write_link(replace(self._question(), policies=(Policy(curve.rule, settings),))))
+        question = replace(self._question(), policies=(Policy(curve.rule, changed_settings(curve) | settings),))
+        return write_arguments(write_link(question))
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(

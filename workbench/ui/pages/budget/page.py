@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import panel as pn
 
+from workbench.engine.glossary import TERM
 from workbench.engine.steering.rules import RULES
 from workbench.engine.words import UserError
 from workbench.experiments.recommend import Recommendation
@@ -42,7 +43,7 @@ from workbench.views.policies import ALL_TASKS
 from workbench.views.question import Policy, Question
 
 USUAL = (*FIRST, "vgf")
-FRONTIER = 330  # pixels
+FRONTIER, PROMISE = 330, 232  # pixels
 LOOK = (Path(__file__).parent / "budget.css").read_text(encoding="utf-8")
 
 
@@ -95,7 +96,7 @@ class BudgetPage(StorePage):
         self.equal = EqualShift(self, self._my_question, lambda: self.mine.marks, read_shift(arguments))
         self.equal.tapped.on_change("data", lambda attr, old, new: self._tapped())
         self.sweep = SmallSweep(lambda: self.do(self._start), lambda: self.do(self._cancel))
-        self.dial = Dial(self._chosen, self._rested)
+        self.dial = Dial(lambda: self.question.first.rule, self._chosen, self._rested)
         self.sketches = Sketches(self)
         self.decision = Decision(self.changed, self._take)
         self._head = HTML(
@@ -106,7 +107,7 @@ class BudgetPage(StorePage):
         )
         self._frontier = pn.Column(sizing_mode="stretch_width", margin=0, css_classes=["wb-frontier"])
         self._promise_head = HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
-        self._promise = pn.Column(sizing_mode="stretch_both", margin=0, min_height=200)
+        self._promise = pn.Column(sizing_mode="stretch_width", margin=0, css_classes=["wb-promise"])
         self._pictures: Pictures | None = None
         self._dialled, self._measured = read_dial(arguments), arguments.get("measured", "")
         self._wanted = arguments.get("curves")
@@ -127,9 +128,9 @@ class BudgetPage(StorePage):
             "main": pn.Column(
                 self.notice, self._head, self.dial, self._frontier, styles={"position": "relative"}, **fills
             ),
-            "promise": pn.Column(self._promise_head, self._promise, sizing_mode="stretch_both", margin=0),
+            "promise": pn.Column(self._promise_head, self._promise, **fills),
             "here": self.sketches,
-            "table": pn.Column(self.decision, self.equal.table, **fills),
+            "table": pn.Column(self.decision, pn.Spacer(height=14, margin=0), self.equal.table, **fills),
         }
 
     def state(self) -> dict[str, Any]:
@@ -150,7 +151,7 @@ class BudgetPage(StorePage):
         self._wanted = arguments.get("curves")
         with self.binding.by_program():
             if arguments.get("measured") in self.task.options.values():
-                self.task.value = arguments["measured"]
+                self.task.value = self._measured = arguments["measured"]
                 self._offer()
             usual = self._usual()
             self.rules.value = [name for name in self.rules.options if name in usual]
@@ -199,6 +200,7 @@ class BudgetPage(StorePage):
     def _changed(self, event: Any) -> None:
         with self.held():
             if event.obj is self.task:
+                self._measured = self.task.value
                 self.equal.shift = None  # of the task before
                 self.mine.forget()
                 self._offer()
@@ -290,12 +292,10 @@ class BudgetPage(StorePage):
         self.curves, self._damaged = found[0], damaged_words(found[1], str(sweeps().folder))
         names = list(dict.fromkeys(curve.task for curve in self.curves))
         if names and names != list(self.task.options.values()):
-            kept = self.task.value
+            wanted = (self._measured, self.question.task, names[0])  # own tasks stand before the shipped one
             with self.binding.by_program():
                 self.task.options = {name: name for name in names}
-                self.task.value = next(
-                    name for name in (kept, self._measured, self.question.task, names[0]) if name in names
-                )
+                self.task.value = next(name for name in wanted if name in names)
         self._offer()
         self._draw()
 
@@ -349,7 +349,7 @@ class BudgetPage(StorePage):
         for chart in (self._pictures.frontier, self._pictures.promise):
             themed(chart)
         self._frontier.objects = [pane(self._pictures.frontier, height=FRONTIER)]
-        self._promise.objects = [pane(self._pictures.promise, min_height=190)]
+        self._promise.objects = [pane(self._pictures.promise, height=PROMISE)]
         show_here(self._pictures, self.mine.marks)
         self._describe()
         self._sketch()
@@ -369,8 +369,9 @@ class BudgetPage(StorePage):
         )
         self._promise_head.object = html(
             "<h2>What the critic promised, {}</h2>"
-            "<p>Dashed: promised (Q). Solid: earned. The shaded area is how wrong the critic is.</p>",
+            '<p title="{}">Dashed: promised (Q). Solid: earned. The shaded area is how wrong the critic is.</p>',
             "…" if on is None else on.name,
+            f"Promised: {TERM['promised'].hint}. Earned: {TERM['earned'].hint}",
         )
 
     def _show_marks(self, marks: list[Here]) -> None:

@@ -135,7 +135,7 @@ def sketch_html(found: Sketch, heading: str) -> Markup:
         )
         figures.append(
             html(
-                '<figure><svg viewBox="0 0 100 100" role="img" aria-label="{}">{}</svg>'
+                '<figure><svg viewBox="13 13 74 74" role="img" aria-label="{}">{}</svg>'
                 '<figcaption><a href="./particles?{}">Open in Particles</a><br>{}</figcaption></figure>',
                 label,
                 _cloud(found),
@@ -184,7 +184,7 @@ def _cloud(found: Sketch) -> Markup:
         low,
         side,
     )
-    return joined((ground, box, dots(found.home, "home", 1.1), dots(found.steered, "steered", 1.5)))
+    return joined((ground, box, dots(found.home, "home", 1.3), dots(found.steered, "steered", 1.1)))
 
 
 def _room(found: Sketch, floor: Floor) -> Markup:

@@ -40,9 +40,15 @@ def points_table(curves: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
     words = "Drag over points in either picture to filter this list and the other picture; tap one for its runs."
     if keys:
         words = "Tap the empty ground to see all again (Esc). The number of runs opens them."
-    title = f"{len(rows)} of the points" if keys else f"All {len(rows)} points"
-    more = html("<p>and {} more: Export, CSV</p>", len(rows) - MOST) if len(rows) > MOST else ""
-    return html("<h2>{}</h2><p>{}</p><table><tr>{}</tr>{}</table>{}", title, words, heads, body, more)
+    if not keys:
+        body = html("<table><tr>{}</tr>{}</table>{}", heads, body, _more(len(rows)))
+        return html("<details><summary>All {} points</summary><p>{}</p>{}</details>", len(rows), words, body)
+    heading = f"{len(rows)} of the points"
+    return html("<h2>{}</h2><p>{}</p><table><tr>{}</tr>{}</table>{}", heading, words, heads, body, _more(len(rows)))
+
+
+def _more(count: int) -> Markup | str:
+    return html("<p>and {} more: Export, CSV</p>", count - MOST) if count > MOST else ""
 
 
 def match_table(curves: Sequence[Curve], at: float, link: Callable[[Curve, float], str]) -> Markup:
