@@ -1,4 +1,4 @@
-// Before the first widget: sliders get names and words for their values.
+// Before the first widget: sliders get names and words for their values, and what bears data-tip explains itself.
 
 import {watchShadows} from "./shadows.js"
 

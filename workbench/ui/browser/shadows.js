@@ -1,6 +1,7 @@
-// Every shadow tree of a page is watched from its making on, because Panel makes widgets whenever it likes, each in a tree of its own.
+// Every shadow tree of a page is watched from its making on, for sliders without words and for things that explain themselves, because Panel makes widgets whenever it likes, each in a tree of its own.
 
 import {nameHandles} from "./slider_names.js"
+import {hearTips} from "./tips.js"
 
 /** @param {ShadowRoot} root */
 function watch(root) {
@@ -8,6 +9,7 @@ function watch(root) {
   // A slider's title is written anew at every move; its handle says what the slider library wants until this has its turn.
   new MutationObserver(name).observe(root, {childList: true, subtree: true, attributes: true, attributeFilter: ["aria-valuetext"]})
   name()
+  hearTips(root)
 }
 
 /** @param {ParentNode} root */
@@ -31,5 +33,6 @@ export function watchShadows() {
     watch(root)
     return root
   }
+  hearTips(document)
   watchInside(document)
 }

@@ -1,5 +1,5 @@
 // Words about a thing, shown beside it while the pointer or the focus is on it: on a touch screen a tap gives the focus.
-// One listener for the whole page: what bears data-tip may stand in any shadow tree.
+// What bears data-tip may stand in any shadow tree.
 
 import {element} from "./dom.js"
 
@@ -23,44 +23,50 @@ export function placeOfTip(box, tip, screen) {
 /** @param {Event} event */
 const tipped = (event) => /** @type {HTMLElement | undefined} */ (event.composedPath().find((one) => one instanceof HTMLElement && one.dataset.tip))
 
-/** Hear for tips on this page, once. */
-export function hearTips() {
-  if (document.documentElement.dataset.tips) return
-  document.documentElement.dataset.tips = "heard"
-  /** @type {HTMLElement | null} */
-  let tip = null
-  /** @type {HTMLElement | undefined} */
-  let shown
+/** @type {HTMLElement | null} */
+let tip = null
+/** @type {{pointed?: HTMLElement, focused?: HTMLElement}} */
+let on = {}
 
-  function hide() {
-    shown = undefined
+// What the pointer is on goes before what has the focus.
+function show() {
+  const of = on.pointed ?? on.focused
+  if (!of?.isConnected) {
     if (tip) tip.hidden = true
+    return
   }
-
-  /** @param {HTMLElement | undefined} of */
-  function show(of) {
-    if (!of?.dataset.tip) return hide()
-    if (!tip) {
-      tip = element("div", "wb-tip", document.body)
-      tip.setAttribute("role", "tooltip")
-      tip.style.cssText = LOOK
-    }
-    shown = of
-    tip.hidden = false
-    tip.textContent = of.dataset.tip
-    const {left, top} = placeOfTip(of.getBoundingClientRect(), {width: tip.offsetWidth, height: tip.offsetHeight}, {width: innerWidth, height: innerHeight})
-    tip.style.transform = `translate(${left}px, ${top}px)`
+  if (!tip) {
+    tip = element("div", "wb-tip", document.body)
+    tip.setAttribute("role", "tooltip")
+    tip.style.cssText = LOOK
   }
+  tip.hidden = false
+  tip.textContent = of.dataset.tip ?? ""
+  const {left, top} = placeOfTip(of.getBoundingClientRect(), {width: tip.offsetWidth, height: tip.offsetHeight}, {width: innerWidth, height: innerHeight})
+  tip.style.transform = `translate(${left}px, ${top}px)`
+}
 
-  document.addEventListener("pointerover", (event) => {
-    if (event.pointerType !== "touch") show(tipped(event))
+/** @param {typeof on} next */
+function turn(next) {
+  on = next
+  show()
+}
+
+/**
+ * Hear for tips in the document or in a shadow tree: of what happens between two elements of one tree nothing is heard outside.
+ * @param {Document | ShadowRoot} root
+ */
+export function hearTips(root) {
+  root.addEventListener("pointerover", (event) => {
+    if (/** @type {PointerEvent} */ (event).pointerType !== "touch") turn({...on, pointed: tipped(event)})
   })
-  document.addEventListener("focusin", (event) => show(tipped(event)))
-  document.addEventListener("focusout", hide)
+  root.addEventListener("focusin", (event) => turn({...on, focused: tipped(event)}))
+  root.addEventListener("focusout", () => turn({...on, focused: undefined}))
+  if (root !== document) return
   document.addEventListener("click", (event) => { // a second tap on what has the focus already
     const of = tipped(event)
-    if (of && of !== shown) show(of)
+    if (of) turn({...on, focused: of})
   })
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide() })
-  window.addEventListener("scroll", () => show(shown), {capture: true, passive: true}) // what gets the focus is scrolled into view
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") turn({}) })
+  window.addEventListener("scroll", show, {capture: true, passive: true}) // what gets the focus is scrolled into view
 }

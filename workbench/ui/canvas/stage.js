@@ -2,7 +2,6 @@
 
 import {button, element, fit, hearSize, hearWindow, onceAFrame, penOf, token} from "../browser/dom.js"
 import {watchShadows} from "../browser/shadows.js"
-import {hearTips} from "../browser/tips.js"
 import {unpack} from "./blocks.js"
 import {makeStage, nameStage, tellMoment} from "./card.js"
 import {valueAt} from "./contours.js"
@@ -180,7 +179,6 @@ export function render({model}) {
     draw()
   }
 
-  hearTips()
   watchShadows() // in a notebook, and in a saved figure, no shell has done it
   model.on("frame", showFrame)
   model.on("landscape", showLandscape)

@@ -37,7 +37,6 @@ HERE = Path(__file__).parent
 SHELL = (HERE / "shell.html").read_text(encoding="utf-8")
 STYLE = (HERE / "shell.css").read_text(encoding="utf-8")
 THEME_BUTTON = inline(HERE / "theme_button.js")
-TIPS = inline(HERE / "hear_tips.js")
 
 
 def framed(page: Page) -> pn.Template:
@@ -46,7 +45,6 @@ def framed(page: Page) -> pn.Template:
     template.add_variable("css", STYLE + page.style)
     template.add_variable("first", FIRST)
     template.add_variable("theme_button", THEME_BUTTON)
-    template.add_variable("tips", TIPS)
     template.add_variable("page", page.name)
     template.add_variable("controls", 'id="wb-controls"' in page.layout)
     template.add_variable("pages", PAGES)
