@@ -185,6 +185,7 @@ def test_stories_are_steps_with_the_present_one_marked_and_said(page: Page, serv
     page.mouse.move(700, 5)
     hand(page).focus()
     expect(words).to_contain_text("the critic is exploited")
+    page.wait_for_timeout(1000)  # changes that follow each other faster are one step of undo
     page.keyboard.press("ArrowLeft")
     expect(marked).to_have_count(0)
     page.get_by_role("button", name="Undo").click()
