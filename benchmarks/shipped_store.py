@@ -20,8 +20,9 @@ def run() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks shipped_store")
     parser.add_argument("--store", type=Path, default=Path("runs") / "shipped", help="where the sweep's results go")
     parser.add_argument("--out", type=Path, default=FILE)
+    parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_known_args()[0]
     start = time.perf_counter()
-    workbench(*shlex.split(GRID.command(str(options.store)))[1:], "--workers", "1")
+    workbench(*shlex.split(GRID.command(str(options.store)))[1:], "--workers", str(options.workers))
     size = pack(Store(options.store), options.out)
     print(f"{options.out.name}: {len(GRID.jobs())} runs, {size:,} bytes, {time.perf_counter() - start:.0f} s")

@@ -9,12 +9,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from workbench.engine.metrics.choose import by_strength
 from workbench.engine.metrics.intervals import Interval
+from workbench.engine.steering.protocol import SettingValue
 from workbench.engine.steering.rules import RULES
 from workbench.engine.words import UserError
 from workbench.experiments.job import SETS
@@ -58,7 +59,7 @@ class Recommendation:
     rule: str
     axis: str
     strength: float
-    settings: dict[str, Any]
+    settings: dict[str, SettingValue]
     reported: Interval
     shift: float
     chosen_at: float

@@ -36,9 +36,9 @@ FEWER = (0.1, 0.3, 1.0, 3.0, 10.0)  # of rules that are like QGF, or cost severa
 STRENGTHS: dict[str, tuple[float, ...]] = {
     "grad_step": (1, 2, 5, 10, 20, 40),
     "vgf": (1, 2, 3, 5, 10),
-    "vgf_zero": (1, 2, 3, 5, 10),
+    "vgf_zero": (1, 3, 10),
     "best_of_n": (2, 4, 8, 16, 32),
-    "idql": (2, 3, 5, 10, 20),
+    "idql": (2, 5, 20),
     "bptt": FEWER,
     "noisy": FEWER,
     "qpilots_m": FEWER,

@@ -55,8 +55,6 @@ class Point:
     value : float
         Of the curve's axis.
     seeds : tuple of int
-    returns : Interval
-        Mean over seeds, with the two-stage bootstrap over seeds and episodes.
     per_seed : dict of str to ndarray
         (G,) each, NaN where it was not measured: ``return``, ``choose`` (return of the choosing episodes), and `MEASURES`.
     costs : dict of str to float
@@ -64,20 +62,26 @@ class Point:
     keys : tuple of str
         Runs of the store.
     episodes : dict of str to tuple of ndarray
-        What was promised and earned in every episode, an array a seed; empty where the store did not keep it.
+        ``return`` of every episode, an array a seed; ``promised`` and ``earned`` where the store kept them.
     """
 
     value: float
     seeds: tuple[int, ...]
-    returns: Interval
     per_seed: dict[str, np.ndarray]
     costs: dict[str, float]
     keys: tuple[str, ...]
-    episodes: dict[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
+    episodes: dict[str, tuple[np.ndarray, ...]]
     _intervals: dict[str, Interval | None] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def returns(self) -> Interval:
+        """Mean return over seeds, with the two-stage bootstrap over seeds and episodes."""
+        found = self.interval("return")
+        assert found is not None
+        return found
+
     def interval(self, name: str) -> Interval | None:
-        """Mean over seeds of ``promised``, ``earned`` or ``gap`` with its 95% interval; None where it was not measured.
+        """Mean over seeds of ``return``, ``promised``, ``earned`` or ``gap`` with its 95% interval; None without a measurement.
 
         Over seeds and episodes where those were kept, else over seeds alone. It takes some milliseconds, the first time.
         """
@@ -89,7 +93,7 @@ class Point:
         known = self.per_seed[name][np.isfinite(self.per_seed[name])]
         if not known.size:
             return None
-        if not self.episodes:
+        if not {"promised", "earned"} <= self.episodes.keys() and name != "return":
             return bootstrap_mean(known)
         if name == "gap":
             return bootstrap_runs(
@@ -317,13 +321,13 @@ def _point(value: float, by_seed: dict[int, dict[str, Any]], episodes: dict[str,
         per_seed[name] = np.array([_number(_at(result["report"], name)) for result in results])
     costs = {name: _mean(np.array([_number(r["report"].get(name)) for r in results])) for name in COSTS}
     keys = tuple(result["key"] for result in results)
-    each: dict[str, tuple[np.ndarray, ...]] = {}
+    each = {"return": tuple(runs)}
     found = [episodes[key] for key in keys]
     if all(np.isfinite(one.get(name, np.nan)).all() for one in found for name in MEASURED):
-        each = {
-            name: tuple(one[at] for one in found) for name, at in zip(("promised", "earned"), MEASURED, strict=True)
+        each |= {
+            name: tuple(one[at] for one in found) for name, at in (("promised", MEASURED[0]), ("earned", MEASURED[1]))
         }
-    return Point(value, seeds, bootstrap_runs(runs), per_seed, costs, keys, each)
+    return Point(value, seeds, per_seed, costs, keys, each)
 
 
 def _at(report: Any, key: str) -> Any:

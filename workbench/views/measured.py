@@ -16,6 +16,13 @@ from workbench.experiments.shipped import shipped
 from workbench.experiments.store import Store
 from workbench.experiments.summary import Curve, Point, curves, curves_of, read_curves
 
+USUAL = (
+    "bc",
+    "qgf",
+    "vgf",
+    "grad_step",
+    "best_of_n",
+)  # of the shipped curves those that are drawn before anybody chose
 SEEN = {"shift": "shift.w2", "return": "return", "promised": "promised", "earned": "earned", "gap": "gap"}
 
 
@@ -36,9 +43,16 @@ Read = tuple[list[Curve], dict[str, DamagedError]]
 
 
 def read(store: Store | None) -> Read:
-    """One's own curves, and the shipped ones of tasks that lack them; which runs are damaged, and why."""
+    """One's own curves, and the shipped ones of tasks that lack them; which runs are damaged, and why.
+
+    The intervals that a picture needs first are made ready here, where nobody waits for the thread.
+    """
     own, damaged = ([], {}) if store is None else read_curves(store)
-    return with_shipped(own), damaged
+    found = with_shipped(own)
+    for curve in found:
+        if not curve.origin or curve.rule in USUAL:
+            _ = [point.returns for point in curve.points]
+    return found, damaged
 
 
 @dataclass(frozen=True)

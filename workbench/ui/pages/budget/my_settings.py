@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from workbench.experiments.summary import Curve
 from workbench.ui.controls.awaited import Awaited
 from workbench.ui.pages.store_page import StorePage
 from workbench.ui.server.fault import told
 from workbench.ui.server.parts_cache import LONG, Latest
-from workbench.views.budget import Here, here, on_curve
+from workbench.views.budget import Here, marks, on_curve
+from workbench.views.caller import Waiting
 from workbench.views.question import Question
 
 
@@ -71,9 +73,12 @@ class MySettings:
         self._latest.drop()
 
     def _evaluate(self, question: Question) -> list[Here]:
-        parts, task = self._page.cache.wait(question.task), self._page.cache.task(question.task)
         curves = self._curves()
-        return [on_curve(policy, curves) or here(policy, parts, task, question.seed) for policy in question.policies]
+        read_off = [on_curve(policy, curves) for policy in question.policies]
+        rest = tuple(policy for policy, mark in zip(question.policies, read_off, strict=True) if mark is None)
+        rules, waits = [policy.rule for policy in rest], Waiting(gone=lambda: self._page.closed)
+        found = iter(self._page.cache.work(marks, replace(question, policies=rest), question.task, rules, waits))
+        return [next(found) if mark is None else mark for mark in read_off]
 
     def _receive(self, question: Question, marks: list[Here] | None, error: Exception | None) -> None:
         if question.task != self._question().task:

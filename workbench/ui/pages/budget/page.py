@@ -35,14 +35,13 @@ from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
-from workbench.views.budget import FIRST, Here, as_csv, damaged_words, read_shift
+from workbench.views.budget import Here, as_csv, damaged_words, read_shift
 from workbench.views.dial import field_of, read_dial, scale_of, strength_words, verdict
 from workbench.views.links import read_link, state_of, write_link
-from workbench.views.measured import Read, begun, is_wide, read
+from workbench.views.measured import USUAL, Read, begun, is_wide, read
 from workbench.views.policies import ALL_TASKS
 from workbench.views.question import Policy, Question
 
-USUAL = (*FIRST, "vgf")
 FRONTIER, PROMISE = 330, 232  # pixels
 LOOK = (Path(__file__).parent / "budget.css").read_text(encoding="utf-8")
 
