@@ -19,7 +19,7 @@ from workbench.ui.server.lab import stamp_of_store, sweeps
 from workbench.ui.server.parts_cache import LONG, QUICK, Latest
 from workbench.ui.shell.page import Page
 from workbench.views.caller import OvertakenError, Waiting
-from workbench.views.measured import Ride, rides, with_shipped
+from workbench.views.measured import Ride, ride_of, rides
 from workbench.views.question import Policy, Question
 from workbench.views.strength_curves import (
     DialArtist,
@@ -137,16 +137,17 @@ class DialCard:
         return [next(rest) if curve is None else curve for curve in known]
 
     def _rides(self, task: str) -> list[Ride]:
-        """Measured curves of a task: read again once the store has changed."""
+        """One's own measured curves of a task: read again once the store has changed."""
         state = (task, stamp_of_store())
         if self._read[0] != state:
             store = sweeps().found()
-            self._read = (state, rides(with_shipped([] if store is None else curves_of_store(store, (task,))), task))
+            self._read = (state, [] if store is None else rides(curves_of_store(store, (task,)), task))
         return self._read[1]
 
     def _known(self, policy: Policy, question: Question, found: Sequence[Ride]) -> StrengthCurve | None:
         here = self._measured.get(_name(policy, question))
-        ride = ride_for(policy, found)
+        shipped = ride_of(question.task, policy.rule)
+        ride = ride_for(policy, found) or ride_for(policy, [] if shipped is None else [shipped])
         return here if here is not None or ride is None else of_ride(ride)
 
     def _play(self, asked: tuple[Hashable, Policy, Question]) -> StrengthCurve:
