@@ -15,6 +15,10 @@ from plain_rules import rules_without_parts
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.bandits import Bandit2D
+from workbench.views.digits import figure
+from workbench.views.parts import parts_for
+from workbench.views.question import Policy, Question, answer
 
 pytestmark = pytest.mark.browser
 TRAINING_MS = 400_000  # eight seconds on a free machine
@@ -128,6 +132,10 @@ def test_the_link_reproduces_the_picture(page: Page, server: str) -> None:
     page.get_by_role("slider", name="Flow time").focus()
     page.keyboard.press("ArrowLeft")
     page.wait_for_url("**seed=1*alpha=0.8*tick=14.0")
+    asked = Question("bandit2d", (Policy("vgf", {"steps": 5, "alpha": 0.8}),), 1, 256)
+    expected = figure(answer(asked, parts_for("bandit2d"), Bandit2D()).numbers[1].shift)
+    until(lambda: numbers(page, "vgf")["Shift"] == expected)  # on a busy machine the picture comes later than the link
+    page.wait_for_timeout(200)
     shown, picture = numbers(page, "vgf"), pixels(steered(page, "vgf"))
     page.reload()
     page.wait_for_selector(".wb-scene[data-version]")
