@@ -159,8 +159,8 @@ def played_out(tab: Tab) -> None:
 @pytest.mark.browser
 def test_loading_moves_nothing(page: Tab, server: str) -> None:
     page.goto(f"{server}/rollouts?episodes=100")
-    pictures = page.locator(".wb-paths-picture")
-    expect(pictures).to_have_count(2)
+    pictures = page.locator(".wb-paths canvas")
+    pictures.nth(1).wait_for()
     expect(page.locator(".notice.loading")).to_be_visible()
     page.wait_for_timeout(500)
     before = [picture.bounding_box() for picture in pictures.all()]
