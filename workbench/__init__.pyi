@@ -50,6 +50,8 @@ from workbench.engine.training.losses.iql import expectile_loss as expectile_los
 from workbench.engine.training.losses.iql import td_target as td_target
 from workbench.experiments.grid import Grid as Grid
 from workbench.experiments.processes import Processes as Processes
+from workbench.experiments.recommend import Recommendation as Recommendation
+from workbench.experiments.recommend import recommend as recommend
 from workbench.experiments.store import Store as Store
 from workbench.experiments.summary import curves as curves
 from workbench.experiments.sweep import sweep as sweep

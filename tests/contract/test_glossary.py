@@ -21,9 +21,9 @@ from workbench.engine.vocabulary import RETIRED, WORDS
 from workbench.experiments.row import Row
 from workbench.experiments.summary import MEASURES
 from workbench.report.tables import SHOWN
-from workbench.ui.canvas.stage import number_rows
 from workbench.views.episodes import Play
 from workbench.views.numbers import Numbers
+from workbench.views.stage_numbers import stage_numbers
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = {term.short for term in TERMS}
@@ -101,9 +101,11 @@ def test_lists_of_measures_are_of_the_glossary() -> None:
 @pytest.mark.parametrize("pays", [True, False])
 @pytest.mark.parametrize("modes", [None, 2])
 def test_the_numbers_under_a_stage_are_of_the_glossary(pays: bool, modes: int | None) -> None:
-    numbers = Numbers(1.0, 0.5, 0.5, 0.2, 0.1, 0.01, 0.1, 0.0, 0.9, 1.0, modes)
-    play = Play(torch.zeros(2, 3, 2).numpy(), torch.ones(2).numpy(), "main exit", 0.5)
-    for label, _, meaning in number_rows(numbers, play, pays, "main exit", 4):
+    earned = 0.5 if pays else None
+    numbers = Numbers(1.0, earned, earned, 0.2, 0.1, 0.01, 0.1, 0.0, 0.9, 1.0, modes)
+    ones = torch.ones(2).numpy()
+    play = Play(torch.zeros(2, 3, 2).numpy(), ones, ones, ones, "main exit", 0.5)
+    for label, _, meaning in stage_numbers(numbers, play, "main exit", 4).rows:
         assert label in LABELS or label == "Main exit"
         assert any(meaning.startswith(found.hint) for found in TERMS) or label == "Main exit"
 

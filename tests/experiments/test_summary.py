@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.experiments.grid import Grid
+from workbench.experiments.job import Data
 from workbench.experiments.store import Store
 from workbench.experiments.summary import curves, matched
 
@@ -135,3 +136,21 @@ def test_matched_shift(tmp_path: Path) -> None:
     assert [(one.mean, one.low, one.high) for one in found.differences[other] if one is not None] == [
         (0.0, 0.0, 0.0)
     ] * len(at)
+
+
+def test_curves_that_were_measured_apart_are_called_apart(tmp_path: Path) -> None:
+    store = made_up_store(tmp_path / "store", grid(), measure)
+    other = grid(episodes=3)
+
+    def longer(settings: dict[str, float], seed: int) -> tuple[np.ndarray, np.ndarray, float, float]:
+        chosen, reported, w2, q = measure(settings, seed)
+        return np.append(chosen, chosen.mean()), np.append(reported, reported.mean()), w2, q
+
+    made_up_store(tmp_path / "store", other, longer)
+    found = curves(store)
+    assert [curve.name for curve in found] == ["qgf episodes=2", "qgf episodes=3"]
+    folder = Data(fingerprint="0123456789abcdef", folder="there")
+    made_up_store(tmp_path / "store", grid(data=folder), measure)
+    names = [curve.name for curve in curves(store)]
+    assert len(set(names)) == len(names) == 3
+    assert "qgf episodes=2 data=01234567" in names

@@ -9,7 +9,7 @@ const TO = lens({width: 400, height: 400}, {x: 0, y: 0, half: 2}) // 100 pixels 
 /** Two particles over three ticks: flow is the first two, then one step of transport. */
 const STAGE = {
   index: 0, name: "qgf", title: "", subtitle: "", look: {light: "#000", dark: "#fff", shape: "circle"},
-  ticks: 3, flow: 2, count: 2, single: true, terms: [], where: "", numbers: [],
+  ticks: 3, flow: 2, count: 2, single: true, terms: [], where: "", heads: [], warning: /** @type {[string, string, string]} */ (["", "", ""]), wrong: false, numbers: [],
 }
 const positions = {data: Float32Array.from([0, 0, 1, 1, 0.5, 0, 1, 0.5, 1, 0, 1, 0, 1, -1, 0, 0]), shape: [4, 2, 2]}
 const arrays = {positions0: positions, picked0: {data: Float32Array.from([1, 0]), shape: [2]}}

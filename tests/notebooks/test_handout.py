@@ -188,9 +188,9 @@ def test_a_saved_figure_moves_without_a_server(tmp_path, offline):
     canvas = offline.locator("canvas.wb-canvas").nth(1)
     canvas.wait_for(timeout=30_000)
     offline.wait_for_timeout(500)
-    before, numbers = canvas.screenshot(), offline.locator(".wb-numbers").nth(1).inner_text()
+    before, numbers = canvas.screenshot(), offline.locator(".wb-heads").nth(1).inner_text()
     offline.locator(".noUi-handle").first.focus()
     offline.keyboard.press("ArrowRight")
-    expect(offline.locator(".wb-numbers").nth(1)).not_to_have_text(numbers)
+    expect(offline.locator(".wb-heads").nth(1)).not_to_have_text(numbers)
     offline.wait_for_timeout(300)
     assert canvas.screenshot() != before

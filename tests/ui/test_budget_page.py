@@ -153,10 +153,12 @@ def test_here_is_an_evaluation_of_its_own() -> None:
 
 
 def test_the_page_draws_what_the_store_holds(opened: BudgetPage) -> None:
+    assert opened.task.value == "bandit2d"
     assert set(opened.rules.value) == {"bc", "qgf", "grad_step"}
-    assert len(opened._pair.sources) == 3
+    assert len(opened._pictures.sources) == 3
+    assert "Return against shift, bandit2d" in opened._head.object
     opened.rules.value = ["qgf"]
-    assert len(opened._pair.sources) == 1
+    assert len(opened._pictures.sources) == 1
     assert opened.state()["curves"] == "qgf"
     opened.restore({"curves": "qgf|bc", "task": "bandit2d"})
     assert set(opened.rules.value) == {"bc", "qgf"}
@@ -166,19 +168,17 @@ def test_the_page_draws_what_the_store_holds(opened: BudgetPage) -> None:
     for story in STORIES:
         opened.equal.match(story)
         assert "At shift" in opened.equal.table.object
-        assert (
-            opened._pair.at.location
-            == opened.state()["shift"]
-            == pytest.approx(story_shift(story, opened.curves), rel=1e-3)
-        )
+        assert opened._pictures.at.location == pytest.approx(float(opened._pictures.scale.to(opened.state()["shift"])))
+        assert opened.state()["shift"] == pytest.approx(story_shift(story, opened._shown()), rel=1e-3)
     again = BudgetPage({name: str(value) for name, value in opened.state().items()}, CACHE)
     assert again.equal.shift == opened.equal.shift
     again.left()
     opened.equal.match()
     assert "At shift" in opened.equal.table.object
-    opened.equal.tapped.data = {"key": [opened.curves[-1].points[0].keys[0]]}
+    keys = opened._shown()[-1].points[0].keys
+    opened.equal.tapped.data = {"key": [keys[0]]}
     assert "1 of the points" in opened.equal.table.object
-    assert f"./runs?run={','.join(opened.curves[-1].points[0].keys)}" in opened.equal.table.object
+    assert f"./runs?run={','.join(keys)}" in opened.equal.table.object
     opened.equal.tapped.data = {"key": []}
     assert "./particles?task=bandit2d" in opened.equal.table.object
 
@@ -212,7 +212,7 @@ def test_marking_waits_for_the_policy_by_itself(folder: Path, monkeypatch: pytes
 def test_the_code_draws_the_same(opened: BudgetPage) -> None:
     space: dict = {}
     exec(compile(opened.code(), "snippet", "exec"), space)  # noqa: S102 -- the page's own snippet
-    assert [curve.name for curve in space["measured"]] == [curve.name for curve in opened.curves]
+    assert [curve.name for curve in space["measured"]] == [curve.name for curve in opened._shown()]
 
 
 @pytest.mark.browser
@@ -220,9 +220,10 @@ def test_a_person_finds_runs_marks_settings_and_matches_shift(
     page: Tab, browser: Browser, server: str, folder: Path, store_folder: Path, tmp_path: Path
 ) -> None:
     page.goto(f"{server}/budget?task=bandit2d&rule=qgf&weight=1")
-    expect(page.get_by_text("No runs yet: press")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Shipped example: measured with workbench")).to_be_visible(timeout=30_000)
     shutil.copytree(folder, store_folder, dirs_exist_ok=True)  # somebody sweeps into the same store meanwhile
-    expect(page.locator(".wb-frontier canvas").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="Return against shift, bandit2d")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Shipped example")).to_have_count(0)
     page.locator(".wb-here button").click()
     expect(page.get_by_role("heading", name="You are here")).to_be_visible(timeout=30_000)
     page.locator(".wb-match button").click()

@@ -114,7 +114,7 @@ def test_a_person_looks_around(page: Tab, server: str, browser: Browser, tmp_pat
     page.wait_for_timeout(200)
     assert surface.screenshot() != shot
     link = page.url
-    page.locator(".wb-preset-too_far button").click()
+    page.locator(".wb-preset-too_far").click()
     expect(page).not_to_have_url(link, timeout=15_000)
     page.locator(".wb-quantity select").select_option("Spread of the ensemble")
     expect(page).to_have_url(re.compile("quantity=spread"))

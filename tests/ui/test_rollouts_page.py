@@ -15,6 +15,7 @@ from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.tasks.film import Film
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.ui.pages.rollouts import strip
+from workbench.ui.pages.rollouts.draw import starts_figure, times_figure
 from workbench.ui.pages.rollouts.page import RolloutsPage
 from workbench.ui.server.parts_cache import CACHE
 from workbench.views.caller import NOBODY
@@ -131,6 +132,18 @@ def test_frames_are_of_the_present_order(played, monkeypatch):
     page.left()
 
 
+def test_the_two_policies_are_told_apart_in_every_legend():
+    """Without colour: the line of A is solid and its marks are full, B's is dotted and its marks are rings."""
+    for figure in (starts_figure(("main exit", "into lava", "out of time")).figure, times_figure().figure):
+        looks: dict[str, tuple] = {}
+        for item in figure.legend[0].items:
+            line, mark = (renderer.glyph for renderer in item.renderers)
+            looks.setdefault(item.label.value[-1], (str(line.line_dash), mark.fill_alpha))
+        assert looks["A"][0] != looks["B"][0]
+        assert (looks["A"][1], looks["B"][1]) == (1.0, 0.0)
+        assert figure.legend[0].glyph_width > 30  # room for the dots beside the mark
+
+
 # --- in a browser -----------------------------------------------------------------------------------------------
 
 
@@ -138,10 +151,28 @@ def number(tab: Tab, card: int, name: str) -> str:
     return tab.locator(".wb-paths dl").nth(card).locator("div", has_text=name).locator("dd").inner_text()
 
 
+def played_out(tab: Tab) -> None:
+    """Wait until the numbers are there."""
+    expect(tab.locator(".wb-paths dd").first).not_to_contain_text("…", timeout=400_000)
+
+
+@pytest.mark.browser
+def test_loading_moves_nothing(page: Tab, server: str) -> None:
+    page.goto(f"{server}/rollouts?episodes=100")
+    pictures = page.locator(".wb-paths canvas")
+    pictures.nth(1).wait_for()
+    expect(page.locator(".notice.loading")).to_be_visible()
+    page.wait_for_timeout(500)
+    before = [picture.bounding_box() for picture in pictures.all()]
+    played_out(page)
+    page.wait_for_timeout(500)
+    assert [picture.bounding_box() for picture in pictures.all()] == before
+
+
 @pytest.mark.browser
 def test_a_person_compares_two_budgets(page: Tab, server: str) -> None:
     page.goto(f"{server}/rollouts?episodes=100")
-    expect(page.locator(".wb-paths dd").first).to_be_visible(timeout=90_000)
+    played_out(page)
     assert re.fullmatch(r"\d+%", number(page, 1, "Success"))
     assert page.locator(".wb-paths canvas").count() >= 2
     handle = page.locator(".noUi-handle").first  # policy B's strength
@@ -152,7 +183,7 @@ def test_a_person_compares_two_budgets(page: Tab, server: str) -> None:
     link = page.url
     other = page.context.browser.new_context().new_page()
     other.goto(link)
-    expect(other.locator(".wb-paths dd").first).to_be_visible(timeout=60_000)
+    played_out(other)
     there = number(other, 1, "Success")
     dd = page.locator(".wb-paths dl").nth(1).locator("div", has_text="Success").locator("dd")
     expect(dd).to_have_text(there, timeout=60_000)  # as soon as the last slider step has been played
@@ -162,7 +193,7 @@ def test_a_person_compares_two_budgets(page: Tab, server: str) -> None:
 @pytest.mark.browser
 def test_it_fits_the_desktop_and_the_phone(page: Tab, server: str) -> None:
     page.goto(f"{server}/rollouts?episodes=100")
-    expect(page.locator(".wb-paths dd").first).to_be_visible(timeout=90_000)
+    played_out(page)
     assert page.evaluate("document.documentElement.scrollHeight") <= 900
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(500)

@@ -35,10 +35,10 @@ def test_a_link_shows_the_same_in_a_second_browser(page: Page, server: str, brow
     open_page(page, f"{server}/particles?rule=qgf&weight=1&rule2=qgf&weight2=3")
     page.locator(".wb-ground select").select_option(label="Q − true reward")
     page.wait_for_url("**ground=difference*")
-    shown = page.locator(".wb-numbers").all_inner_texts()
+    shown = page.locator(".wb-heads").all_inner_texts()
     other = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light").new_page()
     open_page(other, page.url)
-    assert other.locator(".wb-numbers").all_inner_texts() == shown
+    assert other.locator(".wb-heads").all_inner_texts() == shown
     until(lambda: pixels(other.locator("canvas.wb-canvas").nth(2)) == pixels(page.locator("canvas.wb-canvas").nth(2)))
     other.context.close()
 
@@ -72,7 +72,9 @@ def test_every_export_is_saved_and_the_page_scrubs_offline(
     page: Page, server: str, browser: Browser, tmp_path: Path
 ) -> None:
     open_page(page, f"{server}/particles?rule=qgf&weight=1")
-    labels = ["PNG picture", "SVG picture", "CSV of the numbers", "CSV of all particles", "HTML that scrubs offline"]
+    page.locator(".wb-dial[data-curves='1']").wait_for()
+    tables = ["CSV of the numbers", "CSV of promised and earned", "CSV of all particles"]
+    labels = ["PNG picture", "SVG picture", *tables, "HTML that scrubs offline"]
     saved = save_all(page, tmp_path, labels)
     assert saved["PNG picture"].read_bytes().startswith(b"\x89PNG")
     assert "<svg" in saved["SVG picture"].read_text()
@@ -153,7 +155,7 @@ def test_presets_and_tour(page: Page, server: str) -> None:
     page.get_by_role("button", name="Guided tour").click()
     tour = page.get_by_role("dialog", name="Guided tour")
     expect(tour).to_contain_text("Where the data are")
-    for _ in range(6):
+    for _ in range(7):
         page.keyboard.press("Enter")
     expect(tour).to_contain_text("Flow time")
     page.keyboard.press("Escape")

@@ -28,7 +28,7 @@ class Names(StorePage):
         super().__init__(arguments)
         self.shown: list[list[str]] = []
         self.followed = 0
-        self.reading = StoreReading(self, self._names, [], self.shown.append)
+        self.reading = StoreReading(self, lambda store: [] if store is None else self._names(store), self.shown.append)
 
     def _names(self, store: Store) -> list[str]:
         return [row.key for row in store.rows()]

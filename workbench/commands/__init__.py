@@ -13,6 +13,7 @@ from workbench.commands.fit import fit
 from workbench.commands.generate import generate
 from workbench.commands.measure import MEASURE
 from workbench.commands.online import online
+from workbench.commands.recommend import recommend
 from workbench.commands.report import report
 from workbench.commands.runs import RUNS
 from workbench.commands.serve import serve
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "measure": MEASURE,
     "sweep": sweep,
     "tune": tune,
+    "recommend": recommend,
     "runs": RUNS,
     "report": report,
     "serve": serve,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MOST = 32 * 2**20  # bytes of one record; a sweep of 40,000 jobs has as many
 KEY = re.compile(r"[0-9A-Za-z]{1,64}")
 RETURNS = ("choose.returns", "report.returns")
+MEASURED = ("report.q_first", "report.discounted")  # promised and earned of each episode, where they were kept
 
 
 def _when(text: str) -> str:

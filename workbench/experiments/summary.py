@@ -7,18 +7,19 @@ episodes alone and everything shown is from the reporting episodes alone.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from workbench.engine.metrics.choose import Choice, Played, choose_strength
-from workbench.engine.metrics.intervals import Interval, bootstrap_runs
+from workbench.engine.metrics.intervals import Interval, bootstrap_mean, bootstrap_runs
 from workbench.engine.metrics.matched import compare_at_shift, difference_at_shift
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.files import DamagedError
-from workbench.experiments.reading import RETURNS
+from workbench.experiments.reading import MEASURED, RETURNS
 from workbench.experiments.row import spell
 from workbench.experiments.store import Store
 
@@ -54,22 +55,51 @@ class Point:
     value : float
         Of the curve's axis.
     seeds : tuple of int
-    returns : Interval
-        Mean over seeds, with the two-stage bootstrap over seeds and episodes.
     per_seed : dict of str to ndarray
         (G,) each, NaN where it was not measured: ``return``, ``choose`` (return of the choosing episodes), and `MEASURES`.
     costs : dict of str to float
         Mean over seeds.
     keys : tuple of str
         Runs of the store.
+    episodes : dict of str to tuple of ndarray
+        ``return`` of every episode, an array a seed; ``promised`` and ``earned`` where the store kept them.
     """
 
     value: float
     seeds: tuple[int, ...]
-    returns: Interval
     per_seed: dict[str, np.ndarray]
     costs: dict[str, float]
     keys: tuple[str, ...]
+    episodes: dict[str, tuple[np.ndarray, ...]]
+    _intervals: dict[str, Interval | None] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def returns(self) -> Interval:
+        """Mean return over seeds, with the two-stage bootstrap over seeds and episodes."""
+        found = self.interval("return")
+        assert found is not None
+        return found
+
+    def interval(self, name: str) -> Interval | None:
+        """Mean over seeds of ``return``, ``promised``, ``earned`` or ``gap`` with its 95% interval; None without a measurement.
+
+        Over seeds and episodes where those were kept, else over seeds alone. It takes some milliseconds, the first time.
+        """
+        if name not in self._intervals:
+            self._intervals[name] = self._resampled(name)
+        return self._intervals[name]
+
+    def _resampled(self, name: str) -> Interval | None:
+        known = self.per_seed[name][np.isfinite(self.per_seed[name])]
+        if not known.size:
+            return None
+        if not {"promised", "earned"} <= self.episodes.keys() and name != "return":
+            return bootstrap_mean(known)
+        if name == "gap":
+            return bootstrap_runs(
+                [p - e for p, e in zip(self.episodes["promised"], self.episodes["earned"], strict=True)]
+            )
+        return bootstrap_runs(self.episodes[name])
 
 
 @dataclass(frozen=True)
@@ -90,6 +120,12 @@ class Curve:
         that others have.
     played : tuple of Played
         Every seed's episodes at every strength that all seeds have played.
+    measured_on : dict
+        ``episodes`` in each set, and the dataset's fingerprint as ``data``.
+    settings : dict
+        All settings of the rule but the strength.
+    origin : str
+        Where it is from, in words, when that is not one's own store.
     """
 
     task: str
@@ -99,6 +135,9 @@ class Curve:
     points: tuple[Point, ...]
     choice: Choice | None
     played: tuple[Played, ...]
+    measured_on: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    origin: str = ""
 
     @property
     def name(self) -> str:
@@ -129,16 +168,47 @@ def curves(store: Store, tasks: Iterable[str] | None = None) -> list[Curve]:
 
 def read_curves(store: Store, tasks: Iterable[str] | None = None) -> tuple[list[Curve], dict[str, DamagedError]]:
     """As `curves`, and the runs that are left out because they are damaged, by key: why."""
-    wanted = None if tasks is None else set(tasks)
     whole, damaged = store.measured()
+    return curves_of(whole, tasks), damaged
+
+
+def curves_of(
+    whole: Iterable[Measured], tasks: Iterable[str] | None = None, rules: Collection[str] | None = None
+) -> list[Curve]:
+    """The curves of results with their episodes; those of some ``tasks`` and ``rules`` alone where they are given."""
+    wanted = None if tasks is None else set(tasks)
     groups: dict[tuple[str, ...], list[Measured]] = {}
     for result, episodes in whole:
         job = result["job"]
-        if wanted is None or job["task"] in wanted:
+        if (wanted is None or job["task"] in wanted) and (rules is None or job["rule"] in rules):
             name = (job["task"], job["rule"], str(job["data"]["fingerprint"]), str(job["episodes"]))
-            groups.setdefault(name, []).append((result, {name: episodes[name] for name in RETURNS}))
+            kept = {name: episodes[name] for name in (*RETURNS, *MEASURED) if name in episodes}
+            groups.setdefault(name, []).append((result, kept))
     found = [curve for name in sorted(groups) for curve in _curves_of(groups[name])]
-    return sorted(found, key=lambda curve: (curve.task, curve.rule, str(curve.fixed))), damaged
+    return sorted(_told_apart(found), key=lambda curve: (curve.task, curve.rule, str(curve.fixed)))
+
+
+def _told_apart(found: list[Curve]) -> list[Curve]:
+    """Curves of one name also say on how many episodes, and on which data, they were measured: no two are called alike."""
+    named: dict[tuple[str, str], list[Curve]] = defaultdict(list)
+    for curve in found:
+        named[curve.task, curve.name].append(curve)
+    apart = []
+    for alike in named.values():
+        for name in ("episodes", "data"):
+            words = _short([curve.measured_on[name] for curve in alike])
+            if len(set(words)) > 1:
+                alike = [replace(c, fixed=c.fixed | {name: word}) for c, word in zip(alike, words, strict=True)]
+        apart += alike
+    return apart
+
+
+def _short(values: list[Any]) -> list[Any]:
+    """Fingerprints as short as they still differ; numbers as they are."""
+    if not all(isinstance(value, str) for value in values):
+        return values
+    size = next(size for size in itertools.count(8) if len({value[:size] for value in values}) == len(set(values)))
+    return [value[:size] for value in values]
 
 
 class Matched(NamedTuple):
@@ -234,7 +304,9 @@ def _curve(
             played.append(Played(value, seed, number, episodes[result["key"]][f"{name}.returns"], shift))
     choice = choose_strength(played, (CHOOSING,), (REPORTING,)) if played else None
     job = members[0][0]["job"]
-    return Curve(job["task"], job["rule"], axis, fixed, points, choice, tuple(played))
+    on = {"episodes": job["episodes"], "data": str(job["data"]["fingerprint"] or "made by the task")}
+    settings = {name: value for name, value in job["settings"].items() if name != axis}
+    return Curve(job["task"], job["rule"], axis, fixed, points, choice, tuple(played), on, settings)
 
 
 def _point(value: float, by_seed: dict[int, dict[str, Any]], episodes: dict[str, dict[str, np.ndarray]]) -> Point:
@@ -248,7 +320,14 @@ def _point(value: float, by_seed: dict[int, dict[str, Any]], episodes: dict[str,
     for name in MEASURES:
         per_seed[name] = np.array([_number(_at(result["report"], name)) for result in results])
     costs = {name: _mean(np.array([_number(r["report"].get(name)) for r in results])) for name in COSTS}
-    return Point(value, seeds, bootstrap_runs(runs), per_seed, costs, tuple(result["key"] for result in results))
+    keys = tuple(result["key"] for result in results)
+    each = {"return": tuple(runs)}
+    found = [episodes[key] for key in keys]
+    if all(np.isfinite(one.get(name, np.nan)).all() for one in found for name in MEASURED):
+        each |= {
+            name: tuple(one[at] for one in found) for name, at in (("promised", MEASURED[0]), ("earned", MEASURED[1]))
+        }
+    return Point(value, seeds, per_seed, costs, keys, each)
 
 
 def _at(report: Any, key: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import holoviews as hv
 import holoviews.plotting.bokeh
 
-from workbench.plots.palette import Theme, look
+from workbench.plots.palette import Theme
 from workbench.plots.series import Axes, Series
 
 HEIGHT = 380  # pixels; the width follows the page
@@ -49,7 +49,7 @@ def measured(series: list[Series], axes: Axes, theme: Theme = "light") -> hv.Ove
 
 
 def _one(line: Series, theme: Theme) -> list[Any]:
-    style = look(line.rule)
+    style = line.look
     colour, dash = style.colour(theme), "dashed" if line.dashed else "solid"
     thin = {"color": colour, "alpha": 0.28, "line_width": 1, "line_dash": dash}
     parts: list[Any] = [hv.Curve((x, y), "x", "y").opts(backend="bokeh", **thin) for x, y in line.seeds()]

@@ -9,7 +9,7 @@ import matplotlib
 from matplotlib.axes import Axes as Panel
 from matplotlib.figure import Figure
 
-from workbench.plots.palette import MATPLOTLIB_MARKERS, Theme, look
+from workbench.plots.palette import MATPLOTLIB_MARKERS, Theme
 from workbench.plots.series import Axes, Series
 
 SIZE = (6.4, 4.0)  # inches
@@ -37,7 +37,7 @@ def measured(series: list[Series], axes: Axes, theme: Theme = "light", size: tup
 
 
 def _draw(panel: Panel, line: Series, theme: Theme) -> None:
-    style = look(line.rule)
+    style = line.look
     colour, dash = style.colour(theme), "--" if line.dashed else "-"
     for x, y in line.seeds():
         panel.plot(x, y, color=colour, alpha=0.28, lw=0.8, ls=dash, zorder=2)

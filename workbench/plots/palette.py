@@ -7,6 +7,7 @@ Source of the colours: M. Okabe and K. Ito, Color Universal Design, 2008. The da
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 from zlib import crc32
 
@@ -87,6 +88,22 @@ DIFFERENCE_RAMP: dict[Theme, tuple[str, ...]] = {
 def look(rule: str) -> Look:
     """The look of a rule; a rule that is not in the table gets one of the spare looks, always the same for its name."""
     return LOOKS.get(rule) or SPARE[crc32(rule.encode()) % len(SPARE)]
+
+
+def looks_of(rules: Sequence[str]) -> list[Look]:
+    """A look for each of several lines, no two alike: a rule that stands there again gets another colour and shape."""
+    colours = list(dict.fromkeys(found[:2] for found in LOOKS.values()))
+    shapes = list(MATPLOTLIB_MARKERS)
+    used = {look(rule) for rule in rules}
+    found: list[Look] = []
+    for place, rule in enumerate(rules):
+        first = look(rule)
+        if rule in rules[:place] or first in found:
+            others = (Look(*colour, shape) for shape in shapes for colour in colours)
+            fresh = [one for one in others if one not in used and one not in found]
+            first = next((one for one in fresh if one.light != first.light and one.shape != first.shape), first)
+        found.append(first)
+    return found
 
 
 def shades(theme: Theme, size: int = 128) -> list[str]:

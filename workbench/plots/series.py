@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workbench.plots.palette import Look, look
+
 
 class Series(NamedTuple):
     """One line of a figure: P points, G seeds.
@@ -27,6 +29,8 @@ class Series(NamedTuple):
     chosen : int or None
         Point that was chosen, which gets a ring.
     dashed : bool
+    own_look : Look or None
+        Where several lines are of one rule; else the rule's.
     """
 
     name: str
@@ -40,6 +44,12 @@ class Series(NamedTuple):
     labels: tuple[str, ...] = ()
     chosen: int | None = None
     dashed: bool = False
+    own_look: Look | None = None
+
+    @property
+    def look(self) -> Look:
+        """Colour and marker."""
+        return self.own_look or look(self.rule)
 
     def seeds(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """The points of each seed, those that were measured."""

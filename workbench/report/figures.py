@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from workbench.engine.glossary import TERM
 from workbench.experiments.summary import Curve
+from workbench.plots.palette import Look, looks_of
 from workbench.plots.series import Axes, Series, places
 
 
@@ -23,6 +24,20 @@ class Picture(NamedTuple):
 
 def pictures(curves: list[Curve]) -> list[Picture]:
     """The figures of one task: return against shift, and for each kind of strength return, promise and gap."""
+    looks = dict(zip((curve.name for curve in curves), looks_of([curve.rule for curve in curves]), strict=True))
+    return [_dyed(picture, looks) for picture in _pictures(curves)]
+
+
+def _dyed(picture: Picture, looks: Mapping[str, Look]) -> Picture:
+    """Two curves of one rule in colours and shapes of their own, the same in every figure."""
+    series = []
+    for line in picture.series:
+        name = next(name for name in (line.name, line.name.rpartition(": ")[0]) if name in looks)
+        series.append(line._replace(own_look=looks[name]))
+    return picture._replace(series=series)
+
+
+def _pictures(curves: list[Curve]) -> list[Picture]:
     found = [_frontier(curves)] if any(np.isfinite(curve.column("shift.w2")).any() for curve in curves) else []
     for axis in dict.fromkeys(curve.axis for curve in curves if len(curve.points) > 1):
         along = [curve for curve in curves if curve.axis == axis and len(curve.points) > 1]

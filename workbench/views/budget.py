@@ -17,8 +17,7 @@ from workbench.engine.tasks.protocol import Task
 from workbench.engine.words import UserError, plain
 from workbench.experiments.files import DamagedError
 from workbench.experiments.grid import Grid
-from workbench.experiments.store import Store
-from workbench.experiments.summary import MEASURES, Curve, curves, matched
+from workbench.experiments.summary import MEASURES, Curve, matched
 from workbench.views.caller import Caller, go_on
 from workbench.views.csv_file import csv_of
 from workbench.views.fields import fields_of
@@ -63,25 +62,56 @@ def grid_of(rules: Sequence[str]) -> Grid:
 
 @dataclass(frozen=True)
 class Here:
-    """Where one policy lies: its own evaluation, with few episodes.
+    """Where one policy lies: read off the curve that has its settings, else its own evaluation, with few episodes.
 
     Attributes
     ----------
     policy : Policy
+    task : str
     shift, transport : float
     value, low, high : float
         Mean return with its 95% interval.
     promised : float
         NaN without a critic.
+    curve : str
+        The curve that it was read off; "" for an evaluation of its own.
     """
 
     policy: Policy
+    task: str
     shift: float
     value: float
     low: float
     high: float
     transport: float
     promised: float
+    curve: str = ""
+
+
+def on_curve(policy: Policy, shown: Sequence[Curve]) -> Here | None:
+    """Where a policy lies on a measured curve of its rule with all of its other settings; None where there is no such curve.
+
+    Between two strengths it is read off the straight line between their points, by the ratio of the strengths.
+    """
+    settings = policy.make().model_dump(mode="json")
+    for curve in shown:
+        value = settings.get(curve.axis)
+        same = curve.rule == policy.rule and all(settings.get(name) == set_ for name, set_ in curve.settings.items())
+        strengths = [point.value for point in curve.points]
+        trained = any(name.startswith("fit.") for name in (curve.axis, *curve.fixed))
+        if value is None or not same or trained or not strengths[0] <= float(value) <= strengths[-1]:
+            continue
+        columns = points_of(curve)
+        # by ratio above 0; from 0 on evenly
+        ratio = np.arcsinh(
+            np.array([*strengths, float(value)]) / (min((s for s in strengths if s > 0), default=1.0) / 10)
+        )
+        at = {name: float(np.interp(ratio[-1], ratio[:-1], columns[name])) for name in HERE}
+        return Here(policy, curve.task, **at, curve=curve.name)
+    return None
+
+
+HERE = ("shift", "value", "low", "high", "transport", "promised")
 
 
 def marks(question: Question, parts: Parts, task: Task, caller: Caller) -> list[Here]:
@@ -98,7 +128,7 @@ def here(policy: Policy, parts: Parts, task: Task, seed: int) -> Here:
     found = evaluate(policy.make(), parts, task, HERE_EPISODES, seed)
     promised = float("nan") if found.promised is None else found.promised.mean
     mean = found.returns
-    return Here(policy, found.shift.w2, mean.mean, mean.low, mean.high, found.transport, promised)
+    return Here(policy, task.info.name, found.shift.w2, mean.mean, mean.low, mean.high, found.transport, promised)
 
 
 def points_of(curve: Curve) -> dict[str, Any]:
@@ -110,6 +140,8 @@ def points_of(curve: Curve) -> dict[str, Any]:
         "high": np.array([point.returns.high for point in curve.points]),
         "transport": curve.column("transport"),
         "promised": curve.column("promised"),
+        "earned": curve.column("earned"),
+        "strength": [f"{point.value:g}" for point in curve.points],
         "label": [f"{curve.name}, {curve.axis} {point.value:g}" for point in curve.points],
         "seeds": [len(point.seeds) for point in curve.points],
         "key": [point.keys[0] for point in curve.points],
@@ -188,11 +220,6 @@ def as_csv(found: Sequence[Curve]) -> bytes:
             row = [curve.task, curve.name, curve.axis, point.value, *measured, len(point.seeds), columns["key"][place]]
             rows.append(row)
     return csv_of([*heads, *(TERM[name].column for name in MEASURES), "seeds", "run"], rows)
-
-
-def read(store: Store) -> list[Curve]:
-    """All curves of a store, as the page of budgets draws them."""
-    return curves(store)
 
 
 def damaged_words(damaged: Mapping[str, DamagedError], where: str) -> str:

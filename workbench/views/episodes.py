@@ -31,6 +31,10 @@ class Play:
         (E, steps + 1, 2) positions; an episode that ended stays where it ended.
     returns : ndarray
         (E,).
+    discounted : ndarray
+        (E,): what the first action earned.
+    q_first : ndarray
+        (E,): what the critic promised of it; NaN without a critic.
     ending : str
         A kind of ending, in words.
     share : float
@@ -39,6 +43,8 @@ class Play:
 
     paths: np.ndarray
     returns: np.ndarray
+    discounted: np.ndarray
+    q_first: np.ndarray
     ending: str
     share: float
 
@@ -50,7 +56,26 @@ class Play:
     @property
     def error(self) -> float:
         """Half of the 95% interval of the mean return."""
-        return float(1.96 * self.returns.std(ddof=1) / np.sqrt(len(self.returns)))
+        return _half_interval(self.returns)
+
+    @property
+    def earned(self) -> tuple[float, float]:
+        """Mean discounted return, and half of its 95% interval."""
+        return float(self.discounted.mean()), _half_interval(self.discounted)
+
+    @property
+    def promised(self) -> float:
+        """Mean of what the critic promised; NaN without a critic."""
+        return float(self.q_first.mean())
+
+    @property
+    def gap_error(self) -> float:
+        """Half of the 95% interval of promised minus earned."""
+        return _half_interval(self.q_first - self.discounted)
+
+
+def _half_interval(values: np.ndarray) -> float:
+    return float(1.96 * values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def plan(floor: Floor) -> dict[str, Any]:
@@ -102,7 +127,8 @@ def play(
     record = rollout(rule, parts, _Placed(task, task.info, state), episodes, seed, watch=watch, most_steps=floor.steps)
     names, kinds = outcomes(task, record)
     share = float((kinds == floor.told).mean())
-    return Play(np.stack(paths, 1).astype(np.float32), record.returns, names[floor.told], share)
+    ways = np.stack(paths, 1).astype(np.float32)
+    return Play(ways, record.returns, record.discounted, record.q_first, names[floor.told], share)
 
 
 def episodes(question: Question, parts: Parts, task: Task, caller: Caller) -> list[Play]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.words import UserError
+from workbench.views.digits import exact
 
 Kind = Literal["whole", "number", "choice", "flag"]
 # Ten stops a decade that read well; equal steps of the slider are then nearly equal ratios.
@@ -54,7 +55,7 @@ class Field:
 
     def show(self, value: object) -> str:
         """``value`` in words, with its unit."""
-        text = f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+        text = exact(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
         unit = self.unit.removesuffix("s") if value == 1 and self.unit in ("steps", "particles") else self.unit
         return f"{text} {unit}".strip()
 
@@ -81,7 +82,7 @@ class Field:
         assert self.low is not None
         assert self.high is not None
         if not self.low <= value <= self.high:  # refuses NaN too
-            raise UserError(f"{self.name} goes from {self.low:g} to {self.show(self.high)}, got {text!r}")
+            raise UserError(f"{self.name} goes from {exact(self.low)} to {self.show(self.high)}, got {text!r}")
         return value
 
 

@@ -31,6 +31,8 @@ class Numbers:
         NaN without a critic.
     earned, gap : float or None
         None where the task does not know the true reward.
+    gap_error : float or None
+        Half of the gap's 95% interval over the chosen actions; NaN for a single one.
     transport : float
     displacement : float
     displacement_error : float
@@ -56,6 +58,7 @@ class Numbers:
     support: float | None
     covered: float
     modes: int | None
+    gap_error: float | None = None
 
     def as_dict(self) -> dict[str, float | None]:
         """The numbers by their keys in the glossary."""
@@ -129,7 +132,8 @@ def measure(
     clouds = [cloud[None, :COMPARED] for cloud in (chosen, beside, other)]
     shift, floor = shift_distance(clouds[0], clouds[1], None if twins(rule) else clouds[2])
     q = float("nan") if trace.q is None else float(trace.q[rows, trace.picked].mean()) / parts.reward_scale
-    earned = float(torch.as_tensor(task.true_reward(chosen)).mean()) if isinstance(task, HasTruth) else None
+    reward = torch.as_tensor(task.true_reward(chosen)).flatten() if isinstance(task, HasTruth) else None
+    earned = None if reward is None else float(reward.mean())
     covered, modes = variety.coverage(chosen)
     return Numbers(
         promised=q,
@@ -143,7 +147,16 @@ def measure(
         support=_support(trace, chosen, parts),
         covered=covered,
         modes=modes,
+        gap_error=None if reward is None else _half_interval(trace, reward, parts),
     )
+
+
+def _half_interval(trace: Trace, reward: Tensor, parts: Parts) -> float:
+    """Half of the 95% interval of promised minus earned, over the chosen actions."""
+    if trace.q is None or len(reward) < 2:
+        return float("nan")
+    chosen = trace.q[torch.arange(len(trace.picked)), trace.picked] / parts.reward_scale
+    return float(1.96 * (chosen - reward.to(chosen)).std() / len(reward) ** 0.5)
 
 
 def _support(trace: Trace, chosen: Tensor, parts: Parts) -> float | None:

@@ -18,6 +18,7 @@ from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.rollout import Episodes
 from workbench.views.caller import Caller, OvertakenError
 from workbench.views.csv_file import csv_of
+from workbench.views.digits import exact
 
 BINS = 12
 
@@ -83,7 +84,7 @@ class Played:
     def strength(self) -> str:
         """The strength in words, as in "weight 0.3"."""
         name = self.rule.strength
-        return f"{name.replace('_', ' ')} {getattr(self.rule, name):g}"
+        return f"{name.replace('_', ' ')} {exact(getattr(self.rule, name))}"
 
 
 def play(

@@ -8,7 +8,6 @@ import numpy as np
 
 from workbench.engine.glossary import TERM
 from workbench.engine.metrics.intervals import Interval
-from workbench.experiments.summary import Curve
 from workbench.views.digits import figure
 from workbench.views.rollouts import Played, difference
 from workbench.views.terrain import Terrain
@@ -35,8 +34,16 @@ def landscape_rows(ground: Terrain) -> list[Row]:
     return rows
 
 
+ROLLOUTS = ("return", "success", "shift.w2", "own_shift.w2", "occupancy.w2")
+
+
+def unplayed_rows() -> list[Row]:
+    """What stands in the place of `rollout_rows` until the episodes are played: as many numbers, so that nothing moves."""
+    return [(TERM[key].label, "… ± …" if key == "return" else "…", TERM[key].hint) for key in ROLLOUTS]
+
+
 def rollout_rows(played: Played) -> list[Row]:
-    """Return, success and the three shifts of one policy."""
+    """Return, success and the three shifts of one policy, as `ROLLOUTS` names them."""
     measured = played.measured
     shifts = {
         "shift.w2": measured.shift.w2,
@@ -60,19 +67,6 @@ def compared(played: Played, both: tuple[Played, Played]) -> str:
     if played is both[0]:
         return played.strength
     return f"{played.strength}; return B − A {with_half(difference(both), _digits(played))}, same starts and noise"
-
-
-def budget_rows(shown: list[Curve]) -> list[Row]:
-    """How many runs there are, and the return of each rule at the strength that its choosing episodes prefer."""
-    count = sum(len(point.keys) for curve in shown for point in curve.points)
-    rows = [("Runs", str(count), "measured, all seeds")]
-    for curve in shown:
-        if curve.choice is not None:
-            meaning = (
-                f"{curve.axis} {curve.choice.strength:g}, chosen on the choosing episodes, return of the reporting ones"
-            )
-            rows.append((curve.name, with_half(curve.choice.reported, 3), meaning))
-    return rows
 
 
 def training_rows(state: str, running: bool, report: dict[str, Any] | None) -> list[Row]:

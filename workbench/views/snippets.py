@@ -108,10 +108,11 @@ def rollouts(order: Order) -> str:
 
 
 def budget(where: str, task: str) -> str:
-    """A script that draws return against shift, from the store at ``where``."""
+    """A script that draws return against shift, from the store at ``where``; without one the shipped example."""
+    own = f"wb.curves(wb.Store({where!r}))" if where else "shipped_curves()"
     return _script(
-        [PUBLIC, PYPLOT],
-        f"measured = [curve for curve in wb.curves(wb.Store({where!r})) if curve.task == {task!r}]",
+        [PUBLIC, PYPLOT] if where else [PYPLOT, "from workbench.views.measured import shipped_curves"],
+        f"measured = [curve for curve in {own} if curve.task == {task!r}]",
         "for curve in measured:",
         "    means = [point.returns.mean for point in curve.points]",
         '    plt.plot(curve.column("shift.w2"), means, "o-", label=curve.name)',

@@ -90,6 +90,9 @@ export function closedByOutside(dialog, close) {
 
 export const isDark = () => document.documentElement.dataset.theme === "dark"
 
+/** Whether the reader's system asks for less motion; it may change while a page is open. */
+export const motionReduced = () => matchMedia("(prefers-reduced-motion: reduce)").matches
+
 /** @param {{light: string, dark: string}} look */
 export const colourOf = (look) => (isDark() ? look.dark : look.light)
 

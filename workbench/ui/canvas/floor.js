@@ -8,6 +8,7 @@ import {placeAt} from "./particles.js"
 /** @import {Arrays, Block, Lens, Plan, RoomHeader, StageSpec} from "./pictures" */
 
 const REACH = 0.245 // the longest action of the fan, as a share of half the ground's width
+const FAINT = 0.4 // of episodes of the strength before
 const FAN = 128 // chosen actions that are drawn
 
 /**
@@ -62,7 +63,7 @@ export function drawEpisodes(g, block, to, ratio) {
     }
     g.strokeStyle = colourOf(look)
     g.lineWidth = ratio
-    g.globalAlpha = i ? 0.4 : 0.3
+    g.globalAlpha = (i ? 0.4 : 0.3) * (block.header.faint ? FAINT : 1)
     g.stroke(path)
   })
   g.globalAlpha = 1

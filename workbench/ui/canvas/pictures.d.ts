@@ -49,6 +49,10 @@ export interface StageSpec {
   single: boolean
   terms: string[]
   where: string
+  heads: NumberRow[]
+  /** Words, the sum that they come from, and its meaning. */
+  warning: NumberRow
+  wrong: boolean
   numbers: NumberRow[]
 }
 export interface FrameHeader {
@@ -89,6 +93,10 @@ export interface RoomHeader {
   subtitle: string
   plan: Plan
   plays: Look[]
+  /** The episodes are being played. */
+  awaited: boolean
+  /** Those that are drawn are of the strength before. */
+  faint?: boolean
   numbers: NumberRow[]
 }
 export type World = Block<TruthHeader | RoomHeader>
@@ -132,3 +140,36 @@ export interface SurfaceHeader {
   high: number
   clouds: Look[]
 }
+
+/** A rule's strength on the budget dial: its stops, and how each is said. */
+export interface DialScale {
+  rule: string
+  title: string
+  axis: string
+  word: string
+  look: Look
+  stops: number[]
+  /** With their units. */
+  words: string[]
+  /** Without. */
+  short: string[]
+}
+export interface CurveLine {
+  rule: string
+  source: "computed" | "measured" | "promised"
+  where: string
+  note: string
+  best: number
+}
+export type CurveBlock = Block<{lines: CurveLine[]}>
+export type DialModel = Model<{
+  scales: DialScale[]
+  places: number[]
+  curves: ArrayBuffer
+  fresh: boolean
+  words: string
+  button: string
+  dragging: boolean
+  across: string
+  up: string
+}>

@@ -9,6 +9,18 @@ import {lens, placeOf} from "./lens.js"
 /** @import {Block, Frame, RoomHeader, StagesModel, View} from "./pictures" */
 
 /**
+ * While the episodes of another strength are being played, those before stay, faintly, where they began at the same place.
+ * @param {Block<RoomHeader> | null} before
+ * @param {Block<RoomHeader>} next
+ * @returns {Block<RoomHeader>}
+ */
+export function meanwhile(before, next) {
+  const place = (/** @type {Block<RoomHeader>} */ {header}) => JSON.stringify([header.title, header.numbers])
+  if (!before?.header.plays.length || !next.header.awaited || place(before) !== place(next)) return next
+  return {header: {...next.header, plays: before.header.plays, faint: true}, arrays: before.arrays}
+}
+
+/**
  * @param {Node} parent
  * @param {StagesModel} model
  * @param {() => void} redraw
@@ -66,7 +78,7 @@ export function makeRoom(parent, model, redraw) {
     hand() {},
     /** @param {Block<RoomHeader>} next */
     show(next) {
-      block = next
+      block = meanwhile(block, next)
       made.title.textContent = block.header.title
       made.subtitle.textContent = block.header.subtitle
       showNumbers(made.numbers, block.header.numbers)

@@ -1,8 +1,9 @@
 // The scene: stages with landscape, paths and particles, a picture of the world, flow time; all without the server.
 
 import {button, element, fit, hearSize, hearWindow, onceAFrame, penOf, token} from "../browser/dom.js"
+import {watchShadows} from "../browser/shadows.js"
 import {unpack} from "./blocks.js"
-import {makeStage, nameStage} from "./card.js"
+import {makeStage, nameStage, tellMoment} from "./card.js"
 import {valueAt} from "./contours.js"
 import {makeFlowTime} from "./flow_time.js"
 import {makeGround} from "./ground.js"
@@ -80,6 +81,7 @@ export function render({model}) {
   const stages = []
   /** @type {Place | null} */
   let pointer = null
+  let unfolded = false
   /** @type {Frame | null} */
   let frame = null
   /** @type {Landscape | null} */
@@ -90,6 +92,7 @@ export function render({model}) {
     const ink = token(root, "--wb-ink"), edge = token(root, "--wb-surface"), ratio = window.devicePixelRatio || 1, k = time.now()
     for (const [i, spec] of frame.header.stages.entries()) {
       const stage = stages[i]
+      tellMoment(stage, spec, time.ended())
       if (!fit(stage.canvas)) continue
       glyph(stage.mark, spec.look)
       paint(stage, spec, frame, landscape, view, k, ink, edge, ratio)
@@ -121,6 +124,11 @@ export function render({model}) {
 
   function addStage() {
     const stage = makeStage(row), index = stages.push(stage) - 1
+    stage.fold.open = unfolded
+    stage.fold.addEventListener("toggle", () => {
+      unfolded = stage.fold.open // of all stages, so that their numbers can be compared
+      for (const one of stages) one.fold.open = unfolded
+    })
     listen(stage.canvas, {
       view: () => view,
       setView,
@@ -171,6 +179,7 @@ export function render({model}) {
     draw()
   }
 
+  watchShadows() // in a notebook, and in a saved figure, no shell has done it
   model.on("frame", showFrame)
   model.on("landscape", showLandscape)
   model.on("world", showWorld)

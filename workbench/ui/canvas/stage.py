@@ -15,7 +15,6 @@ import param
 from panel.custom import JSComponent
 
 from workbench.engine.glossary import HERE as SHOWN_STATE
-from workbench.engine.glossary import TERM
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.floor import Floor
@@ -24,10 +23,10 @@ from workbench.plots.lines import positions_of
 from workbench.plots.palette import DIFFERENCE_RAMP, VALUE_RAMP, Look, look, second_look
 from workbench.ui.browser.link import component
 from workbench.ui.canvas.frames import pack
-from workbench.views.digits import figure
+from workbench.views.digits import exact, figure
 from workbench.views.episodes import Play, plan
-from workbench.views.numbers import COMPARED, Numbers
 from workbench.views.question import EXTENT, Answer
+from workbench.views.stage_numbers import stage_numbers
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "stage.css").read_text(encoding="utf-8")
@@ -84,51 +83,13 @@ def looks_of(traces: list[Trace]) -> list[Look]:
     return looks
 
 
-def number_rows(numbers: Numbers, play: Play | None, task_pays: bool, ending: str, groups: int) -> list[list[str]]:
-    """Name, value and meaning of each number under a stage, as the glossary has them.
-
-    ``task_pays`` says that the true reward is known; ``ending`` names the kind of episodes that are counted, "" without any;
-    ``groups`` is the number of independent groups of particles.
-    """
-
-    def row(key: str, value: str, more: str = "") -> list[str]:
-        return [TERM[key].short, value, f"{TERM[key].hint}{more}"]
-
-    promised = row("state.promised", figure(numbers.promised))
-    if task_pays:
-        assert numbers.earned is not None
-        assert numbers.gap is not None
-        first = [row("state.earned", figure(numbers.earned)), promised, row("state.gap", figure(numbers.gap))]
-    else:
-        digits = 2 if play is None or abs(play.mean) < 100 else 0
-        mean = "…" if play is None else f"{figure(play.mean, digits)} ± {figure(play.error, digits)}"
-        share = "…" if play is None else f"{play.share:.0%}"
-        first = [promised]
-        if ending:
-            first = [row("state.return", mean), promised]
-            first.append([ending.capitalize(), share, f"share of those episodes with this ending: {ending}"])
-    sure = f"; ±{numbers.displacement_error:.2g} is its standard error over the {groups} independent draws of this noise seed"
-    if groups < 2:
-        sure = "; one group of particles: draw more of them to see how far another noise seed would be"
-    support = "–" if numbers.support is None else f"{numbers.support:.0%}"
-    kept = f"{numbers.covered:.0%}" if numbers.modes is None else f"{numbers.covered:.0f} of {numbers.modes}"
-    return [
-        *first,
-        row("state.transport", figure(numbers.transport)),
-        row("state.displacement", figure(numbers.displacement), sure),
-        row("state.shift", figure(numbers.shift), f"; of the first {COMPARED} chosen actions at most"),
-        row("state.support", support, "" if numbers.support is not None else "; the data are not at hand here"),
-        row("state.coverage" if numbers.modes is None else "state.modes", kept),
-    ]
-
-
 def subtitle_of(trace: Trace) -> str:
     """One line under a stage's title: the rule's strength, and how the particles are grouped."""
     rule = RULES[trace.rule]
     groups, size = trace.positions.shape[1:3]
     if trace.rule == "bc":
         return f"no guidance: {counted(groups, 'sample')} of the data"
-    strength = f"{rule.strength.replace('_', ' ')} {trace.settings[rule.strength]:g}"
+    strength = f"{rule.strength.replace('_', ' ')} {exact(float(trace.settings[rule.strength]))}"
     if size == 1:
         return f"{strength}: {counted(groups, 'sample')}, same noise"
     return f"{strength}: {counted(groups, 'group')} of {size}, solid is picked"
@@ -180,6 +141,7 @@ def frame_of(answer: Answer, plays: list[Play] | None, version: int, selected: i
         if 0 <= selected < positions.shape[1]:
             names, arrays[f"terms{index}"] = terms_of(trace, selected)
         play = plays[index] if plays is not None else None
+        told = stage_numbers(numbers, play, ending, trace.positions.shape[1])
         specs.append(
             {
                 "index": index,
@@ -193,7 +155,10 @@ def frame_of(answer: Answer, plays: list[Play] | None, version: int, selected: i
                 "single": trace.positions.shape[2] == 1,
                 "terms": names,
                 "where": NUMBERS_AT,
-                "numbers": number_rows(numbers, play, numbers.earned is not None, ending, trace.positions.shape[1]),
+                "heads": told.heads,
+                "warning": told.warning,
+                "wrong": told.wrong,
+                "numbers": told.rest,
             }
         )
     line = answer.traces[0].positions.shape[-1] == 1
@@ -232,6 +197,7 @@ def room_of(plays: list[Play] | None, answer: Answer, floor: Floor) -> bytes:
         "subtitle": "drag the agent or its velocity's knob" if floor.velocity_unit else "drag the agent",
         "plan": plan(floor),
         "plays": [found._asdict() for found in looks_of(answer.traces)] if plays is not None else [],
+        "awaited": plays is None,
         "numbers": where,
     }
     return pack(header, arrays)

@@ -56,7 +56,10 @@ def numbers(title: str, subtitle: str, rows: Sequence[tuple[str, str, str]]) -> 
     for name, value, meaning in rows:
         first, plus, rest = value.partition(" ±")
         small = html(" <small>±{}</small>", rest) if plus else ""
-        cells.append(html('<div title="{}"><dt>{}</dt><dd>{}{}</dd></div>', meaning, name, first, small))
+        term = html(
+            '<button type="button" class="wb-term" data-tip="{0}" aria-description="{0}">{1}</button>', meaning, name
+        )
+        cells.append(html("<div><dt>{}</dt><dd>{}{}</dd></div>", term if meaning else name, first, small))
     return html("<h2>{}</h2><p>{}</p><dl>{}</dl>", title, subtitle, joined(cells))
 
 

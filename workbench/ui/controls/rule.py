@@ -43,19 +43,24 @@ class StopSlider(pn.viewable.Viewer):
     field : Field
     value : Any
         Where it starts; a value between two stops becomes a stop of its own.
+
+    Attributes
+    ----------
+    stops : tuple
+        The values that it stops at.
     """
 
     value = param.Parameter(doc="The value of the field, not the position of the handle.")
 
     def __init__(self, field: Field, value: object) -> None:
         super().__init__(value=value)
-        self.field, self._stops = field, field.with_stop(value)
-        words = [field.show(stop) for stop in self._stops]
+        self.field, self.stops = field, field.with_stop(value)
+        words = [field.show(stop) for stop in self.stops]
         self.slider = QuickSlider(
             label=title_of(field),
             start=0,
             end=len(words) - 1,
-            value=self._stops.index(value),
+            value=self.stops.index(value),
             stylesheets=[STYLE],
             format=stop_words(words),
             sizing_mode="stretch_width",
@@ -65,11 +70,11 @@ class StopSlider(pn.viewable.Viewer):
         self.slider.param.watch(self._moved, "value")
 
     def _moved(self, event: param.parameterized.Event) -> None:
-        self.value = self._stops[event.new]
+        self.value = self.stops[event.new]
 
     def put(self, value: object) -> None:
         """Move the handle to one of the stops; ValueError where there is none of this value."""
-        self.slider.value = self._stops.index(value)
+        self.slider.value = self.stops.index(value)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.slider
@@ -84,7 +89,7 @@ def meaning_of(field: Field) -> HTML:
     """The one-line meaning below a control."""
     text = field.meaning[:1].upper() + field.meaning[1:]
     return HTML(
-        html('<div class="wb-meaning" title="{0}">{0}</div>', text),
+        html('<div class="wb-meaning">{}</div>', text),
         stylesheets=[STYLE],
         margin=0,
         sizing_mode="stretch_width",

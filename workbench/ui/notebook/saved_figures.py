@@ -21,6 +21,7 @@ from workbench.ui.canvas.stage import Stages
 from workbench.ui.controls.rule import STYLE, QuickSlider
 from workbench.ui.notebook.widgets import COLOURS, Bench
 from workbench.ui.shell.html_pane import HTML
+from workbench.views.digits import exact
 
 ICONS = re.compile(r'<link[^>]*href="https?://[^>]*>')  # Panel's own, on its CDN
 SHOW = Path(__file__).parent / "saved_figures.js"
@@ -87,7 +88,7 @@ def save_figure(path: Path, figure: SavedFigure) -> None:
         sizing_mode="stretch_width",
         stylesheets=[COLOURS],
     )
-    words = [f"{value:g}" for value in figure.values]
+    words = [exact(value) for value in figure.values]
     slider = QuickSlider(
         label=figure.name.replace("_", " ").capitalize(),
         start=0,

@@ -14,6 +14,7 @@ import numpy as np
 import panel as pn
 import param
 import torch
+from IPython.display import Javascript, display
 from panel.custom import JSComponent
 
 from workbench.engine.models.parts import Parts
@@ -25,8 +26,8 @@ from workbench.engine.tasks.registry import make_task
 from workbench.engine.words import UserError, counted
 from workbench.plots.markup import html, joined
 from workbench.plots.still import png
-from workbench.ui.browser.link import component
-from workbench.ui.canvas.stage import Stages, frame_of, landscape_of, number_rows, room_of, truth_of
+from workbench.ui.browser.link import component, inline
+from workbench.ui.canvas.stage import Stages, frame_of, landscape_of, room_of, truth_of
 from workbench.ui.controls.rule import STYLE, StopSlider, choice
 from workbench.ui.shell.binding import Binding
 from workbench.ui.shell.html_pane import HTML
@@ -36,12 +37,14 @@ from workbench.views.fields import Field, fields_of
 from workbench.views.paper import side_by_side, title_of
 from workbench.views.parts import parts_for
 from workbench.views.question import Answer, Policy, Question, Scene, landscape, true_landscape
+from workbench.views.stage_numbers import stage_numbers
 
+HERE = Path(__file__).parent
 GAP = {"gap": "16px"}
 SAID = ":host { color: var(--jp-ui-font-color1, var(--wb-ink)); font-size: 15px; font-variant-numeric: tabular-nums }"
 PAPER = "WORKBENCH_HANDOUT"  # set while handouts are made: components show a still picture instead
 # The colours that the page gives its parts; a notebook has no such page around them.
-COLOURS = (Path(__file__).parents[1] / "shell" / "shell.css").read_text(encoding="utf-8").split(":root[data-theme")[0]
+COLOURS = (HERE.parent / "shell" / "shell.css").read_text(encoding="utf-8").split(":root[data-theme")[0]
 COLOURS = COLOURS.replace(":root", ":host")
 
 
@@ -54,6 +57,7 @@ def ready() -> None:
     """Prepare Panel for this notebook, with everything it needs inside the notebook itself: it works offline."""
     if not on_paper():
         pn.extension(inline=True)
+        display(Javascript(inline(HERE / "names.js")))
     torch.set_num_threads(1)  # small networks: a second thread costs more than it brings
 
 
@@ -238,7 +242,7 @@ class Bench(pn.viewable.Viewer):
         columns, ending = [], ending_of(self.task)
         for i, (trace, numbers) in enumerate(zip(self.answer.traces, self.answer.numbers, strict=True)):
             play = None if plays is None else plays[i]
-            columns.append(number_rows(numbers, play, numbers.earned is not None, ending, trace.positions.shape[1]))
+            columns.append(stage_numbers(numbers, play, ending, trace.positions.shape[1]).rows)
         titles = joined(html("<th>{}</th>", title_of(trace)) for trace in self.answer.traces)
         rows = joined(
             html("<tr><td>{}</td>{}</tr>", row[0][0], joined(html("<td>{}</td>", cell[1]) for cell in row))
@@ -293,7 +297,7 @@ class Picture(JSComponent):
 
     png = param.Bytes(default=b"", doc="The file.")
 
-    _esm = component(Path(__file__).parent / "picture.js")
+    _esm = component(HERE / "picture.js")
 
 
 class Live(pn.viewable.Viewer):

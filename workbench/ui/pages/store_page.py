@@ -99,15 +99,13 @@ class StoreReading(Generic[T]):
     ----------
     page : StorePage
     read : callable
-        ``read(store)``, in a worker thread.
-    nothing : Any
-        What is shown where there is no store yet.
+        ``read(store)``, in a worker thread; the store is None where there is none yet.
     show : callable
         ``show(what was read)``, in the page's thread.
     """
 
-    def __init__(self, page: StorePage, read: Callable[[Store], T], nothing: T, show: Callable[[T], None]) -> None:
-        self._page, self._read, self._nothing, self._show = page, read, nothing, show
+    def __init__(self, page: StorePage, read: Callable[[Store | None], T], show: Callable[[T], None]) -> None:
+        self._page, self._read, self._show = page, read, show
         self._stamp: tuple[float, ...] = ()
         self._latest: Latest[tuple[float, ...], T] = Latest(self.read, page.later(self._receive))
 
@@ -136,8 +134,7 @@ class StoreReading(Generic[T]):
 
     def read(self, _: tuple[float, ...] = ()) -> T:
         """What is in the store now."""
-        store = sweeps().found()
-        return self._nothing if store is None else self._read(store)
+        return self._read(sweeps().found())
 
     def _receive(self, _: tuple[float, ...], answer: T | None, error: Exception | None) -> None:
         if answer is None:

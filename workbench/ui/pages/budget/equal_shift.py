@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import panel as pn
@@ -15,15 +16,17 @@ from workbench.experiments.summary import Curve
 from workbench.plots.markup import html
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE
-from workbench.ui.pages.budget.draw import Pair
+from workbench.ui.pages.budget.draw import Pictures
 from workbench.ui.pages.budget.table import here_list, match_table, points_table
 from workbench.ui.pages.store_page import StorePage
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.page import write_arguments
 from workbench.views.budget import STORIES, Here, shift_of
 from workbench.views.links import write_link
+from workbench.views.measured import changed_settings
 from workbench.views.question import Policy, Question
 
+LOOK = (Path(__file__).parent / "budget.css").read_text(encoding="utf-8")
 EMPTY = html("<h2>Equal shift</h2><p>Once two rules are measured, they are compared here.</p>")
 
 
@@ -58,8 +61,8 @@ class EqualShift(pn.viewable.Viewer):
         super().__init__()
         self._page, self._question, self._marks, self.shift = page, question, marks, shift
         self._curves: list[Curve] = []
-        self._pair: Pair | None = None
-        self.table = HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
+        self._pictures: Pictures | None = None
+        self.table = HTML("", stylesheets=[WORDS, LOOK], margin=0, sizing_mode="stretch_width")
         self.tapped = ColumnDataSource({"key": []})
         self.tapped.on_change("data", lambda attr, old, new: self._selected())
         small: dict[str, Any] = {"stylesheets": [STYLE], "margin": 0, "height": 28, "styles": {"flex": "1 1 44%"}}
@@ -84,9 +87,9 @@ class EqualShift(pn.viewable.Viewer):
         ]
         self._buttons = [*stories, mine]
 
-    def draw(self, curves: list[Curve], pair: Pair | None) -> None:
-        """Compare ``curves``, which are drawn in the figures of ``pair``; None where there are none."""
-        self._curves, self._pair = curves, pair
+    def draw(self, curves: list[Curve], pictures: Pictures | None) -> None:
+        """Compare ``curves``, which are drawn in the figures of ``pictures``; None where there are none."""
+        self._curves, self._pictures = curves, pictures
         for button in self._buttons:
             button.disabled = len(curves) < 2
         self._show()
@@ -108,10 +111,12 @@ class EqualShift(pn.viewable.Viewer):
 
     def _show(self) -> None:
         """The rules at the chosen shift, else every strength."""
-        if self._pair is None:
+        if self._pictures is None:
             self.table.object = EMPTY
             return
-        self._pair.at.update(visible=self.shift is not None, location=self.shift or 0.0)
+        self._pictures.at.update(
+            visible=self.shift is not None, location=float(self._pictures.scale.to(self.shift or 0.0))
+        )
         if self.shift is None:
             self.table.object = points_table(self._curves)
         else:
@@ -127,7 +132,8 @@ class EqualShift(pn.viewable.Viewer):
 
     def _particles_link(self, curve: Curve, strength: float) -> str:
         settings = {curve.axis: strength} if curve.axis in RULES[curve.rule].model_fields else {}
-        return write_arguments(write_link(replace(self._question(), policies=(Policy(curve.rule, settings),))))
+        question = replace(self._question(), policies=(Policy(curve.rule, changed_settings(curve) | settings),))
+        return write_arguments(write_link(question))
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(

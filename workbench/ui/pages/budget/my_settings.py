@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from workbench.experiments.summary import Curve
 from workbench.ui.controls.awaited import Awaited
 from workbench.ui.pages.store_page import StorePage
 from workbench.ui.server.fault import told
 from workbench.ui.server.parts_cache import LONG, Latest
-from workbench.views.budget import Here, marks
+from workbench.views.budget import Here, marks, on_curve
 from workbench.views.caller import Waiting
 from workbench.views.question import Question
 
@@ -20,7 +22,9 @@ class MySettings:
     ----------
     page : StorePage
     question : callable
-        ``question()``, of the page's link.
+        ``question()``, the policies of the page's link on the task that is shown.
+    curves : callable
+        ``curves()``, those that are shown: settings that one of them was measured with are read off it.
     show : callable
         ``show(marks)``, in the page's thread.
 
@@ -30,15 +34,26 @@ class MySettings:
         The last ones; empty before the first.
     """
 
-    def __init__(self, page: StorePage, question: Callable[[], Question], show: Callable[[list[Here]], None]) -> None:
-        self._page, self._question, self._show = page, question, show
+    def __init__(
+        self,
+        page: StorePage,
+        question: Callable[[], Question],
+        curves: Callable[[], list[Curve]],
+        show: Callable[[list[Here]], None],
+    ) -> None:
+        self._page, self._question, self._curves, self._show = page, question, curves, show
         self.marks: list[Here] = []
         self.awaited = Awaited(page.cache, self.mark)
         self._latest: Latest[Question, list[Here]] = Latest(self._evaluate, page.later(self._receive), LONG)
 
     def mark(self) -> None:
         """Evaluate them; while a part is trained, say so and ask again."""
-        question = self._question()
+        question, curves = self._question(), self._curves()
+        read_off = [on_curve(policy, curves) for policy in question.policies]
+        found = [mark for mark in read_off if mark is not None]
+        if len(found) == len(read_off):
+            self._receive(question, found, None)
+            return
         parts, words = self.awaited.ask(question.task, [policy.rule for policy in question.policies])
         if parts is not None:
             self._page.notice.say("loading", "Evaluating your settings…")
@@ -52,11 +67,22 @@ class MySettings:
         """Forget what waits."""
         self._latest.drop()
 
-    def _evaluate(self, question: Question) -> list[Here]:
-        rules = (policy.rule for policy in question.policies)
-        return self._page.cache.work(marks, question, question.task, rules, Waiting(gone=lambda: self._page.closed))
+    def forget(self) -> None:
+        """Another task is shown: the marks were of the one before."""
+        self.marks = []
+        self._latest.drop()
 
-    def _receive(self, _: Question, marks: list[Here] | None, error: Exception | None) -> None:
+    def _evaluate(self, question: Question) -> list[Here]:
+        curves = self._curves()
+        read_off = [on_curve(policy, curves) for policy in question.policies]
+        rest = tuple(policy for policy, mark in zip(question.policies, read_off, strict=True) if mark is None)
+        rules, waits = [policy.rule for policy in rest], Waiting(gone=lambda: self._page.closed)
+        found = iter(self._page.cache.work(marks, replace(question, policies=rest), question.task, rules, waits))
+        return [next(found) if mark is None else mark for mark in read_off]
+
+    def _receive(self, question: Question, marks: list[Here] | None, error: Exception | None) -> None:
+        if question.task != self._question().task:
+            return
         if marks is None:
             self._page.notice.say("error", f"Your settings could not be evaluated. {told(error)}")
             return

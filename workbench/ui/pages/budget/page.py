@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import panel as pn
 
+from workbench.engine.glossary import TERM
+from workbench.engine.steering.rules import RULES
 from workbench.engine.words import UserError
-from workbench.experiments.files import DamagedError
-from workbench.experiments.summary import Curve, read_curves
+from workbench.experiments.recommend import Recommendation
+from workbench.experiments.summary import Curve
+from workbench.plots.markup import html
 from workbench.ui.canvas.bokeh_figures import pane, themed
-from workbench.ui.controls.notice import number_pane, numbers
+from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE, choice
-from workbench.ui.pages.budget.draw import Pair, pair_of, show_here
+from workbench.ui.pages.budget.decision import Decision
+from workbench.ui.pages.budget.dial import Dial
+from workbench.ui.pages.budget.draw import Pictures, looks_by_name, pictures_of, show_here
 from workbench.ui.pages.budget.equal_shift import EqualShift
 from workbench.ui.pages.budget.my_settings import MySettings
+from workbench.ui.pages.budget.sketches import Sketches
 from workbench.ui.pages.budget.small_sweep import SmallSweep
 from workbench.ui.pages.store_page import StorePage, StoreReading
 from workbench.ui.server.fault import told
@@ -27,8 +36,14 @@ from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
 from workbench.views.budget import Here, as_csv, damaged_words, read_shift
-from workbench.views.links import read_link, write_link
-from workbench.views.rows import budget_rows
+from workbench.views.dial import field_of, read_dial, scale_of, strength_words, verdict
+from workbench.views.links import read_link, state_of, write_link
+from workbench.views.measured import USUAL, Read, begun, is_wide, read
+from workbench.views.policies import ALL_TASKS
+from workbench.views.question import Policy, Question
+
+FRONTIER, PROMISE = 330, 232  # pixels
+LOOK = (Path(__file__).parent / "budget.css").read_text(encoding="utf-8")
 
 
 class BudgetPage(StorePage):
@@ -38,19 +53,27 @@ class BudgetPage(StorePage):
     title: ClassVar[str] = "Budget"
     layout: ClassVar[str] = sidebar(
         {
-            "budget": "Return and what the critic promised against transport",
-            "table": "Strengths, and rules at equal shift",
+            "promise": "What the critic promised and what was earned, against shift",
+            "here": "The policy that the dial stands on",
+            "table": "Decision, strengths, and rules at equal shift",
         }
     )
     tour: ClassVar[tuple[Stop, ...]] = (
         Stop(
             ".wb-frontier",
             "Return against shift",
-            "A line is a rule from small strengths to large; bars are 95% intervals.",
+            "A line is a rule from small strengths to large; the star is its best strength, bars are 95% intervals.",
+        ),
+        Stop(".wb-dial", "The dial", "Move one strength along its curve, by hand or with the arrow keys."),
+        Stop(
+            ".wb-slot-promise",
+            "Whom did the critic fool?",
+            "Dashed is what the critic promised, solid what was earned; between them is how wrong it was.",
         ),
         Stop(
-            ".wb-slot-budget", "The same runs", "Dashed is what the critic promises: it rises on when the return falls."
+            ".wb-slot-here", "What it looks like", "The particles and episodes of that strength; the links open them."
         ),
+        Stop(".wb-decision", "Decide", "A limit in, a rule and strength out, with what it gave on other episodes."),
         Stop(
             ".wb-preset-balanced", "Equal shift", "Compare rules where they go equally far, not each at its own best."
         ),
@@ -67,61 +90,81 @@ class BudgetPage(StorePage):
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.curves: list[Curve] = []
         self._damaged = ""  # which runs are left out
-        nothing: tuple[list[Curve], dict[str, DamagedError]] = ([], {})
-        self._reading = StoreReading(self, read_curves, nothing, self._show)
-        self.mine = MySettings(self, lambda: self.question, self._show_marks)
-        self.equal = EqualShift(self, lambda: self.question, lambda: self.mine.marks, read_shift(arguments))
+        self._reading = StoreReading(self, read, self._show)
+        self.mine = MySettings(self, self._my_question, self._shown, self._show_marks)
+        self.equal = EqualShift(self, self._my_question, lambda: self.mine.marks, read_shift(arguments))
+        self.equal.tapped.on_change("data", lambda attr, old, new: self._tapped())
         self.sweep = SmallSweep(lambda: self.do(self._start), lambda: self.do(self._cancel))
-        self._head = number_pane(numbers("Return against shift", "…", []))
+        self.dial = Dial(lambda: self.question.first.rule, self._chosen, self._rested)
+        self.sketches = Sketches(self)
+        self.decision = Decision(self.changed, self._take)
+        self._head = HTML(
+            "…",
+            stylesheets=[WORDS, LOOK],
+            margin=0,
+            sizing_mode="stretch_width",
+        )
+        self._frontier = pn.Column(sizing_mode="stretch_width", margin=0, css_classes=["wb-frontier"])
+        self._promise_head = HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
+        self._promise = pn.Column(sizing_mode="stretch_width", margin=0, css_classes=["wb-promise"])
+        self._pictures: Pictures | None = None
+        self._dialled, self._measured = read_dial(arguments), arguments.get("measured", "")
+        self._wanted = arguments.get("curves")
         self._make_controls()
-        self._frontier = pn.Column(sizing_mode="stretch_width", margin=0, height=390, css_classes=["wb-frontier"])
-        self._below = pn.Column(sizing_mode="stretch_both", margin=0, min_height=200)
-        self._pair: Pair | None = None
+        self.notice.say("hint" if self.hint else "", self.hint)
         self.look()
         self.keep_looking()
 
     def panels(self) -> Mapping[str, Any]:
-        """Controls; return against shift; against the budget; equal shift."""
-        rules = pn.Column(HTML("Rules", stylesheets=[STYLE], margin=(8, 0, 2, 0)), self.rules, margin=0)
+        """Controls; the dial and return against shift; promised and earned; the policy in small; decision and strengths."""
+        rules = pn.Column(
+            HTML("Rules", stylesheets=[STYLE], margin=(8, 0, 2, 0)), self.rules, margin=0, sizing_mode="stretch_width"
+        )
         controls = [self.owner, self.task, rules, self.here, self.equal, self.sweep]
+        fills: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
         return {
-            "controls": pn.Column(*controls, sizing_mode="stretch_width", margin=0),
+            "controls": pn.Column(*controls, **fills),
             "main": pn.Column(
-                self.notice,
-                self._head,
-                self._frontier,
-                sizing_mode="stretch_width",
-                margin=0,
-                styles={"position": "relative"},
+                self.notice, self._head, self.dial, self._frontier, styles={"position": "relative"}, **fills
             ),
-            "budget": self._below,
-            "table": self.equal.table,
+            "promise": pn.Column(self._promise_head, self._promise, **fills),
+            "here": self.sketches,
+            "table": pn.Column(self.decision, pn.Spacer(height=14, margin=0), self.equal.table, **fills),
         }
 
     def state(self) -> dict[str, Any]:
-        """The policies of the particles page, and which rules are drawn."""
-        every = list(self.rules.value) == list(self.rules.options)
-        shown = {} if every else {"curves": "|".join(self.rules.value)}
-        return write_link(self.question) | shown | ({} if self.equal.shift is None else {"shift": self.equal.shift})
+        """The policies of the particles page, which rules are drawn, and where the dial stands."""
+        words: dict[str, Any] = write_link(self.question)
+        if self._wanted is not None or set(self.rules.value) != set(self._usual()):
+            words["curves"] = "|".join(self.rules.value)
+        if self.equal.shift is not None:
+            words["shift"] = self.equal.shift
+        if self.dial.ride is not None:
+            words |= {"measured": self.task.value, "dial": self.dial.ride.name, "dial_at": f"{self.dial.strength:g}"}
+        return words
 
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Set what the link says."""
         self.question, _ = read_link(arguments)
-        self.equal.shift = read_shift(arguments)
-        wanted = arguments.get("curves")
+        self.equal.shift, self._dialled = read_shift(arguments), read_dial(arguments)
+        self._wanted = arguments.get("curves")
         with self.binding.by_program():
-            self.rules.value = [name for name in self.rules.options if wanted is None or name in wanted.split("|")]
+            if arguments.get("measured") in self.task.options.values():
+                self.task.value = self._measured = arguments["measured"]
+                self._offer()
+            usual = self._usual()
+            self.rules.value = [name for name in self.rules.options if name in usual]
         self._draw()
 
     def code(self) -> str:
-        """The curves of the store, drawn with matplotlib."""
-        return snippets.budget(str(sweeps().folder), self.task.value)
+        """The curves that are shown, drawn with matplotlib."""
+        return snippets.budget("" if self._origin() else str(sweeps().folder), self.task.value)
 
     def sheet(self) -> Sheet:
         """Both figures, one below the other."""
-        if self._pair is None:
+        if self._pictures is None:
             raise UserError("There are no runs yet; run a sweep first.")
-        return Sheet([[self._pair.frontier], [self._pair.against_transport]], str(self._head.object))
+        return Sheet([[self._pictures.frontier], [self._pictures.promise]], str(self._head.object))
 
     def exports(self) -> tuple[Export, ...]:
         """All points."""
@@ -131,11 +174,16 @@ class BudgetPage(StorePage):
         """Forget what waits; a sweep goes on."""
         self._reading.drop()
         self.mine.drop()
+        self.sketches.drop()
 
     # Controls
 
     def _make_controls(self) -> None:
-        options: dict[str, Any] = {"stylesheets": [STYLE], "margin": (0, 0, 8, 0), "sizing_mode": "stretch_width"}
+        options: dict[str, Any] = {
+            "stylesheets": [STYLE, LOOK],
+            "margin": (0, 0, 8, 0),
+            "sizing_mode": "stretch_width",
+        }
         self.task = choice("Task", {"no runs yet": ""}, "", css_classes=["wb-task"])
         self.rules = pn.widgets.CheckBoxGroup(label="Rules", options=[], value=[], css_classes=["wb-rules"], **options)
         self.here = pn.widgets.Button(label="Mark my settings", css_classes=["wb-here"], **options)
@@ -151,9 +199,77 @@ class BudgetPage(StorePage):
     def _changed(self, event: Any) -> None:
         with self.held():
             if event.obj is self.task:
+                self._measured = self.task.value
+                self.equal.shift = None  # of the task before
+                self.mine.forget()
                 self._offer()
-            self.changed()
             self._draw()
+            self.changed()
+
+    def _my_question(self) -> Question:
+        """The policies of the link, on the task that is shown: what is drawn among its curves must be of it."""
+        task = self._shown_task()
+        if task in ("", self.question.task) or task not in ALL_TASKS:
+            return self.question
+        return replace(self.question, task=task, state=state_of(task), peak=None)
+
+    # The dial
+
+    def _chosen(self) -> None:
+        """Another curve for the dial."""
+        with self.held():
+            self._dialled = ("", None)
+            self._draw()
+            self.changed()
+
+    def _rested(self) -> None:
+        with self.held():
+            self._sketch()
+            self.changed()
+
+    def _tapped(self) -> None:
+        """One point was clicked: the dial goes there."""
+        keys = list(self.equal.tapped.data["key"])
+        if len(keys) != 1:
+            return
+        found = next(
+            ((curve, point) for curve in self._shown() for point in curve.points if point.keys[0] == keys[0]), None
+        )
+        if found is None or not is_wide(found[0]):
+            return
+        with self.held():
+            if self.dial.ride is not None and self.dial.ride.name == found[0].name:
+                self.dial.go(found[1].value)
+                self._sketch()
+            else:
+                self._dialled = found[0].name, found[1].value
+                self._draw()
+            self.changed()
+
+    def _take(self, found: Recommendation) -> None:
+        """The dial is to stand on a recommendation."""
+        fits = (
+            c.name for c in self._shown() if c.rule == found.rule and any(p.value == found.strength for p in c.points)
+        )
+        name = next(fits)
+        self._dialled = name, found.strength
+        with self.held():
+            self._draw()
+            self.changed()
+
+    def _sketch(self) -> None:
+        """The policy that the dial stands on, in small."""
+        on = self.dial.ride
+        if on is None:
+            self.sketches.clear()
+            return
+        field = field_of(on.rule, on.axis)
+        if field is None:
+            self.sketches.clear()
+            return
+        strength = round(self.dial.strength) if field.kind == "whole" else self.dial.strength
+        policy = Policy(on.rule, dict(on.settings) | {on.axis: strength})
+        self.sketches.ask(on.task, policy, f"{RULES[on.rule].title}, {strength_words(on, self.dial.strength)}")
 
     # The store
 
@@ -168,15 +284,17 @@ class BudgetPage(StorePage):
 
     def follow(self) -> None:
         """Say how far a sweep is."""
-        self.sweep.follow(sweeps().state(), not self.curves, self._damaged)
+        empty = not any(not curve.origin for curve in self.curves)
+        self.sweep.follow(sweeps().state(), empty, self._damaged)
 
-    def _show(self, found: tuple[list[Curve], dict[str, DamagedError]]) -> None:
+    def _show(self, found: Read) -> None:
         self.curves, self._damaged = found[0], damaged_words(found[1], str(sweeps().folder))
         names = list(dict.fromkeys(curve.task for curve in self.curves))
         if names and names != list(self.task.options.values()):
+            wanted = (self._measured, self.question.task, names[0])  # own tasks stand before the shipped one
             with self.binding.by_program():
                 self.task.options = {name: name for name in names}
-                self.task.value = self.question.task if self.question.task in names else names[0]
+                self.task.value = next(name for name in wanted if name in names)
         self._offer()
         self._draw()
 
@@ -184,44 +302,83 @@ class BudgetPage(StorePage):
         """The rules of this task; new ones are shown, those that the user hid stay hidden."""
         names = [curve.name for curve in self.curves if curve.task == self.task.value]
         hidden = set(self.rules.options) - set(self.rules.value)
+        fresh = set(self._usual()) - set(self.rules.options)
         if names != list(self.rules.options):
+            known = set(self.rules.value) | fresh
             with self.binding.by_program():
                 self.rules.options = names
-                self.rules.value = [name for name in names if name not in hidden]
+                self.rules.value = [name for name in names if name in known - hidden]
+
+    def _usual(self) -> list[str]:
+        """What is drawn before anybody chose: what the link says, all of one's own curves, a handful of the shipped ones."""
+        here = [curve for curve in self.curves if curve.task == self.task.value]
+        if self._wanted is not None:
+            return [curve.name for curve in here if curve.name in self._wanted.split("|")]
+        return [curve.name for curve in here if not curve.origin or curve.rule in USUAL]
 
     # Pictures
+
+    def _shown_task(self) -> str:
+        return str(self.task.value or "")
 
     def _shown(self) -> list[Curve]:
         return [curve for curve in self.curves if curve.task == self.task.value and curve.name in self.rules.value]
 
-    def _draw(self) -> None:
-        shown = self._shown()
-        if not shown:
-            words = "No runs yet: press Run a small sweep, or sweep from the command line into this store."
-            self._head.object = numbers("Return against shift", words, [])
-            self._frontier.objects, self._below.objects, self._pair = [], [], None
-            self.equal.draw(shown, None)
-            return
-        self._pair = pair_of(shown, self.equal.tapped)
-        for chart in self._pair[:2]:
-            themed(chart)
-        self._frontier.objects = [pane(self._pair.frontier, height=390)]
-        self._below.objects = [pane(self._pair.against_transport, min_height=200)]
-        show_here(self._pair, self.mine.marks)
-        self._describe(shown)
-        self.equal.draw(shown, self._pair)
+    def _origin(self) -> str:
+        return next((curve.origin for curve in self.curves if curve.task == self.task.value), "")
 
-    def _describe(self, shown: list[Curve]) -> None:
-        best = max(shown, key=lambda curve: -9e9 if curve.choice is None else curve.choice.reported.mean)
-        subtitle = f"{self.task.value}; each rule at the strength that its choosing episodes prefer, best: {best.name}"
-        self._head.object = numbers("Return against shift", subtitle, budget_rows(shown))
+    def _draw(self) -> None:
+        here = [curve for curve in self.curves if curve.task == self.task.value]
+        shown = [begun(curve, here) for curve in self._shown()]
+        self.dial.offer([curve for curve in shown if is_wide(curve)], self._dialled[0])
+        if not shown:
+            words = "Tick a rule at the left." if here else "Nothing has been measured yet: press Run a small sweep."
+            self._head.object = html("<h2>Return against shift</h2><p>{}</p>", words)
+            self._frontier.objects, self._promise.objects, self._pictures = [], [], None
+            self._promise_head.object = ""
+            self.sketches.clear()
+            self.equal.draw([], None)
+            return
+        scale = scale_of(np.concatenate([curve.column("shift.w2") for curve in shown]))
+        self.dial.follow(scale, self._dialled[1])
+        self._dialled = ("", self.dial.strength if self.dial.ride is not None else None)
+        looks = looks_by_name(here)
+        styles = [looks[curve.name] for curve in shown]
+        self._pictures = pictures_of(shown, styles, self.dial.ride, scale, self.equal.tapped, self.dial.dot)
+        for chart in (self._pictures.frontier, self._pictures.promise):
+            themed(chart)
+        self._frontier.objects = [pane(self._pictures.frontier, height=FRONTIER)]
+        self._promise.objects = [pane(self._pictures.promise, height=PROMISE)]
+        show_here(self._pictures, self.mine.marks)
+        self._describe()
+        self._sketch()
+        self.equal.draw(self._shown(), self._pictures)
+        self.decision.draw(self._shown(), self.dial.ride)
+
+    def _describe(self) -> None:
+        on, origin = self.dial.ride, self._origin()
+        sentence = "" if on is None else f"{on.name}: {verdict(on)}"
+        mark = (
+            html('<p class="shipped">{}. A sweep of your own takes its place.</p>', origin.capitalize())
+            if origin
+            else ""
+        )
+        self._head.object = html(
+            '<h2>Return against shift, {}</h2><p class="verdict">{}</p>{}', self.task.value, sentence, mark
+        )
+        self._promise_head.object = html(
+            "<h2>What the critic promised, {}</h2>"
+            '<p title="{}">Dashed: promised (Q). Solid: earned. The shaded area is how wrong the critic is.</p>',
+            "…" if on is None else on.name,
+            f"Promised: {TERM['promised'].hint}. Earned: {TERM['earned'].hint}",
+        )
 
     def _show_marks(self, marks: list[Here]) -> None:
-        if self._pair is not None:
-            show_here(self._pair, marks)
+        if self._pictures is not None:
+            show_here(self._pictures, marks)
         self.equal.list_marks(marks)
 
     def _csv(self) -> bytes:
         if not self.curves:
             raise UserError("There are no runs yet; run a sweep first.")
-        return as_csv(self.curves)
+        return as_csv([curve for curve in self.curves if curve.task == self.task.value])

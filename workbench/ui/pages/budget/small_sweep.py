@@ -16,6 +16,7 @@ from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE
 from workbench.ui.shell.html_pane import HTML
 from workbench.views.budget import FIRST, grid_of
+from workbench.views.digits import duration
 
 
 class SmallSweep(pn.viewable.Viewer):
@@ -55,11 +56,13 @@ class SmallSweep(pn.viewable.Viewer):
         running = state is not None and state.running
         self.start.disabled, self.cancel.disabled = running, not running
         if state is None:
-            words: str = "A small sweep takes a minute or two and fills this page." if empty else ""
+            words: str = (
+                "A small sweep takes some minutes; your own curves then take the example's place." if empty else ""
+            )
         elif running:
             share = 100 * state.done / max(state.total, 1)
             bar = html('<div class="bar" style="--wb-part:{:.0f}%"></div>', share)
-            words = html("Sweep: {} of {} runs are done.{}", state.done, state.total, bar)
+            words = html("Sweep: {} of {} runs are done, {}.{}", state.done, state.total, time_left(state), bar)
         else:
             words = state.error or f"Sweep ended: {state.done} of {state.total} runs are done."
         text = html("<p role='status'>{}</p><p>{}</p>", words, damaged)
@@ -71,3 +74,10 @@ class SmallSweep(pn.viewable.Viewer):
             self.start, self.cancel, styles={"gap": "8px"}, sizing_mode="stretch_width", margin=(10, 0, 0, 0)
         )
         return pn.Column(self.rules, self.progress, buttons, sizing_mode="stretch_width", margin=0)
+
+
+def time_left(state: SweepState) -> str:
+    """How long a running sweep still takes, in words."""
+    if state.eta_seconds is None:
+        return "training first, so the time left is not known yet"
+    return f"about {duration(state.eta_seconds)} left"

@@ -12,7 +12,7 @@ from workbench.engine.metrics.intervals import Interval
 from workbench.experiments.summary import Curve
 from workbench.plots.markup import Markup, html, joined
 from workbench.ui.pages.budget.draw import name_of
-from workbench.views.budget import Here, match
+from workbench.views.budget import HERE_EPISODES, Here, match
 from workbench.views.digits import figure
 
 MOST = 60  # lines
@@ -26,7 +26,10 @@ def points_table(curves: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
         for place, point in enumerate(curve.points):
             if keys and point.keys[0] not in keys:
                 continue
-            runs = html('<a href="./runs?run={}">{}</a>', quote(",".join(point.keys), safe=","), len(point.keys))
+            count = len(point.keys)
+            runs = html('<a href="./runs?run={}">{}</a>', quote(",".join(point.keys), safe=","), count)
+            if curve.origin:  # its runs are in no store of this machine
+                runs = html("{}", count)
             promise = "–" if not np.isfinite(promised[place]) else figure(promised[place], 2)
             name = f"{curve.name}, {curve.axis} {point.value:g}"
             cells = (name, _interval(point.returns, 2), figure(shift[place], 2), promise, runs)
@@ -37,9 +40,15 @@ def points_table(curves: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
     words = "Drag over points in either picture to filter this list and the other picture; tap one for its runs."
     if keys:
         words = "Tap the empty ground to see all again (Esc). The number of runs opens them."
-    title = f"{len(rows)} of the points" if keys else f"All {len(rows)} points"
-    more = html("<p>and {} more: Export, CSV</p>", len(rows) - MOST) if len(rows) > MOST else ""
-    return html("<h2>{}</h2><p>{}</p><table><tr>{}</tr>{}</table>{}", title, words, heads, body, more)
+    if not keys:
+        body = html("<table><tr>{}</tr>{}</table>{}", heads, body, _more(len(rows)))
+        return html("<details><summary>All {} points</summary><p>{}</p>{}</details>", len(rows), words, body)
+    heading = f"{len(rows)} of the points"
+    return html("<h2>{}</h2><p>{}</p><table><tr>{}</tr>{}</table>{}", heading, words, heads, body, _more(len(rows)))
+
+
+def _more(count: int) -> Markup | str:
+    return html("<p>and {} more: Export, CSV</p>", count - MOST) if count > MOST else ""
 
 
 def match_table(curves: Sequence[Curve], at: float, link: Callable[[Curve, float], str]) -> Markup:
@@ -74,12 +83,16 @@ def here_list(marks: Sequence[Here]) -> Markup:
     """HTML of the reader's own settings."""
     rows = joined(
         html(
-            "<li>{}: return {} ({} to {}), shift {}</li>",
+            "<li>{} on {}: return {} ({} to {}), shift {}; {}</li>",
             name_of(mark),
+            mark.task,
             figure(mark.value, 3),
             figure(mark.low, 2),
             figure(mark.high, 2),
             figure(mark.shift, 3),
+            f"read off the curve {mark.curve}"
+            if mark.curve
+            else f"{HERE_EPISODES} episodes of the task's built-in policy",
         )
         for mark in marks
     )

@@ -37,7 +37,7 @@ from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
-from workbench.views.links import SEEDS, TASKS, has_peak, state_of
+from workbench.views.links import SEEDS, TASKS, has_peak, state_of, write_link
 from workbench.views.presets import PRESETS, tell
 from workbench.views.question import Policy, Question
 from workbench.views.rows import landscape_rows
@@ -185,6 +185,7 @@ class LandscapePage(Page):
 
     def ask(self) -> None:
         """Ask for the present view; while the parts are made, say so and ask again."""
+        self.stories.follow()
         parts, words = self._awaited.ask(self.question.task, [self.question.first.rule])
         if parts is not None:
             self._work.ask(self._view())
@@ -215,6 +216,7 @@ class LandscapePage(Page):
             ),
             self._told,
             lambda words: self.notice.say("error", words),
+            write_link,
         )
         self.seed = _slider("Noise seed", q.seed, 0, SEEDS)
         self._place = pn.Column(margin=0, sizing_mode="stretch_width")
@@ -229,8 +231,8 @@ class LandscapePage(Page):
             "Plane", pairs | ({"principal directions": "principal"} if dim > 2 else {}), write_plane(self.shown.plane)
         )
         self.plane.visible = dim > 2
-        for name, button in zip(PRESETS, self.stories, strict=True):
-            button.visible = PRESETS[name].peak is None or has_peak(self.question.task)
+        movable = has_peak(self.question.task)
+        self.stories.offer([name for name, preset in PRESETS.items() if preset.peak is None or movable])
         self.settings = RuleControls(RULES[self.question.first.rule], self.question.first.make().model_dump())
         self.axes = []
         if (floor := floor_of(self.cache.task(self.question.task))) is not None:

@@ -30,7 +30,10 @@ class About(HTML):
         place, setting = self._touched
         place = min(place, len(rules) - 1)
         sections = joined(_section(rule, setting if index == place else "") for index, rule in enumerate(rules))
-        text = sections + joined(html("<p>{}</p>", paragraph) for paragraph in paragraphs_of(RULES[rules[place]]))
+        words = joined(html("<p>{}</p>", paragraph) for paragraph in paragraphs_of(RULES[rules[place]]))
+        text = sections + html(
+            "<details><summary>Source and cost of {}</summary>{}</details>", RULES[rules[place]].title, words
+        )
         if text != self.object:
             self.object = text
 

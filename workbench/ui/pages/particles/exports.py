@@ -14,6 +14,7 @@ from workbench.ui.shell.toolbar import Export
 from workbench.views import snippets
 from workbench.views.episodes import ending_of
 from workbench.views.particles import Picture, figure_of, numbers_csv, particles_csv
+from workbench.views.strength_curves import as_csv
 
 if TYPE_CHECKING:
     from workbench.ui.pages.particles.page import ParticlesPage
@@ -31,9 +32,17 @@ def exports_of(page: ParticlesPage) -> tuple[Export, ...]:
         Export("PNG picture", "particles.png", "image/png", lambda: png(figure_of(shown()))),
         Export("SVG picture", "particles.svg", "image/svg+xml", lambda: svg(figure_of(shown()))),
         Export("CSV of the numbers", "numbers.csv", "text/csv", lambda: numbers_csv(shown())),
+        Export("CSV of promised and earned", "dial.csv", "text/csv", lambda: curves_csv(page)),
         Export("CSV of all particles", "particles.csv", "text/csv", lambda: particles_csv(shown())),
         Export("HTML that scrubs offline", "particles.html", "text/html", lambda: offline(page)),
     )
+
+
+def curves_csv(page: ParticlesPage) -> bytes:
+    """The curves of the dial, a line a point."""
+    if not page.dial.curves:
+        raise UserError("The curves of the dial are not there yet; wait for them.")
+    return as_csv(page.dial.curves)
 
 
 def offline(page: ParticlesPage) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +23,7 @@ from workbench.ui.controls.rule import STYLE, PolicyControls, QuickSlider, choic
 from workbench.ui.controls.stories import Stories
 from workbench.ui.controls.waiting import Waiting
 from workbench.ui.pages.particles.about import About
+from workbench.ui.pages.particles.dial import DialCard
 from workbench.ui.pages.particles.exports import exports_of
 from workbench.ui.pages.particles.plays import Plays
 from workbench.ui.pages.particles.tour import TOUR
@@ -39,7 +41,7 @@ from workbench.views.presets import PRESETS, tell
 from workbench.views.question import GRID, Answer, Question, effort_of
 
 log = logging.getLogger(__name__)
-DRAFT = 256  # particles while the peak is dragged: twice the pictures a second
+DRAFT = 256  # particles while the peak or the dial is dragged: twice the pictures a second
 
 
 class ParticlesPage(Page):
@@ -49,11 +51,12 @@ class ParticlesPage(Page):
     title: ClassVar[str] = "Particles"
     layout: ClassVar[str] = sidebar(
         {
-            "about": "The rules",
+            "dial": "Budget dial",
             "displacement": TERM["state.displacement"].label,
-            "climb": TERM["state.promised_all"].label,
+            "about": "The rules",
         }
     )
+    style: ClassVar[str] = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     tour: ClassVar[tuple[Stop, ...]] = TOUR
 
     def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
@@ -74,19 +77,21 @@ class ParticlesPage(Page):
         half = dict(sizing_mode="stretch_both", margin=0)
         self.stages = Stages(self._awaited.pressed, sizing_mode="stretch_width", margin=0)
         self.displacement = TimeChart(
-            heading=TERM["state.displacement"].head, note="from the same noise, at the same flow time", **half
+            heading=TERM["state.displacement"].short,
+            note="from the same noise at the same flow time, action units",
+            **half,
         )
-        self.climb = TimeChart(
-            heading=TERM["state.promised_all"].head, note="before t = 1 the critic extrapolates", **half
-        )
+        self.dial = DialCard(self, self.policies)
         self.about = About()
         self._place_handles()
         self.binding.bind(self._moved_agent, self.stages, to="agent")
         self.binding.bind(self._moved_peak, self.stages, to="peak")
-        self.stages.param.watch(self._dragged, "dragging")
+        for hand in (self.stages, self.dial.dial):
+            hand.param.watch(self._dragged, "dragging")
         self.stages.param.watch(lambda _: self._send_frame(), "selected")
         self._fit_to_task()
         self.about.describe(self.question.rules)
+        self.dial.follow(self.question)
         self.cache.retry(self.question.task)
         self.ask()
 
@@ -98,7 +103,7 @@ class ParticlesPage(Page):
         controls = pn.Column(
             scene, self.task.more, self.presets, *self.policies, noise, sizing_mode="stretch_width", margin=0
         )
-        cards = {"about": self.about, "displacement": self.displacement, "climb": self.climb}
+        cards = {"dial": self.dial.dial, "displacement": self.displacement, "about": self.about}
         return {"controls": controls, "main": self.stages, **cards}
 
     def state(self) -> dict[str, Any]:
@@ -145,6 +150,7 @@ class ParticlesPage(Page):
             ),
             self._told,
             lambda words: self.say("error", words),
+            write_link,
         )
         self.shown = choice(
             "Particles drawn", {str(count): count for count in SHOWN}, q.shown, css_classes=["wb-shown"]
@@ -177,6 +183,8 @@ class ParticlesPage(Page):
                 controls = event.obj.controls
                 self.about.touch(self.policies.index(event.obj), "" if controls is None else controls.touched)
                 self.about.describe(self.question.rules)
+            self.dial.follow(self.question)
+            self.presets.follow()
             self.changed()
             self.ask()
 
@@ -192,6 +200,8 @@ class ParticlesPage(Page):
             self._offered = None
             self._place_handles()
             self.about.describe(q.rules)
+            self.dial.follow(q)
+            self.presets.follow()
 
     def _place_handles(self) -> None:
         """The agent and the peak stand where the question says."""
@@ -209,8 +219,8 @@ class ParticlesPage(Page):
         if not known:
             self.ground.value = "learned"
         self.ground.disabled_options = [] if known else [name for name in GROUNDS if name != "learned"]
-        for name, button in zip(PRESETS, self.presets, strict=True):
-            button.visible = PRESETS[name].peak is None or has_peak(self.question.task)
+        movable = has_peak(self.question.task)
+        self.presets.offer([name for name, preset in PRESETS.items() if preset.peak is None or movable])
 
     def _floor(self) -> Floor | None:
         """The ground of the present task, where it has one."""
@@ -243,6 +253,11 @@ class ParticlesPage(Page):
             self.changed()
             self.ask()
 
+    @property
+    def _held(self) -> bool:
+        """Whether a hand drags the peak or the dial."""
+        return bool(self.stages.dragging) or self.dial.dragging
+
     def _dragged(self, event: Any) -> None:
         if not event.new:
             self.ask()
@@ -257,7 +272,7 @@ class ParticlesPage(Page):
             for controls in self.policies:
                 controls.disable(reasons, slow_parts(base))
         if parts is not None:
-            shown = min(self.question.shown, DRAFT) if self.stages.dragging else self.question.shown
+            shown = min(self.question.shown, DRAFT) if self._held else self.question.shown
             self._pictures.ask((replace(self.question, shown=shown), self.ground.value))
             self._waiting.asked()
             return
@@ -302,9 +317,10 @@ class ParticlesPage(Page):
                 self.stages.landscape = landscape_of(picture.ground, *picture.ground_look)
             self._send_frame()
             self.displacement.series = series_of(picture.answer, picture.answer.displacement, zero=True)
-            self.climb.series = series_of(picture.answer, picture.answer.promised, zero=False)
+            self.dial.ask(question)
             if self._floor() is not None:
-                self.plays.ask(question)
+                if not self._held:  # episodes take a second: they are played where the hand rests
+                    self.plays.ask(question)
             elif picture.truth is None or len(question.policies) > 1:
                 self.stages.world = b""
             elif before is None or picture.truth is not before.truth or not self.stages.world:
@@ -326,6 +342,7 @@ class ParticlesPage(Page):
         """Forget what waits."""
         for worker in (self._pictures, self.plays, self.presets):
             worker.drop()
+        self.dial.close()
         self._desk.close()
 
 

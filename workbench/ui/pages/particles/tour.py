@@ -22,10 +22,16 @@ TOUR = (
     ),
     Stop(".wb-policy-0", "A rule and its strength", "Every control answers at once; arrow keys work too."),
     Stop(
-        ".wb-stage[data-stage='1'] .wb-numbers",
+        ".wb-stage[data-stage='1'] .wb-large",
         "What it buys and what it costs",
-        "Earned (or return) is what the actions bring, promised what the critic said of them; transport, displacement, shift, "
-        "support and modes say what was paid.",
+        "Earned is what the actions bring, shift how far they are from the data's. Beside them stands by how much the critic "
+        "is wrong about them. All other numbers are folded below; a tap on a word explains it.",
+    ),
+    Stop(
+        ".wb-dial",
+        "The budget dial",
+        "Drag along the curves: the solid line is earned, the dashed one promised by the critic. What lies between them is "
+        "what the critic is wrong by. The particles follow.",
     ),
     Stop(
         ".wb-ground",

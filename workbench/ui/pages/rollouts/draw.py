@@ -21,6 +21,8 @@ ENDINGS = (
     Look("#d55e00", "#ff9245", "inverted_triangle"),
     Look("#5b6472", "#a9b3c1", "square"),
 )
+DASHES: tuple[Any, ...] = ("solid", [2, 3])  # of policies A and B
+LEGEND = 40  # pixels of a line in the legend
 MOMENTS = 40  # stops of the slider over an episode
 LAVA = ("#f0c9bf", "#4a2620")
 EXIT = ("#bfe3d3", "#1f4f3c")
@@ -146,14 +148,11 @@ def starts_figure(names: tuple[str, ...], letters: str = "AB") -> Starts:
         for number, letter in enumerate(letters):
             source = ColumnDataSource({"x": [], "y": [], "count": []})
             word = f"{names[kind]}, {letter}"
-            dash = ("solid", "dashed")[number]
-            line = chart.line("x", "y", source=source, line_width=2, line_dash=dash, legend_label=word)
-            dot = chart.scatter("x", "y", source=source, marker=look.shape, size=6, legend_label=word)
-            dye(line, look)
-            dye(dot, look)
+            _, dot = _line(chart, source, look, number, word)
             hover(chart, [dot], [(word, "@y{0%}"), ("episodes", "@count")])
             sources.append(source)
     legend(chart)
+    chart.legend.glyph_width = LEGEND
     return Starts(chart, sources)
 
 
@@ -163,16 +162,26 @@ def times_figure(letters: str = "AB") -> Starts:
     sources = []
     for number, letter in enumerate(letters):
         source = ColumnDataSource({"x": [], "y": [], "count": []})
-        line = chart.line(
-            "x", "y", source=source, line_width=2, line_dash=("solid", "dashed")[number], legend_label=letter
-        )
-        dot = chart.scatter("x", "y", source=source, marker="circle", size=6, legend_label=letter)
-        for renderer in (line, dot):
-            dye(renderer, ENDINGS[0])
+        _, dot = _line(chart, source, ENDINGS[0], number, letter)
         hover(chart, [dot], [("policy", letter), ("steps", "@y{0.0}"), ("episodes that began here", "@count")])
         sources.append(source)
     legend(chart)
+    chart.legend.glyph_width = LEGEND
     return Starts(chart, sources)
+
+
+def _line(chart: Any, source: ColumnDataSource, look: Look, number: int, word: str) -> tuple[Any, Any]:
+    """A line with its marks: policy A's is solid and its marks are full, policy B's is dotted and its marks are rings.
+
+    The legend shows the same: its pieces are long enough for the dots to be seen beside the mark.
+    """
+    line = chart.line("x", "y", source=source, line_width=2, line_dash=DASHES[number], legend_label=word)
+    mark = chart.scatter("x", "y", source=source, marker=look.shape, size=7, line_width=1.8, legend_label=word)
+    for renderer in (line, mark):
+        dye(renderer, look)
+    if number:
+        mark.glyph.fill_alpha = 0.0
+    return line, mark
 
 
 def show_starts(starts: Starts, times: Starts, both: tuple[Played, Played]) -> None:

@@ -40,11 +40,12 @@ from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
 from workbench.views.caller import OvertakenError, Waiting
+from workbench.views.digits import exact
 from workbench.views.fields import fields_of
 from workbench.views.rollout_links import EPISODES, MOST, SEEDS, TASKS, read_link, write_link
 from workbench.views.rollout_presets import STORIES, tell
 from workbench.views.rollouts import Order, Played, as_csv, play_both
-from workbench.views.rows import compared, rollout_rows
+from workbench.views.rows import compared, rollout_rows, unplayed_rows
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +154,7 @@ class RolloutsPage(Page):
         if self._drawn != self.order.task:
             self._make_figures()
         self._follow()
+        self.stories.follow()
         parts, words = self._awaited.ask(self.order.task, [self.order.rule])
         if parts is not None:
             self._share = 0.0
@@ -189,6 +191,7 @@ class RolloutsPage(Page):
             lambda name, order: self.cache.work(tell, (name, order), order.task, (order.rule,)),
             self._told,
             lambda words: self.notice.say("error", words),
+            write_link,
         )
         self._place = pn.Column(margin=0, sizing_mode="stretch_width")
         self._make_settings()
@@ -242,20 +245,26 @@ class RolloutsPage(Page):
         self._drawn = self.order.task
         if self._pictures:  # another task than the one that the page was opened with
             self.both = None
-            for numbers_ in self._numbers:
-                numbers_.object = numbers("…", "…", [("Return", "…", "")])
+            self._wait()
             panes = [*self._pictures, *self._cards]
             for place, made in zip(panes, self._figures(), strict=True):
                 themed(made)
                 place.object = made
             return
         self._numbers = [number_pane(), number_pane()]
+        self._wait()
         self._pictures = [
             pane(paths.figure, sizing_mode="scale_width", max_width=400, css_classes=["wb-paths-picture"])
             for paths in self._paths
         ]
         self._cards = [pane(made.figure, min_height=170) for made in (self._starts, self._times)]
         follow_theme(self._figures(), self.document)
+
+    def _wait(self) -> None:
+        """The numbers' places while there are none."""
+        for pane_, letter, rule in zip(self._numbers, "AB", self.order.rules(), strict=True):
+            strength = f"{rule.strength.replace('_', ' ')} {exact(getattr(rule, rule.strength))}"
+            pane_.object = numbers(f"{letter}: {rule.title}", strength, unplayed_rows())
 
     def _follow(self) -> None:
         """Frames are of the present order and no other; where there are some, the pictures leave them room."""
@@ -268,7 +277,7 @@ class RolloutsPage(Page):
         if parts is None:
             raise UserError(words.text)
         rule = self.order.rules()[number]
-        title = f"{'AB'[number]}, {rule.title}, {rule.strength.replace('_', ' ')} {getattr(rule, rule.strength):g}"
+        title = f"{'AB'[number]}, {rule.title}, {rule.strength.replace('_', ' ')} {exact(getattr(rule, rule.strength))}"
         return Scene(title, rule, parts, self.cache.task(self.order.task), self.order.seed)
 
     def _figures(self) -> list[Any]:

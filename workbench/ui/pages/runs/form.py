@@ -18,6 +18,7 @@ from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE, choice
 from workbench.ui.shell.binding import Binding
 from workbench.ui.shell.html_pane import HTML
+from workbench.views.digits import duration
 
 TALL = ".bk-btn { min-height: 31px; }"  # as high as the button beside it
 MOST_JOBS = 200
@@ -216,11 +217,6 @@ def words_of(state: SweepState) -> Markup:
         eta,
         share,
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds, or minutes from two on."""
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _size(grid: Grid, rule: str) -> int:

@@ -63,7 +63,9 @@ class RunsPage(StorePage):
         self._read_at = 0.0
         self._known = False  # whether the store has been read
         nothing: tuple[list[Row], int] = ([], 0)
-        self._reading = StoreReading(self, self._read, nothing, self._show_rows)
+        self._reading = StoreReading(
+            self, lambda store: nothing if store is None else self._read(store), self._show_rows
+        )
         self.rights = Rights(one_user(), lambda: str(self.owner.secret))
         self.owner.param.watch(lambda _: self._known_owner(), "secret")
         self._head = number_pane("<h2>Runs</h2>")
