@@ -203,7 +203,7 @@ def test_the_decision_card_answers_or_says_that_nothing_fits(shipped: BudgetPage
 @pytest.mark.browser
 def test_a_visitor_turns_the_dial_filters_and_decides(page: Tab, server: str) -> None:
     page.goto(f"{server}/budget")
-    expect(page.get_by_text("Shipped example: measured with workbench")).to_be_visible()
+    expect(page.get_by_text("Shipped example: measured with workbench")).to_be_visible(timeout=90_000)
     expect(
         page.get_by_text(re.compile(r"w = .* earns 0\.\d\d at shift 0\.\d\d; w = 30 loses \d\d% of it"))
     ).to_be_visible()
