@@ -257,7 +257,7 @@ RANGE = """() => {
   views.forEach(walk)
   return found.map((one) => [one.x_range.start, one.x_range.end, one.y_range.start, one.y_range.end])
 }"""
-MOVE = """() => {
+MOVE = """async () => {
   const sliders = []
   const walk = (view) => {
     if (view.model?.css_classes?.includes("wb-dial-slider")) sliders.push(view.model)
@@ -270,6 +270,7 @@ MOVE = """() => {
   const places = new Set()
   for (let i = 0; i < 30; i++) {
     slider.value = i
+    await new Promise((done) => setTimeout(done, 30)) // Bokeh runs a callback's script in a later task
     places.add(dot.data.at[0])
   }
   return {places: places.size, sliders: sliders.length}
