@@ -1,7 +1,8 @@
 """Makes the small measured store of three_exits that the package ships: its sweep, and its file.
 
 Seeds 0 to 4, 100 episodes to choose on and 100 others to report on, every test-time rule at its strengths
-(`workbench.experiments.shipped.GRID`); ten minutes of one idle processor. A run that was stopped goes on in the same folder.
+(`workbench.experiments.shipped.GRID`); about a quarter of an hour of one idle processor. A run that was stopped goes on in the
+same folder.
 """
 
 from __future__ import annotations

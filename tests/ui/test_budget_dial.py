@@ -203,7 +203,7 @@ def test_the_decision_card_answers_or_says_that_nothing_fits(shipped: BudgetPage
 @pytest.mark.browser
 def test_a_visitor_turns_the_dial_filters_and_decides(page: Tab, server: str) -> None:
     page.goto(f"{server}/budget")
-    expect(page.get_by_text("Shipped example: measured with workbench")).to_be_visible()
+    expect(page.get_by_text("Shipped example: measured with workbench")).to_be_visible(timeout=90_000)
     expect(
         page.get_by_text(re.compile(r"w = .* earns 0\.\d\d at shift 0\.\d\d; w = 30 loses \d\d% of it"))
     ).to_be_visible()
@@ -257,7 +257,7 @@ RANGE = """() => {
   views.forEach(walk)
   return found.map((one) => [one.x_range.start, one.x_range.end, one.y_range.start, one.y_range.end])
 }"""
-MOVE = """() => {
+MOVE = """async () => {
   const sliders = []
   const walk = (view) => {
     if (view.model?.css_classes?.includes("wb-dial-slider")) sliders.push(view.model)
@@ -270,6 +270,7 @@ MOVE = """() => {
   const places = new Set()
   for (let i = 0; i < 30; i++) {
     slider.value = i
+    await new Promise((done) => setTimeout(done, 30)) // Bokeh runs a callback's script in a later task
     places.add(dot.data.at[0])
   }
   return {places: places.size, sliders: sliders.length}

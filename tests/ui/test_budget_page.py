@@ -220,7 +220,7 @@ def test_a_person_finds_runs_marks_settings_and_matches_shift(
     page: Tab, browser: Browser, server: str, folder: Path, store_folder: Path, tmp_path: Path
 ) -> None:
     page.goto(f"{server}/budget?task=bandit2d&rule=qgf&weight=1")
-    expect(page.get_by_text("Shipped example: measured with workbench")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Shipped example: measured with workbench")).to_be_visible(timeout=90_000)
     shutil.copytree(folder, store_folder, dirs_exist_ok=True)  # somebody sweeps into the same store meanwhile
     expect(page.get_by_role("heading", name="Return against shift, bandit2d")).to_be_visible(timeout=30_000)
     expect(page.get_by_text("Shipped example")).to_have_count(0)

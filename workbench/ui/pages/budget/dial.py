@@ -62,9 +62,14 @@ class Dial(pn.viewable.Viewer):
         self._slider: QuickSlider | None = None
         self._place = pn.Column(margin=0, sizing_mode="stretch_width", styles={"flex": "1 1 260px", "min-width": "0"})
         self._whole = pn.FlexBox(
-            self.rule, self._place, flex_wrap="wrap", gap="4px 18px", margin=(4, 0, 2, 0), sizing_mode="stretch_width",
+            self.rule,
+            self._place,
+            flex_wrap="wrap",
+            gap="4px 18px",
+            margin=(4, 0, 2, 0),
+            sizing_mode="stretch_width",
             css_classes=["wb-dial"],
-        )  # fmt: skip
+        )
 
     @property
     def position(self) -> int:

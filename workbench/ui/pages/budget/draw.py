@@ -184,9 +184,10 @@ def _draw_promise(made: Pictures, curve: Curve, style: Look, source: ColumnDataS
         for renderer in (line, mark):
             dye(renderer, style).selection_glyph = renderer.glyph
         hover(chart, [mark], TIPS)
+        away = -7 if name == "promised" else 18  # below the line of what was earned, which falls
         ends = {"at": source.data["at"][-1:], "y": source.data[name][-1:], "word": [TERM[name].label]}
         text = chart.text(
-            "at", "y", "word", source=ColumnDataSource(ends), text_align="right", y_offset=-7, text_font_size="11px"
+            "at", "y", "word", source=ColumnDataSource(ends), text_align="right", y_offset=away, text_font_size="11px"
         )
         dye(text, style)
 
@@ -207,9 +208,16 @@ def _draw_zones(made: Pictures, ride: Ride) -> None:
     top = chart.y_range.end
     for word, align, away, style in (("safe", "right", -8, SAFE), ("past the peak", "left", 8, PAST)):
         text = chart.text(
-            [peak], [top], [word], text_align=align, text_baseline="top", x_offset=away, y_offset=4, text_font_size="12px",
+            [peak],
+            [top],
+            [word],
+            text_align=align,
+            text_baseline="top",
+            x_offset=away,
+            y_offset=4,
+            text_font_size="12px",
             text_font_style="bold",
-        )  # fmt: skip
+        )
         dye(text, style)
 
 
