@@ -11,6 +11,7 @@ from workbench.commands.data import DATA, record
 from workbench.commands.fit import fit
 from workbench.commands.generate import generate
 from workbench.commands.measure import MEASURE
+from workbench.commands.movie import movie
 from workbench.commands.online import online
 from workbench.commands.report import report
 from workbench.commands.runs import RUNS
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "tune": tune,
     "runs": RUNS,
     "report": report,
+    "movie": movie,
     "serve": serve,
     "course": COURSE,
     "handout": handout,
