@@ -10,7 +10,8 @@ from workbench.plots.markup import Markup, html, joined
 def sidebar(cards: Mapping[str, str] = {}, controls: str = "Settings") -> Markup:
     """The usual layout: controls on the left, the main picture on the right, cards in a row below it.
 
-    It fits 1440×900 when the main picture does; on a phone everything stands in one column, the picture first.
+    It fits 1440×900 when the main picture does; on a phone everything stands in one column, the picture first, and the controls
+    of a page that steers are a sheet over the foot of the screen.
 
     Parameters
     ----------
@@ -34,7 +35,8 @@ def sidebar(cards: Mapping[str, str] = {}, controls: str = "Settings") -> Markup
     )
     return html(
         '<div class="wb-body wb-sidebar wb-cards-{}">\n'
-        '<aside class="wb-card wb-controls" aria-label="{}">{{{{ embed(roots.controls) }}}}</aside>\n'
+        '<aside class="wb-card wb-controls" aria-label="{}">'
+        '<div class="wb-sheet-list"><div>{{{{ embed(roots.controls) }}}}</div></div></aside>\n'
         '<main class="wb-card wb-main">{{{{ embed(roots.main) }}}}</main>\n'
         "{}</div>",
         len(cards),

@@ -36,6 +36,7 @@ class BudgetPage(StorePage):
 
     name: ClassVar[str] = "budget"
     title: ClassVar[str] = "Budget"
+    steers: ClassVar[bool] = True
     layout: ClassVar[str] = sidebar(
         {
             "budget": "Return and what the critic promised against transport",

@@ -32,7 +32,10 @@ td:last-child { color: var(--wb-muted); font-size: 12px; }
 .equation math { font-size: 1.1em; }
 .dot { display: inline-block; width: 9px; height: 9px; border-radius: 50%; margin-right: 8px; }
 @media (max-width: 700px) {
+  table, tbody, tr { display: block; }
   td { display: block; border: none; padding: 2px 0; }
+  a { display: inline-block; padding: 5px 0; }
+  .equation, .line { max-width: 100%; overflow-x: auto; overflow-y: hidden; }
   td:first-child { border-top: 1px solid var(--wb-line); padding-top: 10px; }
 }
 """

@@ -47,6 +47,7 @@ class ParticlesPage(Page):
 
     name: ClassVar[str] = "particles"
     title: ClassVar[str] = "Particles"
+    steers: ClassVar[bool] = True
     layout: ClassVar[str] = sidebar(
         {
             "about": "The rules",

@@ -94,7 +94,13 @@ class TrainingPage(StorePage):
             "values": pane(self._values.figure, min_height=220),
             "moment": pn.Column(
                 self.scrub,
-                pn.Column(pane(self._plane.figure), margin=0, width=310, css_classes=["wb-plane"]),
+                pn.Column(
+                    pane(self._plane.figure),
+                    margin=0,
+                    max_width=310,
+                    sizing_mode="stretch_width",
+                    css_classes=["wb-plane"],
+                ),
                 sizing_mode="stretch_width",
                 margin=0,
             ),
