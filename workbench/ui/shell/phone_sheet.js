@@ -1,24 +1,10 @@
 // On a phone the controls are a sheet over the foot of the page: presets and one slider to be seen, the rest is pulled up.
 
 import {button, element, onceAFrame} from "../browser/dom.js"
+import {peekOf} from "./peek.js"
 
 const PHONE = matchMedia("(max-width: 700px)"), PULL = 20 // pixels that a finger moves to open or close it
-const QUICK = [".wb-presets", ".wb-slider"], MOST = 0.42 // of the screen, while it is closed
-const GAP = 8
-
-/**
- * How far the controls are scrolled, and how tall the sheet is, so that presets and the first slider are seen.
- * @param {{top: number, bottom: number}[]} boxes Where those stand.
- * @param {number} start Where the controls begin.
- * @param {number} handle How tall the handle is.
- * @param {number} screen
- */
-export function peekOf(boxes, start, handle, screen) {
-  const most = Math.round(MOST * screen)
-  if (!boxes.length) return {scroll: 0, height: most}
-  const top = Math.min(...boxes.map((box) => box.top)), bottom = Math.max(...boxes.map((box) => box.bottom))
-  return {scroll: Math.max(0, Math.round(top - start - GAP)), height: Math.min(most, Math.round(bottom - top + handle + 3 * GAP))}
-}
+const QUICK = [".wb-presets", ".wb-slider"]
 
 /**
  * Where all that fit stand, inside shadow trees too, from the top down; what is not shown is left out.
@@ -36,7 +22,7 @@ function boxesOf(selector, root) {
 
 /** @param {HTMLElement} sheet */
 function makeSheet(sheet) {
-  const body = /** @type {HTMLElement} */ (sheet.closest(".wb-page")), list = /** @type {HTMLElement} */ (sheet.querySelector(".wb-sheet-list"))
+  const list = /** @type {HTMLElement} */ (sheet.querySelector(".wb-sheet-list"))
   const handle = button(sheet, "wb-sheet-handle", "", () => open(!isOpen())), words = element("span", "", handle)
   let from = NaN, pulled = false
   sheet.prepend(handle)
@@ -48,7 +34,7 @@ function makeSheet(sheet) {
     const boxes = QUICK.flatMap((name) => boxesOf(name, list).slice(0, 1))
     const start = list.getBoundingClientRect().top - list.scrollTop
     const peek = peekOf(boxes, start, handle.offsetHeight, innerHeight)
-    body.style.setProperty("--wb-peek", `${peek.height}px`)
+    document.documentElement.style.setProperty("--wb-peek", `${peek.height}px`)
     list.scrollTop = peek.scroll
   })
 
