@@ -117,9 +117,11 @@ def cold(side: Side, browser: Browser) -> Found:
 
 
 def many(seconds: float) -> Measure:
-    def measure(side: Side, browser: None) -> Found:
+    def crowds(side: Side, browser: None) -> Found:
         times, errors, spent, drawn = asyncio.run(people(side.url, side.pid, 30, seconds))
         crowd, more, _, _ = asyncio.run(people(side.url, side.pid, 100, 20.0))
+        if min(len(times), len(crowd)) < 2:
+            raise RuntimeError(f"of 130 people {errors + more} met an error, too few are left to measure")
         return {
             THIRTY_MIDDLE: statistics.median(times),
             THIRTY: p95(times),
@@ -129,7 +131,7 @@ def many(seconds: float) -> Measure:
             DRAWN_EACH: 1e3 * drawn / len(times),
         }
 
-    return measure
+    return crowds
 
 
 def left(side: Side, browser: None) -> Found:
@@ -145,13 +147,12 @@ def sides(roots: dict[str, Path]) -> Iterator[list[Side]]:
 
 
 def asked(measure: Measure, side: Side, browser: Browser | None) -> Found:
-    """What a measure finds; an older checkout may not have what it looks for, this one must."""
+    """What a measure finds; nothing, and the reason is printed, where it fails: an older checkout may not have it."""
     try:
         found = measure(side, browser)
-    except Exception as error:
-        if side.root == ROOT:
-            raise
-        print(f"   {side.name}: not measured: {str(error).splitlines()[0][:110]}", flush=True)
+    except Exception as error:  # the others are measured all the same
+        words = f"{type(error).__name__}: {error}".splitlines()[0][:120]
+        print(f"   {side.name}: not measured by {measure.__name__}: {words}", flush=True)
         return {}
     for number, value in found.items():
         print(f"   {side.name}: {number.what}: {number.said(value)}", flush=True)
@@ -173,7 +174,7 @@ def in_browser(side: Side, measure: Measure) -> Found:
 def lines(found: list[Found]) -> list[list[str]]:
     """The table's rows: this checkout, the other one and the ratio to it where there is one, what is to be reached."""
     rows = []
-    for number in found[0]:
+    for number in dict.fromkeys(number for one_side in found for number in one_side):
         values = [one_side.get(number) for one_side in found]
         row = [number.what, *[number.said(value) for value in values]]
         if len(values) > 1:

@@ -13,7 +13,9 @@ from workbench.plots.palette import MATPLOTLIB_MARKERS, look
 from workbench.plots.still import landscape
 
 SIZE = (9.6, 5.4)  # inches
-INK, MUTED, WARN = "#17202c", "#5b6472", "#b3402b"
+INK = "#17202c"
+MUTED = "#5b6472"
+WARN = "#b3402b"
 
 
 class Sweep(NamedTuple):
