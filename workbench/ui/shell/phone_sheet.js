@@ -62,7 +62,9 @@ function makeSheet(sheet) {
     if (pulled) event.stopImmediatePropagation() // it was pulled, and is where the finger put it
     pulled = false
   }, true)
-  new ResizeObserver(settle).observe(/** @type {Element} */ (list.firstElementChild ?? list))
+  const watch = new ResizeObserver(settle)
+  watch.observe(list) // while it closes it is too tall to be scrolled as far as it should be
+  if (list.firstElementChild) watch.observe(list.firstElementChild)
   PHONE.addEventListener("change", settle)
   window.addEventListener("resize", settle)
   open(false)
