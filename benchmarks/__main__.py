@@ -42,6 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--full", action="store_true", help="ui: thirty people for five minutes, not thirty seconds")
+    parser.add_argument("--against", metavar="PATH", help="ui: another checkout, measured in the same sitting")
     names = parser.parse_known_args()[0].names or QUICK  # a benchmark reads its own options
     unknown = [name for name in names if name not in NAMES]
     if unknown:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from benchmarks.ui import FLAGS, ROOT, server
+from benchmarks.ui_server import FLAGS, ROOT, server
 from workbench.experiments.grid import Grid
 from workbench.experiments.own_store import STORE_VARIABLE
 from workbench.experiments.serial import Serial

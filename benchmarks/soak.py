@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.timing import table
-from benchmarks.ui import ROOT, SCENE, children, cpu, p95, resident, server
 from benchmarks.ui_client import Client
+from benchmarks.ui_server import ROOT, SCENE, children, cpu, p95, resident, server
 
 GREED = "/particles?rule=vgf&particles=1024&shown=1024"
 THINK = (2.0, 6.0)  # seconds between two movements of one person

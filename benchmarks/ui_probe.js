@@ -50,5 +50,28 @@
       requestAnimationFrame(step)
     })
 
-  Object.assign(window, {wbFind: find, wbPainted, wbScrub})
+  // Frames a second of the opening from now until it ends: each is written into data-frame when it was painted.
+  const wbOpening = () =>
+    new Promise((done, fail) => {
+      const opening = /** @type {HTMLElement | null} */ (find("#wb-opening"))
+      if (!opening) {
+        fail(new Error("The page has no opening."))
+        return
+      }
+      const start = performance.now()
+      let frames = 0
+      const watch = new MutationObserver(() => { frames++ })
+      watch.observe(opening, {attributes: true, attributeFilter: ["data-frame"]})
+      const step = () => {
+        if (opening.dataset.state === "playing") {
+          requestAnimationFrame(step)
+          return
+        }
+        watch.disconnect()
+        done((1000 * frames) / (performance.now() - start))
+      }
+      step()
+    })
+
+  Object.assign(window, {wbFind: find, wbPainted, wbScrub, wbOpening})
 }

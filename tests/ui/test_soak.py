@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.soak import soak
-from benchmarks.ui import server
+from benchmarks.ui_server import server
 
 
 @pytest.mark.browser  # a real server, as those have

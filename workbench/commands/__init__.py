@@ -12,6 +12,7 @@ from workbench.commands.export import export
 from workbench.commands.fit import fit
 from workbench.commands.generate import generate
 from workbench.commands.measure import MEASURE
+from workbench.commands.movie import movie
 from workbench.commands.online import online
 from workbench.commands.recommend import recommend
 from workbench.commands.report import report
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "recommend": recommend,
     "runs": RUNS,
     "report": report,
+    "movie": movie,
     "serve": serve,
     "course": COURSE,
     "handout": handout,

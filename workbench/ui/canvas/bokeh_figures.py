@@ -18,6 +18,7 @@ from workbench.plots.palette import Look
 from workbench.ui.browser.callbacks import custom_js
 
 SCRIPT = Path(__file__).parent / "bokeh_figures.js"
+FIT_LEGEND = Path(__file__).parent / "fit_legend.js"
 TOOLS = "pan,wheel_zoom,box_zoom,save,reset"
 
 
@@ -79,12 +80,13 @@ def themed(made: Any) -> None:
 
 
 def legend(made: Any, place: str = "above", columns: int = 2) -> None:
-    """Move the legend out of the picture; a click on a word hides what it names."""
+    """Move the legend out of the picture, in ``columns`` where there is room; a click on a word hides what it names."""
     made.legend.click_policy = "hide"
     made.legend.label_text_font_size = "11px"
     made.legend.padding, made.legend.margin, made.legend.spacing = 2, 2, 4
     made.legend.ncols, made.legend.border_line_color = columns, None
     made.add_layout(made.legend[0], place)
+    made.js_on_change("outer_width", custom_js(FIT_LEGEND, figure=made, legend=made.legend[0], most=columns))
 
 
 def span(values: Sequence[Any], margin: float = 0.06) -> tuple[float, float]:

@@ -10,8 +10,8 @@ from workbench.plots.markup import Markup, html, joined
 def sidebar(cards: Mapping[str, str] = {}, controls: str = "Settings") -> Markup:
     """The usual layout: controls on the left, the main picture on the right, cards in a row below it.
 
-    It fits 1440×900 when the main picture does; on a phone everything stands in one column, the picture first. The keys come to
-    the picture first too, on every screen.
+    It fits 1440×900 when the main picture does; on a phone everything stands in one column, the picture first, and the controls
+    of a page that steers are a sheet over the foot of the screen. The keys come to the picture first too, on every screen.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def sidebar(cards: Mapping[str, str] = {}, controls: str = "Settings") -> Markup
         '<div class="wb-body wb-sidebar wb-cards-{}">\n'
         '<main class="wb-card wb-main">{{{{ embed(roots.main) }}}}</main>\n'
         '<aside class="wb-card wb-controls" id="wb-controls" tabindex="-1" aria-label="{}">'
-        "{{{{ embed(roots.controls) }}}}</aside>\n"
+        '<div class="wb-sheet-list"><div>{{{{ embed(roots.controls) }}}}</div></div></aside>\n'
         "{}</div>",
         len(cards),
         controls,

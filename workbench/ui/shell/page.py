@@ -53,6 +53,8 @@ class Page(ABC):
         HTML of the body, made by `layout.sidebar` or by hand: ``{{ embed(roots.SLOT) }}`` is where a pane stands.
     style : str
         CSS of this page's own.
+    steers : bool
+        Whether its controls change the picture as they move: then they stay beside it on a phone too.
     tour : tuple of Stop
         The guided tour; a stop whose target is not to be seen is skipped.
     binding : Binding
@@ -63,6 +65,7 @@ class Page(ABC):
     title: ClassVar[str]
     layout: ClassVar[str]
     style: ClassVar[str] = ""
+    steers: ClassVar[bool] = False
     tour: ClassVar[tuple[Stop, ...]] = ()
 
     def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:

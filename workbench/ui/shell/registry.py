@@ -62,7 +62,7 @@ PAGES: dict[str, Entry] = {
         "RunsPage",
     ),
 }
-INDEX = Entry("All pages", "What there is.", "workbench.ui.pages.index", "IndexPage")
+INDEX = Entry("All pages", "What there is.", "workbench.ui.pages.index.page", "IndexPage")
 
 
 def page_class(name: str) -> Any:

@@ -37,6 +37,8 @@ HERE = Path(__file__).parent
 SHELL = (HERE / "shell.html").read_text(encoding="utf-8")
 STYLE = (HERE / "shell.css").read_text(encoding="utf-8")
 THEME_BUTTON = inline(HERE / "theme_button.js")
+PHONE_SHEET = inline(HERE / "phone_sheet.js")
+TOUCH_TIPS = inline(HERE / "touch_tips.js")
 
 
 def framed(page: Page) -> pn.Template:
@@ -45,6 +47,9 @@ def framed(page: Page) -> pn.Template:
     template.add_variable("css", STYLE + page.style)
     template.add_variable("first", FIRST)
     template.add_variable("theme_button", THEME_BUTTON)
+    template.add_variable("phone_sheet", PHONE_SHEET)
+    template.add_variable("touch_tips", TOUCH_TIPS)
+    template.add_variable("steers", page.steers)
     template.add_variable("page", page.name)
     template.add_variable("controls", 'id="wb-controls"' in page.layout)
     template.add_variable("pages", PAGES)

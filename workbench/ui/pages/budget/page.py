@@ -51,6 +51,7 @@ class BudgetPage(StorePage):
 
     name: ClassVar[str] = "budget"
     title: ClassVar[str] = "Budget"
+    steers: ClassVar[bool] = True
     layout: ClassVar[str] = sidebar(
         {
             "promise": "What the critic promised and what was earned, against shift",

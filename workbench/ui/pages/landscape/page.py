@@ -62,6 +62,7 @@ class LandscapePage(Page):
 
     name: ClassVar[str] = "landscape"
     title: ClassVar[str] = "Landscape"
+    steers: ClassVar[bool] = True
     layout: ClassVar[str] = sidebar(
         {"first": "Cross-section", "second": "Second cross-section", "trust": "Can the critic be trusted there?"}
     )

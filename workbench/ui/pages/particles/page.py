@@ -49,6 +49,7 @@ class ParticlesPage(Page):
 
     name: ClassVar[str] = "particles"
     title: ClassVar[str] = "Particles"
+    steers: ClassVar[bool] = True
     layout: ClassVar[str] = sidebar(
         {
             "dial": "Budget dial",

@@ -55,6 +55,7 @@ class RolloutsPage(Page):
 
     name: ClassVar[str] = "rollouts"
     title: ClassVar[str] = "Rollouts"
+    steers: ClassVar[bool] = True
     layout: ClassVar[str] = sidebar({"starts": "Endings by start", "times": "Time to success by start"})
     tour: ClassVar[tuple[Stop, ...]] = (
         Stop(".wb-rule", "Choose a rule", "Both pictures use this rule, on the same starts and the same noise."),

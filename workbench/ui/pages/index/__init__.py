@@ -1,0 +1,1 @@
+"""The index: the opening, where to start, three roads, and every rule."""

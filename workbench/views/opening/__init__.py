@@ -1,0 +1,1 @@
+"""The opening: one rule's strength swept from nothing to too far, as numbers, captions and a film."""
