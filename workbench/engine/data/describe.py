@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workbench.engine.data.columns import ROWS, DataFileError, plain_from_d4rl
+from workbench.engine.data.columns import ROWS, Arrays, DataFileError, plain_from_d4rl
 from workbench.engine.data.formats import read_pieces
 from workbench.engine.data.formats.found import ColumnNames, Found
 from workbench.engine.data.npz import check_rows
@@ -82,7 +83,9 @@ class Description:
         return asdict(self)
 
 
-def describe(path: Path, names: ColumnNames | None = None) -> Description:
+def describe(
+    path: Path, names: ColumnNames | None = None, also: Callable[[Arrays], None] = lambda plain: None
+) -> Description:
     """Read a dataset, one piece in memory at a time, and say what it holds.
 
     Parameters
@@ -90,6 +93,8 @@ def describe(path: Path, names: ColumnNames | None = None) -> Description:
     path : Path
         A file or folder of any format of `workbench.engine.data.formats`.
     names : ColumnNames, optional
+    also : callable
+        ``also(plain)`` sees each piece in the plain form too.
 
     Raises
     ------
@@ -100,7 +105,7 @@ def describe(path: Path, names: ColumnNames | None = None) -> Description:
     """
     total = _Total(str(path))
     for found in read_pieces(path, names or ColumnNames()):
-        total.add(found)
+        also(total.add(found))
     return total.description()
 
 
@@ -120,7 +125,8 @@ class _Total:
         self._found: list[Found] = []
         self._pieces: list[dict[str, Any]] = []
 
-    def add(self, found: Found) -> None:
+    def add(self, found: Found) -> Arrays:
+        """Count one piece; it, in the plain form."""
         plain = plain_of(found, self._source)
         observations = plain["observations"].astype(np.float64)
         actions = plain["actions"].astype(np.float64)
@@ -159,6 +165,7 @@ class _Total:
             }
         )
         self._found.append(Found(found.format, {}, found.names, found.notes))
+        return plain
 
     def description(self) -> Description:
         pieces, first = self._pieces, self._found[0]
