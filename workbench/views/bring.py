@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import shlex
+import shutil
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -53,14 +54,14 @@ FORMATS: tuple[tuple[str, str], ...] = (
 def description_of(about: Mapping[str, Any]) -> Description:
     """The description that an errand answered with; JSON has no NaN, and says null."""
     nan = float("nan")
-    values = {field.name: about[field.name] for field in fields(Description)}
-    clean = {key: nan if value is None else value for key, value in values.items()}
-    return Description(
-        **{
-            key: tuple(nan if one is None else one for one in value) if isinstance(value, list) else value
-            for key, value in clean.items()
-        }
-    )
+
+    def read(value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(map(read, value))
+        return nan if value is None else value
+
+    values: dict[str, Any] = {field.name: read(about[field.name]) for field in fields(Description)}
+    return Description(**values)
 
 
 def dataset_rows(about: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -308,9 +309,15 @@ def checkpoint_code(file: str, task: str, reading: Mapping[str, Any]) -> str:
 
 
 def into_store(folder: Path, task: str) -> str:
-    """Put a run that was just imported into the server's store, where pages and sweeps find it; its name in links."""
-    job = Job(task=task, rule="bc", training={IMPORTED: digest_of(folder)})
-    return RUN + keep_run(Store(store_folder(), create=True), folder, job)
+    """Move a run that was just imported into the server's store, where pages and sweeps find it; its name in links.
+
+    Its own folder, and the one around it, are gone afterwards, whatever happens.
+    """
+    try:
+        job = Job(task=task, rule="bc", training={IMPORTED: digest_of(folder)})
+        return RUN + keep_run(Store(store_folder(), create=True), folder, job)
+    finally:
+        shutil.rmtree(folder.parent, ignore_errors=True)
 
 
 def way_on(file: str) -> tuple[str, list[str]]:

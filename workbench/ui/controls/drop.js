@@ -5,7 +5,7 @@ import {piecesOf, textOf} from "./upload.js"
 
 /** @import {Model} from "../browser/model" */
 /** @typedef {{name: string, file: File}} Sent */
-/** @typedef {Model<{label: string, note: string, accept: string, limit: number, folders: boolean, words: string, wrong: boolean, busy: boolean}>} DropModel */
+/** @typedef {Model<{label: string, note: string, accept: string, limit: number, folders: boolean, words: string, wrong: boolean, busy: boolean, holds: boolean}>} DropModel */
 
 const PIECE = 3 * 2 ** 20 // bytes; a multiple of three, so that only the last piece is padded
 const MOST = 20000 // files of a folder
@@ -70,7 +70,8 @@ export function render({model}) {
   }
   const show = () => {
     say(model.words, model.wrong)
-    stop.hidden = !model.busy
+    stop.hidden = !model.busy && !model.holds
+    stop.textContent = model.busy ? "Cancel" : "Remove"
     bar.hidden = true
     choose.disabled = pick.disabled = model.busy
   }
@@ -80,6 +81,7 @@ export function render({model}) {
     if (!files.length) return
     if (all > model.limit) return say(`These files have ${Math.ceil(all / 2 ** 20)} MiB, this page takes ${model.limit >> 20}.`, true)
     stop.hidden = bar.hidden = false
+    stop.textContent = "Cancel"
     choose.disabled = pick.disabled = true
     bar.max = Math.max(all, 1)
     let done = 0
@@ -134,7 +136,7 @@ export function render({model}) {
     if (said?.kind === "stop") turn += 1
     taken()
   })
-  for (const name of ["words", "wrong", "busy"]) model.on(name, show)
+  for (const name of ["words", "wrong", "busy", "holds"]) model.on(name, show)
   show()
   return root
 }

@@ -27,7 +27,7 @@ class Drop(JSComponent):
     received : callable
         ``received(upload)`` when everything was sent; who gets it closes it.
     cancelled : callable
-        The visitor pressed Cancel.
+        The visitor pressed Cancel, or Remove.
     """
 
     label = param.String(default="Drop files or a folder here, or choose them")
@@ -37,6 +37,7 @@ class Drop(JSComponent):
     words = param.String(default="")
     wrong = param.Boolean(default=False, doc="Whether the words say what went wrong.")
     busy = param.Boolean(default=False, doc="What was sent is being worked on; Cancel is offered.")
+    holds = param.Boolean(default=False, doc="There is something that was sent; Remove is offered.")
 
     _esm = component(HERE / "drop.js")
     _stylesheets = [(HERE / "drop.css").read_text(encoding="utf-8")]
@@ -67,7 +68,8 @@ class Drop(JSComponent):
             return
         if data.get("cancel"):
             self.drop()
-            self.say("Cancelled; nothing was kept.")
+            self.holds = False
+            self.say("Removed; nothing of it is kept.")
             self._cancelled()
             return
         if isinstance(data.get("begin"), int):

@@ -153,11 +153,8 @@ class CheckpointForm(pn.viewable.Viewer):
 
     def chosen(self) -> str:
         """The task that was chosen; UserError while none is."""
-        name = (
-            f"ogbench/{self.other.value.strip().removeprefix('ogbench/')}"
-            if self.task.value == OTHER
-            else self.task.value
-        )
+        other = (self.other.value or "").strip().removeprefix("ogbench/")
+        name = f"ogbench/{other}" if self.task.value == OTHER else self.task.value
         if name in ("", "ogbench/"):
             raise UserError("choose the task that it was trained for, or name an OGBench task")
         return str(name)

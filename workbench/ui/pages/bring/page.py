@@ -33,7 +33,7 @@ from workbench.ui.shell.toolbar import Stop
 from workbench.views import bring
 
 EXAMPLE = "three_exits.npz"
-NOTHING = {"edges": [], "counts": []}
+NOTHING: dict[str, list[Any]] = {"edges": [], "counts": []}
 NO_PICTURE = "There is no picture yet: bring a dataset, or try the example."
 
 
@@ -196,15 +196,13 @@ class BringPage(StorePage):
 
     def _look_at(self) -> None:
         """Say what the file is."""
-        if self.path is None:
-            raise UserError("bring a file first")
         reading = self.checkpoint.reading() if self.found.get("kind") == "checkpoint" else {}
         order = {"do": "look", "path": str(self.path), "columns": self.columns.columns(), "reading": reading}
         self._order(order, f"Reading {self.file}", self._show_found, self._show_refused)
 
     def _keep(self) -> None:
         """Convert the data, and go on to Training with them."""
-        assert self.path is not None
+        self._check_free()
         bring.check_room(self.secret())
         name, draft = bring.name_for(self.file), bring.draft_folder()
         self._scratch = draft
@@ -225,7 +223,7 @@ class BringPage(StorePage):
 
     def _import(self) -> None:
         """Make a run of the checkpoint."""
-        assert self.path is not None
+        self._check_free()
         task = self.checkpoint.chosen()
         if task.startswith(bring.OWN):
             bring.check_mine(task.removeprefix(bring.OWN), self.secret(), self.anybody)
@@ -242,7 +240,6 @@ class BringPage(StorePage):
         self._order(order | {"reading": self.checkpoint.reading()}, f"Importing {self.file}", done)
 
     def _imported(self, asked: tuple[Path, str], name: str | None, error: Exception | None) -> None:
-        shutil.rmtree(asked[0].parent, ignore_errors=True)
         self.drop.say("")
         if name is None:
             self.notice.say("error", f"The run could not be written. {told(error)}")
@@ -261,8 +258,7 @@ class BringPage(StorePage):
         otherwise: Callable[[UserError], None] | None = None,
     ) -> None:
         """Have something done in a process of its own; one thing at a time."""
-        if self._errand is not None:
-            raise UserError("something is being read already; wait for it, or press Cancel")
+        self._check_free()
         places = {} if self.upload is None else {self.upload.folder: ""}
         permitted = served_data()
         places |= {} if permitted is None else {permitted: ""}
@@ -271,6 +267,10 @@ class BringPage(StorePage):
         self._then, self._doing = then, doing
         self._else = otherwise or (lambda error: self.notice.say("error", str(error)))
         self.follow()
+
+    def _check_free(self) -> None:
+        if self._errand is not None:
+            raise UserError("something is being read already; wait for it, or press Cancel")
 
     def look(self) -> None:
         """Ask how far the errand is."""
@@ -282,6 +282,7 @@ class BringPage(StorePage):
             return
         self._errand = None
         self.drop.say("")
+        self.drop.holds = self.upload is not None
         try:
             answer = errand.answer()
         except UserError as error:
@@ -310,15 +311,11 @@ class BringPage(StorePage):
             self.drop.say(words, busy=True)
 
     def _cancel(self) -> None:
-        """Stop what is being read."""
-        if self._errand is not None:
-            self._errand.cancel()
-            self._errand = None
-        self._clean()
-        if not self.found:
-            self._drop_files()
-            self._show_nothing()
+        """Stop what is being read; what was dropped is forgotten."""
+        self._drop_files()
+        self._show_nothing()
         self.follow()
+        self.changed()
 
     def _clean(self) -> None:
         if self._scratch is not None:
@@ -334,6 +331,7 @@ class BringPage(StorePage):
         if self.upload is not None:
             self.upload.close()
         self.upload, self.path, self.file, self.found = None, None, "", {}
+        self.drop.holds = False
         self.links.object = Markup()
         self.columns.offer({})
         self.checkpoint.hide()

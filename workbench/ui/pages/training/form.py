@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import panel as pn
@@ -12,13 +12,12 @@ from workbench.engine.tasks.registry import TASKS, make_listed
 from workbench.engine.training.losses import CRITICS
 from workbench.engine.training.plan import extra_parts
 from workbench.engine.words import UserError
-from workbench.plots.markup import html
 from workbench.ui.controls.rule import STYLE, choice
-from workbench.ui.shell.html_pane import HTML
+from workbench.ui.pages.training.own_data import OwnData
+from workbench.views.bring import OWN
 
 MOST_STEPS = 200_000
 SIZES = {"32 × 2": [32, 32], "64 × 2": [64, 64], "128 × 3": [128] * 3, "256 × 3": [256] * 3, "512 × 4": [512] * 4}
-UPLOAD_LIMIT = 15 * 2**20
 CRITIC_WORDS = {
     "iql": "IQL",
     "td_vgf": "TD through VGF",
@@ -56,7 +55,7 @@ class Form(pn.viewable.Viewer):
             css_classes=["wb-parts"],
             **options,
         )
-        self.file = pn.widgets.FileInput(accept=".npz", **(options | {"stylesheets": []}))
+        self.own = OwnData()
         self.button = pn.widgets.Button(
             label="Start", color="primary", css_classes=["wb-start"], **(options | {"stylesheets": []})
         )
@@ -71,6 +70,23 @@ class Form(pn.viewable.Viewer):
         hidden = list(defaults.get("hidden", (512,) * 4))
         self.size.value = next((name for name, widths in SIZES.items() if widths == hidden), "64 × 2")
         self.steps.value = min(int(defaults.get("steps", 10_000)), MOST_STEPS)
+        self.own.follow(self.task.value)
+
+    def offer(self, datasets: Iterable[str], wanted: str = "") -> None:
+        """Offer the visitor's own ``datasets`` as tasks too, and choose the ``wanted`` one."""
+        tasks = {title: name for title, name in self.task.options.items() if not name.startswith(OWN)}
+        tasks |= {f"Your data: {name}": OWN + name for name in datasets}
+        if tasks != self.task.options:
+            chosen = self.task.value
+            self.task.options = tasks
+            self.task.value = chosen if chosen in tasks.values() else "three_exits"
+        if OWN + wanted in tasks.values():
+            self.task.value = OWN + wanted
+
+    @property
+    def dataset(self) -> str:
+        """The own dataset that is chosen; "" for a task that is none."""
+        return self.task.value.removeprefix(OWN) if self.task.value.startswith(OWN) else ""
 
     def order(self) -> dict[str, Any]:
         """What `Trainings.start` needs.
@@ -78,7 +94,7 @@ class Form(pn.viewable.Viewer):
         Raises
         ------
         UserError
-            Steps out of range, or a file that is too large.
+            Steps out of range, or a data file that was refused, or is still being checked.
         """
         steps = self.steps.value
         if steps is None or not 1 <= steps <= MOST_STEPS:
@@ -90,13 +106,9 @@ class Form(pn.viewable.Viewer):
             "seed": self.seed.value or 0,
         }
         order: dict[str, Any] = {"task": self.task.value, "settings": settings, "rules": tuple(self.rules.value)}
-        if self.file.value:
-            if len(self.file.value) > UPLOAD_LIMIT:
-                raise UserError(
-                    f"the file has {len(self.file.value) / 2**20:.0f} MiB, this page takes {UPLOAD_LIMIT >> 20}; "
-                    "train on it with: workbench fit TASK --data DIR --out RUN"
-                )
-            order |= {"data": self.file.value, "data_name": f"{self.task.value.replace('/', '-')}.npz"}
+        content = self.own.content()
+        if content is not None:
+            order |= {"data": content, "data_name": f"{self.task.value.replace('/', '-')}.npz"}
         return order
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -105,15 +117,4 @@ class Form(pn.viewable.Viewer):
             pn.Row(one, two, styles=pair, sizing_mode="stretch_width", margin=(0, 0, 8, 0))
             for one, two in ((self.task, self.critic), (self.size, self.steps))
         ]
-        note = HTML(
-            html(
-                '<div class="wb-meaning">Your own data: a .npz file of this task, up to {} MiB</div>',
-                UPLOAD_LIMIT >> 20,
-            ),
-            stylesheets=[STYLE],
-            margin=0,
-            sizing_mode="stretch_width",
-        )
-        return pn.Column(
-            *rows, self.rules, self.seed, note, self.file, self.button, sizing_mode="stretch_width", margin=0
-        )
+        return pn.Column(*rows, self.rules, self.seed, self.own, self.button, sizing_mode="stretch_width", margin=0)
