@@ -294,17 +294,22 @@ def import_command(file: str, task: str, reading: Mapping[str, Any]) -> str:
     return f"workbench import {shlex.quote(file)} --task {task or TASK} --out {OUT}{flags}"
 
 
-def checkpoint_code(file: str, task: str, reading: Mapping[str, Any]) -> str:
+def rule_for(found: Mapping[str, Any]) -> str:
+    """A rule that a recognised checkpoint can be steered by at once."""
+    return "qgf" if any(net["part"] == "critic" for net in found["networks"]) else "bc"
+
+
+def checkpoint_code(file: str, task: str, reading: Mapping[str, Any], rule: str) -> str:
     """A script that imports a checkpoint and measures it."""
     given = "".join(f", {key}={value!r}" for key, value in reading.items() if value is not None)
-    rule = '"qgf"'
     return (
         f"# The same on the command line:\n#   {import_command(file, task, reading)}\n"
-        f"#   workbench evaluate {OUT} --rule qgf\n"
+        f"#   workbench evaluate {OUT} --rule {rule}\n"
         "import workbench as wb\n\n"
         f"made = wb.import_checkpoint({file!r}, {task or TASK!r}, {OUT!r}{given})\n"
-        "print(made.published.family, *made.notes, sep='\\n')\n"
-        f"print(wb.evaluate(wb.make_rule({rule}), made.run.parts(), wb.make_task(made.run.task), probes=made.run.probes))\n"
+        "parts, task = made.run.parts(), wb.make_task(made.run.task)\n"
+        f"measured = wb.evaluate(wb.make_rule({rule!r}), parts, task, episodes=200, seed=1, probes=made.run.probes)\n"
+        "print(*made.notes, measured.as_dict(), sep='\\n')\n"
     )
 
 

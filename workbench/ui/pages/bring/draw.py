@@ -37,9 +37,15 @@ def action_figure() -> Picture:
     for number in range(MOST_DIMS):
         source = ColumnDataSource({"x": [], "y": []})
         line = chart.step(
-            "x", "y", source=source, mode="center", line_width=2, visible=False, legend_label=f"a{number}",
+            "x",
+            "y",
+            source=source,
+            mode="center",
+            line_width=2,
+            visible=False,
+            legend_label=f"a{number}",
             line_dash=DASHES[(number // len(looks)) % len(DASHES)],
-        )  # fmt: skip
+        )
         dye(line, looks[number % len(looks)])
         hover(chart, [line], [(f"a{number}", "@x{0.000}"), ("rows", "@y{0,0}")])
         sources.append(source)

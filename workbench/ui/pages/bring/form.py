@@ -57,9 +57,13 @@ class ColumnForm(pn.viewable.Viewer):
             if role in WIDE:
                 chosen = [name for name in kept or () if name in names]
                 self._fields[role] = pn.widgets.MultiSelect(
-                    label=LABELS[role], options=names, value=chosen, size=min(5, max(2, len(names))),
-                    css_classes=[f"wb-{role}"], **OPTIONS,
-                )  # fmt: skip
+                    label=LABELS[role],
+                    options=names,
+                    value=chosen,
+                    size=min(5, max(2, len(names))),
+                    css_classes=[f"wb-{role}"],
+                    **OPTIONS,
+                )
             else:
                 options = {BY_NAME: ""} | {name: name for name in names if name}
                 self._fields[role] = choice(
@@ -98,9 +102,12 @@ class CheckpointForm(pn.viewable.Viewer):
         text: dict[str, Any] = OPTIONS | {"description": None}
         self.task = choice("Task that it was trained for", {"none fits": ""}, "", css_classes=["wb-import-task"])
         self.other = pn.widgets.TextInput(
-            label="Name of the OGBench task", placeholder="cube-single-play-singletask-v0", visible=False,
-            css_classes=["wb-other-task"], **text,
-        )  # fmt: skip
+            label="Name of the OGBench task",
+            placeholder="cube-single-play-singletask-v0",
+            visible=False,
+            css_classes=["wb-other-task"],
+            **text,
+        )
         self.family = choice("Code", {"by its names": "", "vgf": "vgf", "qgf": "qgf", "fql": "fql"}, "")
         self.activation = choice("Activation", {"the code's own": "", "relu": "relu", "gelu": "gelu"}, "")
         labels = {

@@ -86,15 +86,28 @@ class BringPage(StorePage):
         """Files on the left; what was recognised; two histograms."""
         return {
             "controls": pn.Column(
-                self.owner, self.drop, self.where, self.example, self.columns, self.train, self.checkpoint, self.kept,
-                sizing_mode="stretch_width", margin=0,
+                self.owner,
+                self.drop,
+                self.where,
+                self.example,
+                self.columns,
+                self.train,
+                self.checkpoint,
+                self.kept,
+                sizing_mode="stretch_width",
+                margin=0,
             ),
             "main": pn.Column(
-                self.notice, self.card, self.links, sizing_mode="stretch_width", margin=0, styles={"position": "relative"}
+                self.notice,
+                self.card,
+                self.links,
+                sizing_mode="stretch_width",
+                margin=0,
+                styles={"position": "relative"},
             ),
             "actions": pane(self._actions.figure, min_height=190),
             "lengths": pane(self._lengths.figure, min_height=190),
-        }  # fmt: skip
+        }
 
     def state(self) -> dict[str, Any]:
         """The dataset that is shown, where it is kept: files that were only dropped are nobody else's."""
@@ -109,7 +122,8 @@ class BringPage(StorePage):
     def code(self) -> str:
         """The same in a notebook, and on the command line."""
         if self.found.get("kind") == "checkpoint":
-            return bring.checkpoint_code(self.file, self._task_or_nothing(), self.checkpoint.reading())
+            reading, rule = self.checkpoint.reading(), bring.rule_for(self.found)
+            return bring.checkpoint_code(self.file, self._task_or_nothing(), reading, rule)
         if self.file:
             return bring.dataset_code(self.file, self.columns.columns())
         if self.kept.shown:
@@ -133,21 +147,32 @@ class BringPage(StorePage):
     def _make_controls(self) -> None:
         options: dict[str, Any] = {"stylesheets": [CONTROLS], "margin": (8, 0, 0, 0), "sizing_mode": "stretch_width"}
         self.drop = Drop(
-            self._received, self._cancel, margin=0, sizing_mode="stretch_width", css_classes=["wb-place"],
+            self._received,
+            self._cancel,
+            margin=0,
+            sizing_mode="stretch_width",
+            css_classes=["wb-place"],
             label="Drop a dataset or a checkpoint here",
-        )  # fmt: skip
+        )
         self.where = pn.widgets.TextInput(
-            label="Or a path in the server’s data folder", placeholder="demos/low_dim.hdf5", css_classes=["wb-where"],
-            description=None, visible=served_data() is not None, **options,
-        )  # fmt: skip
+            label="Or a path in the server’s data folder",
+            placeholder="demos/low_dim.hdf5",
+            css_classes=["wb-where"],
+            description=None,
+            visible=served_data() is not None,
+            **options,
+        )
         self.binding.bind(lambda event: self.do(lambda: self._opened(event.new)), self.where)
         self.example = pn.widgets.Button(label="Try with an example", css_classes=["wb-example"], **options)
         self.example.on_click(lambda _: self.do(self._example))
         self.columns = ColumnForm(lambda: self.do(self._look_at))
         self.train = pn.widgets.Button(
-            label="Keep it, and train on it", color="primary", css_classes=["wb-train"], visible=False,
+            label="Keep it, and train on it",
+            color="primary",
+            css_classes=["wb-train"],
+            visible=False,
             **(options | {"stylesheets": []}),
-        )  # fmt: skip
+        )
         self.train.on_click(lambda _: self.do(self._keep))
         self.checkpoint = CheckpointForm(lambda: self.do(self._look_at), lambda: self.do(self._import))
         self.kept = Kept(self, self.drop.go, self._show_kept)
@@ -245,7 +270,7 @@ class BringPage(StorePage):
             self.notice.say("error", f"The run could not be written. {told(error)}")
             return
         answer = self.found.get("imported", {})
-        self.links.object = opened_run(name, asked[1], int(self.found["action_dim"]))
+        self.links.object = opened_run(name, asked[1], int(self.found["action_dim"]), bring.rule_for(self.found))
         self._show_checkpoint(list(answer.get("notes", [])))
 
     # Errands

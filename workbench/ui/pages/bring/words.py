@@ -49,14 +49,14 @@ def refused(file: str, words: str, hint: str, commands: Sequence[str]) -> Markup
     )
 
 
-def opened_run(name: str, task: str, action_dim: int) -> Markup:
+def opened_run(name: str, task: str, action_dim: int, rule: str) -> Markup:
     """Links to the pages that show an imported run."""
     run = quote(name, safe=":")
     pages = [("Landscape", f"./landscape?task={run}")]
     if action_dim <= 2:
         pages.insert(0, ("Particles", f"./particles?task={run}"))
     if not task.startswith("data/"):
-        pages += [("Rollouts", f"./rollouts?task={run}"), ("Budget", f"./budget?task={run}&rule=qgf")]
+        pages += [("Rollouts", f"./rollouts?task={run}"), ("Budget", f"./budget?task={run}&rule={rule}")]
     links = joined(html('<li><a href="{}">{}</a></li>', to, page) for page, to in pages)
     return html(
         "<h3>It is a run now</h3><p>Everybody who uses this server finds it in the lists of policies.</p>"
