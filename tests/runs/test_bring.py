@@ -52,7 +52,7 @@ def test_plain_names_are_taken(name: str) -> None:
         "../a",
         "a/../../b",
         "a/..",
-        "C:\\a",
+        "C:" + "\\a",
         "a\\..\\b",
         "a:b",
         "a\0b",

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import pickle
 import re
 import zipfile
@@ -26,10 +27,11 @@ LONG = 60_000
 class Command:
     """What an attacker's pickle calls."""
 
-    def __reduce__(self):
-        import os
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
 
-        return os.system, ("touch /tmp/workbench-was-run",)
+    def __reduce__(self):
+        return os.system, (f"touch '{self.mark}'",)
 
 
 def npz(folder: Path, lengths: tuple[int, ...] = (40,) * 30) -> Path:
@@ -158,7 +160,7 @@ def test_bad_files_are_refused_in_words(page: Tab, server: str, tmp_path: Path) 
     wrong.write_bytes(b"PK\x03\x04 no dataset")
     cut.write_bytes(whole_file.read_bytes()[:3000])
     evil = tmp_path / "params_1.pkl"
-    evil.write_bytes(pickle.dumps({"agent": Command()}))
+    evil.write_bytes(pickle.dumps({"agent": Command(tmp_path / "was-run")}))
     bomb = tmp_path / "bomb.npz"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("observations", "actions"):
@@ -192,7 +194,7 @@ def test_bad_files_are_refused_in_words(page: Tab, server: str, tmp_path: Path) 
         assert str(tmp_path) not in said
         assert "workbench-brought" not in said
         assert "Traceback" not in said
-    assert not Path("/tmp/workbench-was-run").exists()
+    assert not (tmp_path / "was-run").exists()
     table = tmp_path / "table.csv"
     table.write_text("a,b,c,d\n" + "1,2,0.5,1\n" * 5)
     drop(page, table)

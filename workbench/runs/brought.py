@@ -25,7 +25,9 @@ from workbench.engine.data.records import Name, Record, checked, read_json
 from workbench.engine.data.regular import open_regular
 from workbench.engine.words import UserError, plain, refusal
 
-ORDER, ANSWER, PROGRESS = "order.json", "answer.json", "progress.json"
+ORDER = "order.json"
+ANSWER = "answer.json"
+PROGRESS = "progress.json"
 WEIGHTS = (".pkl", ".pickle", ".safetensors", ".pt", ".pth", ".msgpack", ".npy")
 Column = Annotated[str, Field(max_length=10_000)]
 

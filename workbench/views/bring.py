@@ -6,9 +6,11 @@ import re
 import secrets
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from pprint import pformat
+from textwrap import fill
 from typing import Any
 
 from workbench.engine.data.account import account_of
@@ -27,7 +29,9 @@ from workbench.views.policies import RUN
 MOST_KEPT = 20  # datasets of one visitor
 MOST_SIZE = 2 * 2**30  # bytes of them together
 OWN = "data/"
-TASK, OUT = "TASK", "RUN"
+TASK = "TASK"
+OUT = "RUN"
+WIDTH = 110  # of a snippet's lines
 # What can be brought: what people hold, and how it is recognised.
 FORMATS: tuple[tuple[str, str], ...] = (
     (
@@ -172,7 +176,7 @@ def kept_code(name: str) -> str:
     """A script that trains on a dataset that was kept."""
     task = OWN + name
     return (
-        f"# The same on the command line:\n#   workbench fit {task} --out {OUT}\n"
+        f"{_commented([f'workbench fit {task} --out {OUT}'])}"
         "import workbench as wb\n\n"
         f"print(wb.make_task({task!r}).info)\n"
         f"parts = wb.train({task!r})\n"
@@ -203,16 +207,32 @@ def dataset_code(file: str, columns: Mapping[str, Any]) -> str:
     """A script that says what is in a file, keeps it, and trains on it."""
     name = re.sub(r"-[0-9a-f]{6}$", "", name_for(file))
     chosen = {key: value for key, value in columns.items() if value}
-    options = "".join(f", {key}={value!r}" for key, value in chosen.items())
-    comments = "".join(f"#   {line}\n" for line in dataset_commands(file, columns))
+    options = ", **columns" if chosen else ""
     return (
-        f"# The same on the command line:\n{comments}"
+        f"{_commented(dataset_commands(file, columns))}"
         "import workbench as wb\n"
         "from workbench.views.bring import describe_file, keep_file\n\n"
+        f"{f'columns = {pformat(chosen, width=WIDTH)}' + chr(10) if chosen else ''}"
         f"print(describe_file({file!r}{options}))\n"
         f"task = keep_file({file!r}, {name!r}{options})\n"
         "parts = wb.train(task)\n"
     )
+
+
+def _commented(commands: Sequence[str]) -> str:
+    """The commands as comments above a script."""
+    lines = [
+        fill(
+            line,
+            WIDTH,
+            initial_indent="#   ",
+            subsequent_indent="#       ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in commands
+    ]
+    return "\n".join(["# The same on the command line:", *lines, ""])
 
 
 def describe_file(path: str | Path, **columns: Any) -> str:
@@ -301,11 +321,12 @@ def rule_for(found: Mapping[str, Any]) -> str:
 
 def checkpoint_code(file: str, task: str, reading: Mapping[str, Any], rule: str) -> str:
     """A script that imports a checkpoint and measures it."""
-    given = "".join(f", {key}={value!r}" for key, value in reading.items() if value is not None)
+    chosen = {key: value for key, value in reading.items() if value is not None}
+    given = ", **reading" if chosen else ""
     return (
-        f"# The same on the command line:\n#   {import_command(file, task, reading)}\n"
-        f"#   workbench evaluate {OUT} --rule {rule}\n"
+        f"{_commented([import_command(file, task, reading), f'workbench evaluate {OUT} --rule {rule}'])}"
         "import workbench as wb\n\n"
+        f"{f'reading = {pformat(chosen, width=WIDTH)}' + chr(10) if chosen else ''}"
         f"made = wb.import_checkpoint({file!r}, {task or TASK!r}, {OUT!r}{given})\n"
         "parts, task = made.run.parts(), wb.make_task(made.run.task)\n"
         f"measured = wb.evaluate(wb.make_rule({rule!r}), parts, task, episodes=200, seed=1, probes=made.run.probes)\n"

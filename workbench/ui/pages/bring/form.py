@@ -158,13 +158,17 @@ class CheckpointForm(pn.viewable.Viewer):
         for field in self._numbers.values():
             field.value = ""
 
+    @property
+    def named(self) -> str:
+        """The task that was chosen; "" while none is."""
+        other = (self.other.value or "").strip().removeprefix("ogbench/")
+        return str(self.task.value if self.task.value != OTHER else f"ogbench/{other}" if other else "")
+
     def chosen(self) -> str:
         """The task that was chosen; UserError while none is."""
-        other = (self.other.value or "").strip().removeprefix("ogbench/")
-        name = f"ogbench/{other}" if self.task.value == OTHER else self.task.value
-        if name in ("", "ogbench/"):
+        if not self.named:
             raise UserError("choose the task that it was trained for, or name an OGBench task")
-        return str(name)
+        return self.named
 
     def reading(self) -> dict[str, Any]:
         """How it is to be read.

@@ -68,7 +68,9 @@ class Kept(pn.viewable.Viewer):
         self.remove.on_click(lambda _: page.do(self._remove))
 
     def list(self, who: str, anybody: bool) -> None:
-        """Read which there are for this browser, and show the wanted one."""
+        """Read which there are for the browser ``who``, once it has told, and show the wanted one."""
+        if not who:
+            return
         self._who, self._anybody = who, anybody
         names = list(bring.mine(who, anybody))
         wanted, self.wanted = self.wanted, ""

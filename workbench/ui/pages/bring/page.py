@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,15 +12,16 @@ import panel as pn
 
 from workbench.engine.words import UserError
 from workbench.plots.markup import Markup
-from workbench.runs.bring import Errand, Upload
+from workbench.runs.bring import Upload
 from workbench.runs.owner import digest
-from workbench.ui.canvas.bokeh_figures import follow_theme, pane
+from workbench.ui.canvas.bokeh_figures import pane
 from workbench.ui.controls.drop import SHELF, Drop
 from workbench.ui.controls.rule import STYLE as CONTROLS
-from workbench.ui.pages.bring.draw import action_figure, length_figure, show_actions, show_lengths
+from workbench.ui.pages.bring.card import Card
 from workbench.ui.pages.bring.form import CheckpointForm, ColumnForm
 from workbench.ui.pages.bring.kept import Kept
-from workbench.ui.pages.bring.words import STYLE, nothing_yet, opened_run, recognised, refused
+from workbench.ui.pages.bring.words import STYLE, opened_run
+from workbench.ui.pages.bring.work import Work
 from workbench.ui.pages.store_page import StorePage
 from workbench.ui.server.fault import told
 from workbench.ui.server.lab import one_user, served_data
@@ -33,7 +33,6 @@ from workbench.ui.shell.toolbar import Stop
 from workbench.views import bring
 
 EXAMPLE = "three_exits.npz"
-NOTHING: dict[str, list[Any]] = {"edges": [], "counts": []}
 NO_PICTURE = "There is no picture yet: bring a dataset, or try the example."
 
 
@@ -49,11 +48,7 @@ class BringPage(StorePage):
     tour: ClassVar[tuple[Stop, ...]] = (
         Stop(".wb-place", "Drop a file", "A dataset, a checkpoint with its flags.json, or a whole folder."),
         Stop(".wb-example", "Or try an example", "A small dataset of three exits is made, and read like any other."),
-        Stop(
-            ".wb-main",
-            "See what it is",
-            "What was recognised, what would be left out, and why, before anything is kept.",
-        ),
+        Stop(".wb-main", "See what it is", "What was recognised and what would be left out, before anything is kept."),
         Stop(".wb-kept", "What you keep", "Your datasets: train on them, or remove them."),
     )
 
@@ -64,49 +59,27 @@ class BringPage(StorePage):
         self.path: Path | None = None  # what is looked at: of the upload, or of the folder that the server opens
         self.file = ""  # what people call it
         self.found: dict[str, Any] = {}  # what an errand said of it
-        self._errand: Errand | None = None
-        self._then: Callable[[dict[str, Any]], None] = lambda answer: None
-        self._else: Callable[[UserError], None] = lambda error: None
-        self._doing = ""
-        self._scratch: Path | None = None
+        self.work = Work()
         self._imports: Latest[tuple[Path, str], str] = Latest(
             lambda asked: bring.into_store(*asked), self.later(self._imported)
         )
+        self.card = Card(self.document)
         self._make_controls()
-        self._actions, self._lengths = action_figure(), length_figure()
-        follow_theme([self._actions.figure, self._lengths.figure], self.document)
         self.kept.wanted = arguments.get("dataset", "")
-        self._show_nothing()
-        self.owner.param.watch(lambda _: self._told_who(), "secret")
+        self.owner.param.watch(lambda event: self.kept.list(event.new, self.anybody), "secret")
         self.keep_looking()
 
     # What the shell asks
 
     def panels(self) -> Mapping[str, Any]:
         """Files on the left; what was recognised; two histograms."""
+        wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
+        files = (self.owner, self.drop, self.where, self.example, self.columns, self.train, self.checkpoint, self.kept)
         return {
-            "controls": pn.Column(
-                self.owner,
-                self.drop,
-                self.where,
-                self.example,
-                self.columns,
-                self.train,
-                self.checkpoint,
-                self.kept,
-                sizing_mode="stretch_width",
-                margin=0,
-            ),
-            "main": pn.Column(
-                self.notice,
-                self.card,
-                self.links,
-                sizing_mode="stretch_width",
-                margin=0,
-                styles={"position": "relative"},
-            ),
-            "actions": pane(self._actions.figure, min_height=190),
-            "lengths": pane(self._lengths.figure, min_height=190),
+            "controls": pn.Column(*files, **wide),
+            "main": pn.Column(self.notice, self.card.words, self.links, styles={"position": "relative"}, **wide),
+            "actions": pane(self.card.actions, min_height=190),
+            "lengths": pane(self.card.lengths, min_height=190),
         }
 
     def state(self) -> dict[str, Any]:
@@ -116,14 +89,15 @@ class BringPage(StorePage):
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Show the dataset that the link names."""
         self._drop_files()
+        self.card.nothing()
         self.kept.wanted = arguments.get("dataset", "")
-        self._told_who()
+        self.kept.list(self.owner.secret, self.anybody)
 
     def code(self) -> str:
         """The same in a notebook, and on the command line."""
         if self.found.get("kind") == "checkpoint":
-            reading, rule = self.checkpoint.reading(), bring.rule_for(self.found)
-            return bring.checkpoint_code(self.file, self._task_or_nothing(), reading, rule)
+            rule, reading = bring.rule_for(self.found), self.checkpoint.reading()
+            return bring.checkpoint_code(self.file, self.checkpoint.named, reading, rule)
         if self.file:
             return bring.dataset_code(self.file, self.columns.columns())
         if self.kept.shown:
@@ -132,9 +106,9 @@ class BringPage(StorePage):
 
     def sheet(self) -> Sheet:
         """The two histograms."""
-        if self.found.get("kind") != "dataset" or "about" not in self.found:
+        if "about" not in self.found:
             raise UserError(NO_PICTURE)
-        return Sheet([[self._actions.figure, self._lengths.figure]], str(self.card.object))
+        return Sheet([[self.card.actions, self.card.lengths]], str(self.card.words.object))
 
     def close(self) -> None:
         """The visitor left: nothing that was not kept stays."""
@@ -145,21 +119,25 @@ class BringPage(StorePage):
     # Controls
 
     def _make_controls(self) -> None:
-        options: dict[str, Any] = {"stylesheets": [CONTROLS], "margin": (8, 0, 0, 0), "sizing_mode": "stretch_width"}
+        options: dict[str, Any] = {
+            "stylesheets": [CONTROLS],
+            "margin": (8, 0, 0, 0),
+            "sizing_mode": "stretch_width",
+        }
         self.drop = Drop(
-            self._received,
+            lambda upload: self.do(lambda: self._take(upload)),
             self._cancel,
+            label="Drop a dataset or a checkpoint here",
             margin=0,
             sizing_mode="stretch_width",
             css_classes=["wb-place"],
-            label="Drop a dataset or a checkpoint here",
         )
         self.where = pn.widgets.TextInput(
             label="Or a path in the server’s data folder",
             placeholder="demos/low_dim.hdf5",
-            css_classes=["wb-where"],
             description=None,
             visible=served_data() is not None,
+            css_classes=["wb-where"],
             **options,
         )
         self.binding.bind(lambda event: self.do(lambda: self._opened(event.new)), self.where)
@@ -169,30 +147,19 @@ class BringPage(StorePage):
         self.train = pn.widgets.Button(
             label="Keep it, and train on it",
             color="primary",
-            css_classes=["wb-train"],
             visible=False,
+            css_classes=["wb-train"],
             **(options | {"stylesheets": []}),
         )
         self.train.on_click(lambda _: self.do(self._keep))
         self.checkpoint = CheckpointForm(lambda: self.do(self._look_at), lambda: self.do(self._import))
         self.kept = Kept(self, self.drop.go, self._show_kept)
-        self.card = HTML("", stylesheets=[STYLE], margin=0, sizing_mode="stretch_width", css_classes=["wb-found"])
         self.links = HTML("", stylesheets=[STYLE], margin=0, sizing_mode="stretch_width", css_classes=["wb-links"])
-
-    def _told_who(self) -> None:
-        """The browser has said who it is: its datasets are listed, and the one that the link names is shown."""
-        if self.owner.secret:
-            with self.held():
-                self.kept.list(self.secret(), self.anybody)
-                if not self.file and not self.kept.shown:
-                    self._show_nothing()
 
     # Files
 
-    def _received(self, upload: Upload) -> None:
-        self.do(lambda: self._take(upload))
-
     def _take(self, upload: Upload) -> None:
+        """Files were sent."""
         self._drop_files()
         self.upload = upload
         self.path = upload.path()
@@ -200,7 +167,7 @@ class BringPage(StorePage):
         self._look_at()
 
     def _opened(self, text: str) -> None:
-        """A path in the folder that the server's owner permits."""
+        """A path was written: one in the folder that the server's owner permits."""
         if not text.strip():
             return
         path = bring.served_path(text.strip(), served_data())
@@ -212,147 +179,100 @@ class BringPage(StorePage):
         self._drop_files()
         upload = self.upload = SHELF.open()
 
-        def made(_: dict[str, Any]) -> None:
+        def written(_: dict[str, Any]) -> None:
             upload.wrote(EXAMPLE)
             self.path, self.file = upload.path(), EXAMPLE
             self._look_at()
 
-        self._order({"do": "example", "path": str(upload.folder / EXAMPLE)}, "Making a small dataset", made)
+        self._start({"do": "example", "path": str(upload.folder / EXAMPLE)}, "Making a small dataset", written)
 
     def _look_at(self) -> None:
         """Say what the file is."""
         reading = self.checkpoint.reading() if self.found.get("kind") == "checkpoint" else {}
         order = {"do": "look", "path": str(self.path), "columns": self.columns.columns(), "reading": reading}
-        self._order(order, f"Reading {self.file}", self._show_found, self._show_refused)
+        self._start(order, f"Reading {self.file}", self._show_found, self._show_refused)
 
     def _keep(self) -> None:
         """Convert the data, and go on to Training with them."""
-        self._check_free()
+        self.work.check_free()
         bring.check_room(self.secret())
         name, draft = bring.name_for(self.file), bring.draft_folder()
-        self._scratch = draft
+        self.work.scratch = draft
 
-        def done(_: dict[str, Any]) -> None:
+        def written(_: dict[str, Any]) -> None:
             bring.adopt(draft, name)
             self.drop.go(f"./training?dataset={quote(name)}")
 
-        order = {
-            "do": "keep",
-            "path": str(self.path),
-            "columns": self.columns.columns(),
-            "name": name,
-            "out": str(draft),
-        }
-        order |= {"source": self.file, "owner": digest(self.secret())}
-        self._order(order, f"Keeping {self.file}", done)
+        order = {"do": "keep", "path": str(self.path), "columns": self.columns.columns(), "name": name}
+        order |= {"out": str(draft), "source": self.file, "owner": digest(self.secret())}
+        self._start(order, f"Keeping {self.file}", written)
 
     def _import(self) -> None:
         """Make a run of the checkpoint."""
-        self._check_free()
-        task = self.checkpoint.chosen()
+        self.work.check_free()
+        task, reading = self.checkpoint.chosen(), self.checkpoint.reading()
         if task.startswith(bring.OWN):
             bring.check_mine(task.removeprefix(bring.OWN), self.secret(), self.anybody)
-        self._scratch = Path(tempfile.mkdtemp(prefix="workbench-import-"))
-        run = self._scratch / "run"
+        self.work.scratch = Path(tempfile.mkdtemp(prefix="workbench-import-"))
+        run = self.work.scratch / "run"
 
-        def done(answer: dict[str, Any]) -> None:
-            self._scratch = None  # the worker's from here on
-            self.found["imported"] = answer
-            self.drop.say("Writing the run…", busy=True)
+        def written(answer: dict[str, Any]) -> None:
+            self.work.scratch = None  # the worker's from here on
+            self.card.checkpoint(self.file, self.found, answer["notes"])
             self._imports.ask((run, answer["task"]))
 
-        order = {"do": "import", "path": str(self.path), "task": task, "out": str(run)}
-        self._order(order | {"reading": self.checkpoint.reading()}, f"Importing {self.file}", done)
+        order = {"do": "import", "path": str(self.path), "task": task, "out": str(run), "reading": reading}
+        self._start(order, f"Importing {self.file}", written)
 
     def _imported(self, asked: tuple[Path, str], name: str | None, error: Exception | None) -> None:
-        self.drop.say("")
         if name is None:
             self.notice.say("error", f"The run could not be written. {told(error)}")
-            return
-        answer = self.found.get("imported", {})
-        self.links.object = opened_run(name, asked[1], int(self.found["action_dim"]), bring.rule_for(self.found))
-        self._show_checkpoint(list(answer.get("notes", [])))
+        elif "action_dim" in self.found:
+            rule = bring.rule_for(self.found)
+            self.links.object = opened_run(name, asked[1], int(self.found["action_dim"]), rule)
 
-    # Errands
-
-    def _order(
+    def _start(
         self,
         order: dict[str, Any],
         doing: str,
         then: Callable[[dict[str, Any]], None],
-        otherwise: Callable[[UserError], None] | None = None,
+        refused: Callable[[UserError], None] | None = None,
     ) -> None:
-        """Have something done in a process of its own; one thing at a time."""
-        self._check_free()
+        """Have something done in a process of its own."""
         places = {} if self.upload is None else {self.upload.folder: ""}
         permitted = served_data()
         places |= {} if permitted is None else {permitted: ""}
-        places |= {} if self._scratch is None else {self._scratch: ""}
-        self._errand = Errand(order, places)
-        self._then, self._doing = then, doing
-        self._else = otherwise or (lambda error: self.notice.say("error", str(error)))
+        self.work.start(order, doing, places, then, refused or (lambda error: self.notice.say("error", str(error))))
         self.follow()
-
-    def _check_free(self) -> None:
-        if self._errand is not None:
-            raise UserError("something is being read already; wait for it, or press Cancel")
 
     def look(self) -> None:
         """Ask how far the errand is."""
-        errand = self._errand
-        if errand is None:
-            return
-        if errand.look() != "done":
+        if self.work.busy:
+            go_on = self.work.ended()
+            if go_on is not None:
+                self.drop.say("")
+                self.drop.holds = self.upload is not None
+                go_on()
             self.follow()
-            return
-        self._errand = None
-        self.drop.say("")
-        self.drop.holds = self.upload is not None
-        try:
-            answer = errand.answer()
-        except UserError as error:
-            self._clean()
-            self._else(error)
-        else:
-            self.do(lambda: self._then(answer))
-            if self._errand is None:
-                self._clean()
-        self.follow()
 
     def follow(self) -> None:
         """Say how far it is, and offer what can be done."""
-        errand = self._errand
-        busy = errand is not None
+        words = self.work.words()
         for button in (self.train, self.example, self.columns.button, self.checkpoint.start, self.checkpoint.again):
-            button.disabled = busy
-        if errand is None:
-            return
-        state, seconds = errand.look(), int(errand.seconds)
-        if state == "waiting":
-            words = f"Other files are being read on this server; yours is next ({seconds} s)"
-        else:
-            words = f"{self._doing}: {errand.words() or 'checked before anything is kept'} ({seconds} s)"
-        if self.drop.words != words or not self.drop.busy:
+            button.disabled = bool(words)
+        if words and (self.drop.words != words or not self.drop.busy):
             self.drop.say(words, busy=True)
 
     def _cancel(self) -> None:
         """Stop what is being read; what was dropped is forgotten."""
         self._drop_files()
-        self._show_nothing()
+        self.card.nothing()
         self.follow()
         self.changed()
 
-    def _clean(self) -> None:
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            self._scratch = None
-
     def _drop_files(self) -> None:
         """Forget the files that were brought, and what was said of them."""
-        if self._errand is not None:
-            self._errand.cancel()
-            self._errand = None
-        self._clean()
+        self.work.cancel()
         if self.upload is not None:
             self.upload.close()
         self.upload, self.path, self.file, self.found = None, None, "", {}
@@ -367,69 +287,26 @@ class BringPage(StorePage):
     def _show_found(self, answer: dict[str, Any]) -> None:
         self.found = answer
         self.kept.forget()
+        self.links.object = Markup()
         if answer["kind"] == "checkpoint":
             self.checkpoint.offer(bring.tasks_for(answer, bring.mine(self.secret(), self.anybody)))
-            self._show_checkpoint([])
-            self._pictures(NOTHING, NOTHING, ())
+            self.card.checkpoint(self.file, answer)
         else:
-            self._show_dataset()
+            self.columns.offer(answer["choices"])
+            self.train.visible = self.card.dataset(self.file, answer)
         self.changed()
-
-    def _show_dataset(self) -> None:
-        answer = self.found
-        self.columns.offer(answer["choices"])
-        if "about" not in answer:
-            self.card.object = refused(
-                self.file, answer["refused"], "Choose which column is what on the left, and look again.", ()
-            )
-            self._pictures(NOTHING, NOTHING, ())
-            self.train.visible = False
-            return
-        about = answer["about"]
-        obstacle = bring.obstacles(about)
-        notes = [*([obstacle] if obstacle else []), *bring.cautions(about), *about["notes"]]
-        title = f"{self.file}: a dataset, {about['format']}"
-        says = "Nothing is kept yet. This is what a training would see."
-        self.card.object = recognised(title, says, bring.dataset_rows(about), notes)
-        self.train.visible = not obstacle
-        self._pictures(answer["actions"], answer["lengths"], about["action_names"])
-
-    def _show_checkpoint(self, notes: list[str]) -> None:
-        found = self.found
-        title = f"{self.file}: a checkpoint, family {found['family']}"
-        says = "Say for which task it was trained, and import it: it becomes a run that can be steered and measured."
-        self.card.object = recognised(title, says, bring.checkpoint_rows(found), [*found["notes"], *notes])
 
     def _show_refused(self, error: UserError) -> None:
-        """What was wrong with it; the files themselves are let go."""
-        file = self.file
-        self.card.object = refused(file, str(error), *bring.way_on(file))
-        self._pictures(NOTHING, NOTHING, ())
-        if self.found.get("kind") != "checkpoint":  # it was read before: another way of reading it may do
+        """What was wrong with it; the files are let go, unless another way of reading them may do."""
+        self.card.refusal(self.file, str(error))
+        if self.found.get("kind") != "checkpoint":
             self._drop_files()
-        self.follow()
 
     def _show_kept(self, name: str) -> None:
-        """A dataset that was kept before."""
+        """A dataset that was kept before; nothing where ``name`` is empty."""
         self._drop_files()
-        if not name:
-            self._show_nothing()
-            return
-        says = "It is yours: train on it, or remove it."
-        self.card.object = recognised(f"Your dataset {name}", says, bring.kept_rows(name), bring.kept_notes(name))
-        self._pictures(NOTHING, NOTHING, ())
+        if name:
+            self.card.kept(name)
+        else:
+            self.card.nothing()
         self.changed()
-
-    def _show_nothing(self) -> None:
-        self.card.object = nothing_yet()
-        self._pictures(NOTHING, NOTHING, ())
-
-    def _pictures(self, actions: Mapping[str, Any], lengths: Mapping[str, Any], names: Any) -> None:
-        show_actions(self._actions, actions, names)
-        show_lengths(self._lengths, lengths)
-
-    def _task_or_nothing(self) -> str:
-        try:
-            return self.checkpoint.chosen()
-        except UserError:
-            return ""
