@@ -44,7 +44,6 @@ def describe(
         timeout: Column that is 1 where it was cut off.
         episode: Column with the number of the episode.
     """
-    from workbench.engine.data.account import account_of
     from workbench.engine.data.describe import describe as look
     from workbench.engine.data.formats.found import ColumnNames
 
@@ -52,7 +51,7 @@ def describe(
     if as_json:
         print_json(found.as_dict())
         return
-    print_table(("what", "found"), account_of(found))
+    print_table(("what", "found"), found.account())
     for note in found.notes:
         print(f"note: {note}")
     flags = {"observations": observations, "actions": actions}

@@ -14,9 +14,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
+from typing import Any, Literal
 
 from workbench.engine.data.atomic import write_atomic
 from workbench.engine.data.columns import Arrays
@@ -24,29 +22,12 @@ from workbench.engine.data.formats.found import ColumnNames
 from workbench.engine.data.records import Name, Record, checked, read_json
 from workbench.engine.data.regular import open_regular
 from workbench.engine.words import UserError, plain, refusal
+from workbench.runs.own_files import Columns
 
 ORDER = "order.json"
 ANSWER = "answer.json"
 PROGRESS = "progress.json"
 WEIGHTS = (".pkl", ".pickle", ".safetensors", ".pt", ".pth", ".msgpack", ".npy")
-Column = Annotated[str, Field(max_length=10_000)]
-
-
-class Columns(Record):
-    """`ColumnNames`, as an order says it."""
-
-    observations: list[Column] = []
-    actions: list[Column] = []
-    reward: Column = ""
-    terminal: Column = ""
-    timeout: Column = ""
-    episode: Column = ""
-
-    def names(self) -> ColumnNames:
-        """The columns that were chosen."""
-        return ColumnNames(
-            tuple(self.observations), tuple(self.actions), self.reward, self.terminal, self.timeout, self.episode
-        )
 
 
 class Reading(Record):

@@ -13,7 +13,6 @@ from pprint import pformat
 from textwrap import fill
 from typing import Any
 
-from workbench.engine.data.account import account_of
 from workbench.engine.data.describe import Description
 from workbench.engine.data.own_datasets import NAME, OwnDataset, adopt_dataset, datasets_folder, own_datasets, read_own
 from workbench.engine.tasks.registry import TASKS, make_listed
@@ -70,7 +69,7 @@ def description_of(about: Mapping[str, Any]) -> Description:
 
 def dataset_rows(about: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was found in a dataset, as `workbench data describe` says it."""
-    return account_of(description_of(about))
+    return description_of(about).account()
 
 
 def obstacles(about: Mapping[str, Any]) -> str:
@@ -207,14 +206,13 @@ def dataset_code(file: str, columns: Mapping[str, Any]) -> str:
     """A script that says what is in a file, keeps it, and trains on it."""
     name = re.sub(r"-[0-9a-f]{6}$", "", name_for(file))
     chosen = {key: value for key, value in columns.items() if value}
-    options = ", **columns" if chosen else ""
+    options = ", columns" if chosen else ""
     return (
         f"{_commented(dataset_commands(file, columns))}"
-        "import workbench as wb\n"
-        "from workbench.views.bring import describe_file, keep_file\n\n"
+        "import workbench as wb\n\n"
         f"{f'columns = {pformat(chosen, width=WIDTH)}' + chr(10) if chosen else ''}"
-        f"print(describe_file({file!r}{options}))\n"
-        f"task = keep_file({file!r}, {name!r}{options})\n"
+        f"print(wb.describe_data({file!r}{options}))\n"
+        f"task = wb.keep_data({file!r}, {name!r}{options})\n"
         "parts = wb.train(task)\n"
     )
 
@@ -233,29 +231,6 @@ def _commented(commands: Sequence[str]) -> str:
         for line in commands
     ]
     return "\n".join(["# The same on the command line:", *lines, ""])
-
-
-def describe_file(path: str | Path, **columns: Any) -> str:
-    """What is in a file of data, as a table; ``columns`` as of `workbench data describe`."""
-    from workbench.engine.data.describe import describe
-    from workbench.engine.data.formats.found import ColumnNames
-
-    found = describe(Path(path), ColumnNames(**_tuples(columns)))
-    rows = [f"{label:28}{value}" for label, value in account_of(found)]
-    return "\n".join([*rows, *(f"note: {note}" for note in found.notes)])
-
-
-def keep_file(path: str | Path, name: str, **columns: Any) -> str:
-    """Keep a file of data as the task ``data/<name>``, whose name is returned; as `workbench data add`."""
-    from workbench.engine.data.formats.found import ColumnNames
-    from workbench.engine.data.own_datasets import add_dataset
-
-    add_dataset(Path(path), name, ColumnNames(**_tuples(columns)))
-    return OWN + name
-
-
-def _tuples(columns: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value if isinstance(value, str) else tuple(value) for key, value in columns.items()}
 
 
 # Checkpoints

@@ -15,6 +15,7 @@ from workbench.engine.data.formats.found import ColumnNames, Found
 from workbench.engine.data.npz import check_rows
 
 AT_BOUND = 1e-3  # of the range: an action so near to its smallest or largest value is at it
+SHOWN_NAMES = 12
 EDGE = 1.0 + 1e-5  # rounding of float32 beyond 1
 
 
@@ -81,6 +82,31 @@ class Description:
     def as_dict(self) -> dict[str, Any]:
         """Plain types, ready for JSON."""
         return asdict(self)
+
+    def account(self) -> list[tuple[str, str]]:
+        """A table for people; a label that begins with two spaces belongs to the row above it."""
+        low, high = self.action_low, self.action_high
+        return [
+            ("format", self.format + (f", {self.files} shards" if self.files > 1 else "")),
+            ("rows", f"{self.rows:,}" + (f" ({self.dropped:,} more are dropped)" if self.dropped else "")),
+            ("episodes", f"{self.episodes:,} of {self.shortest:,} to {self.longest:,} rows"),
+            ("ended by themselves", f"{self.terminated:,}"),
+            ("cut off (time limit)", f"{self.time_limits:,}"),
+            ("observations", _columns(self.observation_dim, self.observation_names)),
+            ("  that never change", str(self.constant)),
+            ("  normalised already", "yes" if self.normalised else "no"),
+            ("actions", _columns(self.action_dim, self.action_names)),
+            ("  range", f"{min(low):.4g} to {max(high):.4g}"),
+            ("  rows outside [-1, 1]", f"{self.outside:.1%}" + (", scaled by data add" if self.outside else "")),
+            ("  rows at a bound", f"{self.at_bounds:.1%}"),
+            ("rewards", f"{self.reward_low:.4g} to {self.reward_high:.4g}, mean {self.reward_mean:.4g}"),
+            ("  rows with reward 0", f"{self.reward_zero:.1%}"),
+            ("rows with NaN or infinity", f"{self.not_finite:,}" + (": refused" if self.not_finite else "")),
+        ]
+
+    def __str__(self) -> str:
+        rows = [f"{label:27}{value}" for label, value in self.account()]
+        return "\n".join([*rows, *(f"note: {note}" for note in self.notes)])
 
 
 def describe(
@@ -216,6 +242,11 @@ class _Total:
             reward_zero=sum(piece["reward"][3] for piece in pieces) / count,
             notes=tuple(notes),
         )
+
+
+def _columns(count: int, names: tuple[str, ...]) -> str:
+    listed = f": {', '.join(names[:SHOWN_NAMES])}{' …' if len(names) > SHOWN_NAMES else ''}"
+    return str(count) + (listed if names else "")
 
 
 def _extreme(values: np.ndarray, which: Any) -> Any:
