@@ -148,6 +148,21 @@ def test_a_refusal_names_no_place_of_the_server(tmp_path: Path) -> None:
         done(errand)
 
 
+def test_no_answer_names_a_place_of_the_server(tmp_path: Path) -> None:
+    """Not only refusals: notes, and what is asked of a table whose columns nobody can guess."""
+    path = tmp_path / "table.csv"
+    path.write_text("x,y,u,end\n1,2,0.5,1\n")
+    answer = done(Errand({"do": "look", "path": str(path)}, {tmp_path: ""}))
+    assert answer["refused"].startswith("table.csv: no column looks like observations")
+    plain = made()
+    write_arrays(
+        tmp_path / "jumps.npz", {name: plain[name] for name in ("observations", "actions", "rewards", "terminals")}
+    )
+    answer = done(Errand({"do": "look", "path": str(tmp_path / "jumps.npz")}, {tmp_path: ""}))
+    assert str(tmp_path) not in json.dumps(answer)
+    assert any(note.startswith("jumps.npz: has neither") for note in answer["about"]["notes"])
+
+
 def test_one_waits_while_others_read_and_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bring, "MOST_ERRANDS", 1)
     path = robomimic(tmp_path, made())

@@ -268,16 +268,20 @@ class Errand:
             }
         if "fault" in said:
             said = {"refused": f"this is a fault of the workbench, not of your file ({said['fault']})"}
-        if "refused" in said:
-            said = {"refused": self._hidden(str(said["refused"]))}
-        self._answer = said
+        self._answer = self._hidden(said)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _hidden(self, words: str) -> str:
-        """``words`` without the places of this server."""
+    def _hidden(self, said: Any) -> Any:
+        """An answer without the places of this server, in whatever words of it they stand."""
+        if isinstance(said, dict):
+            return {key: self._hidden(value) for key, value in said.items()}
+        if isinstance(said, list):
+            return [self._hidden(value) for value in said]
+        if not isinstance(said, str):
+            return said
         for folder, name in self._hide.items():
-            words = words.replace(f"{folder}/", f"{name}/" if name else "").replace(str(folder), name or "these files")
-        return words
+            said = said.replace(f"{folder}/", f"{name}/" if name else "").replace(str(folder), name or "these files")
+        return said
 
     def _forget(self) -> None:
         with self._lock:

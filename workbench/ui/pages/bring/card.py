@@ -41,7 +41,10 @@ class Card:
         """What an errand said of a dataset; whether it can be kept as it is."""
         if "about" not in answer:
             self.words.object = refused(
-                file, answer["refused"], "Choose which column is what on the left, and look again.", ()
+                f"{file}: say which column is what",
+                answer["refused"],
+                "Choose the columns on the left, and look again.",
+                (),
             )
             self._draw(NOTHING, NOTHING, ())
             return False
@@ -63,7 +66,7 @@ class Card:
 
     def refusal(self, file: str, words: str) -> None:
         """Why a file was not taken."""
-        self.words.object = refused(file, words, *bring.way_on(file))
+        self.words.object = refused(f"{file} was not taken", words, *bring.way_on(file))
         self._draw(NOTHING, NOTHING, ())
 
     def kept(self, name: str) -> None:

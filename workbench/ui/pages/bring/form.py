@@ -25,7 +25,7 @@ LABELS = {
     "reward": "Reward",
     "terminal": "Ended by itself",
     "timeout": "Cut off",
-    "episode": "Number of the episode",
+    "episode": "Episode number",
 }
 WHOLE = {"chunk", "flow_steps"}
 OTHER = "another OGBench task…"
@@ -43,7 +43,9 @@ class ColumnForm(pn.viewable.Viewer):
     def __init__(self, again: Callable[[], None]) -> None:
         super().__init__()
         self._fields: dict[str, Any] = {}
-        self._place = pn.Column(margin=0, sizing_mode="stretch_width", visible=False, css_classes=["wb-columns"])
+        self._place = pn.Column(
+            margin=(10, 0, 0, 0), sizing_mode="stretch_width", visible=False, css_classes=["wb-columns"]
+        )
         self.button = pn.widgets.Button(label="Look again with these columns", css_classes=["wb-again"], **OPTIONS)
         self.button.on_click(lambda _: again())
 
@@ -137,7 +139,7 @@ class CheckpointForm(pn.viewable.Viewer):
             pn.Row(*fields[2:], **pair),
             self.again,
             self.start,
-            margin=0,
+            margin=(10, 0, 0, 0),
             sizing_mode="stretch_width",
             visible=False,
             css_classes=["wb-checkpoint"],

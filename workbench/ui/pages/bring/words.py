@@ -41,12 +41,10 @@ def whole(rows: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return said
 
 
-def refused(file: str, words: str, hint: str, commands: Sequence[str]) -> Markup:
+def refused(title: str, words: str, hint: str, commands: Sequence[str]) -> Markup:
     """Why a file was not taken, and the way on."""
     lines = joined((html("<code>{}</code>", line) for line in commands), " ")
-    return html(
-        "<h2>{} was not taken</h2><p class='why' role='alert'>{}</p><p>{}</p><p>{}</p>", file, words, hint, lines
-    )
+    return html("<h2>{}</h2><p class='why' role='alert'>{}</p><p>{}</p><p>{}</p>", title, words, hint, lines)
 
 
 def opened_run(name: str, task: str, action_dim: int, rule: str) -> Markup:
