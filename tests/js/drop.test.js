@@ -4,16 +4,21 @@ import {describe, expect, it} from "vitest"
 import {filesBelow, howMuch} from "../../workbench/ui/controls/drop.js"
 import {piecesOf} from "../../workbench/ui/controls/upload.js"
 
-const file = (name) => ({name, isFile: true, file: (done) => done({name})})
+/** @param {string} name */
+const file = (name) => ({name, isFile: true, file: (/** @type {(file: object) => void} */ done) => done({name})})
 
-/** A folder that hands out two entries at a time, as a browser hands out a hundred. */
+/**
+ * A folder that hands out two entries at a time, as a browser hands out a hundred.
+ * @param {string} name
+ * @param {object[]} entries
+ */
 function folder(name, entries) {
   return {
     name,
     isFile: false,
     createReader() {
       let at = 0
-      return {readEntries: (done) => done(entries.slice(at, (at += 2)))}
+      return {readEntries: (/** @type {(entries: object[]) => void} */ done) => done(entries.slice(at, (at += 2)))}
     },
   }
 }
@@ -27,7 +32,7 @@ describe("filesBelow", () => {
     expect((await filesBelow(file("a.npz"))).map((one) => one.name)).toEqual(["a.npz"])
   })
   it("says what could not be read", async () => {
-    const broken = {name: "x", isFile: true, file: (_, fail) => fail(new Error("gone"))}
+    const broken = {name: "x", isFile: true, file: (/** @type {unknown} */ _, /** @type {(error: Error) => void} */ fail) => fail(new Error("gone"))}
     await expect(filesBelow(broken)).rejects.toThrow("gone")
   })
 })
