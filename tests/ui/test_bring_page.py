@@ -131,7 +131,9 @@ def test_a_person_brings_demonstrations_and_trains_on_them(page: Tab, server: st
     other.context.close()
     # and it is not removed while a training needs it
     opened(page, server)
-    name = page.locator(".wb-kept-list option").last.get_attribute("value") or ""
+    own = page.locator(".wb-kept-list option", has_text="low_dim-")
+    expect(own).to_have_count(1, timeout=LONG)  # the browser has said who it is
+    name = own.get_attribute("value") or ""
     page.locator(".wb-kept-list select").select_option(name)
     expect(page.get_by_role("heading", name="Your dataset low_dim-")).to_be_visible(timeout=LONG)
     page.locator(".wb-kept-remove button").click()
