@@ -56,6 +56,8 @@ from workbench.experiments.store import Store as Store
 from workbench.experiments.summary import curves as curves
 from workbench.experiments.sweep import sweep as sweep
 from workbench.report.page import write_report as write_report
+from workbench.runs.own_files import describe_data as describe_data
+from workbench.runs.own_files import keep_data as keep_data
 from workbench.runs.train import train as train
 
 __version__: str

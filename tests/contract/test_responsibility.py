@@ -22,7 +22,7 @@ MANY_ARGUMENTS = {
     "workbench/commands/checkpoints.py:import_run": 14,
     "workbench/commands/fit.py:fit": 14,
     "workbench/commands/tune.py:tune": 12,
-    "workbench/commands/serve.py:serve": 9,
+    "workbench/commands/serve.py:serve": 10,
     "workbench/commands/steer.py:steer": 8,
     "workbench/commands/data.py:add": 8,
     "workbench/commands/data.py:describe": 8,

@@ -19,7 +19,7 @@ from workbench.experiments.job import Data
 from workbench.experiments.store import Store
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.registry import PAGES, page_class
-from workbench.views import policies, snippets
+from workbench.views import bring, policies, snippets
 from workbench.views.links import TASKS, has_peak, state_of
 from workbench.views.policies import UPLOAD, Source
 from workbench.views.question import Policy, Question
@@ -109,6 +109,17 @@ def trainings() -> list[str]:
     return [snippets.training("run", "three_exits", step) for step in (-1, 0, 200)]
 
 
+def brought() -> list[str]:
+    """Files with and without chosen columns, a dataset that was kept, and checkpoints."""
+    many = {"observations": [f"a long name {number}" for number in range(40)], "reward": 'it\'s "pay"'}
+    data = [bring.dataset_code("it's mine.hdf5", columns) for columns in ({}, many)]
+    readings: list[dict[str, object]] = [{"chunk": None}, {"discount": 0.97, "activation": "gelu", "chunk": 5}]
+    found = [
+        bring.checkpoint_code("params_1.pkl", task, one, "qgf") for one in readings for task in ("three_exits", "")
+    ]
+    return [*data, bring.kept_code("mine-0a1b2c"), *found]
+
+
 SNIPPETS: dict[str, Callable[[], list[str]]] = {
     "particles": particles,
     "landscape": landscapes,
@@ -116,6 +127,7 @@ SNIPPETS: dict[str, Callable[[], list[str]]] = {
     "budget": budgets,
     "runs": runs,
     "training": trainings,
+    "bring": brought,
 }
 
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbclient import NotebookClient
 
@@ -175,6 +176,20 @@ def the_clone_fails_and_the_steered_policy_arrives(printed, record):
     assert mean > 7.0 > poorest
 
 
+def a_wrong_import_earns_less_and_says_nothing(printed, record):
+    lines = re.findall(r"actions differ by ([\d.]+), return ([\d.]+), promised [\d.]+, shift ([\d.]+)", printed)
+    apart, earned, shift = np.array(lines, dtype=float).T
+    assert apart[0] < 1e-5
+    assert (apart[1:] > 0.1).all()
+    assert earned[0] > earned[1:].max() + 0.1
+    assert (shift[1:] < 0.25).all()  # small, as for a right import: it does not tell
+    recorded, policy = (
+        np.array(re.findall(r"-?\d+\.\d+", line)[:2], float) for line in re.findall(r"mean (\[.*?\]) degrees", printed)
+    )
+    assert np.abs(recorded - policy).max() < 5  # degrees, of a range of 72
+    assert "rows outside [-1, 1]     99." in printed
+
+
 PROMISES = {
     "01_first_steps": more_is_less_in_the_end,
     "02_flows": samples_approach_the_data,
@@ -183,5 +198,6 @@ PROMISES = {
     "05_vgf": alpha_sets_the_spread_adams_first_step_ignores_it_and_the_bound_holds,
     "06_shift": return_rises_and_falls_and_shift_is_read_with_its_states,
     "08_your_own": the_sign_pushes_further,
+    "09_brought": a_wrong_import_earns_less_and_says_nothing,
     "07_real_task": the_clone_fails_and_the_steered_policy_arrives,
 }

@@ -1,7 +1,9 @@
 """The page of training: curves, moments, and what a person does with it in a browser."""
 
+import base64
 import json
 import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,16 @@ from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 from ui.saving import DRAWN, save_all, see_offline
 
+from workbench.engine.data.npz import save_dataset
+from workbench.engine.data.own_datasets import add_dataset
+from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.config import make_config
 from workbench.engine.training.losses import CRITICS
-from workbench.runs.launched import Training
+from workbench.engine.words import UserError
+from workbench.runs.launched import Training, Trainings
+from workbench.runs.owner import digest
 from workbench.runs.training import TrainingRun
+from workbench.ui.pages.training import page as training_page
 from workbench.ui.pages.training.form import SIZES, Form
 from workbench.ui.pages.training.page import TrainingPage, _step_of
 from workbench.ui.shell.page import read_arguments, write_arguments
@@ -100,11 +108,70 @@ def test_what_stands_still_has_no_time_left() -> None:
     assert [name for name, _, _ in training_rows("Paused", False, report)] == ["State", "Update", "flow"]
 
 
+def sent(form: Form, name: str, content: bytes) -> None:
+    """A file goes to the form, as the browser sends it."""
+    form.own.drop._handle_msg({"begin": 1})
+    form.own.drop._handle_msg({"name": name, "data": base64.b64encode(content).decode(), "last": True})
+
+
+def checked(form: Form) -> None:
+    """Wait for the trial of the file."""
+    deadline = time.monotonic() + 120
+    while form.own._errand is not None:
+        assert time.monotonic() < deadline, "waited too long"
+        form.own.look()
+        time.sleep(0.05)
+
+
 def test_a_file_that_is_too_large_is_refused() -> None:
     form = Form(lambda order: None)
-    form.file.value = b"x" * (16 * 2**20)
-    with pytest.raises(ValueError, match="has 16 MiB, this page takes 15"):
+    sent(form, "large.npz", b"x" * (16 * 2**20))
+    assert "more than 15 MiB, the most that this page takes" in form.own.drop.words
+    assert form.own.drop.wrong
+    assert "data" not in form.order()
+
+
+def test_a_file_is_tried_on_the_task_before_anything_starts(tmp_path: Path) -> None:
+    save_dataset(tmp_path / "mine.npz", make_task("bandit2d").generate(300, 0))
+    content, form = (tmp_path / "mine.npz").read_bytes(), Form(lambda order: None)
+    form.task.value = "three_exits"
+    sent(form, "mine.npz", content)
+    with pytest.raises(ValueError, match="is still being checked"):
         form.order()
+    checked(form)
+    with pytest.raises(
+        ValueError, match=r"is not taken: mine.npz: 'observations' has 1 column\(s\), task 'three_exits' needs 4"
+    ):
+        form.order()
+    form.task.value = "bandit2d"  # it is tried again
+    checked(form)
+    order = form.order()
+    assert (order["data"], order["data_name"]) == (content, "bandit2d.npz")
+    folder = form.own._upload.folder
+    form.own.close()
+    assert not folder.exists()
+    assert "data" not in form.order()
+
+
+def test_own_datasets_are_offered_to_who_may_use_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_DATASETS", str(tmp_path / "datasets"))
+    save_dataset(tmp_path / "mine.npz", make_task("bandit2d").generate(300, 0))
+    add_dataset(tmp_path / "mine.npz", "mine", owner=digest("ann"))
+    form = Form(lambda order: None)
+    form.offer(["mine"], "mine")
+    assert (form.task.value, form.dataset) == ("data/mine", "mine")
+    assert "data" not in form.order()  # the task brings its own
+    form.offer([])
+    assert (form.task.value, form.dataset) == ("three_exits", "")
+    monkeypatch.setattr(training_page, "one_user", lambda: False)
+    none = Trainings(tmp_path / "trainings", most=0)
+    monkeypatch.setattr(training_page, "trainings", lambda: none)
+    page = TrainingPage({"dataset": "mine"})
+    for who, words in (("ben", "no dataset 'mine' of yours"), ("ann", "0 of at most 0 trainings")):
+        page.owner.secret = who
+        with pytest.raises(UserError, match=words):
+            page._begin({"task": "data/mine", "settings": {}})
+    page.left()
 
 
 def test_the_code_reads_the_run(finished: Training, capsys: pytest.CaptureFixture[str]) -> None:

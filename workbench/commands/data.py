@@ -51,27 +51,7 @@ def describe(
     if as_json:
         print_json(found.as_dict())
         return
-    low, high = found.action_low, found.action_high
-    print_table(
-        ("what", "found"),
-        [
-            ("format", found.format + (f", {counted(found.files, 'shard')}" if found.files > 1 else "")),
-            ("rows", f"{found.rows:,}" + (f" ({found.dropped:,} more are dropped)" if found.dropped else "")),
-            ("episodes", f"{found.episodes:,} of {found.shortest:,} to {counted(found.longest, 'row')}"),
-            ("ended by themselves", f"{found.terminated:,}"),
-            ("cut off (time limit)", f"{found.time_limits:,}"),
-            ("observations", _columns(found.observation_dim, found.observation_names)),
-            ("  that never change", str(found.constant)),
-            ("  normalised already", "yes" if found.normalised else "no"),
-            ("actions", _columns(found.action_dim, found.action_names)),
-            ("  range", f"{min(low):.4g} to {max(high):.4g}"),
-            ("  rows outside [-1, 1]", f"{found.outside:.1%}" + (", scaled by data add" if found.outside else "")),
-            ("  rows at a bound", f"{found.at_bounds:.1%}"),
-            ("rewards", f"{found.reward_low:.4g} to {found.reward_high:.4g}, mean {found.reward_mean:.4g}"),
-            ("  rows with reward 0", f"{found.reward_zero:.1%}"),
-            ("rows with NaN or infinity", f"{found.not_finite:,}" + (": refused" if found.not_finite else "")),
-        ],
-    )
+    print_table(("what", "found"), found.account())
     for note in found.notes:
         print(f"note: {note}")
     flags = {"observations": observations, "actions": actions}
@@ -86,10 +66,6 @@ def describe(
 def quoted_word(word: str) -> str:
     """``word`` as one word of a shell command."""
     return quoted(Path(word)) if "/" not in word else f"'{word}'"
-
-
-def _columns(count: int, names: tuple[str, ...]) -> str:
-    return str(count) + (f": {', '.join(names[:12])}{' …' if len(names) > 12 else ''}" if names else "")
 
 
 def add(

@@ -170,5 +170,16 @@ _ALL = (
         "A sign pushes as hard where the critic hardly cares as where it cares much.",
         {"more": "…further", "less": "…less far", "same": "…as far"},
     ),
+    Question(
+        "brought.activation",
+        "The networks were trained with ReLU, and are read as if they had GELU. What happens to what the policy earns?",
+        "GELU dips below zero where ReLU is zero, in every unit of every layer. The weights were fitted to the one and not to the other; no "
+        "array has another shape, so nothing can be refused.",
+        {
+            "refused": "The import is refused",
+            "same": "Hardly anything: the two are nearly the same",
+            "less": "It earns clearly less, and nobody complains",
+        },
+    ),
 )
 QUESTIONS: dict[str, Question] = {question.name: question for question in _ALL}

@@ -41,14 +41,20 @@ def digest_of(folder: Path) -> str:
     return hashlib.sha256((folder / RUN_FILE).read_bytes()).hexdigest()[:DIGITS]
 
 
-def keep_run(store: Store, folder: Path, job: Job) -> None:
-    """Copy the run in ``folder`` into the store, where ``job`` looks for it; nothing is done when it is there."""
+def keep_run(store: Store, folder: Path, job: Job) -> str:
+    """Copy the run in ``folder`` into the store, where ``job`` looks for it; nothing is done when it is there.
+
+    Returns
+    -------
+    str
+        Its name among the store's trainings.
+    """
     run = load_run(folder)
     extra = sorted(set(run.trained) - set(CORE))
     name = "-".join((f"{TRAINED}/{job.training_key}", *extra))
     with store.lock_training(name):
         if store.place.fetch(name, RUN_FILE):
-            return
+            return name.removeprefix(f"{TRAINED}/")
         place = store.place.working_folder(name)
         place.mkdir(parents=True, exist_ok=True)
         state = next(folder.glob("state-*.safetensors")).name
@@ -56,6 +62,7 @@ def keep_run(store: Store, folder: Path, job: Job) -> None:
             if (folder / file).is_file():
                 shutil.copyfile(folder / file, place / file)
         store.place.publish(name, RUN_FILE)
+    return name.removeprefix(f"{TRAINED}/")
 
 
 def absent(store: Store, job: Job) -> str:

@@ -20,7 +20,7 @@ from workbench.engine.metrics.visited import behaviour_states
 from workbench.engine.models.mlp import Activation
 from workbench.engine.models.parts import Parts
 from workbench.engine.models.published.families import Family
-from workbench.engine.models.published.files import read_config, read_weights
+from workbench.engine.models.published.files import Weights, read_config, read_weights
 from workbench.engine.models.published.load import Published, read_published
 from workbench.engine.models.published.mapping import read_mapped
 from workbench.engine.tasks.protocol import Task
@@ -113,9 +113,7 @@ def import_checkpoint(
         raise UserError(f"{folder} exists; choose another --out (it is never written over)")
     played = make_task(task)
     weights = read_weights(path)
-    settings = (
-        _settings(path, config) if config is not None or not weights.config.keys() - {"torch"} else weights.config
-    )
+    settings = settings_of(path, weights, config)
     given: dict[str, Any] = {
         "discount": discount,
         "chunk": chunk,
@@ -137,8 +135,10 @@ def import_checkpoint(
     return Imported(load_run(folder, task), published, _notes(published, settings, task, rows))
 
 
-def _settings(path: Path, config: str | Path | Mapping[str, Any] | None) -> dict[str, Any]:
-    """The settings that were given, else those beside the checkpoint."""
+def settings_of(path: Path, weights: Weights, config: str | Path | Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The settings that were given, else those in the file of weights, else those beside it; raises as `read_config`."""
+    if config is None and weights.config.keys() - {"torch"}:
+        return weights.config
     if isinstance(config, Mapping):
         return dict(config)
     beside = path.with_name(FLAGS) if config is None else Path(config)

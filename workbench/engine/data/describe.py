@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workbench.engine.data.columns import ROWS, DataFileError, plain_from_d4rl
+from workbench.engine.data.columns import ROWS, Arrays, DataFileError, plain_from_d4rl
 from workbench.engine.data.formats import read_pieces
 from workbench.engine.data.formats.found import ColumnNames, Found
 from workbench.engine.data.npz import check_rows
+from workbench.engine.words import counted
 
 AT_BOUND = 1e-3  # of the range: an action so near to its smallest or largest value is at it
+SHOWN_NAMES = 12
 EDGE = 1.0 + 1e-5  # rounding of float32 beyond 1
 
 
@@ -81,8 +84,35 @@ class Description:
         """Plain types, ready for JSON."""
         return asdict(self)
 
+    def account(self) -> list[tuple[str, str]]:
+        """A table for people; a label that begins with two spaces belongs to the row above it."""
+        low, high = self.action_low, self.action_high
+        return [
+            ("format", self.format + (f", {counted(self.files, 'shard')}" if self.files > 1 else "")),
+            ("rows", f"{self.rows:,}" + (f" ({self.dropped:,} more are dropped)" if self.dropped else "")),
+            ("episodes", f"{self.episodes:,} of {self.shortest:,} to {counted(self.longest, 'row')}"),
+            ("ended by themselves", f"{self.terminated:,}"),
+            ("cut off (time limit)", f"{self.time_limits:,}"),
+            ("observations", _columns(self.observation_dim, self.observation_names)),
+            ("  that never change", str(self.constant)),
+            ("  normalised already", "yes" if self.normalised else "no"),
+            ("actions", _columns(self.action_dim, self.action_names)),
+            ("  range", f"{min(low):.4g} to {max(high):.4g}"),
+            ("  rows outside [-1, 1]", f"{self.outside:.1%}" + (", scaled by data add" if self.outside else "")),
+            ("  rows at a bound", f"{self.at_bounds:.1%}"),
+            ("rewards", f"{self.reward_low:.4g} to {self.reward_high:.4g}, mean {self.reward_mean:.4g}"),
+            ("  rows with reward 0", f"{self.reward_zero:.1%}"),
+            ("rows with NaN or infinity", f"{self.not_finite:,}" + (": refused" if self.not_finite else "")),
+        ]
 
-def describe(path: Path, names: ColumnNames | None = None) -> Description:
+    def __str__(self) -> str:
+        rows = [f"{label:27}{value}" for label, value in self.account()]
+        return "\n".join([*rows, *(f"note: {note}" for note in self.notes)])
+
+
+def describe(
+    path: Path, names: ColumnNames | None = None, also: Callable[[Arrays], None] = lambda plain: None
+) -> Description:
     """Read a dataset, one piece in memory at a time, and say what it holds.
 
     Parameters
@@ -90,6 +120,8 @@ def describe(path: Path, names: ColumnNames | None = None) -> Description:
     path : Path
         A file or folder of any format of `workbench.engine.data.formats`.
     names : ColumnNames, optional
+    also : callable
+        ``also(plain)`` sees each piece in the plain form too.
 
     Raises
     ------
@@ -100,7 +132,7 @@ def describe(path: Path, names: ColumnNames | None = None) -> Description:
     """
     total = _Total(str(path))
     for found in read_pieces(path, names or ColumnNames()):
-        total.add(found)
+        also(total.add(found))
     return total.description()
 
 
@@ -120,7 +152,8 @@ class _Total:
         self._found: list[Found] = []
         self._pieces: list[dict[str, Any]] = []
 
-    def add(self, found: Found) -> None:
+    def add(self, found: Found) -> Arrays:
+        """Count one piece; it, in the plain form."""
         plain = plain_of(found, self._source)
         observations = plain["observations"].astype(np.float64)
         actions = plain["actions"].astype(np.float64)
@@ -159,6 +192,7 @@ class _Total:
             }
         )
         self._found.append(Found(found.format, {}, found.names, found.notes))
+        return plain
 
     def description(self) -> Description:
         pieces, first = self._pieces, self._found[0]
@@ -209,6 +243,11 @@ class _Total:
             reward_zero=sum(piece["reward"][3] for piece in pieces) / count,
             notes=tuple(notes),
         )
+
+
+def _columns(count: int, names: tuple[str, ...]) -> str:
+    listed = f": {', '.join(names[:SHOWN_NAMES])}{' …' if len(names) > SHOWN_NAMES else ''}"
+    return str(count) + (listed if names else "")
 
 
 def _extreme(values: np.ndarray, which: Any) -> Any:

@@ -44,6 +44,10 @@ class OwnDataset(Record):
     low, high : list of float
         (D,) what −1 and 1 stand for in the units of the file.
     observation_names, action_names, notes : list of str
+    rows : int
+        0 in records of before it was written.
+    owner : str
+        Digest of the secret of whoever brought it by a page; "" for data that were added by a command.
     """
 
     format: Annotated[str, Field(max_length=200)]
@@ -56,6 +60,8 @@ class OwnDataset(Record):
     observation_names: Words = []
     action_names: Words = []
     notes: Words = []
+    rows: Count = 0
+    owner: Annotated[str, Field(max_length=64)] = ""
 
 
 def datasets_folder() -> Path:
@@ -80,7 +86,15 @@ def check_name(name: str) -> str:
     return name
 
 
-def add_dataset(path: Path, name: str, names: ColumnNames | None = None) -> OwnDataset:
+def add_dataset(
+    path: Path,
+    name: str,
+    names: ColumnNames | None = None,
+    *,
+    source: str = "",
+    owner: str = "",
+    folder: Path | None = None,
+) -> OwnDataset:
     """Convert the data at ``path`` and keep them under ``name``.
 
     Actions that lie in [-1, 1] stay what they are; others are scaled so that the smallest and largest value of each number
@@ -91,6 +105,12 @@ def add_dataset(path: Path, name: str, names: ColumnNames | None = None) -> OwnD
     path : Path
     name : str
     names : ColumnNames, optional
+    source : str
+        Where it came from, in the record's words; without it the path.
+    owner : str
+        As the record's.
+    folder : Path, optional
+        Where to write; without it the user's folder of datasets.
 
     Raises
     ------
@@ -101,11 +121,12 @@ def add_dataset(path: Path, name: str, names: ColumnNames | None = None) -> OwnD
     OSError
         The files cannot be written; nothing is left behind.
     """
-    folder = datasets_folder()
+    folder = datasets_folder() if folder is None else folder
     target = folder / f"{check_name(name)}.npz"
     if target.exists():
         raise UserError(f"a dataset '{name}' is there already ({target}); choose another --name, or delete it first")
     data, about = converted(path, names or ColumnNames())
+    about = about.model_copy(update={"source": source or about.source, "owner": owner})
     with made_folder(folder):
         save_dataset(target, data)
         try:
@@ -148,8 +169,41 @@ def converted(path: Path, names: ColumnNames) -> tuple[Transitions, OwnDataset]:
         observation_names=list(found.names.get("observations", ())),
         action_names=list(found.names.get("actions", ())),
         notes=list(found.notes),
+        rows=len(data),
     )
     return data, about
+
+
+def adopt_dataset(draft: Path, name: str) -> None:
+    """Move the dataset ``name`` from the folder ``draft``, on the same disk, into the user's; the record comes last.
+
+    Raises
+    ------
+    UserError
+        One of this name is there already.
+    OSError
+        It cannot be moved.
+    """
+    target = datasets_folder() / f"{check_name(name)}.json"
+    if target.exists():
+        raise UserError(f"a dataset '{name}' is there already; choose another name, or remove that one first")
+    (draft / f"{name}.npz").replace(target.with_suffix(".npz"))
+    (draft / target.name).replace(target)
+
+
+def remove_dataset(name: str) -> None:
+    """Delete the dataset ``name``, the record first: what is left without one is no dataset.
+
+    Raises
+    ------
+    UserError
+        No dataset can have this name.
+    OSError
+        The files cannot be deleted.
+    """
+    record = datasets_folder() / f"{check_name(name)}.json"
+    record.unlink(missing_ok=True)
+    record.with_suffix(".npz").unlink(missing_ok=True)
 
 
 def _bounds(actions: np.ndarray, source: str) -> tuple[np.ndarray, np.ndarray]:

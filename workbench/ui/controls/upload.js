@@ -23,7 +23,7 @@ export function piecesOf(size, piece) {
  * @param {Blob} blob
  * @returns {Promise<string>} base64
  */
-function textOf(blob) {
+export function textOf(blob) {
   return new Promise((done, fail) => {
     const reader = new FileReader()
     reader.onload = () => {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 import os
+from pathlib import Path
 
 from platformdirs import user_data_path
 
@@ -14,6 +15,7 @@ from workbench.runs.launched import Trainings
 from workbench.ui.server.names import LOOPBACK, read_name
 
 MOST_TRAININGS = 2  # at once, on one server
+DATA_VARIABLE = "WORKBENCH_SERVED_DATA"  # how `workbench serve --data DIR` says which folder pages may open files of
 SHARED_VARIABLE = "WORKBENCH_SHARED"  # set where several people use one server
 
 
@@ -31,6 +33,12 @@ def trainings() -> Trainings:
     all_of_them = Trainings(user_data_path("workbench") / "trainings", MOST_TRAININGS)
     atexit.register(all_of_them.close)
     return all_of_them
+
+
+def served_data() -> Path | None:
+    """The folder of this machine whose files pages may open; None where the server's owner permits none."""
+    named = os.environ.get(DATA_VARIABLE, "")
+    return Path(named).expanduser().resolve() if named else None
 
 
 NO_STORE = (-1.0,)  # the stamp while there is none

@@ -61,6 +61,12 @@ PAGES: dict[str, Entry] = {
         "workbench.ui.pages.runs.page",
         "RunsPage",
     ),
+    "bring": Entry(
+        "Bring your own",
+        "Drop a dataset or a checkpoint: see what it is, train on it, or steer it.",
+        "workbench.ui.pages.bring.page",
+        "BringPage",
+    ),
 }
 INDEX = Entry("All pages", "What there is.", "workbench.ui.pages.index.page", "IndexPage")
 

@@ -77,6 +77,14 @@ def read_robomimic(path: Path, names: ColumnNames) -> Found:
     return Found("robomimic HDF5", columns, {"observations": called}, tuple(notes))
 
 
+def observed(path: Path) -> tuple[str, ...]:
+    """The entries of ``obs`` that are rows of numbers, by name, as the first demonstration has them."""
+    with opened(path) as (h5py, file):
+        group = child(h5py, file, "data", path, "group")
+        first = min((int(found[1]), name) for name in group if (found := DEMO.fullmatch(name)))[1]
+        return _keys(h5py, child(h5py, group, first, path, "group"), (), path)[0]
+
+
 def _keys(h5py: Any, demo: Any, wanted: tuple[str, ...], path: Path) -> tuple[tuple[str, ...], list[str]]:
     """The entries of ``obs`` that are rows of numbers, and those that are pictures."""
     seen = child(h5py, demo, "obs", path, "group")

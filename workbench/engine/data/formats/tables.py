@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -105,25 +106,48 @@ def read_columns(path: Path, wanted: Sequence[str] | None = None) -> Arrays:
     DataFileError, ImportError
         As `read_table`.
     """
+    with _opened(path) as (pyarrow, file):
+        if path.suffix == ".csv":
+            size = path.stat().st_size
+            check_sizes(str(path), size, size, MOST_BYTES)
+            table = pyarrow.csv.read_csv(file)
+        else:
+            about = pyarrow.parquet.ParquetFile(file)
+            _check_metadata(about, path, path.stat().st_size)
+            chosen = [name for name in _numbers(pyarrow, about.schema_arrow) if wanted is None or name in wanted]
+            table = about.read(columns=chosen)
+    if len(set(table.column_names)) < len(table.column_names):
+        raise DataFileError(f"{path}: two columns have the same name; rename one")
+    return {
+        name: _array(pyarrow, table.column(name), f"{path}: column {shown(name)}")
+        for name in _numbers(pyarrow, table.schema)
+    }
+
+
+def numeric_columns(path: Path) -> tuple[str, ...]:
+    """Names of the columns that hold numbers; of a CSV file by its first megabyte. Raises as `read_table`."""
+    with _opened(path) as (pyarrow, file):
+        if path.suffix == ".csv":
+            return _numbers(pyarrow, pyarrow.csv.open_csv(file).schema)
+        about = pyarrow.parquet.ParquetFile(file)
+        _check_metadata(about, path, path.stat().st_size)
+        return _numbers(pyarrow, about.schema_arrow)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """``(pyarrow, file)``; what pyarrow complains of becomes `DataFileError`."""
     try:
         import pyarrow
-        from pyarrow import csv, parquet
+        import pyarrow.csv
+        import pyarrow.parquet
     except ImportError as error:
         raise MissingExtraError(
             f'tables need an optional package ({error}); install it with: pip install "workbench[data]"'
         ) from error
     try:
         with open_regular(path) as file:
-            size = path.stat().st_size
-            if path.suffix == ".csv":
-                check_sizes(str(path), size, size, MOST_BYTES)
-                table = csv.read_csv(file)
-            else:
-                about = parquet.ParquetFile(file)
-                _check_metadata(about, path, size)
-                schema = about.schema_arrow
-                chosen = [name for name in schema.names if _numeric(pyarrow, schema.field(name).type)]
-                table = about.read(columns=[name for name in chosen if wanted is None or name in wanted])
+            yield pyarrow, file
     except UserError as error:
         raise DataFileError(str(error)) from None
     except (FileNotFoundError, IsADirectoryError) as error:
@@ -136,13 +160,10 @@ def read_columns(path: Path, wanted: Sequence[str] | None = None) -> Arrays:
         raise DataFileError(
             f"{path}: not a readable {path.suffix[1:]} file ({error}); it was cut off or is another format"
         ) from error
-    if len(set(table.column_names)) < len(table.column_names):
-        raise DataFileError(f"{path}: two columns have the same name; rename one")
-    return {
-        name: _array(pyarrow, table.column(name), f"{path}: column {shown(name)}")
-        for name in table.column_names
-        if _numeric(pyarrow, table.schema.field(name).type)
-    }
+
+
+def _numbers(pyarrow: Any, schema: Any) -> tuple[str, ...]:
+    return tuple(name for name in schema.names if _numeric(pyarrow, schema.field(name).type))
 
 
 def _check_metadata(about: Any, path: Path, stored: int) -> None:

@@ -140,6 +140,14 @@ def read_zarr(path: Path, names: ColumnNames) -> Found:
     return Found("zarr, Diffusion Policy's layout", columns, called, tuple(notes))
 
 
+def rows_in(path: Path) -> tuple[str, ...]:
+    """The entries of ``data`` that hold rows of numbers, by name; raises as `read_zarr`."""
+    folder = path / "data"
+    _stored(path)
+    entries = sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+    return tuple(name for name in entries[:MOST_ENTRIES] if len(_checked(folder / name)) <= 2)
+
+
 def _chosen(wanted: tuple[str, ...], usual: list[str], rows: list[str], role: str, path: Path) -> tuple[str, ...]:
     missing = [name for name in wanted if name not in rows]
     if missing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import panel as pn
@@ -11,15 +11,15 @@ from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import TASKS, make_listed
 from workbench.engine.training.losses import CRITICS
 from workbench.engine.training.plan import extra_parts
-from workbench.engine.words import UserError
 from workbench.ui.controls.field import all_right, number_field
 from workbench.ui.controls.rule import STYLE, choice
+from workbench.ui.pages.training.own_data import OwnData
 from workbench.ui.shell.binding import Binding
+from workbench.views.bring import OWN
 
 MOST_STEPS = 200_000
 MOST_SEED = 2**31 - 1
 SIZES = {"32 × 2": [32, 32], "64 × 2": [64, 64], "128 × 3": [128] * 3, "256 × 3": [256] * 3, "512 × 4": [512] * 4}
-UPLOAD_LIMIT = 15 * 2**20
 CRITIC_WORDS = {
     "iql": "IQL",
     "td_vgf": "TD through VGF",
@@ -61,9 +61,7 @@ class Form(pn.viewable.Viewer):
             css_classes=["wb-parts"],
             **options,
         )
-        self.file = pn.widgets.FileInput(
-            label=f"Your own data (.npz, up to {UPLOAD_LIMIT >> 20} MiB)", accept=".npz", **options
-        )
+        self.own = OwnData()
         self.button = pn.widgets.Button(
             label="Start", color="primary", css_classes=["wb-start"], **(options | {"stylesheets": []})
         )
@@ -75,7 +73,7 @@ class Form(pn.viewable.Viewer):
         self._binding.bind(lambda _: changed(), self.steps, self.seed, to="text")
 
     def state(self) -> dict[str, Any]:
-        """What a link says of the form: the task, and what differs from its own settings."""
+        """What a link says of the form: the task where it is one of the list, and what differs from its own settings."""
         size, steps = self._usual()
         values = {
             "fit_critic": (self.critic.value, "iql"),
@@ -85,7 +83,7 @@ class Form(pn.viewable.Viewer):
             "fit_parts": (",".join(self.rules.value), ""),
         }
         changed = {name: value for name, (value, usual) in values.items() if value != usual}
-        return {"task": self.task.value} | changed
+        return ({} if self.dataset else {"task": self.task.value}) | changed
 
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Show what a link says; what is no choice here is left out."""
@@ -123,6 +121,26 @@ class Form(pn.viewable.Viewer):
         """Take over the task's own settings."""
         size, steps = self._usual()
         self.size.value, self.steps.text = size, str(steps)
+        self.own.follow(self.task.value)
+
+    def offer(self, datasets: Iterable[str], wanted: str = "") -> None:
+        """Offer the visitor's own ``datasets`` as tasks too, and choose the ``wanted`` one."""
+        tasks = {title: name for title, name in self.task.options.items() if not name.startswith(OWN)}
+        tasks |= {f"Your data: {name}": OWN + name for name in datasets}
+        before = self.task.value
+        with self._binding.by_program():
+            if tasks != self.task.options:
+                self.task.options = tasks
+                self.task.value = before if before in tasks.values() else "three_exits"
+            if OWN + wanted in tasks.values():
+                self.task.value = OWN + wanted
+            if self.task.value != before:
+                self._defaults()
+
+    @property
+    def dataset(self) -> str:
+        """The own dataset that is chosen; "" for a task that is none."""
+        return self.task.value.removeprefix(OWN) if self.task.value.startswith(OWN) else ""
 
     def order(self) -> dict[str, Any]:
         """What `Trainings.start` needs.
@@ -130,7 +148,7 @@ class Form(pn.viewable.Viewer):
         Raises
         ------
         UserError
-            A number that is not taken, or a file that is too large.
+            A number that is not taken, or a data file that was refused, or is still being checked.
         """
         settings = {
             "critic": self.critic.value,
@@ -139,13 +157,9 @@ class Form(pn.viewable.Viewer):
             "seed": self.seed.value,
         }
         order: dict[str, Any] = {"task": self.task.value, "settings": settings, "rules": tuple(self.rules.value)}
-        if self.file.value:
-            if len(self.file.value) > UPLOAD_LIMIT:
-                raise UserError(
-                    f"the file has {len(self.file.value) / 2**20:.0f} MiB, this page takes {UPLOAD_LIMIT >> 20}; "
-                    "train on it with: workbench fit TASK --data DIR --out RUN"
-                )
-            order |= {"data": self.file.value, "data_name": f"{self.task.value.replace('/', '-')}.npz"}
+        content = self.own.content()
+        if content is not None:
+            order |= {"data": content, "data_name": f"{self.task.value.replace('/', '-')}.npz"}
         return order
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -154,4 +168,4 @@ class Form(pn.viewable.Viewer):
             pn.Row(one, two, styles=pair, sizing_mode="stretch_width", margin=(0, 0, 8, 0))
             for one, two in ((self.critic, self.size), (self.steps, self.seed))
         ]
-        return pn.Column(self.task, *rows, self.rules, self.file, self.button, sizing_mode="stretch_width", margin=0)
+        return pn.Column(self.task, *rows, self.rules, self.own, self.button, sizing_mode="stretch_width", margin=0)

@@ -22,12 +22,13 @@ from workbench.ui.pages.training.exports import snapshots_of
 from workbench.ui.pages.training.form import Form
 from workbench.ui.pages.training.run_buttons import RunButtons
 from workbench.ui.server.fault import told
-from workbench.ui.server.lab import trainings
+from workbench.ui.server.lab import one_user, trainings
 from workbench.ui.server.parts_cache import CACHE, Cache, Latest
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
+from workbench.views.bring import OWN, check_mine, mine
 from workbench.views.rows import training_rows
 from workbench.views.training import Look, Moment, Seen, as_csv, curves, see
 
@@ -70,6 +71,7 @@ class TrainingPage(StorePage):
         super().__init__(arguments, cache)
         self.wanted = arguments.get("training", "")
         self.at = _step_of(arguments)
+        self.dataset = arguments.get("dataset", "")  # the own data that the link names, until they are offered
         self.training: Training | None = None
         self.moments: dict[int, Moment] = {}
         self._drawn: tuple[Any, ...] = ()
@@ -122,12 +124,14 @@ class TrainingPage(StorePage):
     def state(self) -> dict[str, Any]:
         """Which training, and which moment of it; and what the form says."""
         chosen = {} if self.training is None else {"training": self.training.name}
-        return self.form.state() | chosen | ({} if self.at < 0 else {"step": self.at})
+        data = {"dataset": self.form.dataset} if self.form.dataset else {}
+        return self.form.state() | chosen | ({} if self.at < 0 else {"step": self.at}) | data
 
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Choose the training and the moment that the link names, and fill in the form."""
         self.form.restore(arguments)
         self.wanted, self.at = arguments.get("training", ""), _step_of(arguments)
+        self.dataset = arguments.get("dataset", "")
         self._list()
 
     def code(self) -> str:
@@ -152,7 +156,8 @@ class TrainingPage(StorePage):
         )
 
     def close(self) -> None:
-        """Forget what waits; the training itself goes on."""
+        """Forget what waits, and a data file that was sent; the training itself goes on."""
+        self.form.own.close()
         self._looks.drop()
 
     # Controls
@@ -174,6 +179,8 @@ class TrainingPage(StorePage):
         self.binding.bind(self._scrubbed, self.scrub)
 
     def _begin(self, order: dict[str, Any]) -> None:
+        if order["task"].startswith(OWN):
+            check_mine(order["task"].removeprefix(OWN), self.secret(), one_user())
         training = trainings().start(self.secret(), **order)
         self.wanted, self.at = training.name, -1
         self._list()
@@ -186,6 +193,11 @@ class TrainingPage(StorePage):
         """Read which trainings there are, and choose the wanted one, else the newest."""
         if not self.owner.secret:
             return
+        own, wanted = mine(self.owner.secret, one_user()), self.dataset
+        self.form.offer(own, wanted)
+        if wanted and wanted not in own:
+            self.notice.say("hint", "The dataset that this link names is not here, or is not yours.")
+        self.dataset = ""
         offered = trainings().visible(self.owner.secret)
         names = {_label(training): training.name for training in offered}
         with self.held():
@@ -218,7 +230,8 @@ class TrainingPage(StorePage):
     # Watching
 
     def look(self) -> None:
-        """Show the chosen training, which may have gone on."""
+        """Show the chosen training, which may have gone on, and how the check of a data file stands."""
+        self.form.own.look()
         if (self.training is not None and self.training.state in ("running", "pausing")) or self._reports >= 0:
             self.follow()
 
