@@ -1,5 +1,6 @@
 from workbench import adapt as adapt
 from workbench import course as course
+from workbench import plots as plots
 from workbench.engine.data.transitions import Transitions as Transitions
 from workbench.engine.metrics.evaluate import Evaluation as Evaluation
 from workbench.engine.metrics.evaluate import evaluate as evaluate

@@ -66,7 +66,11 @@ LAW: dict[str, tuple[str, ...]] = {
     "workbench.engine": (),  # files beside the rooms (allocator, precision): torch and nothing of ours
     "workbench.runs": ("workbench.engine", "workbench.runs"),
     "workbench.experiments": ("workbench.engine", "workbench.runs", "workbench.experiments"),
-    "workbench.plots": ("workbench.engine", "workbench.plots"),
+    "workbench.plots": ("workbench.engine", "workbench.plots", "workbench.lazy_names"),
+    "workbench.plots.elements": (
+        *BELOW_VIEWS,
+        "workbench.views",
+    ),  # takes stores and runs, whose numbers views work out
     "workbench.report": ("workbench.engine", "workbench.experiments", "workbench.plots", "workbench.report"),
     "workbench.views": (*BELOW_VIEWS, "workbench.views"),
     "workbench.ui.browser": ("workbench.ui.browser",),

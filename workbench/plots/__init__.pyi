@@ -1,0 +1,16 @@
+from workbench.plots.elements.brushing import linked as linked
+from workbench.plots.elements.course import training as training
+from workbench.plots.elements.course import values as values
+from workbench.plots.elements.ground import landscape as landscape
+from workbench.plots.elements.movement import drag as drag
+from workbench.plots.elements.movement import over_strength as over_strength
+from workbench.plots.elements.movement import over_time as over_time
+from workbench.plots.elements.particles import particles as particles
+from workbench.plots.elements.particles import paths as paths
+from workbench.plots.elements.particles import queries as queries
+from workbench.plots.elements.played import episodes as episodes
+from workbench.plots.elements.played import rollouts as rollouts
+from workbench.plots.elements.pushes import terms as terms
+from workbench.plots.elements.pushes import transport as transport
+from workbench.plots.elements.saved import save as save
+from workbench.plots.elements.tradeoff import frontier as frontier
