@@ -59,3 +59,4 @@ from workbench.runs.train import train as train
 
 __version__: str
 from workbench.runs.importing import import_checkpoint as import_checkpoint
+from workbench.ui.notebook.explorer import explore as explore

@@ -120,7 +120,7 @@ def test_stills_hold_the_trace() -> None:
 
 def test_a_live_picture_shows_what_changed() -> None:
     trace = trace_of()
-    live = LivePicture(["one"], VALUES, EXTENT)
+    live = LivePicture(["one"], VALUES, 1.0)
     first, again = live.png([trace]), live.png([trace])
     assert first == again
     moved = trace_of(states=5)

@@ -84,9 +84,9 @@ def ground_of(
         raise UserError(f"what is one of {', '.join(WHATS)}, got {what!r}")
     size = parts.action_dim
     dims = shown_dims(size, dims)
-    seen = numbers(state, parts.observation_dim, "state", "the observation")
+    seen = observed(state, parts)
     if through is not None:
-        middle = numbers(through, size, "through", "an action")
+        middle = _numbers(through, size, "through", "an action")
     else:
         middle = _mean_action(parts, seen) if len(dims) < size else torch.zeros(size)
     places = (np.arange(GRID) + 0.5) / GRID * 2 * EXTENT - EXTENT
@@ -97,8 +97,12 @@ def ground_of(
     return Ground(dims, places, values.reshape((GRID,) * len(dims)), middle.numpy())
 
 
-def numbers(given: Any, size: int, name: str, meaning: str) -> Tensor:
-    """``given`` as (size,) float32; UserError where it has another shape or is not finite."""
+def observed(state: Any, parts: Parts) -> Tensor:
+    """``state`` as an observation (S,) of these parts; UserError where it is none."""
+    return _numbers(state, parts.observation_dim, "state", "the observation")
+
+
+def _numbers(given: Any, size: int, name: str, meaning: str) -> Tensor:
     try:
         found = torch.as_tensor(given, dtype=torch.float32).detach().cpu()
     except (TypeError, ValueError, RuntimeError):

@@ -85,7 +85,7 @@ class Variety:
     task: KnowsSupport | None = None
 
     @classmethod
-    def around(cls, samples: Tensor, task: Task) -> Variety:
+    def around(cls, samples: Tensor, task: Task | None) -> Variety:
         """Of the behaviour's ``samples`` (R, D)."""
         cloud = samples[:CLOUD]
         if isinstance(task, KnowsSupport):
@@ -105,7 +105,7 @@ class Variety:
 
 
 def measure(
-    trace: Trace, behaviour: Trace, rule: Rule, choice: Tensor, parts: Parts, task: Task, variety: Variety
+    trace: Trace, behaviour: Trace, rule: Rule, choice: Tensor, parts: Parts, task: Task | None, variety: Variety
 ) -> Numbers:
     """Measure one trace against the behaviour flow's trace of the same noise.
 
@@ -129,7 +129,9 @@ def measure(
     clouds = [cloud[None, :COMPARED] for cloud in (chosen, beside, other)]
     shift, floor = shift_distance(clouds[0], clouds[1], None if twins(rule) else clouds[2])
     q = float("nan") if trace.q is None else float(trace.q[rows, trace.picked].mean()) / parts.reward_scale
-    earned = float(torch.as_tensor(task.true_reward(chosen)).mean()) if isinstance(task, HasTruth) else None
+    earned = None
+    if task is not None and isinstance(task, HasTruth):
+        earned = float(torch.as_tensor(task.true_reward(chosen)).mean())
     covered, modes = variety.coverage(chosen)
     return Numbers(
         promised=q,

@@ -20,7 +20,7 @@ from workbench.engine.words import UserError
 from workbench.plots.elements.particles import particles, paths
 from workbench.plots.lines import Dims, shown_dims
 from workbench.plots.styled import colour_of, planar, plane_dimensions, styled
-from workbench.views.ground import numbers
+from workbench.views.ground import observed
 
 Draw = Callable[[Trace], Any]
 
@@ -121,7 +121,7 @@ def drag(
     dims = shown_dims(size, dims)
     if len(dims) != 2:
         raise UserError("drag needs a plane: two coordinates of the action, dims=(0, 1)")
-    seen = numbers(state, parts.observation_dim, "state", "the observation")
+    seen = observed(state, parts)
     axes = plane_dimensions(dims, size)
     x, y = (axis.name for axis in axes)
     handle = planar(
