@@ -6,6 +6,9 @@ They are loaded on first use, so that ``import workbench`` costs nothing. The li
 
 from __future__ import annotations
 
+import importlib
+
+from workbench.engine.showing import drawn_by
 from workbench.lazy_names import homes_in, load
 from workbench.moved import forward_old_names
 
@@ -13,6 +16,7 @@ __version__ = "0.1.0"
 
 _HOMES = homes_in(__file__)
 forward_old_names()
+drawn_by(lambda thing, drawn: importlib.import_module("workbench.plots.elements.shown").bundle(thing, drawn))
 __all__ = sorted(_HOMES)
 
 

@@ -16,7 +16,7 @@ from workbench.views.rollouts import Played, ends_of, lines_of
 COLUMNS = {"earned": "discounted", "promised": "q_first", "return": "returns", "length": "lengths"}
 ENDS = {True: "success", False: "no success"}
 COLOURS = {True: "#0072b2", False: "#d55e00"}
-MARKS = {True: ("circle", "o"), False: ("x", "x")}
+MARKS = {True: ("circle", "o"), False: ("inverted_triangle", "v")}
 WAYS = ("#0072b2", "#d55e00", "#00805d", "#a8417f", "#a86f00", "#5b6472")  # by kind of ending
 
 
@@ -63,8 +63,8 @@ def rollouts(record: Episodes | Evaluation | Played, x: str = "", y: str = "") -
         points = hv.Points(data, kdims=dimensions[:2], vdims=dimensions[2:], label=label)
         shape, still = MARKS[success]
         both = {"color": COLOURS[success], "alpha": 0.6}
-        bokeh = {"marker": shape, "size": 6, "tools": ["hover"]}
-        parts.append(framed(styled(points, both, bokeh, {"marker": still, "s": 14})))
+        bokeh = {"marker": shape, "size": 6, "line_alpha": 0.0, "tools": ["hover"]}
+        parts.append(framed(styled(points, both, bokeh, {"marker": still, "s": 14, "linewidth": 0})))
     return hv.Overlay(parts)
 
 
