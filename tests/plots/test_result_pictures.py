@@ -135,7 +135,7 @@ def test_other_numbers_of_the_frontier(store) -> None:
         wb.plots.frontier(store, x="w2")
     with pytest.raises(UserError, match="no curve has both"):
         wb.plots.frontier(store, y="mmd_bound.bound")
-    with pytest.raises(UserError, match="no curve of task 'cube' to draw; it has three_exits"):
+    with pytest.raises(UserError, match="no curve of task 'cube' to draw; there are those of three_exits"):
         wb.plots.frontier(store, task="cube")
     other = [dataclasses.replace(wb.curves(store)[0], task="another"), *wb.curves(store)]
     with pytest.raises(UserError, match="curves of another, three_exits: choose one with task='another'"):

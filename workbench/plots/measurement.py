@@ -36,7 +36,7 @@ def measured(series: list[Series], axes: Axes, theme: Theme = "light") -> hv.Ove
     return styled(
         hv.Overlay(parts),
         both | {"padding": 0.06},
-        {"responsive": True, "height": HEIGHT, "hooks": [calm], **legend},
+        {"hooks": [calm], **legend},
         {"legend_position": "best", "legend_cols": 1, "hooks": [plain], "sublabel_format": ""},
     )
 
@@ -55,11 +55,13 @@ def _one(line: Series, axes: Axes, theme: Theme) -> list[Any]:
         )
         for x, y in line.seeds()
     ]
+    edge = colour["color"]
     if line.low is not None and line.high is not None:
         bars = hv.ErrorBars(
             (line.x, line.y, line.y - line.low, line.high - line.y), [across], [along, "below", "above"]
         )
-        parts.append(styled(bars, colour, {"line_width": 1.2}, {"capsize": 2.0, "elinewidth": 0.9}))
+        bokeh = {"color": edge, "line_color": edge, "line_width": 1.2, "lower_head": None, "upper_head": None}
+        parts.append(styled(bars, None, bokeh, {"edgecolor": edge, "capsize": 2.0, "elinewidth": 0.9}))
     mean = hv.Curve((line.x, line.y), [across], [along], label=line.name)
     parts.append(styled(mean, colour, {"line_width": 2.2, "line_dash": dash}, {"linewidth": 1.6, "linestyle": still}))
     labels = line.labels or ("",) * len(line.x)
@@ -75,7 +77,6 @@ def _one(line: Series, axes: Axes, theme: Theme) -> list[Any]:
     )
     if line.chosen is not None:
         ring = hv.Scatter(([line.x[line.chosen]], [line.y[line.chosen]]), [across], [along])
-        edge = colour["color"]
         bokeh = {"marker": "circle", "size": 18, "fill_alpha": 0.0, "line_color": edge, "line_width": 2}
         parts.append(
             styled(ring, None, bokeh, {"s": 120.0, "facecolors": "none", "edgecolors": edge, "linewidth": 1.4})
@@ -84,5 +85,6 @@ def _one(line: Series, axes: Axes, theme: Theme) -> list[Any]:
 
 
 def bokeh_figure(overlay: hv.Overlay) -> Any:
-    """The Bokeh model of a figure, ready to be embedded."""
-    return hv.renderer("bokeh").get_plot(overlay).state
+    """The Bokeh model of a figure, ready to be embedded in a page; its width is the page's."""
+    wide = overlay.opts(backend="bokeh", responsive=True, height=HEIGHT)
+    return hv.renderer("bokeh").get_plot(wide).state

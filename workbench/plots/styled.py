@@ -63,13 +63,13 @@ def planar(element: Any, dims: Dims, near: np.ndarray | None = None) -> Any:
     return framed(styled(element, both))
 
 
-def framed(element: Any, width: int = WIDTH, height: int = WIDTH * 3 // 4) -> Any:
-    """A picture whose axes have units of their own."""
+def framed(element: Any, width: int = WIDTH, height: int = WIDTH * 3 // 4, log: bool = False) -> Any:
+    """A picture whose axes have units of their own; matplotlib cannot give a logarithmic one a shape."""
     return styled(
         element,
         None,
         {"frame_width": width, "frame_height": height, "hooks": [calm], "show_grid": True},
-        {"aspect": width / height, "fig_inches": INCHES, "hooks": [plain]},
+        {"aspect": None if log else width / height, "fig_inches": INCHES, "hooks": [plain]},
     )
 
 

@@ -21,10 +21,14 @@ WIDE = 460  # pixels
 UPDATE = hv.Dimension(("update", "update"))
 
 
-def _line(x: Any, y: Any, number: hv.Dimension, label: str, place: int, more: dict[str, Any] | None = None) -> hv.Curve:
+def _line(x: Any, y: Any, number: hv.Dimension, label: str, place: int, log: bool = False) -> hv.Curve:
     curve = hv.Curve((x, y), kdims=[UPDATE], vdims=[number], label=label)
-    both = {"color": COLOURS[place % len(COLOURS)], **(more or {})}
-    return framed(styled(curve, both, {"line_width": 1.8, "tools": ["hover"]}, {"linewidth": 1.3}), WIDE)
+    both = {"color": COLOURS[place % len(COLOURS)], "logy": log}
+    return framed(styled(curve, both, {"line_width": 1.8, "tools": ["hover"]}, {"linewidth": 1.3}), WIDE, log=log)
+
+
+def _overlay(lines: list[hv.Curve]) -> hv.Overlay:
+    return styled(hv.Overlay(lines), {"legend_position": "right"})
 
 
 def training(run: Run | str | Path) -> hv.Overlay:
@@ -54,10 +58,10 @@ def training(run: Run | str | Path) -> hv.Overlay:
         )
     loss = hv.Dimension(("loss", "loss"))
     lines = [
-        _line(steps, np.where(values > 0.0, values, np.nan), loss, name.replace("_", " "), place, {"logy": True})
+        _line(steps, np.where(values > 0.0, values, np.nan), loss, name.replace("_", " "), place, log=True)
         for place, (name, (steps, values)) in enumerate(found.items())
     ]
-    return hv.Overlay(lines)
+    return _overlay(lines)
 
 
 def values(run: Run | str | Path) -> hv.Overlay:
@@ -91,4 +95,4 @@ def values(run: Run | str | Path) -> hv.Overlay:
     if all(np.isfinite(one.value) for one in moments):
         lines[v.label] = [one.value for one in moments]
     number = hv.Dimension(("value", "value"), unit=q.unit)
-    return hv.Overlay([_line(steps, line, number, name, place) for place, (name, line) in enumerate(lines.items())])
+    return _overlay([_line(steps, line, number, name, place) for place, (name, line) in enumerate(lines.items())])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import holoviews as hv
 import numpy as np
 
@@ -73,7 +75,12 @@ def _the_same(x: np.ndarray, y: np.ndarray) -> hv.Curve:
     ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())])
     line = hv.Curve((ends, ends), kdims=[measured("earned", "earned")], vdims=[measured("promised", "promised")])
     return framed(
-        styled(line.relabel("the critic is right"), {"color": GREY}, {"line_dash": "dotted"}, {"linestyle": ":"})
+        styled(
+            line.relabel("the critic is right"),
+            {"color": GREY},
+            {"line_dash": "dotted"},
+            {"linestyle": ":", "linewidth": 1.0},
+        )
     )
 
 
@@ -117,8 +124,11 @@ def episodes(played: Played, task: Task | None = None, axes: tuple[int, int] = (
         last = ends_of(played, axes)[played.kinds == kind]
         ends = hv.Points(last, kdims=[across, along], label=name)
         parts.append(styled(ends, both, {"size": 4, "line_color": "white", "line_width": 0.5}, {"s": 10}))
-    size = {"frame_width": WIDTH, "hooks": [calm], "data_aspect": 1}
-    return hv.Overlay([styled(part, None, size, {"aspect": "equal", "hooks": [plain]}) for part in parts])
+    both: dict[str, Any] = {"xlabel": across.label, "ylabel": along.label}
+    if floor is not None and axes == (0, 1):
+        both |= {"xlim": floor.view[:2], "ylim": floor.view[2:]}
+    bokeh = {"frame_width": WIDTH, "hooks": [calm], "data_aspect": 1}
+    return hv.Overlay([styled(part, both, bokeh, {"aspect": "equal", "hooks": [plain]}) for part in parts])
 
 
 def _ground(floor: Floor, across: hv.Dimension, along: hv.Dimension) -> list[hv.Element]:

@@ -10,7 +10,7 @@ import numpy as np
 from workbench.engine.glossary import TERM
 from workbench.engine.words import UserError
 from workbench.experiments.store import Store
-from workbench.experiments.summary import MEASURES, Curve, curves
+from workbench.experiments.summary import MEASURES, Curve, read_curves
 from workbench.plots.measurement import measured
 from workbench.plots.series import Axes, Series
 from workbench.plots.styled import framed
@@ -44,12 +44,14 @@ def frontier(
     UserError
         No curves, several tasks, or a number that was not measured.
     """
-    found = curves(source) if isinstance(source, Store) else list(source)
+    found, damaged = read_curves(source) if isinstance(source, Store) else (list(source), {})
     tasks = sorted({curve.task for curve in found})
     if task is not None:
         found = [curve for curve in found if curve.task == task]
     if not found:
-        known = f"it has {', '.join(tasks)}" if tasks else "nothing is measured yet: wb.sweep(grid, store)"
+        known = f"there are those of {', '.join(tasks)}" if tasks else "nothing is measured yet: wb.sweep(grid, store)"
+        if damaged:
+            known = f"{len(damaged)} runs are damaged and left out: workbench runs check STORE says why"
         raise UserError(f"no curve{f' of task {task!r}' if task else ''} to draw; {known}")
     if task is None and len(tasks) > 1:
         raise UserError(f"there are curves of {', '.join(tasks)}: choose one with task='{tasks[0]}'")
