@@ -241,6 +241,8 @@ def test_saving_is_refused_in_words(bandit, tmp_path: Path) -> None:
     for call, words in (
         (lambda: wb.plots.save(picture, tmp_path / "ground.jpeg"), "saved as .pdf, .svg, .png; got 'ground.jpeg'"),
         (lambda: wb.plots.save(picture, tmp_path / "a.pdf", width=0.0), "width is in inches"),
+        (lambda: wb.plots.save(hv.HoloMap({0: picture}), tmp_path / "a.pdf"), "what moves cannot be printed"),
+        (lambda: wb.plots.save(picture + hv.HoloMap({0: picture}), tmp_path / "a.pdf"), "what moves cannot be printed"),
         (lambda: wb.plots.save(None, tmp_path / "a.pdf"), "takes a picture of workbench.plots"),
     ):
         with pytest.raises(UserError, match=words):

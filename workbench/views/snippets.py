@@ -148,7 +148,7 @@ def runs(where: str, wanted: Filter, keys: Sequence[str]) -> str:
 
 
 def training(folder: str, task: str, step: int) -> str:
-    """A script that evaluates the parts of the run in ``folder`` as they were at ``step`` (at the end with −1), and draws its losses."""
+    """A script that evaluates the run in ``folder`` as it was at ``step`` (at the end with −1), and draws its losses."""
     at = f", {step}" if step >= 0 else ""
     return _script(
         [PUBLIC, "from workbench.views.training import parts_at"],

@@ -118,12 +118,12 @@ def episodes(played: Played, task: Task | None = None, axes: tuple[int, int] = (
     for kind, name in enumerate(played.names):
         if not (played.kinds == kind).any():
             continue
-        both = {"color": WAYS[kind % len(WAYS)]}
+        colour = {"color": WAYS[kind % len(WAYS)]}
         way = hv.Curve(lines_of(played, kind, axes), kdims=[across], vdims=[along], label=name)
-        parts.append(styled(way, both | {"alpha": 0.35}, {"line_width": 1}, {"linewidth": 0.7}))
+        parts.append(styled(way, colour | {"alpha": 0.35}, {"line_width": 1}, {"linewidth": 0.7}))
         last = ends_of(played, axes)[played.kinds == kind]
         ends = hv.Points(last, kdims=[across, along], label=name)
-        parts.append(styled(ends, both, {"size": 4, "line_color": "white", "line_width": 0.5}, {"s": 10}))
+        parts.append(styled(ends, colour, {"size": 4, "line_color": "white", "line_width": 0.5}, {"s": 10}))
     both: dict[str, Any] = {"xlabel": across.label, "ylabel": along.label}
     if floor is not None and axes == (0, 1):
         both |= {"xlim": floor.view[:2], "ylim": floor.view[2:]}

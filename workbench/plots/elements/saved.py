@@ -53,6 +53,10 @@ def save(picture: Any, path: str | Path, width: float = 3.35, text: float = POIN
         raise UserError(f"width is in inches, 0.5 to 40; got {width:g}")
     if not isinstance(picture, hv.core.dimension.Dimensioned):
         raise UserError(f"save takes a picture of workbench.plots or of HoloViews; got {type(picture).__name__}")
+    if picture.traverse(lambda one: one, [hv.HoloMap]):
+        raise UserError(
+            "what moves cannot be printed: save one of its pictures, as save(over_time(trace)[3], 'tick3.pdf')"
+        )
     sizes: Any = {name: text for name in ("font.size", "axes.labelsize", "axes.titlesize")}
     sizes |= {name: text - 1 for name in ("xtick.labelsize", "ytick.labelsize", "legend.fontsize")}
     with matplotlib.rc_context(FONTS | sizes):
