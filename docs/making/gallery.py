@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "gallery.md"
 BLOCK = re.compile(r"(?:!\[[^\]]*\]\(gallery/(\w+)\.png\)\s+)?```python\n(.*?)```", re.S)
 WIDE = 640  # pixels
-COLOURS = 128  # of a picture: small files
+COLOURS = 256  # of a picture: small files
 
 
 def blocks() -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ import holoviews as hv
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
 from plots.conftest import SHAPES, steered
 
 import workbench as wb
@@ -11,6 +12,7 @@ from workbench.engine.glossary import TERM
 from workbench.engine.metrics.shift import draw_clouds
 from workbench.engine.steering.rules import RULES
 from workbench.engine.words import UserError
+from workbench.plots.palette import LOOKS
 
 BACKENDS = ("bokeh", "matplotlib")
 pytestmark = pytest.mark.filterwarnings("error")
@@ -62,8 +64,19 @@ def test_terms_add_up_to_the_step(trained, name: str) -> None:
         moved += (line[1::3] - line[0::3]).sum(0)
     way = trace.positions[:, 2, 1][:, [2, 0]].numpy()
     np.testing.assert_allclose(moved, way[-1] - way[0], atol=1e-5)
-    assert set(lines) <= {*trace.terms, "clip"}
+    assert set(lines) <= {*trace.terms, "clip", "ascent and clip"}
     np.testing.assert_allclose(one_of(hv.Points, overlay).array([0, 1]), way, atol=1e-6)
+
+
+def test_a_plain_step_is_its_terms_at_its_length(trained) -> None:
+    """Without Adam and the box the terms of a direction differ from those of the step by the step size alone."""
+    rule = wb.VGF(particles=4, steps=2, step_size=1e-3, ascent="plain", alpha=1.0)
+    trace = steered(rule, trained["two"].parts())
+    lines = {one.label: one.array() for one in wb.plots.terms(trace, 0, row=1).values() if isinstance(one, hv.Curve)}
+    assert set(lines) <= {"velocity", "attraction", "repulsion", "clip"}
+    repulsion = (lines["repulsion"][1::3] - lines["repulsion"][0::3])[-2:]
+    expected = 1e-3 * trace.terms["repulsion"][-2:, 1, 0].numpy()
+    np.testing.assert_allclose(repulsion, expected, rtol=0.02, atol=1e-6)
 
 
 def test_each_step_is_walked_head_to_tail(trained) -> None:
@@ -143,6 +156,8 @@ def test_the_band_holds_nine_tenths_of_the_particles(trained) -> None:
     low, high = area["transport"][-1], area["to"][-1]
     inside = (trace.transport >= low) & (trace.transport <= high)
     assert 0.88 <= float(inside.float().mean()) <= 0.92
+    axes = hv.renderer("matplotlib").get_plot(area).state.axes[0]
+    assert to_hex(axes.collections[0].get_facecolor()[0]) == LOOKS["qgf"].light
 
 
 def test_labels_and_units_are_the_glossary_s(trained) -> None:

@@ -12,9 +12,17 @@ from workbench.plots.lines import Dims, on_plane, positions_of, shown_dims
 from workbench.plots.styled import GREY, colour_of, framed, measured, planar, plane_dimensions, styled
 
 CLIP = "clip"  # what the box of allowed actions takes away from a step
+TURN = "ascent and clip"  # after the flow: what Adam makes of the direction's terms beside their length
 SMALL = 1e-6
-COLOURS = {"velocity": "#5b6472", "jump": "#5b6472", CLIP: "#000000", "repulsion": "#a8417f", "attraction": "#d55e00"}
-DASHES = {CLIP: ("dotted", ":"), "repulsion": ("dashed", "--")}
+COLOURS = {
+    "velocity": "#5b6472",
+    "jump": "#5b6472",
+    "repulsion": "#a8417f",
+    "attraction": "#d55e00",
+    CLIP: "#000000",
+    TURN: "#000000",
+}
+DASHES = {CLIP: ("dotted", ":"), TURN: ("dotted", ":"), "repulsion": ("dashed", "--")}
 MOST = 0.9  # of the particles lie between the edges of the band
 
 
@@ -36,7 +44,9 @@ def terms(trace: Trace, particle: int = 0, row: int = 0, dims: Dims | None = Non
     -------
     holoviews.Overlay
         A `holoviews.Curve` a term, named as the rule names it (velocity, guidance, attraction, …), with NaN between two steps;
-        ``clip`` where the box of allowed actions cut a step. Above them the particle's places as `holoviews.Points`.
+        ``clip`` where the box of allowed actions cut a step. Rules that move clean actions have the terms of a direction:
+        these are drawn at the length of the step, and ``ascent and clip`` is what Adam changed besides. Above them the
+        particle's places as `holoviews.Points`.
 
     Raises
     ------
@@ -48,11 +58,8 @@ def terms(trace: Trace, particle: int = 0, row: int = 0, dims: Dims | None = Non
     if not -count <= particle < count:
         raise UserError(f"particle must be 0 to {count - 1}, got {particle}")
     dims = shown_dims(size, dims)
-    moves = {name: term[:, row, particle].detach().cpu().numpy() for name, term in trace.terms.items()}
     here = positions[:, particle]
-    rest = np.diff(here, axis=0) - sum(moves.values(), np.zeros_like(here[:-1]))
-    if np.abs(rest).max() > SMALL:
-        moves[CLIP] = rest
+    moves = _moves(trace, row, particle, here)
     axes = plane_dimensions(dims, size)
     places = on_plane(here[:, None], dims)[:, 0]
     lines = _head_to_tail(here, moves, dims)
@@ -62,6 +69,23 @@ def terms(trace: Trace, particle: int = 0, row: int = 0, dims: Dims | None = Non
     look = {"color": colour_of(trace.rule)}
     dots = styled(points, look, {"size": 6.0, "line_color": "white", "tools": ["hover"]}, {"s": 16.0})
     return hv.Overlay([*drawn, planar(dots, dims, near)])
+
+
+def _moves(trace: Trace, row: int, particle: int, here: np.ndarray) -> dict[str, np.ndarray]:
+    """The part (ticks, D) of every step that each term made; they add up to the steps of ``here`` (ticks + 1, D)."""
+    steps = np.diff(here, axis=0)
+    moves = {name: term[:, row, particle].detach().cpu().numpy() for name, term in trace.terms.items()}
+    total = sum(moves.values(), np.zeros_like(steps))
+    late = trace.times[:-1].cpu().numpy() >= 1.0 - SMALL  # the terms of a direction, which the ascent makes a step of
+    lengths = np.linalg.norm(steps, axis=1), np.linalg.norm(total, axis=1)
+    factor = np.where(late & (lengths[1] > 0.0), lengths[0] / np.maximum(lengths[1], 1e-30), 1.0)[:, None]
+    moves = {name: factor * move for name, move in moves.items()}
+    rest = steps - factor * total
+    rest[np.abs(rest).max(1) <= SMALL] = 0.0
+    for name, which in ((CLIP, ~late), (TURN, late)):
+        if np.abs(rest[which]).max(initial=0.0) > 0.0:
+            moves[name] = np.where(which[:, None], rest, 0.0)
+    return moves
 
 
 def _head_to_tail(here: np.ndarray, moves: dict[str, np.ndarray], dims: Dims) -> dict[str, np.ndarray]:
@@ -119,7 +143,7 @@ def transport(trace: Trace, row: int | None = None) -> hv.Overlay:
     tick, number = hv.Dimension(("tick", "tick")), measured("transport", "state.transport")
     colour = colour_of(trace.rule)
     band = hv.Area((ticks, low, high), kdims=[tick], vdims=[number, "to"], label=title_of(trace))
-    band = styled(band, {"alpha": 0.2}, {"color": colour, "line_alpha": 0.0}, {"facecolor": colour, "linewidth": 0})
+    band = styled(band, {"color": colour, "alpha": 0.2}, {"line_alpha": 0.0}, {"facecolor": colour, "linewidth": 0})
     mean = hv.Curve((ticks, way.mean(1)), kdims=[tick], vdims=[number], label=title_of(trace))
     mean = styled(mean, {"color": colour}, {"line_width": 2.2, "tools": ["hover"]}, {"linewidth": 1.8})
     zero = hv.HLine(float(way[-1].mean())).opts(backend="bokeh", color=GREY, line_width=1, line_dash="dotted")

@@ -14,7 +14,7 @@ from workbench.engine.glossary import TERM
 from workbench.engine.metrics.visited import behaviour_states
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import SettingValue
-from workbench.engine.steering.rules import RULES, find_rule
+from workbench.engine.steering.rules import RULES, find_rule, make_rule
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import TASKS, make_task
 from workbench.engine.training.loop.checkpoint import Run
@@ -56,7 +56,7 @@ def rule_controls(rule: str, **settings: Any) -> dict[str, widgets.Widget]:
     unknown = [name for name in settings if name not in fields]
     if unknown:
         raise UserError(f"rule '{rule}' has no setting '{unknown[0]}'. It has: {', '.join(fields)}")
-    started = kind(**settings) if settings else None  # refuses values out of bounds, in words
+    started = make_rule(rule, **settings) if settings else None  # refuses values out of bounds, in words
     return {
         name: control(field, getattr(started, name) if started else field.default) for name, field in fields.items()
     }
@@ -241,7 +241,7 @@ def _states(parts: Parts, task: Task | None, state: Any) -> list[tuple[float, ..
         return [(0.0,) * parts.observation_dim]
     rows = parts.behaviour_states if task is None else behaviour_states(parts, task).rows
     assert rows is not None
-    return list(dict.fromkeys(tuple(row) for row in rows[:STATES].cpu().tolist()))
+    return list(dict.fromkeys(tuple(row) for row in rows.cpu().tolist()))[:STATES]
 
 
 def _short(state: tuple[float, ...]) -> str:
