@@ -21,7 +21,7 @@ OWNERS = {
     "holoviews": ("workbench.plots",),
     "matplotlib": ("workbench.plots",),
     "datashader": ("workbench.plots",),
-    "panel": ("workbench.ui", "apps"),
+    "panel": ("workbench.ui", "apps", "workbench.plots.styled"),  # HoloViews shows sliders in a notebook with it
     "ipywidgets": ("workbench.ui",),
     "dask": ("workbench.experiments",),
     "distributed": ("workbench.experiments",),

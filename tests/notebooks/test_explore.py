@@ -114,7 +114,7 @@ def test_what_cannot_be_explored_is_refused_in_words(bandit) -> None:
 def test_on_paper_it_is_a_picture(bandit, monkeypatch: pytest.MonkeyPatch) -> None:
     explorer = wb.explore(bandit[1], shown=16)
     monkeypatch.setenv(PAPER, "1")
-    assert explorer._repr_mimebundle_()["image/png"] == explorer._image.value
+    assert explorer._repr_mimebundle_()["image/png"] == bytes(explorer._image.value)
 
 
 def test_a_run_is_what_load_run_returns(trained) -> None:

@@ -27,7 +27,10 @@ def _make_ready() -> None:
     shell = sys.modules.get("IPython")
     running = None if shell is None else shell.get_ipython()
     if running is not None and "IPKernelApp" in running.config and not hv.extension._loaded:
-        hv.extension("bokeh", "matplotlib", logo=False)
+        import panel as pn  # with which HoloViews shows sliders
+
+        pn.extension(inline=True)  # its style sheets too come from here, not from the network
+        hv.extension("bokeh", "matplotlib", logo=False, inline=True)
 
 
 _make_ready()

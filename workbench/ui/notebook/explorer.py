@@ -168,7 +168,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
     def _repr_mimebundle_(self, **more: Any) -> Any:
         if not on_paper():
             return super()._repr_mimebundle_(**more)
-        return {"image/png": self._image.value, "text/plain": f"{self.rule.value} in pictures"}
+        return {"image/png": bytes(self._image.value), "text/plain": f"{self.rule.value} in pictures"}
 
 
 def explore(
