@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 _HOMES = homes_in(__file__)
 forward_old_names()
-drawn_by(lambda thing, drawn: importlib.import_module("workbench.plots.elements.shown").bundle(thing, drawn))
+drawn_by(lambda thing, drawn: importlib.import_module("workbench.elements.shown").bundle(thing, drawn))
 __all__ = sorted(_HOMES)
 
 

@@ -1,6 +1,6 @@
 """How results show themselves in a notebook: the engine says what is to be shown, and draws nothing itself.
 
-Who draws is told from outside (by `workbench` itself: `workbench.plots.elements.shown`), so that an import of the engine imports
+Who draws is told from outside (by `workbench` itself: `workbench.elements.shown`), so that an import of the engine imports
 no library of pictures, and a notebook loads one when something is displayed.
 """
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workbench.elements.tradeoff import by_seed, chosen, series_of
 from workbench.engine.glossary import TERM
 from workbench.experiments.summary import Curve
-from workbench.plots.elements.tradeoff import by_seed, chosen, series_of
 from workbench.plots.series import Axes, Series, places
 
 

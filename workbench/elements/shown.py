@@ -23,9 +23,21 @@ Rows = list[tuple[str, str, str]]  # label, value, what a pointer over it reads
 DPI = 110
 # Of an evaluation; its as_dict() has all.
 HEADLINES = (
-    "return", "success", "gain", "promised", "earned", "gap", "transport", "shift.w2", "own_shift.w2", "occupancy.w2",
-    "support.inside", "coverage.effective", "network_evaluations", "ms_alone",
-)  # fmt: skip
+    "return",
+    "success",
+    "gain",
+    "promised",
+    "earned",
+    "gap",
+    "transport",
+    "shift.w2",
+    "own_shift.w2",
+    "occupancy.w2",
+    "support.inside",
+    "coverage.effective",
+    "network_evaluations",
+    "ms_alone",
+)
 WORD = 60  # letters of a value
 
 
@@ -141,20 +153,20 @@ def _run(run: Run) -> tuple[str, Rows]:
 
 # The pictures are imported when one is drawn: HoloViews is not loaded before.
 def _trace_picture(trace: Trace) -> Any:
-    from workbench.plots.elements.particles import particles, paths
+    from workbench.elements.particles import particles, paths
 
     dims = (0, 1) if trace.positions.shape[-1] > 2 else None
     return paths(trace, dims=dims) * particles(trace, dims=dims)
 
 
 def _evaluation_picture(found: Evaluation) -> Any:
-    from workbench.plots.elements.played import rollouts
+    from workbench.elements.played import rollouts
 
     return rollouts(found)
 
 
 def _run_picture(run: Run) -> Any:
-    from workbench.plots.elements.course import training
+    from workbench.elements.course import training
 
     try:
         return training(run)

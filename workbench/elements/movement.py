@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.elements.particles import particles, paths
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.noise import Noise
 from workbench.engine.steering.protocol import Rule
@@ -17,7 +18,6 @@ from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.run import steer
 from workbench.engine.steering.trace import Trace
 from workbench.engine.words import UserError
-from workbench.plots.elements.particles import particles, paths
 from workbench.plots.lines import Dims, shown_dims
 from workbench.plots.styled import colour_of, planar, plane_dimensions, styled
 from workbench.views.ground import observed

@@ -5,9 +5,9 @@ from __future__ import annotations
 import holoviews as hv
 import numpy as np
 
+from workbench.elements.particles import rows_of, title_of
 from workbench.engine.steering.trace import Trace
 from workbench.engine.words import UserError
-from workbench.plots.elements.particles import rows_of, title_of
 from workbench.plots.lines import Dims, on_plane, positions_of, shown_dims
 from workbench.plots.styled import GREY, colour_of, framed, measured, planar, plane_dimensions, styled
 
