@@ -67,10 +67,6 @@ LAW: dict[str, tuple[str, ...]] = {
     "workbench.runs": ("workbench.engine", "workbench.runs"),
     "workbench.experiments": ("workbench.engine", "workbench.runs", "workbench.experiments"),
     "workbench.plots": ("workbench.engine", "workbench.plots", "workbench.lazy_names"),
-    "workbench.elements": (
-        *BELOW_VIEWS,
-        "workbench.views",
-    ),  # takes stores and runs, whose numbers views work out
     "workbench.report": (
         "workbench.engine",
         "workbench.experiments",

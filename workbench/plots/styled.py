@@ -10,6 +10,7 @@ import holoviews.plotting.bokeh
 import holoviews.plotting.mpl
 import numpy as np
 from bokeh.models.annotations import ColorBar
+from bokeh.models.ui import UIElement
 from matplotlib.colors import LinearSegmentedColormap
 
 from workbench.engine.glossary import TERM
@@ -29,8 +30,17 @@ def _make_ready() -> None:
     if running is not None and "IPKernelApp" in running.config and not hv.extension._loaded:
         import panel as pn  # with which HoloViews shows sliders
 
-        pn.extension(inline=True)  # its style sheets too come from here, not from the network
+        pn.extension(inline=True)
+        pn.viewable.Viewable._preprocessing_hooks.append(_offline)
         hv.extension("bokeh", "matplotlib", logo=False, inline=True)
+
+
+def _offline(_: Any, root: Any) -> None:
+    """Put Panel's style sheets into what is shown: HoloViews would have the notebook ask the network for them."""
+    from panel.io.notebook import patch_inline_stylesheets
+
+    for model in root.select({"type": UIElement}):
+        patch_inline_stylesheets(model)
 
 
 _make_ready()
