@@ -24,7 +24,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.14; 
 	for p in python3 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done)
 
-.PHONY: help run test lint types pytest chaos lock sbom bench screenshots docs architecture method-pages method-pictures format clean browser node
+.PHONY: help run test lint types pytest chaos lock sbom bench screenshots docs architecture gallery method-pages method-pictures format clean browser node
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -64,6 +64,9 @@ docs: $(VENV)/.installed-test ## The docs site, into build/docs: open build/docs
 
 architecture: $(VENV)/.installed-test ## Refresh the picture and the table of rooms in docs/architecture from the import law
 	PYTHONPATH=tests:. $(BIN)/python -m contract.rooms_page docs/architecture
+
+gallery: $(VENV)/.installed-test ## Draw the pictures of docs/gallery.md anew, each by its own lines
+	$(BIN)/python -m docs.making.gallery
 
 method-pages: $(VENV)/.installed-test ## Refresh the facts in docs/methods from the registry
 	$(BIN)/python -m workbench.method_pages docs/methods

@@ -1,6 +1,6 @@
 """From a slider's key to the painted picture in a real JupyterLab.
 
-The peer is what the same picture costs with ipywidgets and a matplotlib image (`Explorer`), in the same notebook.
+Both ways: the dashboard's stages (`Bench`), and ipywidgets with a matplotlib image (`workbench.explore`).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from classroom import FLAGS, RED, jupyterlab, run_all  # noqa: E402
 
 KEYS = 24
 CELLS = (
-    "from workbench.ui.notebook import Bench, Explorer, Live, parts_for, ready\nimport workbench as wb\nready()",
+    "from workbench.ui.notebook import Bench, Live, parts_for, ready\nimport workbench as wb\nready()",
     'Bench("bandit2d", "qgf", ["weight"], weight=0.05, shown=256)',
-    'Explorer(wb.make_task("bandit2d"), parts_for("bandit2d"), "qgf", weight=0.05)',
+    'wb.explore(parts_for("bandit2d"), rule="qgf", task="bandit2d", weight=0.05)',
 )
 # Resolves with the time from the key to the first frame in which the picture is another one.
 WATCH = """async (cell) => {
@@ -81,12 +81,12 @@ def run() -> None:
                     taken[cell].append(_press(page, cell, key))
             browser.close()
         rows = []
-        for what, cell in (("Bench (Panel, the dashboard's stages)", 1), ("Explorer (ipywidgets and matplotlib)", 2)):
+        for what, cell in (("Bench (Panel, the dashboard's stages)", 1), ("wb.explore (ipywidgets and matplotlib)", 2)):
             times = sorted(taken[cell][3:])
             rows.append([what, f"{statistics.median(times):.0f}", f"{times[int(0.95 * len(times))]:.0f}"])
         load = os.getloadavg()[0]
         table(
-            f"JupyterLab, key to painted picture, {KEYS - 3} keys (to reach: p50 140 ms; "
+            f"JupyterLab, key to painted picture, {KEYS - 3} keys (to reach: p50 140 ms, of wb.explore 90 ms; "
             f"load of the machine in the last minute {load:.1f})",
             ("what", "p50 ms", "p95 ms"),
             rows,

@@ -1,5 +1,6 @@
 from workbench import adapt as adapt
 from workbench import course as course
+from workbench import plots as plots
 from workbench.engine.data.transitions import Transitions as Transitions
 from workbench.engine.metrics.evaluate import Evaluation as Evaluation
 from workbench.engine.metrics.evaluate import evaluate as evaluate
@@ -64,3 +65,4 @@ __version__: str
 from workbench.runs.exporting import Exported as Exported
 from workbench.runs.exporting import export_policy as export_policy
 from workbench.runs.importing import import_checkpoint as import_checkpoint
+from workbench.ui.notebook.explorer import explore as explore

@@ -66,9 +66,17 @@ LAW: dict[str, tuple[str, ...]] = {
     "workbench.engine": (),  # files beside the rooms (allocator, precision): torch and nothing of ours
     "workbench.runs": ("workbench.engine", "workbench.runs"),
     "workbench.experiments": ("workbench.engine", "workbench.runs", "workbench.experiments"),
-    "workbench.plots": ("workbench.engine", "workbench.plots"),
-    "workbench.report": ("workbench.engine", "workbench.experiments", "workbench.plots", "workbench.report"),
+    "workbench.plots": ("workbench.engine", "workbench.plots", "workbench.lazy_names"),
+    "workbench.report": (
+        "workbench.engine",
+        "workbench.experiments",
+        "workbench.plots",
+        "workbench.elements",
+        "workbench.report",
+    ),
     "workbench.views": (*BELOW_VIEWS, "workbench.views"),
+    # what wb.plots gives, which is loaded by name: it takes stores and runs, whose numbers views work out
+    "workbench.elements": (*BELOW_VIEWS, "workbench.views", "workbench.elements"),
     "workbench.ui.browser": ("workbench.ui.browser",),
     "workbench.ui.canvas": (*BELOW_UI, *UI[:1], "workbench.ui.canvas"),
     "workbench.ui.server": (*BELOW_UI, *UI[:1], "workbench.ui.server"),

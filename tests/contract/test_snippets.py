@@ -153,6 +153,11 @@ def test_snippets_import_public_names_and_views(name: str) -> None:
         assert all(len(line) <= 130 for line in code.splitlines()), code
 
 
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # what a snippet saves
+
+
 def run(code: str) -> dict[str, object]:
     """What a snippet leaves behind."""
     space: dict[str, object] = {}
@@ -174,12 +179,16 @@ def test_particles_run(
 @pytest.mark.parametrize("task", ["bandit1d", "bandit2d"])
 def test_landscapes_run(task: str) -> None:
     ground = run(snippets.landscape(question(task, "qgf"), (0, 1)))["ground"]
+    assert Path("landscape.png").stat().st_size > 5000
     assert len(ground.basis.names) == make_listed(task).info.action_dim
 
 
 def test_rollouts_run() -> None:
     order = Order("bandit2d", "qgf", {"weight": 0.3}, 3.0, 20, 1)
-    assert [axes.get_title()[:6] for axes in run(snippets.rollouts(order))["panels"]] == ["return", "return"]
+    space = run(snippets.rollouts(order))
+    assert [one.strength for one in space["played"]] == ["weight 0.3", "weight 3"]
+    assert [len(one.record.returns) for one in space["played"]] == [20, 20]
+    assert Path("rollouts.png").stat().st_size > 5000
 
 
 def test_budget_and_runs_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,6 +201,7 @@ def test_budget_and_runs_run(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     rows = Store(where).rows()
     (curve,) = run(snippets.budget(str(where), rows[0].task))["measured"]
     assert curve.name == "qgf"
+    assert Path("budget.png").stat().st_size > 5000
     capsys.readouterr()
     space = run(snippets.runs(str(where), Filter(text="weight=1"), [row.key for row in rows]))
     assert [row.settings for row in space["rows"]] == [

@@ -18,10 +18,10 @@ from workbench.engine.training.losses.loss import Loss
 
 # Third parties that belong to one room.
 OWNERS = {
-    "holoviews": ("workbench.plots",),
-    "matplotlib": ("workbench.plots",),
+    "holoviews": ("workbench.plots", "workbench.elements"),
+    "matplotlib": ("workbench.plots", "workbench.elements"),
     "datashader": ("workbench.plots",),
-    "panel": ("workbench.ui", "apps"),
+    "panel": ("workbench.ui", "apps", "workbench.plots.styled"),  # HoloViews shows sliders in a notebook with it
     "ipywidgets": ("workbench.ui",),
     "dask": ("workbench.experiments",),
     "distributed": ("workbench.experiments",),

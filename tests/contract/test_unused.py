@@ -16,7 +16,6 @@ WAITING = {
     "probability_of_improvement": "as interquartile_mean",
     "stratified_interval": "as interquartile_mean",
     "profile_band": "as interquartile_mean",
-    "profile": "plots.elements is to become public as wb.plots",
     "abilities_of": "what a task can do, for the reference of tasks",
     "covariance": "Mixture's second moment, beside mean, which the samplers are held against",
 }

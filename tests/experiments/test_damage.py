@@ -168,7 +168,7 @@ def test_one_damaged_run_spoils_nothing_else(
     place: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workbench.report.page.components", lambda figures: ("", ["" for _ in figures]))
-    monkeypatch.setattr("workbench.report.page.frontier_still.svg", lambda *_: "")  # pictures take seconds
+    monkeypatch.setattr("workbench.report.page.measurement_still.svg", lambda *_: "")  # pictures take seconds
     store, key = Store(place), "a" * 20
     DAMAGES[name](place / "runs" / key)
     (place / "index.jsonl").unlink()

@@ -3,7 +3,6 @@
 import io
 import itertools
 
-import holoviews as hv
 import numpy as np
 import pytest
 import torch
@@ -17,7 +16,7 @@ from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.steering.run import steer
 from workbench.engine.steering.trace import Trace
-from workbench.plots import elements, still
+from workbench.plots import still
 from workbench.plots.lines import joined, positions_of
 from workbench.plots.live import LivePicture
 from workbench.plots.palette import LOOKS, MATPLOTLIB_MARKERS, SPARE, VALUE_RAMP, look
@@ -101,27 +100,9 @@ def test_joined_paths_are_one_line_with_gaps() -> None:
         joined(paths[..., :1])
 
 
-def test_elements_hold_the_trace() -> None:
-    trace = trace_of()
-    points, curve = elements.particles(trace), elements.paths(trace)
-    np.testing.assert_array_equal(points.array(["a1", "a2"]), positions_of(trace)[0][-1])
-    assert np.unique(points["size"]).tolist() == [4.0, 7.0]
-    assert len(curve) == 12 * 8
-    # The element's own lookup: the value at the lower left is the first of the array.
-    assert elements.landscape(VALUES, EXTENT)[-0.9, -0.9] == VALUES[0, 0]
-    assert elements.landscape(VALUES, EXTENT)[-0.9, 0.9] == VALUES[-1, 0]
-    overlay = elements.landscape(VALUES, EXTENT) * curve * points
-    assert hv.render(overlay, backend="bokeh").renderers
-
-
-def test_the_one_dimensional_view_runs_over_ticks() -> None:
-    trace = trace_of(dim=1)
-    curve = elements.one_dimension(trace)
-    assert np.nanmax(curve["tick"]) == 6
-    np.testing.assert_array_equal(curve["action"][:7], positions_of(trace)[0][:, 0, 0])
-    assert len(elements.profile(np.linspace(-1, 1, 5), np.zeros(5))) == 5
+def test_the_one_dimensional_still_has_a_line_a_particle() -> None:
     axes = Figure().subplots()
-    assert len(still.one_dimension(axes, trace).get_segments()) == 12
+    assert len(still.one_dimension(axes, trace_of(dim=1)).get_segments()) == 12
 
 
 def test_stills_hold_the_trace() -> None:
@@ -139,7 +120,7 @@ def test_stills_hold_the_trace() -> None:
 
 def test_a_live_picture_shows_what_changed() -> None:
     trace = trace_of()
-    live = LivePicture(["one"], VALUES, EXTENT)
+    live = LivePicture(["one"], VALUES, 1.0)
     first, again = live.png([trace]), live.png([trace])
     assert first == again
     moved = trace_of(states=5)

@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 from workbench.experiments.grid import Grid
 from workbench.experiments.store import Store, StoreError
 from workbench.experiments.summary import curves
-from workbench.plots import frontier, frontier_still
+from workbench.plots import measurement, measurement_still
 from workbench.report.figures import pictures
 from workbench.report.page import write_report
 from workbench.report.tables import chosen_table, cost_table, matched_table, unfinished_table
@@ -77,8 +77,8 @@ def test_the_bound_stands_beside_what_was_measured(tmp_path: Path) -> None:
     assert (measured.name, bound.name, bound.dashed) == ("vgf: measured", "vgf: the bound", True)
     np.testing.assert_allclose(measured.y, [np.nan, 0.01, 0.1])
     np.testing.assert_allclose(bound.y, 10 * measured.y)
-    assert isinstance(frontier.bokeh_figure(frontier.measured(drawn.series, drawn.axes)).y_scale, LogScale)
-    assert frontier_still.measured(drawn.series, drawn.axes).axes[0].get_yscale() == "log"
+    assert isinstance(measurement.bokeh_figure(measurement.measured(drawn.series, drawn.axes)).y_scale, LogScale)
+    assert measurement_still.measured(drawn.series, drawn.axes).axes[0].get_yscale() == "log"
 
 
 def test_tables(store: Store) -> None:

@@ -20,7 +20,7 @@ from workbench.ui.canvas.frames import pack, unpack
 from workbench.ui.canvas.stage import frame_of, truth_of
 from workbench.ui.controls.equations import equations_of
 from workbench.ui.controls.rule import RuleControls
-from workbench.ui.notebook import Explorer, rule_controls
+from workbench.ui.notebook import rule_controls
 from workbench.ui.pages.particles.page import ParticlesPage
 from workbench.ui.serve import check_free
 from workbench.ui.server.parts_cache import Cache, Latest
@@ -342,17 +342,6 @@ def test_a_page_shows_a_failing_rule_as_words(bandit) -> None:
         time.sleep(0.02)
     assert page.stages.notice["kind"] == "error"
     assert "needs part 'critic'" in page.stages.notice["text"]
-
-
-def test_the_notebook_s_explorer_follows_its_slider(bandit) -> None:
-    task, parts = bandit
-    explorer = Explorer(task, parts, "qgf", shown=32)
-    before = explorer.numbers.value
-    weight = explorer.controls["weight"]
-    weight.value = weight.options[-1][1]
-    assert explorer.numbers.value != before
-    with pytest.raises(ValueError, match="no setting 'wieght'"):
-        rule_controls("qgf", ["wieght"])
 
 
 def test_a_used_port_is_refused_with_the_cure() -> None:

@@ -27,7 +27,7 @@ def value_map(theme: Theme = "light") -> LinearSegmentedColormap:
 def landscape(
     axes: Axes, values: np.ndarray, extent: tuple[float, float, float, float], theme: Theme = "light"
 ) -> AxesImage:
-    """Draw Q (G, G) behind everything else, with contour lines; arguments as in `elements.landscape`."""
+    """Draw Q (G, G) behind everything else, with contour lines; row i is the i-th lowest second coordinate."""
     x0, y0, x1, y1 = extent
     edges = (x0, x1, y0, y1)
     image = axes.imshow(values, origin="lower", extent=edges, cmap=value_map(theme), interpolation="bilinear", zorder=0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from workbench.elements.tradeoff import by_seed, chosen, series_of
 from workbench.engine.glossary import TERM
 from workbench.experiments.summary import Curve
 from workbench.plots.palette import Look, looks_of
@@ -49,23 +50,7 @@ def _pictures(curves: list[Curve]) -> list[Picture]:
 
 
 def _frontier(curves: list[Curve]) -> Picture:
-    series = []
-    for curve in curves:
-        seeds = sorted({seed for point in curve.points for seed in point.seeds})
-        series.append(
-            Series(
-                curve.name,
-                curve.rule,
-                curve.column("shift.w2"),
-                curve.column("return"),
-                np.array([point.returns.low for point in curve.points]),
-                np.array([point.returns.high for point in curve.points]),
-                _by_seed(curve, "shift.w2", seeds),
-                _by_seed(curve, "return", seeds),
-                tuple(f"{curve.name}, {curve.axis} = {point.value:g}" for point in curve.points),
-                _chosen(curve),
-            )
-        )
+    series = [series_of(curve, "shift.w2", "return") for curve in curves]
     caption = (
         f"Return against shift: {TERM['shift.w2'].hint}. Each line follows one method from small strengths "
         "to large ones; thick: mean over seeds with the 95% bootstrap interval over seeds and episodes; thin: every seed. The "
@@ -89,9 +74,9 @@ def _budget(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
                 low,
                 high,
                 beside,
-                _by_seed(curve, "return", seeds),
+                by_seed(curve, "return", seeds),
                 labels,
-                _chosen(curve),
+                chosen(curve),
             )
         )
         if np.isfinite(curve.column("promised")).any():
@@ -104,7 +89,7 @@ def _budget(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
                     None,
                     None,
                     beside,
-                    _by_seed(curve, "promised", seeds),
+                    by_seed(curve, "promised", seeds),
                     labels,
                     None,
                     True,
@@ -126,7 +111,7 @@ def _gap(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
         seeds, at, beside, labels = _along(axis, curve, values)
         gaps = curve.column("gap")
         series.append(
-            Series(curve.name, curve.rule, at, gaps, None, None, beside, _by_seed(curve, "gap", seeds), labels)
+            Series(curve.name, curve.rule, at, gaps, None, None, beside, by_seed(curve, "gap", seeds), labels)
         )
     caption = (
         f"Gap against {axis}: promised (the critic's value of the first actions) minus earned (their discounted return in the "
@@ -141,7 +126,7 @@ def _discrepancy(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
     for curve in curves:
         seeds, at, beside, labels = _along(axis, curve, values)
         for words, name, dashed in (("measured", "mmd_bound.mmd2", False), ("the bound", "mmd_bound.bound", True)):
-            middle, each = (_above_zero(found) for found in (curve.column(name), _by_seed(curve, name, seeds)))
+            middle, each = (_above_zero(found) for found in (curve.column(name), by_seed(curve, name, seeds)))
             series.append(
                 Series(
                     f"{curve.name}: {words}", curve.rule, at, middle, None, None, beside, each, labels, dashed=dashed
@@ -166,20 +151,3 @@ def _along(axis: str, curve: Curve, values: np.ndarray) -> tuple[list[int], np.n
     at = np.searchsorted(values, [point.value for point in curve.points]).astype(np.float64)
     labels = tuple(f"{curve.name}, {axis} = {point.value:g}" for point in curve.points)
     return seeds, at, np.broadcast_to(at, (len(seeds), len(at))), labels
-
-
-def _by_seed(curve: Curve, name: str, seeds: Iterable[int]) -> np.ndarray:
-    """(G, P), NaN where a seed has not played a strength."""
-    rows = []
-    for seed in seeds:
-        row = [
-            point.per_seed[name][point.seeds.index(seed)] if seed in point.seeds else np.nan for point in curve.points
-        ]
-        rows.append(np.array(row, dtype=np.float64))
-    return np.stack(rows)
-
-
-def _chosen(curve: Curve) -> int | None:
-    if curve.choice is None or len(curve.points) < 2:
-        return None
-    return [point.value for point in curve.points].index(curve.choice.strength)

@@ -14,7 +14,7 @@ from workbench.engine.words import counted
 from workbench.experiments.files import DamagedError
 from workbench.experiments.store import Store, StoreError, now
 from workbench.experiments.summary import Curve, read_curves
-from workbench.plots import frontier, frontier_still
+from workbench.plots import measurement, measurement_still
 from workbench.plots.markup import Markup, html, joined, own
 from workbench.report.figures import Picture, pictures
 from workbench.report.tables import (
@@ -70,7 +70,7 @@ def write_report(store: Store, out: Path, pdf: Path | None = None) -> list[Path]
             for task, some in drawn.items():
                 for picture in some:
                     path = pdf / f"{task.replace('/', '-')}-{picture.name}.pdf"
-                    figure = frontier_still.measured(picture.series, picture.axes)
+                    figure = measurement_still.measured(picture.series, picture.axes)
                     figure.savefig(path, metadata={"CreationDate": None})
                     written.append(path)
     return written
@@ -83,7 +83,9 @@ def page(
     damaged: Mapping[str, DamagedError] | None = None,
 ) -> Markup:
     """The whole page; no part of it is loaded from anywhere."""
-    figures = [frontier.bokeh_figure(frontier.measured(p.series, p.axes)) for some in drawn.values() for p in some]
+    figures = [
+        measurement.bokeh_figure(measurement.measured(p.series, p.axes)) for some in drawn.values() for p in some
+    ]
     script, places = components(figures) if figures else ("", ())
     live = iter(places)
     sections: list[Markup] = []
@@ -138,7 +140,7 @@ def _findings(curves: list[Curve]) -> Markup:
 
 
 def _figure(picture: Picture, live: str, mark: str) -> Markup:
-    still = frontier_still.svg(frontier_still.measured(picture.series, picture.axes), mark)
+    still = measurement_still.svg(measurement_still.measured(picture.series, picture.axes), mark)
     return html(
         "<figure><div class='live'>{}</div><div class='still'>{}</div><figcaption>{}</figcaption></figure>",
         own(live),

@@ -28,20 +28,18 @@ from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.config import make_config
 from workbench.engine.words import UserError
 from workbench.runs.child import GRACE, ChildProgram
-from workbench.runs.notes import About, reports_in
+from workbench.runs.notes import MOST_READ, PROGRESS, About, reports_in
 from workbench.runs.owner import digest
 
 State = Literal["running", "pausing", "paused", "finished", "failed"]
 ABOUT = "about.json"
 LOG = "log.txt"
-PROGRESS = "progress.jsonl"
 RUN = "run"
 DATA = "data"
 TRASH = "trash"  # below the home: what was deleted, and can be put back
 KEPT = 3600.0  # seconds for which it can
 SNAPSHOTS = 20
 SAVE_EVERY = 500  # updates
-MOST_READ = 2**28  # bytes of the progress that are read at once
 MEMORY = 16 * 2**30  # bytes that a training may take for itself: its data may be an upload
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from workbench.engine.data.records import Count, Name, Record, checked
+from workbench.engine.data.regular import open_regular
 from workbench.engine.data.strict_json import parse_json
+
+PROGRESS = "progress.jsonl"  # in a run's folder
+MOST_READ = 2**28  # bytes of the progress that are read at once
 
 
 class About(Record):
@@ -38,3 +43,12 @@ def reports_in(block: bytes) -> Iterator[dict[str, Any]]:
         except ValueError:
             continue
         yield report
+
+
+def read_reports(folder: Path) -> list[dict[str, Any]]:
+    """All reports of a run's folder; none where it has no log."""
+    path = folder / PROGRESS
+    if not path.is_file():
+        return []
+    with open_regular(path) as file:
+        return list(reports_in(file.read(MOST_READ)))

@@ -19,7 +19,7 @@ from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.loop.checkpoint import load_run, read_record
 from workbench.engine.training.loop.checkpoint import resume as resume_trainer
 from workbench.engine.words import UserError
-from workbench.runs.training import LOG as OFFLINE_LOG
+from workbench.runs.notes import PROGRESS as OFFLINE_LOG
 from workbench.runs.training import MOST_LOG, SOURCE, Source, choose_device
 
 LOG = "online.jsonl"

@@ -29,8 +29,8 @@ from workbench.engine.training.loop.snapshots import save_snapshot, snapshot_ste
 from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.plan import extra_parts
 from workbench.engine.words import UserError
+from workbench.runs.notes import PROGRESS
 
-LOG = "progress.jsonl"
 SOURCE = "source.json"
 MOST_LOG = 2**30  # bytes of a log
 
@@ -228,13 +228,13 @@ class TrainingRun:
 
     def trim_log(self) -> None:
         """Drop from ``progress.jsonl`` the steps that a killed run reported and did not save."""
-        log = self.folder / LOG
+        log = self.folder / PROGRESS
         if log.exists():
             write_atomic(log, "".join(f"{line}\n" for line in _lines(log, self.trainer.step_number)).encode())
 
     def write_log(self, report: Progress) -> None:
         """Append ``report`` to ``progress.jsonl``."""
-        log, line = self.folder / LOG, json.dumps(asdict(report)) + "\n"
+        log, line = self.folder / PROGRESS, json.dumps(asdict(report)) + "\n"
         with explained(log, len(line)), log.open("a", encoding="utf-8") as file:
             file.write(line)
 
@@ -266,4 +266,4 @@ def _lines(log: Path, until: int) -> Iterator[str]:
             continue
 
 
-__all__ = ["LOG", "SOURCE", "Source", "TrainingRun", "choose_device", "training_data"]
+__all__ = ["PROGRESS", "SOURCE", "Source", "TrainingRun", "choose_device", "training_data"]

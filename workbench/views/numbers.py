@@ -88,7 +88,7 @@ class Variety:
     task: KnowsSupport | None = None
 
     @classmethod
-    def around(cls, samples: Tensor, task: Task) -> Variety:
+    def around(cls, samples: Tensor, task: Task | None) -> Variety:
         """Of the behaviour's ``samples`` (R, D)."""
         cloud = samples[:CLOUD]
         if isinstance(task, KnowsSupport):
@@ -108,7 +108,7 @@ class Variety:
 
 
 def measure(
-    trace: Trace, behaviour: Trace, rule: Rule, choice: Tensor, parts: Parts, task: Task, variety: Variety
+    trace: Trace, behaviour: Trace, rule: Rule, choice: Tensor, parts: Parts, task: Task | None, variety: Variety
 ) -> Numbers:
     """Measure one trace against the behaviour flow's trace of the same noise.
 
@@ -132,7 +132,9 @@ def measure(
     clouds = [cloud[None, :COMPARED] for cloud in (chosen, beside, other)]
     shift, floor = shift_distance(clouds[0], clouds[1], None if twins(rule) else clouds[2])
     q = float("nan") if trace.q is None else float(trace.q[rows, trace.picked].mean()) / parts.reward_scale
-    reward = torch.as_tensor(task.true_reward(chosen)).flatten() if isinstance(task, HasTruth) else None
+    reward = None
+    if task is not None and isinstance(task, HasTruth):
+        reward = torch.as_tensor(task.true_reward(chosen)).flatten()
     earned = None if reward is None else float(reward.mean())
     covered, modes = variety.coverage(chosen)
     return Numbers(

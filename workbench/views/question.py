@@ -182,8 +182,8 @@ class Scene:
         self._steered: list[Steered] = []
 
     @torch.no_grad()
-    def answer(self, question: Question, parts: Parts, task: Task) -> Answer:
-        """Run the behaviour flow and the policies on the same noise and measure all.
+    def answer(self, question: Question, parts: Parts, task: Task | None) -> Answer:
+        """Run the behaviour flow and the policies on the same noise and measure all; without a task nothing is earned.
 
         Raises UserError with the engine's own words when a rule and the parts do not fit together.
         """
@@ -211,7 +211,14 @@ class Scene:
         )
 
     def _home(
-        self, rule: Rule, question: Question, parts: Parts, task: Task, state: Tensor, total: int, new: list[Home]
+        self,
+        rule: Rule,
+        question: Question,
+        parts: Parts,
+        task: Task | None,
+        state: Tensor,
+        total: int,
+        new: list[Home],
     ) -> Home:
         behaviour = behaviour_of(rule)
         key = (question.task, question.seed, question.state, total, behaviour)
@@ -230,7 +237,14 @@ class Scene:
         return Home(key, parts.reference, parts.critic, trace, variety, numbers, climb(trace, parts, state))
 
     def _steer(
-        self, rule: Rule, home: Home, size: tuple[int, int], question: Question, parts: Parts, task: Task, state: Tensor
+        self,
+        rule: Rule,
+        home: Home,
+        size: tuple[int, int],
+        question: Question,
+        parts: Parts,
+        task: Task | None,
+        state: Tensor,
     ) -> Steered:
         for made in self._steered:
             if made.home is home and made.rule == rule and made.trace.positions.shape[1] == size[0]:

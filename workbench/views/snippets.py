@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from workbench.engine.glossary import TERM
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import RULES
 from workbench.engine.training.plan import extra_parts
@@ -22,10 +21,7 @@ PYPLOT = "import matplotlib.pyplot as plt"
 def particles(question: Question) -> str:
     """A script that draws the stages, prints the numbers under them, and keeps the figure."""
     imports, setup = _policy(question.task, [policy.rule for policy in question.policies])
-    imports += [
-        "from workbench.views.paper import picture",
-        "from workbench.views.question import Policy, Question, answer",
-    ]
+    imports.append("from workbench.views.question import Policy, Question, answer")
     if question.peak is not None:
         setup.append(f"task, parts = task.move_peak({_tuple(question.peak)}, parts)")
     return _script(
@@ -40,8 +36,10 @@ def particles(question: Question) -> str:
         "shown = answer(question, parts, task)  # the behaviour flow and every rule, from the same noise",
         "for trace, numbers in zip(shown.traces, shown.numbers):",
         "    print(trace.rule, numbers)",
-        "figure = picture(*shown.traces, parts=parts)  # in a notebook: write `figure` as the last line",
-        'figure.savefig("particles.png", dpi=150)',
+        "ground = wb.plots.landscape(parts, question.state)",
+        "stages = [ground * wb.plots.paths(trace) * wb.plots.particles(trace) for trace in shown.traces]",
+        f"picture = {' + '.join(f'stages[{i}]' for i in range(len(question.policies) + 1))}",
+        *_kept("particles"),
     )
 
 
@@ -50,11 +48,12 @@ def landscape(question: Question, plane: Plane) -> str:
     first = question.first
     imports, setup = _policy(question.task, [first.rule])
     imports += [
-        PYPLOT,
         "from workbench.views.question import Policy, Question",
         "from workbench.views.terrain import View, terrain",
     ]
-    flat = find(question.task).task.info.action_dim == 1
+    if plane == "principal":
+        imports.append(PYPLOT)
+    dims = (0,) if find(question.task).task.info.action_dim == 1 else plane
     return _script(
         imports,
         *setup,
@@ -64,46 +63,55 @@ def landscape(question: Question, plane: Plane) -> str:
         f"{question.state!r}, {question.peak!r})",
         "parts, task = question.posed(parts, task)",
         f"ground = terrain(View(question, {plane!r}), parts, task)",
-        *(_LINE if flat else _PLANE),
-        'plt.title(f"trusted queries: {ground.trust.share:.0%}")',
-        "plt.legend()",
-        "plt.show()",
+        'print(f"trusted queries: {ground.trust.share:.0%}")',
+        *(_PRINCIPAL if dims == "principal" else _plane(dims)),
     )
 
 
-_PLANE = (
-    "reach = ground.extent",
-    'plt.imshow(ground.values, origin="lower", extent=(-reach, reach, -reach, reach))',
-    "for trace in ground.answer.traces:",
-    "    plt.scatter(*ground.basis.coordinates(trace.actions.numpy()).T, s=6, label=trace.rule)",
-)
-_LINE = (
-    "section = ground.sections[0]",
-    "plt.plot(section.place, section.mean)",
-    "for trace in ground.answer.traces:",
-    "    actions = trace.actions.numpy().ravel()",
-    "    plt.scatter(actions, 0 * actions + section.mean.min(), s=6, label=trace.rule)",
+def _plane(dims: tuple[int, ...]) -> list[str]:
+    return [
+        f'dims, aggregate = {dims!r}, "mean"',
+        "picture = wb.plots.landscape(parts, question.state, dims=dims, through=ground.basis.centre, aggregate=aggregate)",
+        "for trace in ground.answer.traces:",
+        "    picture = picture * wb.plots.particles(trace, dims=dims)",
+        *_kept("landscape"),
+    ]
+
+
+def _kept(name: str, width: float = 6.9) -> list[str]:
+    """The last lines: the picture as a file."""
+    return [f'wb.plots.save(picture, "{name}.png", width={width})  # in a notebook: write `picture` as the last line']
+
+
+_PRINCIPAL = (
+    "if len(ground.basis.names) == 1:",
+    "    plt.plot(ground.sections[0].place, ground.sections[0].mean)",
+    "else:",
+    "    reach = ground.extent",
+    '    plt.imshow(ground.values, origin="lower", extent=(-reach, reach, -reach, reach))',
+    "    for trace in ground.answer.traces:",
+    "        plt.scatter(*ground.basis.coordinates(trace.actions.numpy()).T, s=6, label=trace.rule)",
+    "plt.legend()",
+    "plt.show()",
 )
 
 
 def rollouts(order: Order) -> str:
     """A script that plays both policies' episodes and draws their paths."""
     imports, setup = _policy(order.task, [order.rule])
+    draw = "episodes(one, task)" if find(order.task).task.info.observation_dim > 1 else "rollouts(one)"
     return _script(
-        [*imports, PYPLOT],
+        [*imports, "from workbench.views.rollouts import play"],
         *setup,
         "rules = [",
         *(f"    {_rule_call(rule)}," for rule in order.rules()),
         "]",
-        "_, panels = plt.subplots(1, 2, figsize=(9, 4.5), sharex=True, sharey=True)",
-        "for axes, rule in zip(panels, rules):",
-        "    seen = []",
-        f"    played = wb.rollout(rule, parts, task, episodes={order.episodes}, seed={order.seed},",
-        "                        watch=lambda observations, moved: seen.append(observations[:, :2].copy()))",
-        "    for episode, steps in enumerate(played.lengths):",
-        '        axes.plot(*zip(*(frame[episode] for frame in seen[: steps + 1])), lw=0.6, alpha=0.3, color="C0")',
-        '    axes.set(title=f"return {played.returns.mean():.3f}, success {played.success.mean():.0%}", aspect="equal")',
-        "plt.show()",
+        f"played = [play(rule, parts, task, episodes={order.episodes}, seed={order.seed}) for rule in rules]",
+        "for one in played:",
+        "    print(one.strength, one.measured.returns, one.measured.success)",
+        f"first, second = (wb.plots.{draw} for one in played)",
+        "picture = first + second",
+        *_kept("rollouts"),
     )
 
 
@@ -111,15 +119,10 @@ def budget(where: str, task: str) -> str:
     """A script that draws return against shift, from the store at ``where``; without one the shipped example."""
     own = f"wb.curves(wb.Store({where!r}))" if where else "shipped_curves()"
     return _script(
-        [PUBLIC, PYPLOT] if where else [PYPLOT, "from workbench.views.measured import shipped_curves"],
+        [PUBLIC] if where else [PUBLIC, "from workbench.views.measured import shipped_curves"],
         f"measured = [curve for curve in {own} if curve.task == {task!r}]",
-        "for curve in measured:",
-        "    means = [point.returns.mean for point in curve.points]",
-        '    plt.plot(curve.column("shift.w2"), means, "o-", label=curve.name)',
-        f"plt.xlabel({TERM['shift.w2'].head!r})",
-        f"plt.ylabel({TERM['return'].head!r})",
-        "plt.legend()",
-        "plt.show()",
+        "picture = wb.plots.frontier(measured)",
+        *_kept("budget", 3.35),
     )
 
 
@@ -146,7 +149,7 @@ def runs(where: str, wanted: Filter, keys: Sequence[str]) -> str:
 
 
 def training(folder: str, task: str, step: int) -> str:
-    """A script that evaluates the parts of the run in ``folder`` as they were at ``step``; at the end with −1."""
+    """A script that evaluates the run in ``folder`` as it was at ``step`` (at the end with −1), and draws its losses."""
     at = f", {step}" if step >= 0 else ""
     return _script(
         [PUBLIC, "from workbench.views.training import parts_at"],
@@ -155,6 +158,8 @@ def training(folder: str, task: str, step: int) -> str:
         f"task = wb.make_task({task!r})",
         'measured = wb.evaluate(wb.make_rule("qgf"), parts, task, episodes=200, seed=1, probes=run.probes)',
         "print(measured.as_dict())",
+        "picture = wb.plots.training(run)",
+        *_kept("training", 3.35),
     )
 
 

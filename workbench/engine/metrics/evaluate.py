@@ -31,6 +31,7 @@ from workbench.engine.metrics.visited import (
     scale_of,
 )
 from workbench.engine.models.parts import KnowsData, Parts
+from workbench.engine.showing import Shown
 from workbench.engine.steering.protocol import Rule, SettingValue
 from workbench.engine.steering.rules.bc import BC
 from workbench.engine.tasks.modes import KnowsModes
@@ -43,7 +44,7 @@ SHIFT_DRAWS = 32
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Shown):
     """The result of `evaluate`; `as_dict` is what ``workbench evaluate --json`` prints.
 
     `workbench.engine.glossary` says what each number is, and what it hides.

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.models.critic import Aggregate, aggregate
+from workbench.engine.showing import Shown
 from workbench.engine.words import UserError
 
 Pull = Callable[[Tensor], Tensor]  # u (M, D) -> Jᵀ u (M, D)
@@ -60,7 +61,7 @@ class Normalizer:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Parts(Shown):
     """The trained (or user-made) parts of a policy.
 
     Modules are called as they are: put those with dropout or batch normalisation in ``eval()`` mode first.

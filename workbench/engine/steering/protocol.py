@@ -70,7 +70,8 @@ class Info(NamedTuple):
     push : Tensor or None
         (B, N, D), the part of the movement that the critic caused; None where there was none.
     terms : dict of str to Tensor
-        (B, N, D) each: the terms whose sum made the movement, by name.
+        (B, N, D) each, by name: the terms whose sum made the movement; of clean actions the direction, which the ascent
+        turned into a step.
     q : Tensor or None
         (B, N), Q at ``query``.
     query : Tensor or None

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.engine.showing import Shown
 from workbench.engine.steering.protocol import SettingValue
 
 
 @dataclass(frozen=True)
-class Trace:
+class Trace(Shown):
     """The record of one steering run. B states, N particles, D action dimensions.
 
     Attributes

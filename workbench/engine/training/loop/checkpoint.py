@@ -26,6 +26,7 @@ from workbench.engine.data.records import checked, read_json
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.models.mlp import layout
 from workbench.engine.models.parts import Parts
+from workbench.engine.showing import Shown
 from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import FitConfig, make_config
 from workbench.engine.training.loop.imported import check_imported, imported_parts
@@ -45,7 +46,7 @@ class CheckpointError(UserError):
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Shown):
     """A run folder, read and checked.
 
     Attributes

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import panel as pn
 
 from workbench.engine.words import UserError
-from workbench.runs.launched import PROGRESS, Training
+from workbench.runs.launched import Training
+from workbench.runs.notes import PROGRESS
 from workbench.ui.canvas.bokeh_figures import follow_theme, pane
 from workbench.ui.canvas.landscape_figures import plane_figure, show_plane
 from workbench.ui.controls.notice import number_pane, numbers

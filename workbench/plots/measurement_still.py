@@ -16,7 +16,7 @@ SIZE = (6.4, 4.0)  # inches
 
 
 def measured(series: list[Series], axes: Axes, theme: Theme = "light", size: tuple[float, float] = SIZE) -> Figure:
-    """All ``series`` in one figure; arguments as in `workbench.plots.frontier.measured`."""
+    """All ``series`` in one figure; arguments as in `workbench.plots.measurement.measured`."""
     if not series:
         raise ValueError("a figure needs at least one series")
     figure = Figure(figsize=size, layout="constrained")

@@ -1,0 +1,16 @@
+from workbench.elements.brushing import linked as linked
+from workbench.elements.course import training as training
+from workbench.elements.course import values as values
+from workbench.elements.ground import landscape as landscape
+from workbench.elements.movement import drag as drag
+from workbench.elements.movement import over_strength as over_strength
+from workbench.elements.movement import over_time as over_time
+from workbench.elements.particles import particles as particles
+from workbench.elements.particles import paths as paths
+from workbench.elements.particles import queries as queries
+from workbench.elements.played import episodes as episodes
+from workbench.elements.played import rollouts as rollouts
+from workbench.elements.pushes import terms as terms
+from workbench.elements.pushes import transport as transport
+from workbench.elements.saved import save as save
+from workbench.elements.tradeoff import frontier as frontier
