@@ -52,7 +52,7 @@ def plain_from_d4rl(arrays: Arrays, source: str) -> Arrays:
 
     Episodes end where the file says so (``ends``, ``timeouts``, terminated rows). A file that marks no time limit at all
     ends them where the next observation is not the following row's; without next observations, where observations jump,
-    and a warning says what was found.
+    and a warning says what was found. The last row ends one only where the file says so: another file may go on after it.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def plain_from_d4rl(arrays: Arrays, source: str) -> Arrays:
     keep, following = np.ones(rows, dtype=bool), arrays.get("next_observations")
     if following is not None:
         if following.shape == observations.shape and "ends" not in flags and not any(mark.any() for mark in marked):
-            ends = ends | not_followed(observations, following)
+            ends[:-1] |= not_followed(observations, following)[:-1]  # of the last row it knows nothing
     elif rows:
         if not marked:
             guessed = resets(observations) & ~ends

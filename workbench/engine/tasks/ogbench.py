@@ -10,7 +10,7 @@ import difflib
 import re
 import socket
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from workbench.engine.data.columns import ROWS
 from workbench.engine.data.npz import DataFileError, plain_transitions, read_arrays, regular, row_of, write_arrays
 from workbench.engine.data.shards import find_shards, read_shards
 from workbench.engine.data.transitions import OutOfBounds, Transitions, make_transitions
+from workbench.engine.data.unpack import Shard
 from workbench.engine.tasks import cube, pointmaze
 from workbench.engine.tasks.collect import Arrays, Generator, Tick, collect
 from workbench.engine.tasks.ogbench_batch import EnvBatch, base_env
@@ -240,13 +241,17 @@ class OGBenchTask:
         path = self.files(folder)[split]
         if path.exists():
             return self.load_file(path, out_of_bounds=out_of_bounds)
-        shards = find_shards(path.parent, self.names.dataset) if split == "train" else ()
+        shards = self.shards(folder) if split == "train" else ()
         if shards:
-            return read_shards(shards, partial(self.load_file, out_of_bounds=out_of_bounds))
+            return read_shards(shards, lambda shard: Shard(self.load_file(shard, out_of_bounds=out_of_bounds)))
         ways = f"download it: OGBenchTask({self.names.task!r}).download({str(folder)!r})"
         if (self.names.family, self.names.kind) in GENERATORS:
             ways = f"generate it: workbench generate {self.names.task} --out {folder}; or {ways}"
         raise DataFileError(f"{path}: no such file; {ways}. Its shards, {self.names.dataset}-000.npz …, do as well")
+
+    def shards(self, folder: str | Path) -> tuple[Path, ...]:
+        """The shards of the training data in ``folder``, in their order (`find_shards`)."""
+        return find_shards(Path(folder).expanduser(), self.names.dataset)
 
     def load_file(self, path: Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
         """Read one file of this task's data, such as one shard; raises as `load`."""

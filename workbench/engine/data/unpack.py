@@ -1,0 +1,267 @@
+"""Unpacking shards once into columns on disk: streamed, resumable after a kill, and there either whole or not at all.
+
+The columns lie in the user's cache folder, under a name made of what the shards hold and how they are read. They are written
+beside it first, by one process at a time; others wait for it. What was written of whole shards is kept when the process is
+killed, and the next one goes on after it; a refused shard, or a full disk, leaves nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from platformdirs import user_cache_path
+
+from workbench.engine.data.atomic import explained, made_folder, write_atomic
+from workbench.engine.data.boundaries import not_followed
+from workbench.engine.data.footprint import Footprint, Keep, size
+from workbench.engine.data.hold import HeldError, Hold
+from workbench.engine.data.mapped import FORMAT, RECORD, MappedTransitions, Rows, column_types, header, note_of, open_rows
+from workbench.engine.data.records import Count, Record, checked, read_json
+from workbench.engine.data.transitions import Transitions
+from workbench.engine.words import UserError
+
+FOLDER_VARIABLE = "WORKBENCH_ROWS"
+JOURNAL = "done.json"
+WAIT = 0.2  # seconds between two looks at a folder that another process unpacks into
+SPARE = 64 * 2**20  # bytes of disk that are left to others
+SYNC_EVERY = 64 * 2**20  # bytes that are written between two notes of how far it came
+
+
+class Shard(NamedTuple):
+    """What is read of one file.
+
+    Attributes
+    ----------
+    rows : Transitions
+    open : bool
+        The file does not say that its last row ends an episode: it may go on in the next one.
+    """
+
+    rows: Transitions
+    open: bool = False
+
+
+class Done(Record):
+    """How far an unpacking came: rows of each shard that is written, and whether the last of them is open."""
+
+    rows: list[Count]
+    open: bool
+
+
+def rows_folder() -> Path:
+    """Where unpacked rows lie: the folder that ``WORKBENCH_ROWS`` names, else one in the user's cache folder."""
+    named = os.environ.get(FOLDER_VARIABLE, "")
+    return Path(named).expanduser().resolve() if named else user_cache_path("workbench") / "rows"
+
+
+def goes_on(before: Transitions, rows: Transitions) -> bool:
+    """Whether the first of ``rows`` follows the last row ``before`` them, by the one finder of episodes' ends."""
+    seen = np.concatenate((before.observations[-1:], rows.observations[:1]))
+    following = np.concatenate((before.next_observations[-1:], rows.next_observations[:1]))
+    return not bool(not_followed(seen, following)[0])
+
+
+def unpacked(name: str, footprint: Footprint, count: int, read: Callable[[int], Shard], keep: Keep) -> MappedTransitions:
+    """The rows that are called ``name``, unpacked now unless they are there already.
+
+    Parameters
+    ----------
+    name : str
+        Of the folder; the same shards read in the same way have the same.
+    footprint : Footprint
+        Sizes, for the disk that is needed.
+    count : int
+        Number of shards.
+    read : callable
+        ``read(i)`` gives the i-th shard.
+    keep : Keep
+        Hears what is done.
+
+    Raises
+    ------
+    UserError
+        There is too little disk, or as ``read``; nothing is left behind.
+    OSError
+        The folder cannot be written; nothing is left behind.
+    """
+    home = rows_folder()
+    place = home / name
+    if (found := open_rows(place)) is not None:
+        return found
+    with made_folder(home), _alone(home, name, keep) as work:
+        if (found := open_rows(place)) is not None:  # another process made it meanwhile
+            return found
+        shutil.rmtree(place, ignore_errors=True)  # touched since it was written
+        draft = work / "rows"
+        _check_disk(home, footprint, draft)
+        try:
+            _unpack(draft, footprint, count, read, keep)
+            draft.rename(place)
+        except Exception:  # a kill, and Ctrl-C, leave what is written to the next one
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+    found = open_rows(place)
+    if found is None:
+        raise UserError(f"{place}: was changed while it was written; try again")
+    return found
+
+
+def name_of(*parts: object) -> str:
+    """A folder's name that stands for ``parts``, which JSON can hold."""
+    return hashlib.sha256(json.dumps([FORMAT, *parts]).encode()).hexdigest()[:32]
+
+
+@contextmanager
+def _alone(home: Path, name: str, keep: Keep) -> Iterator[Path]:
+    """A folder that this process alone works in; waits for the one that does."""
+    work, told = home / f".{name}.work", False
+    while True:
+        try:
+            work.mkdir(exist_ok=True)
+            held = Hold(work)
+            break
+        except HeldError as error:
+            if not told:
+                keep.tell(f"waiting for the rows that another process unpacks ({error})")
+                told = True
+            time.sleep(WAIT)
+        except FileNotFoundError:
+            continue  # it was done in between, and took its folder away
+    try:
+        yield work
+    finally:
+        if not (work / "rows").exists():
+            shutil.rmtree(work, ignore_errors=True)
+        held.release()
+
+
+def _check_disk(home: Path, footprint: Footprint, draft: Path) -> None:
+    written = sum(path.stat().st_size for path in draft.glob("*.npy")) if draft.is_dir() else 0
+    needed, free = footprint.on_disk - written, shutil.disk_usage(home).free
+    if needed + SPARE > free:
+        raise UserError(
+            f"{home}: unpacking {footprint.rows:,} rows needs {size(needed)} of disk, {size(free)} are free; free some, or name a "
+            f"folder on a larger disk by the environment variable {FOLDER_VARIABLE}"
+        )
+
+
+def _unpack(draft: Path, footprint: Footprint, count: int, read: Callable[[int], Shard], keep: Keep) -> None:
+    types = column_types(footprint.observation_dim, footprint.action_dim)
+    done, was_open = _taken_up(draft, footprint, count)
+    begin = f"unpacking {footprint.rows:,} rows of {count} shard(s) to disk, {size(footprint.on_disk)} in {draft.parent.parent}"
+    keep.tell(f"{begin}; {len(done)} shard(s) are there already" if done else begin)
+    files = {name: (draft / f"{name}.npy").open("r+b") for name in types}
+    with ExitStack() as stack, explained(draft, footprint.on_disk):
+        for file in files.values():
+            stack.enter_context(file)
+        last, unsaved = (_last_row(files, types, sum(done)) if done else None), 0
+        for number in range(len(done), count):
+            shard = read(number)
+            if was_open and last is not None and goes_on(last, shard.rows):
+                _write_at(files["ends"], sum(done) - 1, types["ends"], np.zeros(1, dtype=bool))
+            for name, kind in types.items():
+                _write_at(files[name], sum(done), kind, getattr(shard.rows, name))
+            done.append(len(shard.rows))
+            was_open, unsaved = shard.open, unsaved + len(shard.rows) * footprint.row
+            last = Transitions(**{name: getattr(shard.rows, name)[-1:].copy() for name in types})
+            del shard
+            if unsaved > SYNC_EVERY:
+                _sync(files)
+                write_atomic(draft / JOURNAL, Done(rows=done, open=was_open).model_dump_json().encode())
+                unsaved = 0
+        for name, (dtype, shape) in types.items():
+            files[name].seek(0)
+            files[name].write(header(dtype, (sum(done), *shape)))
+        _sync(files)
+    columns: dict[str, Any] = {
+        name: _OnDisk(draft / f"{name}.npy", dtype, (sum(done), *shape)) for name, (dtype, shape) in types.items()
+    }
+    rows = Transitions(**columns)
+    mean, std = rows.moments()
+    about = Rows(
+        format=FORMAT,
+        rows=sum(done),
+        observation_dim=footprint.observation_dim,
+        action_dim=footprint.action_dim,
+        fingerprint=rows.fingerprint(),
+        mean=mean.tolist(),
+        std=std.tolist(),
+        columns=note_of(draft, types),
+    )
+    write_atomic(draft / RECORD, about.model_dump_json().encode())
+    (draft / JOURNAL).unlink(missing_ok=True)
+
+
+def _sync(files: dict[str, BinaryIO]) -> None:
+    for file in files.values():
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class _OnDisk:
+    """A column as what passes over all rows need of an array: its blocks. A map would count as memory of the process."""
+
+    def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+        self._path, self.dtype, self.shape = path, dtype, shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        first, last, _ = rows.indices(len(self))
+        width = int(np.prod(self.shape[1:]))
+        begin = _place((self.dtype, self.shape[1:]), first)
+        found = np.fromfile(self._path, self.dtype, (last - first) * width, offset=begin)
+        return found.reshape(last - first, *self.shape[1:])
+
+
+def _taken_up(draft: Path, footprint: Footprint, count: int) -> tuple[list[int], bool]:
+    """Rows of each shard that a process which was killed had written, and whether the last of them is open; what it wrote of
+    the next one is cut off.
+    """
+    types = column_types(footprint.observation_dim, footprint.action_dim)
+    with suppress(OSError, UserError):
+        found = checked(Done, read_json(draft / JOURNAL))
+        wanted = {name: _place(kind, sum(found.rows)) for name, kind in types.items()}
+        whole = all((draft / f"{name}.npy").stat().st_size >= length for name, length in wanted.items())
+        if whole and len(found.rows) <= count:
+            for name, length in wanted.items():
+                os.truncate(draft / f"{name}.npy", length)
+            return list(found.rows), found.open
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    for name, (dtype, shape) in types.items():
+        (draft / f"{name}.npy").write_bytes(header(dtype, (0, *shape)))
+    return [], False
+
+
+Kind = tuple[np.dtype, tuple[int, ...]]
+
+
+def _place(kind: Kind, row: int) -> int:
+    """Where in its file a row of a column begins."""
+    dtype, shape = kind
+    return len(header(dtype, (0, *shape))) + row * dtype.itemsize * int(np.prod(shape))
+
+
+def _write_at(file: BinaryIO, row: int, kind: Kind, values: np.ndarray) -> None:
+    file.seek(_place(kind, row))
+    file.write(np.ascontiguousarray(values, dtype=kind[0]).data)
+
+
+def _last_row(files: dict[str, BinaryIO], types: dict[str, Kind], rows: int) -> Transitions:
+    columns = {}
+    for name, (dtype, shape) in types.items():
+        files[name].seek(_place((dtype, shape), rows - 1))
+        content = files[name].read(dtype.itemsize * int(np.prod(shape)))
+        columns[name] = np.frombuffer(content, dtype).reshape(1, *shape)
+    return Transitions(**columns)
