@@ -119,7 +119,9 @@ def column_types(observation_dim: int, action_dim: int) -> dict[str, tuple[np.dt
     wide = {"observations": observation_dim, "actions": action_dim, "next_observations": observation_dim}
     single = np.dtype(np.float32)
     return {
-        item.name: (np.dtype(bool), ()) if item.name == "ends" else (single, (wide[item.name],) if item.name in wide else ())
+        item.name: (np.dtype(bool), ())
+        if item.name == "ends"
+        else (single, (wide[item.name],) if item.name in wide else ())
         for item in fields(Transitions)
     }
 
@@ -149,7 +151,11 @@ def open_rows(folder: Path) -> MappedTransitions | None:
     try:
         about = checked(Rows, read_json(folder / RECORD))
         types = column_types(about.observation_dim, about.action_dim)
-        if about.format != FORMAT or len(about.mean) != about.observation_dim or len(about.std) != about.observation_dim:
+        if (
+            about.format != FORMAT
+            or len(about.mean) != about.observation_dim
+            or len(about.std) != about.observation_dim
+        ):
             return None
         if about.columns != note_of(folder, types):
             return None

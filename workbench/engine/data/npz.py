@@ -97,9 +97,7 @@ def read_archive(
     """As `read_arrays`, from an open file of ``stored`` bytes that messages call ``source``; all its arrays without ``names``."""
     with _archive(file, source) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-        wanted = {
-            name: members[name] for name in dict.fromkeys(members if names is None else names) if name in members
-        }
+        wanted = {name: members[name] for name in dict.fromkeys(members if names is None else names) if name in members}
         shapes = {name: _shape(archive, info, source) for name, info in wanted.items()}
         check_sizes(source, sum(info.file_size for info in wanted.values()), stored, max_bytes)
         check_rows(source, shapes)

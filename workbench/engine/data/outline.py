@@ -11,6 +11,7 @@ from workbench.engine.data.footprint import Footprint
 from workbench.engine.data.hdf5_arrays import child, opened
 from workbench.engine.data.npz import PLAIN, SIMULATOR, read_outline
 
+CHECKED = ("observations", "actions")
 READ = (*PLAIN, "terminals", "timeouts", *SIMULATOR)
 
 
@@ -48,25 +49,23 @@ def outline(path: Path) -> Outline:
     return Outline(shapes, [str(path.resolve()), stat.st_size, stat.st_mtime_ns])
 
 
-def footprint_of(paths: Sequence[Path], outlines: Sequence[Outline]) -> Footprint | None:
+def footprint_of(outlines: Sequence[Outline]) -> Footprint | None:
     """What the files will take together; None where one has not both observations and actions as rows of numbers, which its
     reader says.
-
-    Raises
-    ------
-    DataFileError
-        They differ in their columns.
     """
-    first = outlines[0].shapes
-    for path, found in zip(paths, outlines, strict=True):
-        for name in ("observations", "actions"):
-            shape = found.shapes.get(name, ())
-            if len(shape) != 2 or len(first.get(name, ())) != 2:
-                return None
-            if shape[1] != first[name][1]:
-                raise DataFileError(
-                    f"{path}: '{name}' has {shape[1]} column(s), {first[name][1]} in {paths[0].name}; "
-                    "these are shards of different data"
-                )
-    rows = [found.shapes["actions"][0] for found in outlines]
-    return Footprint(sum(rows), first["observations"][1], first["actions"][1], max(rows))
+    shapes = [[found.shapes.get(name, ()) for name in CHECKED] for found in outlines]
+    if any(len(shape) != 2 for pair in shapes for shape in pair):
+        return None
+    rows = [acted[0] for _, acted in shapes]
+    return Footprint(sum(rows), shapes[0][0][1], shapes[0][1][1], max(rows))
+
+
+def check_alike(paths: Sequence[Path], outlines: Sequence[Outline], number: int) -> None:
+    """Raise `DataFileError` where the file ``number`` has other columns than the first."""
+    for name in CHECKED:
+        first, found = (outlines[i].shapes.get(name, ()) for i in (0, number))
+        if len(first) == len(found) == 2 and first[1] != found[1]:
+            raise DataFileError(
+                f"{paths[number]}: '{name}' has {found[1]} column(s), {first[1]} in {paths[0].name}; "
+                "these are shards of different data"
+            )

@@ -13,7 +13,7 @@ import numpy as np
 from workbench.engine.data.columns import DataFileError
 from workbench.engine.data.footprint import Keep
 from workbench.engine.data.npz import MAX_BYTES
-from workbench.engine.data.outline import footprint_of, outline
+from workbench.engine.data.outline import check_alike, footprint_of, outline
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.data.unpack import Shard, goes_on, name_of, unpacked
 from workbench.engine.words import UserError
@@ -65,7 +65,7 @@ def missing_shards(paths: Sequence[Path]) -> str:
 
 def read_shards(
     paths: Sequence[Path],
-    read: Callable[[Path], Shard],
+    read: Callable[[Path], Shard | Transitions],
     *,
     called: str = "",
     keep: Keep | None = None,
@@ -81,7 +81,7 @@ def read_shards(
     paths : sequence of Path
         In their order.
     read : callable
-        ``read(path)`` gives one.
+        ``read(path)`` gives one; rows alone where it ends with an episode.
     called : str
         How they are read, such as the task: rows on disk are found again by it and by the files' checksums.
     keep : Keep, optional
@@ -105,21 +105,25 @@ def read_shards(
             stacklevel=2,
         )
     outlines = [outline(path) for path in paths]
-    footprint = footprint_of(paths, outlines)
+    footprint = footprint_of(outlines)
 
     def one(number: int) -> Shard:
+        check_alike(paths, outlines, number)
         try:
-            return read(paths[number])
+            found = read(paths[number])
         except UserError as error:
             if len(paths) == 1:
                 raise
             raise DataFileError(f"shard {number + 1} of {len(paths)}: {error}") from error
+        return found if isinstance(found, Shard) else Shard(found)
 
     where = keep.where
     if where == "auto":
         large = footprint is not None and (not footprint.fits() or footprint.on_disk > max_bytes)
         where = "disk" if large and len(paths) > 1 else "memory"
     if where == "disk" and footprint is not None:
+        for number in range(len(paths)):  # before hours of unpacking
+            check_alike(paths, outlines, number)
         name = name_of(called, [[path.name, found.mark] for path, found in zip(paths, outlines, strict=True)])
         return unpacked(name, footprint, len(paths), one, keep)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in COLUMNS}

@@ -91,7 +91,7 @@ class Transitions:
     def fingerprint(self) -> str:
         """SHA-256 of all arrays: the same data always has the same fingerprint."""
         digest = hashlib.sha256()
-        for item in fields(self):
+        for item in fields(Transitions):
             array: np.ndarray = getattr(self, item.name)
             digest.update(f"{item.name}{array.dtype}{array.shape}".encode())
             for first in range(0, len(array), BLOCK):  # as bytes a whole column would be in memory once more

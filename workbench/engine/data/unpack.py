@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -24,7 +24,16 @@ from workbench.engine.data.atomic import explained, made_folder, write_atomic
 from workbench.engine.data.boundaries import not_followed
 from workbench.engine.data.footprint import Footprint, Keep, size
 from workbench.engine.data.hold import HeldError, Hold
-from workbench.engine.data.mapped import FORMAT, RECORD, MappedTransitions, Rows, column_types, header, note_of, open_rows
+from workbench.engine.data.mapped import (
+    FORMAT,
+    RECORD,
+    MappedTransitions,
+    Rows,
+    column_types,
+    header,
+    note_of,
+    open_rows,
+)
 from workbench.engine.data.records import Count, Record, checked, read_json
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.words import UserError
@@ -70,7 +79,9 @@ def goes_on(before: Transitions, rows: Transitions) -> bool:
     return not bool(not_followed(seen, following)[0])
 
 
-def unpacked(name: str, footprint: Footprint, count: int, read: Callable[[int], Shard], keep: Keep) -> MappedTransitions:
+def unpacked(
+    name: str, footprint: Footprint, count: int, read: Callable[[int], Shard], keep: Keep
+) -> MappedTransitions:
     """The rows that are called ``name``, unpacked now unless they are there already.
 
     Parameters
@@ -201,7 +212,7 @@ def _unpack(draft: Path, footprint: Footprint, count: int, read: Callable[[int],
     (draft / JOURNAL).unlink(missing_ok=True)
 
 
-def _sync(files: dict[str, BinaryIO]) -> None:
+def _sync(files: Mapping[str, BinaryIO]) -> None:
     for file in files.values():
         file.flush()
         os.fsync(file.fileno())
@@ -258,7 +269,7 @@ def _write_at(file: BinaryIO, row: int, kind: Kind, values: np.ndarray) -> None:
     file.write(np.ascontiguousarray(values, dtype=kind[0]).data)
 
 
-def _last_row(files: dict[str, BinaryIO], types: dict[str, Kind], rows: int) -> Transitions:
+def _last_row(files: Mapping[str, BinaryIO], types: Mapping[str, Kind], rows: int) -> Transitions:
     columns = {}
     for name, (dtype, shape) in types.items():
         files[name].seek(_place((dtype, shape), rows - 1))

@@ -10,7 +10,7 @@ import difflib
 import re
 import socket
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,6 @@ from workbench.engine.data.columns import ROWS
 from workbench.engine.data.npz import DataFileError, plain_transitions, read_arrays, regular, row_of, write_arrays
 from workbench.engine.data.shards import find_shards, read_shards
 from workbench.engine.data.transitions import OutOfBounds, Transitions, make_transitions
-from workbench.engine.data.unpack import Shard
 from workbench.engine.tasks import cube, pointmaze
 from workbench.engine.tasks.collect import Arrays, Generator, Tick, collect
 from workbench.engine.tasks.ogbench_batch import EnvBatch, base_env
@@ -243,7 +242,7 @@ class OGBenchTask:
             return self.load_file(path, out_of_bounds=out_of_bounds)
         shards = self.shards(folder) if split == "train" else ()
         if shards:
-            return read_shards(shards, lambda shard: Shard(self.load_file(shard, out_of_bounds=out_of_bounds)))
+            return read_shards(shards, partial(self.load_file, out_of_bounds=out_of_bounds))
         ways = f"download it: OGBenchTask({self.names.task!r}).download({str(folder)!r})"
         if (self.names.family, self.names.kind) in GENERATORS:
             ways = f"generate it: workbench generate {self.names.task} --out {folder}; or {ways}"

@@ -175,10 +175,10 @@ def load_saved(
     return read((() if path.exists() else find_shards(folder)) or (path,))
 
 
-def _read(task: Task, path: Path, out_of_bounds: OutOfBounds) -> Shard:
+def _read(task: Task, path: Path, out_of_bounds: OutOfBounds) -> Shard | Transitions:
     """The data in one file, whose format its suffix tells; actions are scaled where the task scales them."""
     if isinstance(task, StoredTask):
-        return Shard(task.load_file(path, out_of_bounds=out_of_bounds))
+        return task.load_file(path, out_of_bounds=out_of_bounds)
     arrays = FILES[path.suffix](path)
     for name, needed in {"observations": task.info.observation_dim, "actions": task.info.action_dim}.items():
         if name in arrays and arrays[name].ndim == 2 and arrays[name].shape[1] != needed:

@@ -11,7 +11,6 @@ from workbench.engine.models.critic import CriticEnsemble
 from workbench.engine.training.losses.loss import C, Loss
 from workbench.engine.training.networks import Networks, shape_of
 
-
 CACHE_ROWS = 8192  # rows of the dataset whose samples are drawn at a time
 
 
