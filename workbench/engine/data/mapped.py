@@ -1,4 +1,4 @@
-"""A dataset whose rows stay on disk: plain .npy columns in a folder, mapped, so that only the rows that are asked for are read."""
+"""A dataset whose rows stay on disk: plain .npy columns in a folder, mapped, so that only the rows asked for are read."""
 
 from __future__ import annotations
 

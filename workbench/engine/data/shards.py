@@ -85,7 +85,7 @@ def read_shards(
     called : str
         How they are read, such as the task: rows on disk are found again by it and by the files' checksums.
     keep : Keep, optional
-        Where the rows shall lie.
+        Where the rows shall lie; in memory without it.
     max_bytes : int
         Of the rows in memory.
 
@@ -96,7 +96,7 @@ def read_shards(
     UserError
         There is too little disk.
     """
-    keep = Keep() if keep is None else keep
+    keep = Keep("memory") if keep is None else keep
     if len(paths) > 1 and (missing := missing_shards(paths)):
         warnings.warn(
             f"{paths[0].parent}: shards are missing between those that are there: {missing}. If that is wrong, copy them too: "

@@ -160,8 +160,8 @@ def _check_disk(home: Path, footprint: Footprint, draft: Path) -> None:
     needed, free = footprint.on_disk - written, shutil.disk_usage(home).free
     if needed + SPARE > free:
         raise UserError(
-            f"{home}: unpacking {footprint.rows:,} rows needs {size(needed)} of disk, {size(free)} are free; free some, or name a "
-            f"folder on a larger disk by the environment variable {FOLDER_VARIABLE}"
+            f"{home}: unpacking {footprint.rows:,} rows needs {size(needed)} of disk, {size(free)} are free; free some, or name "
+            f"a folder on a larger disk by the environment variable {FOLDER_VARIABLE}"
         )
 
 

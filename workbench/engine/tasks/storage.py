@@ -160,7 +160,7 @@ def load_saved(
     called = f"{task.info.name} {out_of_bounds}"
 
     def read(paths: Sequence[Path]) -> Transitions:
-        return read_shards(paths, lambda path: _read(task, path, out_of_bounds), called=called, keep=keep)
+        return read_shards(paths, lambda path: _read(task, path, out_of_bounds), called=called, keep=keep or Keep())
 
     if folder.suffix in FILES and not folder.is_dir() and (not stored or SHARD.fullmatch(folder.name)):
         return read((folder,))
