@@ -2,8 +2,8 @@
 
 Names: updates, actions, guard, three_exits, three_exits_vgf, methods, online, together, central_picture, estimator, pointmaze,
 estimator_pointmaze, cube, cube_chunks (pointmaze and cube need the ogbench extra and
-some minutes), notebook, lessons, sweep, store, ui, soak. Without names: updates, actions, guard and three_exits. Medians over
-repeats; these are wall times, so run on an idle machine.
+some minutes), notebook, lessons, sweep, store, shards, ui, soak. Without names: updates, actions, guard and three_exits.
+Medians over repeats; these are wall times, so run on an idle machine.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ NAMES = (
     "lessons",
     "sweep",
     "store",
+    "shards",
 )
 QUICK = NAMES[:4]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -31,6 +32,13 @@ class Keep:
 
     where: RowsIn = "auto"
     tell: Callable[[str], None] = lambda _: None
+
+
+AUTO = Keep()
+KEEP: ContextVar[Keep] = ContextVar("keep", default=AUTO)
+"""How this program keeps what it reads. Where the rows lie changes no number, so that nothing that is trained or measured notes
+it, and it needs no way of its own through all that does.
+"""
 
 
 @dataclass(frozen=True)

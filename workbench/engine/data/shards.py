@@ -19,6 +19,7 @@ from workbench.engine.data.unpack import Shard, goes_on, name_of, unpacked
 from workbench.engine.words import UserError
 
 SHARD = re.compile(r"(?P<name>.+)-(?P<number>\d{1,9})(?P<suffix>\.(npz|hdf5|h5))")
+WORTH_SAYING = 256 * 2**20  # bytes of memory
 COLUMNS = ("observations", "actions", "rewards", "masks", "next_observations", "ends")
 
 
@@ -121,6 +122,9 @@ def read_shards(
     if where == "auto":
         large = footprint is not None and (not footprint.fits() or footprint.on_disk > max_bytes)
         where = "disk" if large and len(paths) > 1 else "memory"
+    if footprint is not None and (len(paths) > 1 or footprint.in_memory > WORTH_SAYING):
+        kept = "on disk" if where == "disk" else "in memory"
+        keep.tell(f"{footprint.rows:,} rows in {len(paths)} file(s), kept {kept}: {footprint.in_words()}")
     if where == "disk" and footprint is not None:
         for number in range(len(paths)):  # before hours of unpacking
             check_alike(paths, outlines, number)

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from workbench.engine.data.atomic import made_folder, remove_leftovers
-from workbench.engine.data.footprint import Keep
+from workbench.engine.data.footprint import KEEP, Keep
 from workbench.engine.data.hdf5 import read_hdf5
 from workbench.engine.data.npz import DataFileError, plain_form, plain_transitions, read_arrays, save_dataset
 from workbench.engine.data.shards import SHARD, find_shards, read_shards
@@ -160,7 +160,7 @@ def load_saved(
     called = f"{task.info.name} {out_of_bounds}"
 
     def read(paths: Sequence[Path]) -> Transitions:
-        return read_shards(paths, lambda path: _read(task, path, out_of_bounds), called=called, keep=keep or Keep())
+        return read_shards(paths, lambda path: _read(task, path, out_of_bounds), called=called, keep=keep or KEEP.get())
 
     if folder.suffix in FILES and not folder.is_dir() and (not stored or SHARD.fullmatch(folder.name)):
         return read((folder,))
