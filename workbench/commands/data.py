@@ -13,6 +13,7 @@ from workbench.console import print_json, print_table
 from workbench.engine.words import UserError
 
 if TYPE_CHECKING:  # the command line starts without torch
+    from workbench.engine.data.describe import Description
     from workbench.engine.models.parts import Parts
     from workbench.engine.steering.protocol import Rule
     from workbench.engine.tasks.record import Policy
@@ -60,7 +61,7 @@ def describe(
             ("episodes", f"{found.episodes:,} of {found.shortest:,} to {found.longest:,} rows"),
             ("ended by themselves", f"{found.terminated:,}"),
             ("cut off (time limit)", f"{found.time_limits:,}"),
-            ("observations", _columns(found.observation_dim, found.observation_names)),
+            ("observations", _observed(found)),
             ("  that never change", str(found.constant)),
             ("  normalised already", "yes" if found.normalised else "no"),
             ("actions", _columns(found.action_dim, found.action_names)),
@@ -70,10 +71,13 @@ def describe(
             ("rewards", f"{found.reward_low:.4g} to {found.reward_high:.4g}, mean {found.reward_mean:.4g}"),
             ("  rows with reward 0", f"{found.reward_zero:.1%}"),
             ("rows with NaN or infinity", f"{found.not_finite:,}" + (": refused" if found.not_finite else "")),
+            ("memory of a training", "" if found.picture else found.footprint.in_words()),
         ],
     )
     for note in found.notes:
         print(f"note: {note}")
+    if found.picture:
+        return
     flags = {"observations": observations, "actions": actions}
     more = "".join(f" --{name} {' '.join(map(quoted_word, words))}" for name, words in flags.items() if words)
     singles = {"reward": reward, "terminal": terminal, "timeout": timeout, "episode": episode}
@@ -86,6 +90,12 @@ def describe(
 def quoted_word(word: str) -> str:
     """``word`` as one word of a shell command."""
     return quoted(Path(word)) if "/" not in word else f"'{word}'"
+
+
+def _observed(found: Description) -> str:
+    if found.picture:
+        return f"pictures of {' × '.join(map(str, found.picture))}: not trained on here"
+    return _columns(found.observation_dim, found.observation_names)
 
 
 def _columns(count: int, names: tuple[str, ...]) -> str:

@@ -45,13 +45,14 @@ def chunk_reach(data: Transitions, chunk: int, rows: np.ndarray | None = None) -
     """
     if chunk < 1:
         raise UserError(f"a chunk needs at least 1 action, got {chunk}")
-    last = np.arange(len(data)) if rows is None else np.array(rows, dtype=np.int64)
+    rows = np.arange(len(data)) if rows is None else rows
+    last = np.array(rows, dtype=np.int64)
     reach = np.ones(len(last), dtype=np.int64)
     for _ in range(chunk - 1):
         goes_on = ~data.ends[last]
         reach += goes_on
         last += goes_on
-    return reach, ((reach == chunk) | (data.masks[last] == 0.0)).astype(np.float32)
+    return reach, ((reach == chunk) | data.settled(reach, last, rows)).astype(np.float32)
 
 
 def check_chunk(data: Transitions, chunk: int) -> None:

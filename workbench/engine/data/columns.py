@@ -26,6 +26,16 @@ class DataFileError(UserError):
     """A data file that cannot be used; the message says which file, what is wrong, and the cure."""
 
 
+def refuse_pictures(shape: tuple[int, ...], source: str) -> None:
+    """Raise `DataFileError` where ``shape`` is that of pictures (R, H, W, C): they would become thousands of columns."""
+    if len(shape) == 4:
+        raise DataFileError(
+            f"{source}: 'observations' are pictures of {' × '.join(map(str, shape[1:]))}, which are not trained on here. Encode "
+            "them once with a network of your own and save what it returns as 'observations' (R, S); a policy over pictures that "
+            "was trained elsewhere is steered behind its own encoder by wb.adapt.dict_observations"
+        )
+
+
 def check_columns(shapes: Mapping[str, tuple[int, ...]], source: str) -> None:
     """Raise `DataFileError` unless the arrays that are needed are there and all have as many rows as 'actions'."""
     missing = [name for name in NEEDED if name not in shapes and not (name == "terminals" and "masks" in shapes)]

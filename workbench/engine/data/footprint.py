@@ -10,7 +10,8 @@ from typing import Literal
 
 import psutil
 
-from workbench.engine.data.mapped import RESIDENT, row_bytes
+from workbench.engine.data.mapped import record_type
+from workbench.engine.data.transitions import BLOCK
 
 RowsIn = Literal["auto", "memory", "disk"]
 SHARE = 0.5  # of the free memory that data may take before they are left on disk
@@ -53,7 +54,7 @@ class Footprint:
     @property
     def row(self) -> int:
         """Bytes of one row on disk."""
-        return row_bytes(self.observation_dim, self.action_dim)
+        return int(record_type(self.observation_dim, self.action_dim).itemsize)
 
     @property
     def in_memory(self) -> int:
@@ -70,10 +71,10 @@ class Footprint:
 
     @property
     def mapped(self) -> int:
-        """Bytes of memory at the most with the rows on disk: pages that gather, and, while unpacking, one shard, as it is stored,
-        checked and written.
+        """Bytes of memory at the most with the rows on disk: while they are unpacked, one shard, as it is stored, checked and
+        written, and a block of rows. A minibatch takes its own rows.
         """
-        return RESIDENT + 4 * self.largest * self.row
+        return 5 * self.largest * self.row + 4 * BLOCK * self.row
 
     def fits(self, free: int | None = None) -> bool:
         """Whether the rows may be held in memory, of which ``free`` bytes are there (measured now without it)."""

@@ -1,12 +1,14 @@
-"""A dataset whose rows stay on disk: plain .npy columns in a folder, mapped, so that only the rows asked for are read."""
+"""A dataset whose rows stay on disk, in one .npy file of records: what is asked for is read, and nothing else.
+
+Minibatches read their records from the file, one piece a row. The columns are maps of the same file for whoever needs all of
+them: their pages belong to the system's cache of files, which gives them up when memory is needed.
+"""
 
 from __future__ import annotations
 
 import io
 import mmap
 import os
-import sys
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated
@@ -19,19 +21,9 @@ from workbench.engine.data.regular import open_regular
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.words import UserError
 
-RECORD = "rows.json"
+RECORD, ROWS = "rows.json", "rows.npy"
 FORMAT = 1
-RESIDENT = 128 * 2**20  # bytes of mapped pages that may gather before they are given back to the system
-AROUND = 3 * 64 * 2**10  # bytes that the system maps for one row of three wide columns: 16 pages around each
-MAPPED = sys.platform in ("linux", "darwin")  # where the system takes advice on mapped pages
 MOST_NUMBERS = 1_000_000
-
-
-class Column(Record):
-    """One file of the folder."""
-
-    bytes: Count
-    modified: Count  # microseconds since 1970
 
 
 class Rows(Record):
@@ -44,8 +36,8 @@ class Rows(Record):
         `Transitions.fingerprint` of the rows.
     mean, std : list of float
         (S,) of the observations.
-    columns : dict
-        Size and time of each column's file: one that was touched since is not trusted.
+    bytes, modified : int
+        Size of the file of rows, and when it was written (microseconds since 1970): one that was touched since is not trusted.
     """
 
     format: Count
@@ -55,24 +47,28 @@ class Rows(Record):
     fingerprint: Name
     mean: Annotated[list[float], Field(max_length=MOST_NUMBERS)]
     std: Annotated[list[float], Field(max_length=MOST_NUMBERS)]
-    columns: dict[str, Column]
+    bytes: Count
+    modified: Count
 
 
 @dataclass(frozen=True)
 class MappedTransitions(Transitions):
-    """`Transitions` in columns on disk: the arrays are read-only maps of them. `open_rows` makes it.
+    """`Transitions` on disk: the arrays are read-only maps. `open_rows` makes it.
 
     Attributes
     ----------
     folder : Path
     about : Rows
-    maps : tuple of mmap
-        One a column.
+    file : int
+        Its descriptor.
     """
 
     folder: Path
     about: Rows
-    maps: tuple[mmap.mmap, ...] = field(repr=False)
+    file: int = field(repr=False)
+
+    def __del__(self) -> None:
+        os.close(self.file)
 
     def fingerprint(self) -> str:
         """As of the same rows in memory; it was computed when they were written."""
@@ -82,100 +78,78 @@ class MappedTransitions(Transitions):
         """As of the same rows in memory; computed when they were written."""
         return np.array(self.about.mean), np.array(self.about.std)
 
-
-class Pages:
-    """The pages of mapped files that are in this process' memory, kept few.
-
-    Parameters
-    ----------
-    maps : sequence of mmap
-        Rows are read from them one by one, in any order.
-    """
-
-    def __init__(self, maps: Sequence[mmap.mmap]) -> None:
-        self._maps = list(maps)
-        self._touched = 0
-        if MAPPED:
-            for one in maps:
-                one.madvise(mmap.MADV_RANDOM)
-
-    def add(self, one: mmap.mmap) -> None:
-        """Look after another map, too."""
-        self._maps.append(one)
-
-    def read(self, rows: int) -> None:
-        """Note that ``rows`` rows were read. Pages that gathered are given back to the system, which keeps them as its cache of
-        files as long as nothing else needs the memory.
+    def windows(self, rows: np.ndarray, length: int) -> tuple[Transitions, np.ndarray]:
+        """Copies of the ``length`` rows from each of ``rows`` (M,) on, one window behind the other, and where in them each of the
+        rows is (M,). At the end of the data a window begins earlier.
         """
-        self._touched += rows * AROUND
-        if MAPPED and self._touched > RESIDENT:
-            self._touched = 0
-            for one in self._maps:
-                one.madvise(mmap.MADV_DONTNEED)
+        kind = record_type(self.observation_dim, self.action_dim)
+        length = min(length, len(self))
+        first = np.minimum(rows, len(self) - length)
+        begin, each = self.about.bytes - len(self) * kind.itemsize, kind.itemsize
+        read = [os.pread(self.file, length * each, begin + each * row) for row in first.tolist()]
+        found = np.frombuffer(b"".join(read), kind)
+        if len(found) != length * len(rows):
+            raise UserError(f"{self.folder / ROWS}: became shorter while it was read; begin again")
+        return columns_of(found), np.arange(len(rows)) * length + rows - first
 
 
-def column_types(observation_dim: int, action_dim: int) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
-    """Type and shape of one row of each column, in the order of `Transitions`."""
-    wide = {"observations": observation_dim, "actions": action_dim, "next_observations": observation_dim}
-    single = np.dtype(np.float32)
-    return {
-        item.name: (np.dtype(bool), ())
-        if item.name == "ends"
-        else (single, (wide[item.name],) if item.name in wide else ())
-        for item in fields(Transitions)
-    }
+def record_type(observation_dim: int, action_dim: int) -> np.dtype:
+    """One row as a record, with the columns of `Transitions` in their order."""
+    single, seen = np.float32, (observation_dim,)
+    return np.dtype(
+        [
+            ("observations", single, seen),
+            ("actions", single, (action_dim,)),
+            ("rewards", single),
+            ("masks", single),
+            ("next_observations", single, seen),
+            ("ends", np.bool_),
+        ],
+        align=True,
+    )
 
 
-def row_bytes(observation_dim: int, action_dim: int) -> int:
-    """Bytes of one row in all columns."""
-    types = column_types(observation_dim, action_dim).values()
-    return sum(dtype.itemsize * int(np.prod(shape)) for dtype, shape in types)
+def records_of(rows: Transitions) -> np.ndarray:
+    """``rows`` as records (R,)."""
+    records = np.zeros(len(rows), record_type(rows.observation_dim, rows.action_dim))
+    for item in fields(Transitions):
+        records[item.name] = getattr(rows, item.name)
+    return records
 
 
-def header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
-    """The beginning of a .npy file; it is as long for any number of rows."""
+def columns_of(records: np.ndarray) -> Transitions:
+    """Views of ``records`` as columns."""
+    return Transitions(**{item.name: records[item.name] for item in fields(Transitions)})
+
+
+def header(kind: np.dtype, rows: int) -> bytes:
+    """The beginning of the .npy file; it is as long for any number of rows."""
     content = io.BytesIO()
-    about = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    about = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": (rows,)}
     np.lib.format.write_array_header_1_0(content, about)
     return content.getvalue()
-
-
-def note_of(folder: Path, names: Iterable[str]) -> dict[str, Column]:
-    """Size and time of each column's file."""
-    found = {name: os.stat(folder / f"{name}.npy") for name in names}
-    return {name: Column(bytes=stat.st_size, modified=stat.st_mtime_ns // 1000) for name, stat in found.items()}
 
 
 def open_rows(folder: Path) -> MappedTransitions | None:
     """The rows in ``folder``; None where there are none, or where they are not as they were written."""
     try:
         about = checked(Rows, read_json(folder / RECORD))
-        types = column_types(about.observation_dim, about.action_dim)
         if (
             about.format != FORMAT
             or len(about.mean) != about.observation_dim
             or len(about.std) != about.observation_dim
         ):
             return None
-        if about.columns != note_of(folder, types):
-            return None
-        columns, maps = {}, []
-        for name, (dtype, shape) in types.items():
-            columns[name], mapped = _map(folder / f"{name}.npy", dtype, (about.rows, *shape))
-            maps.append(mapped)
+        kind = record_type(about.observation_dim, about.action_dim)
+        begin = header(kind, about.rows)
+        with open_regular(folder / ROWS) as file:
+            stat = os.fstat(file.fileno())
+            whole = stat.st_size == about.bytes == len(begin) + about.rows * kind.itemsize
+            if not whole or stat.st_mtime_ns // 1000 != about.modified or file.read(len(begin)) != begin:
+                return None
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            columns = columns_of(np.frombuffer(mapped, kind, about.rows, len(begin)))
+            found = {item.name: getattr(columns, item.name) for item in fields(Transitions)}
+            return MappedTransitions(**found, folder=folder, about=about, file=os.dup(file.fileno()))
     except (OSError, UserError):
         return None
-    return MappedTransitions(**columns, folder=folder, about=about, maps=tuple(maps))
-
-
-def _map(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> tuple[np.ndarray, mmap.mmap]:
-    """A column and its map; UserError unless the file is exactly as long as its header and its rows."""
-    begin = header(dtype, shape)
-    with open_regular(path) as file:
-        if file.read(len(begin)) != begin or os.fstat(file.fileno()).st_size != len(begin) + dtype.itemsize * int(
-            np.prod(shape)
-        ):
-            raise UserError(f"{path}: is not the column that it was written as")
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    count = int(np.prod(shape))
-    return np.frombuffer(mapped, dtype, count, len(begin)).reshape(shape), mapped

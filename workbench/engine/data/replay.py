@@ -137,8 +137,12 @@ class Replay:
         """The rows ``index`` (M,) as `_rows` makes them."""
         return self._matrix.index_select(0, index)
 
-    def _actions(self, which: Tensor) -> Tensor:
-        """Single actions (..., D) of the rows ``which``."""
+    def _chunks(self, index: Tensor, reach: Tensor) -> Tensor:
+        """Actions (M, h, D) of the chunks that begin at ``index`` (M,) and reach over so many rows."""
+        which = chunk_rows(index, reach, self._chunk) - self._first
+        most = self.fixed + self.room - self._first
+        if self.room:  # an episode may go round the end of the ring
+            which = torch.where(which >= most, which - self.room, which)
         return self._matrix[:, self._s : self._s + self._d][which]
 
     def next_observations(self, size: int) -> Iterator[Tensor]:
@@ -157,9 +161,6 @@ class Replay:
         observations, actions, following = rows[:, :s], rows[:, s : s + d], rows[:, s + d + 2 : s + d + 2 + s]
         valid = None
         if self._chunk > 1:
-            which = chunk_rows(index, rows[:, -2].long(), self._chunk)
-            if self.room:  # an episode may go round the end of the ring
-                which = torch.where(which >= self.fixed + self.room, which - self.room, which)
-            actions, valid = self._actions(which).flatten(1), rows[:, -1]
+            actions, valid = self._chunks(index, rows[:, -2].long()).flatten(1), rows[:, -1]
         after = rows[:, -d:] if self._next else None
         return Batch(observations, actions, rows[:, s + d], rows[:, s + d + 1], following, index, valid, after)

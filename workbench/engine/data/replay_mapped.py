@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from workbench.engine.data.atomic import explained
-from workbench.engine.data.mapped import MappedTransitions, Pages
+from workbench.engine.data.chunks import chunk_rows
+from workbench.engine.data.mapped import MappedTransitions
 from workbench.engine.data.replay import Replay
 from workbench.engine.data.transitions import Transitions
 
@@ -31,32 +32,40 @@ class MappedReplay(Replay):
     Attributes
     ----------
     rows_read : int
-        Rows of the dataset that minibatches took so far, each with what its return and its chunk reach.
+        Rows of the dataset that were read from disk so far.
     """
 
     rows_read = 0
 
     def _held(self, data: Transitions) -> Tensor:
         assert isinstance(data, MappedTransitions)
-        self._data, self._pages, self._first = data, Pages(data.maps), len(data)
-        return self._rows(data, np.arange(1))[:0]
+        self._data, self._first = data, len(data)
+        return self._from_disk(np.zeros(1, dtype=np.int64))[:0]
+
+    def _from_disk(self, which: np.ndarray) -> Tensor:
+        """The rows ``which`` (M,) as `_rows` makes them, of windows that hold what a return and the action after it need."""
+        windows, places = self._data.windows(which, self._steps + 1)
+        self.rows_read += len(windows)
+        return self._rows(windows, places)
 
     def _taken(self, index: Tensor) -> Tensor:
-        which = index.cpu().numpy()
-        rows = self._rows(self._data, np.minimum(which, self.fixed - 1)).to(self._matrix.device)
-        self.rows_read += len(which)
-        self._pages.read(len(which))
-        return self._over(rows, index, self._matrix) if self.room else rows
+        rows = self._from_disk(np.minimum(index.cpu().numpy(), self.fixed - 1)).to(self._matrix.device)
+        if not self.room:
+            return rows
+        places = (index - self._first).clamp_min(0)
+        return torch.where((index >= self.fixed)[:, None], self._matrix[places], rows)
 
-    def _actions(self, which: Tensor) -> Tensor:
-        found = self._data.actions[np.minimum(which.cpu().numpy(), self.fixed - 1)]
-        actions = torch.from_numpy(found).to(self._matrix.device)
-        return self._over(actions, which, self._matrix[:, self._s : self._s + self._d]) if self.room else actions
-
-    def _over(self, rows: Tensor, index: Tensor, appended: Tensor) -> Tensor:
-        """``rows``, but those of ``appended`` where ``index`` is beyond the dataset."""
-        places = (index - self.fixed).clamp_min(0)
-        return torch.where((index >= self.fixed)[..., None], appended[places], rows)
+    def _chunks(self, index: Tensor, reach: Tensor) -> Tensor:
+        old = index < self.fixed
+        windows, places = self._data.windows(np.minimum(index.cpu().numpy(), self.fixed - 1), self._chunk)
+        self.rows_read += len(windows)
+        inside = torch.where(old, reach, 1).cpu()
+        which = chunk_rows(torch.from_numpy(places), inside, self._chunk).numpy()
+        actions = torch.from_numpy(windows.actions[which]).to(self._matrix.device)
+        if not self.room:
+            return actions
+        begin = torch.where(old, self.fixed, index)
+        return torch.where(old[:, None, None], actions, super()._chunks(begin, torch.where(old, 1, reach)))
 
     def next_observations(self, size: int) -> Iterator[Tensor]:
         """As of `Replay`; a block of ``size`` rows is read at a time."""
@@ -76,10 +85,8 @@ class MappedReplay(Replay):
         with tempfile.TemporaryFile(dir=place) as file, explained(place, length):
             os.posix_fallocate(file.fileno(), 0, length)  # a map of a file without its disk would end the process
             mapped = mmap.mmap(file.fileno(), length)
-        self._pages.add(mapped)
         held, begin = np.frombuffer(mapped, first.dtype).reshape(shape), 0
         for block in chain((first,), (block.numpy() for block in blocks)):
             held[begin : begin + len(block)] = block
             begin += len(block)
-            self._pages.read(len(block))
         return torch.from_numpy(held)

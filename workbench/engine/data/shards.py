@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.engine.data.columns import DataFileError
+from workbench.engine.data.boundaries import continues
+from workbench.engine.data.columns import DataFileError, refuse_pictures
 from workbench.engine.data.footprint import Keep
 from workbench.engine.data.npz import MAX_BYTES
 from workbench.engine.data.outline import check_alike, footprint_of, outline
 from workbench.engine.data.transitions import Transitions
-from workbench.engine.data.unpack import Shard, goes_on, name_of, unpacked
+from workbench.engine.data.unpack import Shard, name_of, unpacked
 from workbench.engine.words import UserError
 
 SHARD = re.compile(r"(?P<name>.+)-(?P<number>\d{1,9})(?P<suffix>\.(npz|hdf5|h5))")
@@ -106,6 +107,8 @@ def read_shards(
             stacklevel=2,
         )
     outlines = [outline(path) for path in paths]
+    for path, found in zip(paths, outlines, strict=True):
+        refuse_pictures(found.shapes.get("observations", ()), str(path))
     footprint = footprint_of(outlines)
 
     def one(number: int) -> Shard:
@@ -140,7 +143,7 @@ def read_shards(
                 f"{path}: the shards up to this one are {total:,} bytes in memory, the limit is {max_bytes:,}; leave the rows on "
                 "disk (--rows-in disk), or put fewer of them into a folder of their own, and name that"
             )
-        if before is not None and before.open and goes_on(before.rows, shard.rows):
+        if before is not None and before.open and continues(before.rows.next_observations, shard.rows.observations):
             parts["ends"][-1][-1] = False
         for name in COLUMNS:
             parts[name].append(getattr(shard.rows, name))

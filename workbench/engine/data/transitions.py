@@ -112,6 +112,10 @@ class Transitions:
         """Next observations (M, S) of the rows ``last`` (M,), as a return that began at ``rows`` (all rows: None) sees them."""
         return np.asarray(self.next_observations[last])
 
+    def settled(self, reach: np.ndarray, last: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Which chunks (M,) that begin at ``rows``, reach over so many rows and end in ``last`` had their episode terminate."""
+        return np.asarray(self.masks[last] == 0.0)
+
     def sample_states(self, seed: int, count: int = 256) -> Tensor:
         """Observations (count, S) of rows drawn evenly from the whole dataset; the same rows for the same seed."""
         rows = np.random.default_rng(seed).integers(0, len(self), count)

@@ -1,6 +1,6 @@
-"""Unpacking shards once into columns on disk: streamed, resumable after a kill, and there either whole or not at all.
+"""Unpacking shards once into rows on disk: streamed, resumable after a kill, and there either whole or not at all.
 
-The columns lie in the user's cache folder, under a name made of what the shards hold and how they are read. They are written
+The rows lie in the user's cache folder, under a name made of what the shards hold and how they are read. They are written
 beside it first, by one process at a time; others wait for it. What was written of whole shards is kept when the process is
 killed, and the next one goes on after it; a refused shard, or a full disk, leaves nothing.
 """
@@ -12,8 +12,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -21,18 +21,19 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from workbench.engine.data.atomic import explained, made_folder, write_atomic
-from workbench.engine.data.boundaries import not_followed
+from workbench.engine.data.boundaries import continues
 from workbench.engine.data.footprint import Footprint, Keep, size
 from workbench.engine.data.hold import HeldError, Hold
 from workbench.engine.data.mapped import (
     FORMAT,
     RECORD,
+    ROWS,
     MappedTransitions,
     Rows,
-    column_types,
     header,
-    note_of,
     open_rows,
+    record_type,
+    records_of,
 )
 from workbench.engine.data.records import Count, Record, checked, read_json
 from workbench.engine.data.transitions import Transitions
@@ -70,13 +71,6 @@ def rows_folder() -> Path:
     """Where unpacked rows lie: the folder that ``WORKBENCH_ROWS`` names, else one in the user's cache folder."""
     named = os.environ.get(FOLDER_VARIABLE, "")
     return Path(named).expanduser().resolve() if named else user_cache_path("workbench") / "rows"
-
-
-def goes_on(before: Transitions, rows: Transitions) -> bool:
-    """Whether the first of ``rows`` follows the last row ``before`` them, by the one finder of episodes' ends."""
-    seen = np.concatenate((before.observations[-1:], rows.observations[:1]))
-    following = np.concatenate((before.next_observations[-1:], rows.next_observations[:1]))
-    return not bool(not_followed(seen, following)[0])
 
 
 def unpacked(
@@ -156,7 +150,7 @@ def _alone(home: Path, name: str, keep: Keep) -> Iterator[Path]:
 
 
 def _check_disk(home: Path, footprint: Footprint, draft: Path) -> None:
-    written = sum(path.stat().st_size for path in draft.glob("*.npy")) if draft.is_dir() else 0
+    written = sum(path.stat().st_size for path in draft.glob(ROWS)) if draft.is_dir() else 0
     needed, free = footprint.on_disk - written, shutil.disk_usage(home).free
     if needed + SPARE > free:
         raise UserError(
@@ -166,113 +160,96 @@ def _check_disk(home: Path, footprint: Footprint, draft: Path) -> None:
 
 
 def _unpack(draft: Path, footprint: Footprint, count: int, read: Callable[[int], Shard], keep: Keep) -> None:
-    types = column_types(footprint.observation_dim, footprint.action_dim)
-    done, was_open = _taken_up(draft, footprint, count)
+    kind = record_type(footprint.observation_dim, footprint.action_dim)
+    done, was_open = _taken_up(draft, kind, count)
     begin = f"unpacking {footprint.rows:,} rows of {count} shard(s) to disk, {size(footprint.on_disk)} in {draft.parent.parent}"
     keep.tell(f"{begin}; {len(done)} shard(s) are there already" if done else begin)
-    files = {name: (draft / f"{name}.npy").open("r+b") for name in types}
-    with ExitStack() as stack, explained(draft, footprint.on_disk):
-        for file in files.values():
-            stack.enter_context(file)
-        last, unsaved = (_last_row(files, types, sum(done)) if done else None), 0
+    with explained(draft, footprint.on_disk), (draft / ROWS).open("r+b") as file:
+        last = _read(file, kind, sum(done) - 1, 1) if done else np.zeros(0, kind)
+        unsaved = 0
         for number in range(len(done), count):
             shard = read(number)
-            if was_open and last is not None and goes_on(last, shard.rows):
-                _write_at(files["ends"], sum(done) - 1, types["ends"], np.zeros(1, dtype=bool))
-            for name, kind in types.items():
-                _write_at(files[name], sum(done), kind, getattr(shard.rows, name))
-            done.append(len(shard.rows))
-            was_open, unsaved = shard.open, unsaved + len(shard.rows) * footprint.row
-            last = Transitions(**{name: getattr(shard.rows, name)[-1:].copy() for name in types})
-            del shard
+            if was_open and continues(last["next_observations"], shard.rows.observations):
+                last["ends"] = False
+                _write(file, kind, sum(done) - 1, last)
+            records = records_of(shard.rows)
+            _write(file, kind, sum(done), records)
+            done.append(len(records))
+            was_open, last, unsaved = shard.open, records[-1:].copy(), unsaved + records.nbytes
+            del shard, records
             if unsaved > SYNC_EVERY:
-                _sync(files)
+                _sync(file)
                 write_atomic(draft / JOURNAL, Done(rows=done, open=was_open).model_dump_json().encode())
                 unsaved = 0
-        for name, (dtype, shape) in types.items():
-            files[name].seek(0)
-            files[name].write(header(dtype, (sum(done), *shape)))
-        _sync(files)
-    columns: dict[str, Any] = {
-        name: _OnDisk(draft / f"{name}.npy", dtype, (sum(done), *shape)) for name, (dtype, shape) in types.items()
-    }
-    rows = Transitions(**columns)
-    mean, std = rows.moments()
+        file.seek(0)
+        file.write(header(kind, sum(done)))
+        _sync(file)
+        columns: dict[str, Any] = {name: _OnDisk(file, kind, name, sum(done)) for name in kind.names or ()}
+        rows = Transitions(**columns)
+        (mean, std), fingerprint = rows.moments(), rows.fingerprint()
+        stat = os.fstat(file.fileno())
     about = Rows(
         format=FORMAT,
         rows=sum(done),
         observation_dim=footprint.observation_dim,
         action_dim=footprint.action_dim,
-        fingerprint=rows.fingerprint(),
+        fingerprint=fingerprint,
         mean=mean.tolist(),
         std=std.tolist(),
-        columns=note_of(draft, types),
+        bytes=stat.st_size,
+        modified=stat.st_mtime_ns // 1000,
     )
     write_atomic(draft / RECORD, about.model_dump_json().encode())
     (draft / JOURNAL).unlink(missing_ok=True)
 
 
-def _sync(files: Mapping[str, BinaryIO]) -> None:
-    for file in files.values():
-        file.flush()
-        os.fsync(file.fileno())
+def _taken_up(draft: Path, kind: np.dtype, count: int) -> tuple[list[int], bool]:
+    """Rows of each shard that a process which was killed had written, and whether the last of them is open; what it wrote of
+    the next one is cut off.
+    """
+    with suppress(OSError, UserError):
+        found = checked(Done, read_json(draft / JOURNAL))
+        length = _place(kind, sum(found.rows))
+        if (draft / ROWS).stat().st_size >= length and len(found.rows) <= count:
+            os.truncate(draft / ROWS, length)
+            return list(found.rows), found.open
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    (draft / ROWS).write_bytes(header(kind, 0))
+    return [], False
+
+
+def _place(kind: np.dtype, row: int) -> int:
+    """Where in the file a row begins."""
+    return len(header(kind, 0)) + row * kind.itemsize
+
+
+def _write(file: BinaryIO, kind: np.dtype, row: int, records: np.ndarray) -> None:
+    file.seek(_place(kind, row))
+    file.write(records.data)
+
+
+def _read(file: BinaryIO, kind: np.dtype, row: int, count: int) -> np.ndarray:
+    """``count`` records from ``row`` on, as a copy."""
+    file.seek(_place(kind, row))
+    return np.frombuffer(bytearray(file.read(count * kind.itemsize)), kind)
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 class _OnDisk:
     """A column as what passes over all rows need of an array: its blocks. A map would count as memory of the process."""
 
-    def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-        self._path, self.dtype, self.shape = path, dtype, shape
+    def __init__(self, file: BinaryIO, kind: np.dtype, name: str, rows: int) -> None:
+        self._file, self._kind, self._name = file, kind, name
+        self.dtype, self.shape = kind[name].base, (rows, *kind[name].shape)
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return int(self.shape[0])
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         first, last, _ = rows.indices(len(self))
-        width = int(np.prod(self.shape[1:]))
-        begin = _place((self.dtype, self.shape[1:]), first)
-        found = np.fromfile(self._path, self.dtype, (last - first) * width, offset=begin)
-        return found.reshape(last - first, *self.shape[1:])
-
-
-def _taken_up(draft: Path, footprint: Footprint, count: int) -> tuple[list[int], bool]:
-    """Rows of each shard that a process which was killed had written, and whether the last of them is open; what it wrote of
-    the next one is cut off.
-    """
-    types = column_types(footprint.observation_dim, footprint.action_dim)
-    with suppress(OSError, UserError):
-        found = checked(Done, read_json(draft / JOURNAL))
-        wanted = {name: _place(kind, sum(found.rows)) for name, kind in types.items()}
-        whole = all((draft / f"{name}.npy").stat().st_size >= length for name, length in wanted.items())
-        if whole and len(found.rows) <= count:
-            for name, length in wanted.items():
-                os.truncate(draft / f"{name}.npy", length)
-            return list(found.rows), found.open
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
-    for name, (dtype, shape) in types.items():
-        (draft / f"{name}.npy").write_bytes(header(dtype, (0, *shape)))
-    return [], False
-
-
-Kind = tuple[np.dtype, tuple[int, ...]]
-
-
-def _place(kind: Kind, row: int) -> int:
-    """Where in its file a row of a column begins."""
-    dtype, shape = kind
-    return len(header(dtype, (0, *shape))) + row * dtype.itemsize * int(np.prod(shape))
-
-
-def _write_at(file: BinaryIO, row: int, kind: Kind, values: np.ndarray) -> None:
-    file.seek(_place(kind, row))
-    file.write(np.ascontiguousarray(values, dtype=kind[0]).data)
-
-
-def _last_row(files: Mapping[str, BinaryIO], types: Mapping[str, Kind], rows: int) -> Transitions:
-    columns = {}
-    for name, (dtype, shape) in types.items():
-        files[name].seek(_place((dtype, shape), rows - 1))
-        content = files[name].read(dtype.itemsize * int(np.prod(shape)))
-        columns[name] = np.frombuffer(content, dtype).reshape(1, *shape)
-    return Transitions(**columns)
+        return _read(self._file, self._kind, first, last - first)[self._name]

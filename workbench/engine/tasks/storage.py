@@ -55,6 +55,15 @@ class ShardedTask(Protocol):
 
 
 @runtime_checkable
+class GoalDataTask(Protocol):
+    """A task whose rows get goals when all of them are read."""
+
+    def relabel(self, data: Transitions) -> Transitions:
+        """``data`` with goals."""
+        ...
+
+
+@runtime_checkable
 class OwnDataTask(Protocol):
     """A task that brings recorded data along (Minari)."""
 
@@ -160,7 +169,10 @@ def load_saved(
     called = f"{task.info.name} {out_of_bounds}"
 
     def read(paths: Sequence[Path]) -> Transitions:
-        return read_shards(paths, lambda path: _read(task, path, out_of_bounds), called=called, keep=keep or KEEP.get())
+        found = read_shards(
+            paths, lambda path: _read(task, path, out_of_bounds), called=called, keep=keep or KEEP.get()
+        )
+        return task.relabel(found) if isinstance(task, GoalDataTask) else found
 
     if folder.suffix in FILES and not folder.is_dir() and (not stored or SHARD.fullmatch(folder.name)):
         return read((folder,))
