@@ -145,10 +145,15 @@ class Replay:
             which = torch.where(which >= most, which - self.room, which)
         return self._matrix[:, self._s : self._s + self._d][which]
 
-    def next_observations(self, size: int) -> Iterator[Tensor]:
-        """All next observations, normalised, ``size`` rows (M, S) after the other."""
+    @property
+    def next_observations(self) -> Tensor:
+        """All next observations, (R, S), normalised."""
         begin = self._s + self._d + 2
-        yield from self._matrix[: len(self), begin : begin + self._s].split(size)
+        return self._matrix[: len(self), begin : begin + self._s]
+
+    def following(self, size: int) -> Iterator[Tensor]:
+        """All next observations, ``size`` rows (M, S) after the other."""
+        yield from self.next_observations.split(size)
 
     def beside(self, blocks: Iterable[Tensor]) -> Tensor:
         """What belongs to the rows, (R, …), from ``blocks`` in their order; kept where the rows are."""

@@ -17,7 +17,7 @@ from workbench.engine.data.atomic import explained
 from workbench.engine.data.chunks import chunk_rows
 from workbench.engine.data.mapped import MappedTransitions
 from workbench.engine.data.replay import Replay
-from workbench.engine.data.transitions import Transitions
+from workbench.engine.data.transitions import BLOCK, Transitions
 
 
 def make_replay(data: Transitions, mean: Tensor, std: Tensor, **settings: Any) -> Replay:
@@ -67,7 +67,12 @@ class MappedReplay(Replay):
         begin = torch.where(old, self.fixed, index)
         return torch.where(old[:, None, None], actions, super()._chunks(begin, torch.where(old, 1, reach)))
 
-    def next_observations(self, size: int) -> Iterator[Tensor]:
+    @property
+    def next_observations(self) -> Tensor:
+        """As of `Replay`; all are read."""
+        return torch.cat(list(self.following(BLOCK)))
+
+    def following(self, size: int) -> Iterator[Tensor]:
         """As of `Replay`; a block of ``size`` rows is read at a time."""
         begin = self._s + self._d + 2
         for first in range(0, len(self), size):

@@ -16,7 +16,7 @@ from workbench.engine.words import UserError
 OutOfBounds = Literal["refuse", "clip"]
 Place = Callable[[int], str]  # what a message calls a row: rows may have been dropped since the file was read
 SLACK = 1e-5  # float32 rounding of a bound is not an error
-BLOCK = 65_536  # rows that a pass over all of them holds at a time
+BLOCK = 8192  # rows that a pass over all of them holds at a time
 
 
 class Batch(NamedTuple):
@@ -216,7 +216,7 @@ def moments(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     the fourth digit.
 
     A block is in memory at a time. Sums go on from block to block in the order of the rows, so that the result has the bits
-    of NumPy's own ``mean`` and ``std``.
+    of NumPy's own ``mean`` and ``std`` (one column alone NumPy may sum in another order).
     """
 
     def mean_of(block_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

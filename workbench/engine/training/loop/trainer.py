@@ -182,5 +182,5 @@ class Trainer:
         They depend on the frozen flow and the seed alone, so a resumed run draws the same ones again.
         """
         generator = torch.Generator(self.device).manual_seed(self.config.seed + 1)
-        blocks = self.replay.next_observations(CACHE_ROWS)
+        blocks = self.replay.following(CACHE_ROWS)
         return self.replay.beside(self._critic.samples(self.networks, rows, generator) for rows in blocks)
