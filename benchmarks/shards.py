@@ -27,9 +27,10 @@ TASK, DATASET = "ogbench/cube-single-play-singletask-v0", "cube-single-play-v0"
 OBSERVED, ACTED, POSITIONS, VELOCITIES = 28, 5, 21, 20
 EPISODE = 1001  # rows of a trajectory as OGBench stores it: 1000 transitions, and the last state
 UPDATES = 100
+WAYS = ("memory", "disk", "disk again")
 
 
-def write_shards(folder: Path, rows: int, shard: int) -> None:
+def write_shards(folder: Path, rows: int, shard: int, packed: bool = True) -> None:
     """Write ``rows`` transitions in shards of ``shard`` in OGBench's own format, by NumPy's own writer, as OGBench does.
 
     The numbers are random walks: what a row holds changes neither memory nor speed.
@@ -38,7 +39,8 @@ def write_shards(folder: Path, rows: int, shard: int) -> None:
     for number, first in enumerate(range(0, rows, shard)):
         count = min(shard, rows - first) // (EPISODE - 1) * EPISODE
         walk = rng.normal(0.0, 0.01, (count, OBSERVED)).astype(np.float32).cumsum(0, dtype=np.float32)
-        np.savez_compressed(
+        save = np.savez_compressed if packed else np.savez
+        save(
             folder / f"{DATASET}-{number:03d}.npz",
             observations=walk,
             actions=rng.uniform(-1, 1, (count, ACTED)).astype(np.float32),
@@ -86,16 +88,18 @@ def run() -> None:
     parser = ArgumentParser(prog="python -m benchmarks shards")
     parser.add_argument("--rows", type=int, nargs="+", default=[2_000_000])
     parser.add_argument("--shard", type=int, default=250_000)
+    parser.add_argument("--plain", action="store_true", help="shards without compression: np.savez")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     options = parser.parse_known_args()[0]
     lines = []
     for rows in options.rows:
         with tempfile.TemporaryDirectory(prefix="workbench-shards-") as home:
             data, unpacked = Path(home, "data"), Path(home, "rows")
             data.mkdir()
-            write_shards(data, rows, options.shard)
+            write_shards(data, rows, options.shard, packed=not options.plain)
             packed = sum(path.stat().st_size for path in data.iterdir())
             found = {}
-            for way in ("memory", "disk", "disk again"):
+            for way in options.ways:
                 found[way] = _in_a_process(data, way.split()[0], unpacked)
             on_disk = sum(path.stat().st_size for path in unpacked.rglob("*.npy"))
             if len({result["rows"] for result in found.values()}) > 1:
