@@ -56,11 +56,11 @@ class Footprint:
 
     @property
     def in_memory(self) -> int:
-        """Bytes at the most when all rows are read into memory: the rows, the matrix that minibatches come from, and what it is
-        put together of.
+        """Bytes at the most when all rows are read into memory: the rows, which are put together of those of the shards, and the
+        matrix that minibatches come from.
         """
         matrix = 4 * (2 * self.observation_dim + self.action_dim + 4)
-        return self.rows * (self.row + 2 * matrix + 24)
+        return self.rows * (2 * self.row + matrix)
 
     @property
     def on_disk(self) -> int:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.data.chunks import check_chunk, chunk_reach, chunk_rows
-from workbench.engine.data.transitions import Batch, Transitions
+from workbench.engine.data.transitions import BLOCK, Batch, Transitions
 from workbench.engine.words import UserError
 
 
@@ -112,8 +112,14 @@ class Replay:
         return torch.cat((old, new))
 
     def _held(self, data: Transitions) -> Tensor:
-        """The rows of the data that the matrix begins with: all."""
-        return self._rows(data)
+        """The rows of the data that the matrix begins with: all, made a block at a time, which takes no more than they do."""
+        matrix = torch.empty(0)
+        for first in range(0, len(data), BLOCK):
+            rows = self._rows(data, np.arange(first, min(first + BLOCK, len(data))))
+            if not first:
+                matrix = rows.new_empty(len(data), rows.shape[1])
+            matrix[first : first + len(rows)] = rows
+        return matrix
 
     def _rows(self, data: Transitions, which: np.ndarray | None = None) -> Tensor:
         """(R, S + D + 2 + S): observation, action, return, discount, next observation; then reach and valid, or next action.
