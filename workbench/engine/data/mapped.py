@@ -51,6 +51,16 @@ class Rows(Record):
     modified: Count
 
 
+class Descriptor:
+    """An open file, which is closed when nobody reads from it any more."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        os.close(self.number)
+
+
 @dataclass(frozen=True)
 class MappedTransitions(Transitions):
     """`Transitions` on disk: the arrays are read-only maps. `open_rows` makes it.
@@ -59,16 +69,12 @@ class MappedTransitions(Transitions):
     ----------
     folder : Path
     about : Rows
-    file : int
-        Its descriptor.
+    file : Descriptor
     """
 
     folder: Path
     about: Rows
-    file: int = field(repr=False)
-
-    def __del__(self) -> None:
-        os.close(self.file)
+    file: Descriptor = field(repr=False)
 
     def fingerprint(self) -> str:
         """As of the same rows in memory; it was computed when they were written."""
@@ -86,7 +92,7 @@ class MappedTransitions(Transitions):
         length = min(length, len(self))
         first = np.minimum(rows, len(self) - length)
         begin, each = self.about.bytes - len(self) * kind.itemsize, kind.itemsize
-        read = [os.pread(self.file, length * each, begin + each * row) for row in first.tolist()]
+        read = [os.pread(self.file.number, length * each, begin + each * row) for row in first.tolist()]
         found = np.frombuffer(b"".join(read), kind)
         if len(found) != length * len(rows):
             raise UserError(f"{self.folder / ROWS}: became shorter while it was read; begin again")
@@ -150,6 +156,6 @@ def open_rows(folder: Path) -> MappedTransitions | None:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             columns = columns_of(np.frombuffer(mapped, kind, about.rows, len(begin)))
             found = {item.name: getattr(columns, item.name) for item in fields(Transitions)}
-            return MappedTransitions(**found, folder=folder, about=about, file=os.dup(file.fileno()))
+            return MappedTransitions(**found, folder=folder, about=about, file=Descriptor(os.dup(file.fileno())))
     except (OSError, UserError):
         return None
