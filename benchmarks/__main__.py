@@ -2,7 +2,7 @@
 
 Names: updates, actions, guard, three_exits, three_exits_vgf, methods, online, together, central_picture, estimator, pointmaze,
 estimator_pointmaze, cube, cube_chunks (pointmaze and cube need the ogbench extra and
-some minutes), notebook, lessons, sweep, store, shipped_store (which
+some minutes), notebook, lessons, sweep, store, shards, shipped_store (which
 makes what the package ships), ui, soak. Without names: updates, actions, guard and three_exits. Medians over
 repeats; these are wall times, so run on an idle machine.
 """
@@ -33,6 +33,7 @@ NAMES = (
     "lessons",
     "sweep",
     "store",
+    "shards",
     "shipped_store",
 )
 QUICK = NAMES[:4]

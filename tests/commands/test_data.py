@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from commands.running import Command, Done, check
 from engine.data.formats.writers import WRITERS, made
+from engine.data.shard_files import walk, write
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +81,24 @@ def test_a_run_records_its_own_episodes(command: Command, tmp_path: Path) -> Non
     ok(command(*arguments, "--out", tmp_path / "a.npz"))
     ok(command(*arguments, "--out", tmp_path / "b.npz"))
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_shards_train_alike_in_memory_and_from_disk(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_ROWS", str(tmp_path / "rows"))
+    write(tmp_path / "data", walk(400), (100, 200, 300))
+    told = ok(command("data", "describe", tmp_path / "data")).out
+    assert "memory of a training" in told
+    assert "with all rows in memory; at most" in told
+    runs = {}
+    for where in ("memory", "disk"):
+        run = tmp_path / where
+        flags = ("--out", run, "--rows-in", where, "--steps", "30", "--set", "hidden=[16]", "batch_size=32")
+        done = ok(command("fit", "gym/Pendulum-v1", "--data", tmp_path / "data", *flags))
+        assert f"400 rows in 4 file(s), kept {'on disk' if where == 'disk' else 'in memory'}" in done.err
+        assert ("unpacking 400 rows" in done.err) == (where == "disk")
+        runs[where] = next(run.glob("state-*.safetensors")).read_bytes()
+    assert runs["memory"] == runs["disk"]
+    again = ok(command("fit", "gym/Pendulum-v1", "--out", tmp_path / "disk", "--resume", "--rows-in", "disk"))
+    assert "unpacking" not in again.err

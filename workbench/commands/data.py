@@ -54,6 +54,8 @@ def describe(
     print_table(("what", "found"), found.account())
     for note in found.notes:
         print(f"note: {note}")
+    if found.picture:
+        return
     flags = {"observations": observations, "actions": actions}
     more = "".join(f" --{name} {' '.join(map(quoted_word, words))}" for name, words in flags.items() if words)
     singles = {"reward": reward, "terminal": terminal, "timeout": timeout, "episode": episode}

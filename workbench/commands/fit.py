@@ -10,7 +10,17 @@ from typing import Annotated
 
 import tyro
 
-from workbench.commands.flags import ClipActions, Device, Json, Settings, TaskName, check_range, parse_settings, quoted
+from workbench.commands.flags import (
+    ClipActions,
+    Device,
+    Json,
+    RowsIn,
+    Settings,
+    TaskName,
+    check_range,
+    parse_settings,
+    quoted,
+)
 from workbench.commands.model_flags import NOTHING, Given, read_given, settings_of, spelled
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json
@@ -29,6 +39,7 @@ def fit(
     device: Device = "auto",
     resume: bool = False,
     clip_actions: ClipActions = False,
+    rows_in: RowsIn = "auto",
     save_every: int = 1000,
     snapshots: int = 0,
     settings: Settings = (),
@@ -48,10 +59,13 @@ def fit(
         data: Folder made by workbench generate, or a file (.npz, .hdf5: docs/tasks.md); built-in tasks need none.
         device: auto takes CUDA when there is one.
         resume: Go on with the run in --out.
+        rows_in: Where the rows of the data lie while training. auto leaves those of many shards on disk where they would take
+            more than half of the free memory; they are unpacked there once. The training is the same, bit for bit.
         save_every: Updates between two checkpoints.
         snapshots: How many copies of the weights to keep, evenly over the run; the training page shows them.
     """
     from workbench.engine.data.boundaries import episodes_in_words
+    from workbench.engine.data.footprint import KEEP, Keep
     from workbench.engine.tasks.recorded import RecordedTask
     from workbench.runs.training import TrainingRun, settings_for
 
@@ -63,6 +77,7 @@ def fit(
             f"{name} is given twice: {spelled(name)} {flags[name]} and --set {name}={others[name]}; leave one out"
         )
     wanted = settings_for(rule, flags | others)
+    KEEP.set(Keep(rows_in, lambda words: print(words, file=sys.stderr)))
     run = TrainingRun.open(task, out, wanted, data=data, device=device, resume=resume, clip_actions=clip_actions)
     again = f"go on with: workbench fit {task} --out {quoted(out)} --resume"
     stop, started, last = StopOnSignal(), time.perf_counter(), None

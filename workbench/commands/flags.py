@@ -18,6 +18,7 @@ Settings = Annotated[
     tyro.conf.UseAppendAction,  # --set a=1 b=2 and --set a=1 --set b=2 mean the same
     tyro.conf.arg(name="set", metavar="KEY=VALUE ...", help="One or more settings, such as weight=3."),
 ]
+RowsIn = Literal["auto", "memory", "disk"]
 ClipActions = Annotated[bool, tyro.conf.arg(help="Clip actions of the data to [-1, 1] instead of refusing them.")]
 Whole = Annotated[int | None, tyro.conf.arg(metavar="INT")]
 TaskName = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TASK")]

@@ -9,7 +9,7 @@ from engine.small_runs import small_config, small_data
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.engine.data.chunks import chunk_reach, chunk_rows
+from workbench.engine.data.chunks import check_chunk, chunk_reach, chunk_rows
 from workbench.engine.data.replay import Replay
 from workbench.engine.data.transitions import Batch, Transitions, make_transitions, n_step
 from workbench.engine.training.loop.trainer import Trainer
@@ -80,7 +80,7 @@ def test_no_chunk_fits() -> None:
         data.observations, data.actions, data.rewards, np.ones(7), data.observations, data.ends
     )
     with pytest.raises(ValueError, match=r"chunk = 5 is longer than every episode of the data \(4 steps\)"):
-        chunk_reach(timed_out, 5)
+        check_chunk(timed_out, 5)
     with pytest.raises(ValueError, match="at least 1 action, got 0"):
         chunk_reach(data, 0)
 

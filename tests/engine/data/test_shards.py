@@ -29,7 +29,10 @@ def test_a_folder_of_shards(tmp_path: Path) -> None:
     shard(tmp_path / "runs-000-val.npz", -1.0)
     (tmp_path / "notes.txt").touch()
     task = make_task("gym/Pendulum-v1")
-    data = load_saved(task, tmp_path)
+    with pytest.warns(
+        UserWarning, match=r"shards are missing between those that are there: 1, 3 to 9\. .*copy them too"
+    ):
+        data = load_saved(task, tmp_path)
     assert data.rewards[::10].tolist() == [0.0, 200.0, 1000.0]
     assert np.flatnonzero(data.ends).tolist() == [9, 19, 29]
     assert np.allclose(data.actions, 0.25)

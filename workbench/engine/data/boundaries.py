@@ -30,6 +30,12 @@ def not_followed(observations: np.ndarray, following: np.ndarray) -> np.ndarray:
     return np.append(differs, True)
 
 
+def continues(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether the rows of a shard go on in the next: its last next observation, of ``before``, is the first of ``after``."""
+    seen = np.concatenate((after[:1], after[:1]))
+    return not bool(not_followed(seen, np.concatenate((before[-1:], before[-1:])))[0])
+
+
 def resets(observations: np.ndarray) -> np.ndarray:
     """Rows (R,) bool after which the observation jumps, far beyond the file's ordinary steps."""
     largest = np.zeros(max(len(observations) - 1, 0))

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.engine.data.transitions import Transitions
+from workbench.engine.data.transitions import BLOCK, Transitions
 from workbench.engine.words import UserError
 
 
-def chunk_reach(data: Transitions, chunk: int) -> tuple[np.ndarray, np.ndarray]:
+def chunk_reach(data: Transitions, chunk: int, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """How much of each row's chunk lies inside its episode, and whether its value is known.
 
     Parameters
@@ -22,6 +22,8 @@ def chunk_reach(data: Transitions, chunk: int) -> tuple[np.ndarray, np.ndarray]:
     data : Transitions
     chunk : int
         h.
+    rows : ndarray, optional
+        (R,) where chunks begin; all rows without it.
 
     Returns
     -------
@@ -33,7 +35,7 @@ def chunk_reach(data: Transitions, chunk: int) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     UserError
-        ``chunk`` is less than 1, or no chunk of the data is valid.
+        ``chunk`` is less than 1.
 
     Notes
     -----
@@ -43,16 +45,24 @@ def chunk_reach(data: Transitions, chunk: int) -> tuple[np.ndarray, np.ndarray]:
     """
     if chunk < 1:
         raise UserError(f"a chunk needs at least 1 action, got {chunk}")
-    ends, rows = np.flatnonzero(data.ends), np.arange(len(data))
-    end = ends[np.searchsorted(ends, rows)]
-    reach = np.minimum(chunk, end - rows + 1)
-    valid = ((reach == chunk) | (data.masks[end] == 0.0)).astype(np.float32)
-    if not valid.any():
-        longest = int(np.diff(ends, prepend=-1).max())
-        raise UserError(
-            f"chunk = {chunk} is longer than every episode of the data ({longest} steps); use a shorter one"
-        )
-    return reach, valid
+    rows = np.arange(len(data)) if rows is None else rows
+    last = np.array(rows, dtype=np.int64)
+    reach = np.ones(len(last), dtype=np.int64)
+    for _ in range(chunk - 1):
+        goes_on = ~data.ends[last]
+        reach += goes_on
+        last += goes_on
+    return reach, ((reach == chunk) | data.settled(reach, last, rows)).astype(np.float32)
+
+
+def check_chunk(data: Transitions, chunk: int) -> None:
+    """Raise UserError unless a chunk of the data is valid, as `chunk_reach` says."""
+    for first in range(0, len(data), BLOCK):
+        rows = np.arange(first, min(first + BLOCK, len(data)))
+        if chunk_reach(data, chunk, rows)[1].any():
+            return
+    longest = int(np.diff(np.flatnonzero(data.ends), prepend=-1).max())
+    raise UserError(f"chunk = {chunk} is longer than every episode of the data ({longest} steps); use a shorter one")
 
 
 def chunk_rows(index: Tensor, reach: Tensor, chunk: int) -> Tensor:

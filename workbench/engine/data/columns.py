@@ -26,6 +26,16 @@ class DataFileError(UserError):
     """A data file that cannot be used; the message says which file, what is wrong, and the cure."""
 
 
+def refuse_pictures(shape: tuple[int, ...], source: str) -> None:
+    """Raise `DataFileError` where ``shape`` is that of pictures (R, H, W, C): they would become thousands of columns."""
+    if len(shape) == 4:
+        raise DataFileError(
+            f"{source}: 'observations' are pictures of {' × '.join(map(str, shape[1:]))}, which are not trained on here. Encode "
+            "them once with a network of your own and save what it returns as 'observations' (R, S); a policy over pictures that "
+            "was trained elsewhere is steered behind its own encoder by wb.adapt.dict_observations"
+        )
+
+
 def check_columns(shapes: Mapping[str, tuple[int, ...]], source: str) -> None:
     """Raise `DataFileError` unless the arrays that are needed are there and all have as many rows as 'actions'."""
     missing = [name for name in NEEDED if name not in shapes and not (name == "terminals" and "masks" in shapes)]
@@ -52,7 +62,7 @@ def plain_from_d4rl(arrays: Arrays, source: str) -> Arrays:
 
     Episodes end where the file says so (``ends``, ``timeouts``, terminated rows). A file that marks no time limit at all
     ends them where the next observation is not the following row's; without next observations, where observations jump,
-    and a warning says what was found.
+    and a warning says what was found. The last row ends one only where the file says so: another file may go on after it.
 
     Raises
     ------
@@ -70,7 +80,7 @@ def plain_from_d4rl(arrays: Arrays, source: str) -> Arrays:
     keep, following = np.ones(rows, dtype=bool), arrays.get("next_observations")
     if following is not None:
         if following.shape == observations.shape and "ends" not in flags and not any(mark.any() for mark in marked):
-            ends = ends | not_followed(observations, following)
+            ends[:-1] |= not_followed(observations, following)[:-1]  # of the last row it knows nothing
     elif rows:
         if not marked:
             guessed = resets(observations) & ~ends

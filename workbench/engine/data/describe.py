@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from workbench.engine.data.boundaries import continues
 from workbench.engine.data.columns import ROWS, Arrays, DataFileError, plain_from_d4rl
+from workbench.engine.data.footprint import Footprint
 from workbench.engine.data.formats import read_pieces
 from workbench.engine.data.formats.found import ColumnNames, Found
 from workbench.engine.data.npz import check_rows
@@ -27,13 +29,15 @@ class Description:
     Attributes
     ----------
     format, source : str
-    files, rows : int
-        Rows that a training would see.
+    files, rows, largest : int
+        Rows that a training would see, in all and in the largest file.
     dropped : int
         Rows that it would not: after them nobody knows what came.
     episodes, shortest, longest : int
     observation_dim, action_dim : int
         S and D.
+    picture : tuple of int
+        (H, W, C) where observations are pictures; S is 0 then.
     observation_names, action_names : tuple of str
         As the file calls them; empty where it does not.
     terminated, time_limits : int
@@ -57,12 +61,14 @@ class Description:
     source: str
     files: int
     rows: int
+    largest: int
     dropped: int
     episodes: int
     shortest: int
     longest: int
     observation_dim: int
     action_dim: int
+    picture: tuple[int, ...]
     observation_names: tuple[str, ...]
     action_names: tuple[str, ...]
     terminated: int
@@ -80,6 +86,11 @@ class Description:
     reward_zero: float
     notes: tuple[str, ...]
 
+    @property
+    def footprint(self) -> Footprint:
+        """How much memory and disk a training's data take."""
+        return Footprint(self.rows, self.observation_dim, self.action_dim, self.largest)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain types, ready for JSON."""
         return asdict(self)
@@ -93,7 +104,7 @@ class Description:
             ("episodes", f"{self.episodes:,} of {self.shortest:,} to {counted(self.longest, 'row')}"),
             ("ended by themselves", f"{self.terminated:,}"),
             ("cut off (time limit)", f"{self.time_limits:,}"),
-            ("observations", _columns(self.observation_dim, self.observation_names)),
+            ("observations", self._observed()),
             ("  that never change", str(self.constant)),
             ("  normalised already", "yes" if self.normalised else "no"),
             ("actions", _columns(self.action_dim, self.action_names)),
@@ -103,7 +114,13 @@ class Description:
             ("rewards", f"{self.reward_low:.4g} to {self.reward_high:.4g}, mean {self.reward_mean:.4g}"),
             ("  rows with reward 0", f"{self.reward_zero:.1%}"),
             ("rows with NaN or infinity", f"{self.not_finite:,}" + (": refused" if self.not_finite else "")),
+            ("memory of a training", "" if self.picture else self.footprint.in_words()),
         ]
+
+    def _observed(self) -> str:
+        if self.picture:
+            return f"pictures of {' × '.join(map(str, self.picture))}: not trained on here"
+        return _columns(self.observation_dim, self.observation_names)
 
     def __str__(self) -> str:
         rows = [f"{label:27}{value}" for label, value in self.account()]
@@ -151,6 +168,8 @@ class _Total:
         self._source = source
         self._found: list[Found] = []
         self._pieces: list[dict[str, Any]] = []
+        self._lengths: list[np.ndarray] = []  # of episodes, for each piece
+        self._open: np.ndarray | None = None  # what followed the last row of the piece before, where that is open
 
     def add(self, found: Found) -> Arrays:
         """Count one piece; it, in the plain form."""
@@ -164,10 +183,16 @@ class _Total:
             raise DataFileError(
                 f"{self._source}: its shards have different columns; these are shards of different data"
             )
+        joins = self._open is not None and continues(self._open, plain["observations"])
+        self._open = None if ends[-1] else plain["next_observations"][-1:]
         ends[-1] = True
         finite = np.isfinite(observations).all(1) & np.isfinite(actions).all(1) & np.isfinite(rewards)
         last = np.flatnonzero(ends)
         lengths = np.diff(last, prepend=-1)
+        if joins:  # the episode that the shard before left open
+            lengths[0] += self._lengths[-1][-1]
+            self._lengths[-1] = self._lengths[-1][:-1]
+        self._lengths.append(lengths)
         seen, acted, paid = observations[finite], actions[finite], rewards[finite]
         low, high = (_extreme(acted, np.min), _extreme(acted, np.max))
         self._pieces.append(
@@ -175,7 +200,6 @@ class _Total:
                 "dims": (actions.shape[1], observations.shape[1]),
                 "rows": len(actions),
                 "stored": int(np.max(plain[ROWS])) + 1 if ROWS in plain else len(actions),
-                "lengths": (len(last), int(lengths.min()), int(lengths.max())),
                 "terminated": int((plain["masks"][last] == 0).sum()),
                 "bad": int((~finite).sum()),
                 "sum": seen.sum(0),
@@ -191,7 +215,7 @@ class _Total:
                 "reward": (_extreme(paid, np.min), float(paid.sum()), _extreme(paid, np.max), int((paid == 0).sum())),
             }
         )
-        self._found.append(Found(found.format, {}, found.names, found.notes))
+        self._found.append(replace(found, columns={}))
         return plain
 
     def description(self) -> Description:
@@ -209,29 +233,32 @@ class _Total:
         )
         seen = np.min([piece["seen"][0] for piece in pieces], 0), np.max([piece["seen"][1] for piece in pieces], 0)
         terminated, rows = summed("terminated"), summed("rows")
-        episodes = sum(piece["lengths"][0] for piece in pieces)
+        lengths = np.concatenate(self._lengths)
+        episodes = len(lengths)
         notes = list(dict.fromkeys(note for found in self._found for note in found.notes))
         if len(pieces) > 1:
             notes.append(
-                f"{len(pieces)} shards, read in the order of their numbers; no episode goes on from one into the next"
+                f"{len(pieces)} shards, read in the order of their numbers; an episode goes on in the next where its rows do"
             )
         return Description(
             format=first.format,
             source=self._source,
             files=len(pieces),
             rows=rows,
+            largest=max(piece["rows"] for piece in pieces),
             dropped=summed("stored") - rows,
             episodes=episodes,
-            shortest=min(piece["lengths"][1] for piece in pieces),
-            longest=max(piece["lengths"][2] for piece in pieces),
+            shortest=int(lengths.min()),
+            longest=int(lengths.max()),
             observation_dim=pieces[0]["dims"][1],
             action_dim=pieces[0]["dims"][0],
+            picture=first.picture,
             observation_names=tuple(first.names.get("observations", ())),
             action_names=tuple(first.names.get("actions", ())),
             terminated=terminated,
             time_limits=episodes - terminated,
             not_finite=summed("bad"),
-            normalised=bool((np.abs(mean) < 0.1).all() and (np.abs(spread - 1.0) < 0.1).all()),
+            normalised=bool(count and mean.size and (np.abs(mean) < 0.1).all() and (np.abs(spread - 1.0) < 0.1).all()),
             constant=int((seen[0] == seen[1]).sum()),
             action_low=tuple(low.tolist()),
             action_high=tuple(high.tolist()),

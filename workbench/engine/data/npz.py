@@ -15,7 +15,8 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -59,9 +60,25 @@ def read_arrays(
         No such file, not an npz archive, truncated or damaged, arrays of objects (which are pickles), too large.
     """
     path = Path(path)
+    with _opened(path) as file:
+        return read_archive(file, path.stat().st_size, str(path), names, max_bytes)
+
+
+def read_outline(path: Path, names: Iterable[str]) -> dict[str, tuple[tuple[int, ...], int]]:
+    """Shape and checksum of the arrays called ``names``, as far as the file has them; no row is read. Raises as `read_arrays`."""
+    with _opened(path) as file, _archive(file, str(path)) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        return {
+            name: (_shape(archive, members[name], str(path)), members[name].CRC) for name in names if name in members
+        }
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """The file; whatever is wrong with it becomes `DataFileError`."""
     try:
         with open_regular(path) as file:
-            return read_archive(file, path.stat().st_size, str(path), names, max_bytes)
+            yield file
     except UserError as error:
         raise DataFileError(str(error)) from None
     except FileNotFoundError as error:
@@ -78,16 +95,21 @@ def read_archive(
     file: IO[bytes], stored: int, source: str, names: Iterable[str] | None = None, max_bytes: int = MAX_BYTES
 ) -> Arrays:
     """As `read_arrays`, from an open file of ``stored`` bytes that messages call ``source``; all its arrays without ``names``."""
+    with _archive(file, source) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        wanted = {name: members[name] for name in dict.fromkeys(members if names is None else names) if name in members}
+        shapes = {name: _shape(archive, info, source) for name, info in wanted.items()}
+        check_sizes(source, sum(info.file_size for info in wanted.values()), stored, max_bytes)
+        check_rows(source, shapes)
+        return {name: _read_member(archive, info) for name, info in wanted.items()}
+
+
+@contextmanager
+def _archive(file: IO[bytes], source: str) -> Iterator[zipfile.ZipFile]:
+    """The archive in ``file``; the errors of a damaged one become `DataFileError`."""
     try:
         with zipfile.ZipFile(file) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            wanted = {
-                name: members[name] for name in dict.fromkeys(members if names is None else names) if name in members
-            }
-            shapes = {name: _shape(archive, info, source) for name, info in wanted.items()}
-            check_sizes(source, sum(info.file_size for info in wanted.values()), stored, max_bytes)
-            check_rows(source, shapes)
-            return {name: _read_member(archive, info) for name, info in wanted.items()}
+            yield archive
     except DataFileError:
         raise
     except zipfile.BadZipFile as error:
@@ -223,16 +245,7 @@ def plain_transitions(
     arrays: Arrays, source: str, out_of_bounds: OutOfBounds = "refuse", place: Place | None = None
 ) -> Transitions:
     """`Transitions` from arrays in the plain form; ``source`` names them in messages, ``place`` their rows."""
-    if ROWS not in arrays:
-        _require(arrays, ("observations", "actions", "rewards"), source)
-        if "masks" not in arrays and "terminals" not in arrays:
-            raise DataFileError(
-                f"{source}: has neither 'masks' nor 'terminals'; one must say where episodes terminated"
-            )
-        for name in WIDE:
-            if name in arrays and arrays[name].ndim != 2:
-                raise DataFileError(f"{source}: '{name}' must have 2 dimensions, got shape {arrays[name].shape}")
-        arrays = plain_from_d4rl(arrays, source)
+    arrays = plain_form(arrays, source)
     return make_transitions(
         arrays["observations"],
         arrays["actions"],
@@ -244,6 +257,19 @@ def plain_transitions(
         source=source,
         place=place or row_of(arrays[ROWS]),
     )
+
+
+def plain_form(arrays: Arrays, source: str) -> Arrays:
+    """What `plain_from_d4rl` makes of a file's arrays, unless they are that already; raises `DataFileError`."""
+    if ROWS in arrays:
+        return arrays
+    _require(arrays, ("observations", "actions", "rewards"), source)
+    if "masks" not in arrays and "terminals" not in arrays:
+        raise DataFileError(f"{source}: has neither 'masks' nor 'terminals'; one must say where episodes terminated")
+    for name in WIDE:
+        if name in arrays and arrays[name].ndim != 2:
+            raise DataFileError(f"{source}: '{name}' must have 2 dimensions, got shape {arrays[name].shape}")
+    return plain_from_d4rl(arrays, source)
 
 
 def row_of(rows: np.ndarray) -> Place:

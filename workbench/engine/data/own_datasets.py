@@ -141,6 +141,8 @@ def converted(path: Path, names: ColumnNames) -> tuple[Transitions, OwnDataset]:
     """The data at ``path`` with actions in [-1, 1], and what its record says; raises as `add_dataset`."""
     parts, found = [], None
     for found in read_pieces(path, names):
+        if found.picture:
+            raise DataFileError(f"{path}: {found.notes[0]}")
         plain = dict(plain_of(found, str(path)))
         plain.pop(ROWS, None)
         plain["ends"] = np.asarray(plain["ends"], dtype=bool).copy()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.engine.data.chunks import chunk_reach, chunk_rows
-from workbench.engine.data.transitions import Batch, Transitions, n_step
+from workbench.engine.data.chunks import check_chunk, chunk_reach, chunk_rows
+from workbench.engine.data.transitions import BLOCK, Batch, Transitions
 from workbench.engine.words import UserError
 
 
@@ -62,7 +64,10 @@ class Replay:
         self._steps, self._discount, self._reward_scale = max(steps, chunk), discount, reward_scale
         self._s, self._d, self._chunk, self._next = data.observation_dim, data.action_dim, chunk, next_actions
         self.fixed, self.room, self.appended = len(data), 0, 0
-        self._matrix = self._rows(data).to(device)
+        if chunk > 1:
+            check_chunk(data, chunk)
+        self._first = 0  # number of the matrix' first row
+        self._matrix = self._held(data).to(device)
 
     def __len__(self) -> int:
         return self.fixed + self.kept
@@ -74,7 +79,8 @@ class Replay:
 
     def make_room(self, room: int) -> None:
         """Let ``room`` rows be appended before the oldest of them are replaced."""
-        self._matrix = torch.cat((self._matrix[: self.fixed], self._matrix.new_zeros(room, self._matrix.shape[1])))
+        kept = self._matrix[: self.fixed - self._first]
+        self._matrix = torch.cat((kept, kept.new_zeros(room, kept.shape[1])))
         self.room, self.appended = room, 0
 
     def append(self, data: Transitions) -> Tensor:
@@ -82,7 +88,7 @@ class Replay:
         rows = self._rows(data)[-self.room :]
         first = self.appended + len(data) - len(rows)
         places = self.fixed + (first + torch.arange(len(rows))) % self.room
-        self._matrix[places.to(self._matrix.device)] = rows.to(self._matrix.device)
+        self._matrix[places.to(self._matrix.device) - self._first] = rows.to(self._matrix.device)
         self.appended += len(data)
         return places
 
@@ -105,19 +111,45 @@ class Replay:
         new = torch.randint(self.fixed, len(self), (recent,), generator=generator, device=device)
         return torch.cat((old, new))
 
-    def _rows(self, data: Transitions) -> Tensor:
-        """(R, S + D + 2 + S): observation, action, return, discount, next observation; then reach and valid, or next action."""
-        rewards, discounts, last = n_step(data, self._steps, self._discount)
-        observations = (torch.from_numpy(data.observations) - self._mean) / self._std
-        following = (torch.from_numpy(data.next_observations[last]) - self._mean) / self._std
+    def _held(self, data: Transitions) -> Tensor:
+        """The rows of the data that the matrix begins with: all, made a block at a time, which takes no more than they do."""
+        matrix = torch.empty(0)
+        for first in range(0, len(data), BLOCK):
+            rows = self._rows(data, np.arange(first, min(first + BLOCK, len(data))))
+            if not first:
+                matrix = rows.new_empty(len(data), rows.shape[1])
+            matrix[first : first + len(rows)] = rows
+        return matrix
+
+    def _rows(self, data: Transitions, which: np.ndarray | None = None) -> Tensor:
+        """(R, S + D + 2 + S): observation, action, return, discount, next observation; then reach and valid, or next action.
+
+        Of the rows ``which`` (R,), or of all.
+        """
+        rewards, discounts, last = data.returns(self._steps, self._discount, which)
+        every = slice(None) if which is None else which
+        observations = (torch.from_numpy(data.observations[every]) - self._mean) / self._std
+        following = (torch.from_numpy(data.after(last, which)) - self._mean) / self._std
         scalars = torch.from_numpy(np.stack((rewards * self._reward_scale, discounts), 1))
-        columns = [observations, torch.from_numpy(data.actions), scalars, following]
+        columns = [observations, torch.from_numpy(data.actions[every]), scalars, following]
         if self._chunk > 1:
-            columns.append(torch.from_numpy(np.stack(chunk_reach(data, self._chunk), 1)).float())
+            columns.append(torch.from_numpy(np.stack(chunk_reach(data, self._chunk, which), 1)).float())
         if self._next:
             after = data.actions[np.minimum(last + 1, len(data) - 1)]
             columns.append(torch.from_numpy(np.where(data.ends[last][:, None], np.float32("nan"), after)))
         return torch.cat(columns, 1)
+
+    def _taken(self, index: Tensor) -> Tensor:
+        """The rows ``index`` (M,) as `_rows` makes them."""
+        return self._matrix.index_select(0, index)
+
+    def _chunks(self, index: Tensor, reach: Tensor) -> Tensor:
+        """Actions (M, h, D) of the chunks that begin at ``index`` (M,) and reach over so many rows."""
+        which = chunk_rows(index, reach, self._chunk) - self._first
+        most = self.fixed + self.room - self._first
+        if self.room:  # an episode may go round the end of the ring
+            which = torch.where(which >= most, which - self.room, which)
+        return self._matrix[:, self._s : self._s + self._d][which]
 
     @property
     def next_observations(self) -> Tensor:
@@ -125,16 +157,21 @@ class Replay:
         begin = self._s + self._d + 2
         return self._matrix[: len(self), begin : begin + self._s]
 
+    def following(self, size: int) -> Iterator[Tensor]:
+        """All next observations, ``size`` rows (M, S) after the other."""
+        yield from self.next_observations.split(size)
+
+    def beside(self, blocks: Iterable[Tensor]) -> Tensor:
+        """What belongs to the rows, (R, …), from ``blocks`` in their order; kept where the rows are."""
+        return torch.cat(list(blocks))
+
     def batch(self, index: Tensor) -> Batch:
         """Gather the rows ``index`` (M,)."""
         s, d = self._s, self._d
-        rows = self._matrix.index_select(0, index)
+        rows = self._taken(index)
         observations, actions, following = rows[:, :s], rows[:, s : s + d], rows[:, s + d + 2 : s + d + 2 + s]
         valid = None
         if self._chunk > 1:
-            which = chunk_rows(index, rows[:, -2].long(), self._chunk)
-            if self.room:  # an episode may go round the end of the ring
-                which = torch.where(which >= self.fixed + self.room, which - self.room, which)
-            actions, valid = self._matrix[:, s : s + d][which].flatten(1), rows[:, -1]
+            actions, valid = self._chunks(index, rows[:, -2].long()).flatten(1), rows[:, -1]
         after = rows[:, -d:] if self._next else None
         return Batch(observations, actions, rows[:, s + d], rows[:, s + d + 1], following, index, valid, after)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from workbench.engine.data.columns import DataFileError
+from workbench.engine.data.boundaries import continues
+from workbench.engine.data.columns import DataFileError, refuse_pictures
+from workbench.engine.data.footprint import Keep
 from workbench.engine.data.npz import MAX_BYTES
+from workbench.engine.data.outline import check_alike, footprint_of, outline
 from workbench.engine.data.transitions import Transitions
-from workbench.engine.words import counted
+from workbench.engine.data.unpack import Shard, name_of, unpacked
+from workbench.engine.words import UserError, counted
 
 SHARD = re.compile(r"(?P<name>.+)-(?P<number>\d{1,9})(?P<suffix>\.(npz|hdf5|h5))")
+WORTH_SAYING = 256 * 2**20  # bytes of memory
 COLUMNS = ("observations", "actions", "rewards", "masks", "next_observations", "ends")
 
 
@@ -48,35 +55,97 @@ def find_shards(folder: Path, name: str | None = None) -> tuple[Path, ...]:
     return tuple(path for _, path in found)
 
 
-def read_shards(
-    paths: Sequence[Path], read: Callable[[Path], Transitions], *, max_bytes: int = MAX_BYTES
-) -> Transitions:
-    """All shards as one dataset; no episode goes on from one into the next.
+def missing_shards(paths: Sequence[Path]) -> str:
+    """The numbers that are not there between 0 and the last shard's, such as "3, 7 to 9"; "" where all are."""
+    numbers = {int(shard["number"]) for path in paths if (shard := SHARD.fullmatch(path.name)) is not None}
+    holes, last = [], max(numbers, default=-1)
+    for first, after in pairwise(sorted({-1, *numbers, last + 1})):
+        if after - first > 1:
+            holes.append(f"{first + 1}" if after - first == 2 else f"{first + 1} to {after - 1}")
+    return ", ".join(holes[:10]) + (" …" if len(holes) > 10 else "")
 
-    One shard is unpacked at a time. Memory: all transitions in float32, the largest column once more, and one shard twice
-    (as stored, and checked).
+
+def read_shards(
+    paths: Sequence[Path],
+    read: Callable[[Path], Shard | Transitions],
+    *,
+    called: str = "",
+    keep: Keep | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> Transitions:
+    """All shards as one dataset, in memory or on disk; an episode goes on into the next shard where that follows.
+
+    One shard is unpacked at a time. The rows stand in the order of the shards' numbers, and in each shard in its own.
+    Memory: as `Footprint` says.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        In their order.
+    read : callable
+        ``read(path)`` gives one; rows alone where it ends with an episode.
+    called : str
+        How they are read, such as the task: rows on disk are found again by it and by the files' checksums.
+    keep : Keep, optional
+        Where the rows shall lie; in memory without it.
+    max_bytes : int
+        Of the rows in memory.
 
     Raises
     ------
     DataFileError
         As ``read``; the shards differ in their columns; or together they are more than ``max_bytes``.
+    UserError
+        There is too little disk.
     """
+    keep = Keep("memory") if keep is None else keep
+    if len(paths) > 1 and (missing := missing_shards(paths)):
+        warnings.warn(
+            f"{paths[0].parent}: shards are missing between those that are there: {missing}. If that is wrong, copy them too: "
+            "other rows are another dataset",
+            UserWarning,
+            stacklevel=2,
+        )
+    outlines = [outline(path) for path in paths]
+    for path, found in zip(paths, outlines, strict=True):
+        refuse_pictures(found.shapes.get("observations", ()), str(path))
+    footprint = footprint_of(outlines)
+
+    def one(number: int) -> Shard:
+        check_alike(paths, outlines, number)
+        try:
+            found = read(paths[number])
+        except UserError as error:
+            if len(paths) == 1:
+                raise
+            raise DataFileError(f"shard {number + 1} of {len(paths)}: {error}") from error
+        return found if isinstance(found, Shard) else Shard(found)
+
+    where = keep.where
+    if where == "auto":
+        large = footprint is not None and (not footprint.fits() or footprint.on_disk > max_bytes)
+        where = "disk" if large and len(paths) > 1 else "memory"
+    if footprint is not None and (len(paths) > 1 or footprint.in_memory > WORTH_SAYING):
+        kept = "on disk" if where == "disk" else "in memory"
+        keep.tell(f"{footprint.rows:,} rows in {counted(len(paths), 'file')}, kept {kept}: {footprint.in_words()}")
+    if where == "disk" and footprint is not None:
+        for number in range(len(paths)):  # before hours of unpacking
+            check_alike(paths, outlines, number)
+        name = name_of(called, [[path.name, found.mark] for path, found in zip(paths, outlines, strict=True)])
+        return unpacked(name, footprint, len(paths), one, keep)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in COLUMNS}
-    total = 0
-    for path in paths:
-        shard = read(path)
-        for name in COLUMNS:
-            column = getattr(shard, name)
-            if parts[name] and column.shape[1:] != parts[name][0].shape[1:]:
-                raise DataFileError(
-                    f"{path}: '{name}' has {counted(column.shape[1], 'column')}, {parts[name][0].shape[1]} in {paths[0].name}; "
-                    "these are shards of different data"
-                )
-            parts[name].append(column)
-            total += column.nbytes
+    total, before = 0, None
+    for number, path in enumerate(paths):
+        shard = one(number)
+        total += sum(getattr(shard.rows, name).nbytes for name in COLUMNS)
         if total > max_bytes:
             raise DataFileError(
-                f"{path}: the shards up to this one are {total:,} bytes in memory, the limit is {max_bytes:,}; put fewer of "
-                "them into a folder of their own, and name that"
+                f"{path}: the shards up to this one are {total:,} bytes in memory, the limit is {max_bytes:,}; leave the rows on "
+                "disk (--rows-in disk), or put fewer of them into a folder of their own, and name that"
             )
+        if before is not None and before.open and continues(before.rows.next_observations, shard.rows.observations):
+            parts["ends"][-1][-1] = False
+        for name in COLUMNS:
+            parts[name].append(getattr(shard.rows, name))
+        before = shard
     return Transitions(**{name: np.concatenate(parts.pop(name)) for name in COLUMNS})

@@ -16,6 +16,7 @@ from workbench.engine.words import UserError, counted
 OutOfBounds = Literal["refuse", "clip"]
 Place = Callable[[int], str]  # what a message calls a row: rows may have been dropped since the file was read
 SLACK = 1e-5  # float32 rounding of a bound is not an error
+BLOCK = 8192  # rows that a pass over all of them holds at a time
 
 
 class Batch(NamedTuple):
@@ -90,11 +91,30 @@ class Transitions:
     def fingerprint(self) -> str:
         """SHA-256 of all arrays: the same data always has the same fingerprint."""
         digest = hashlib.sha256()
-        for item in fields(self):
-            array = np.ascontiguousarray(getattr(self, item.name))
+        for item in fields(Transitions):
+            array: np.ndarray = getattr(self, item.name)
             digest.update(f"{item.name}{array.dtype}{array.shape}".encode())
-            digest.update(array.tobytes())
+            for first in range(0, len(array), BLOCK):  # as bytes a whole column would be in memory once more
+                digest.update(array[first : first + BLOCK].tobytes())
         return digest.hexdigest()
+
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation (S,) float64 of the observations."""
+        return moments(self.observations)
+
+    def returns(
+        self, steps: int, discount: float, rows: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`n_step` of these data."""
+        return n_step(self, steps, discount, rows)
+
+    def after(self, last: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """Next observations (M, S) of the rows ``last`` (M,), as a return that began at ``rows`` (all rows: None) sees them."""
+        return np.asarray(self.next_observations[last])
+
+    def settled(self, reach: np.ndarray, last: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Which chunks (M,) that begin at ``rows``, reach over so many rows and end in ``last`` had their episode terminate."""
+        return np.asarray(self.masks[last] == 0.0)
 
     def sample_states(self, seed: int, count: int = 256) -> Tensor:
         """Observations (count, S) of rows drawn evenly from the whole dataset; the same rows for the same seed."""
@@ -191,7 +211,28 @@ def _refuse_infinite(array: np.ndarray, complaint: str, cure: str, place: Place)
         raise UserError(f"{complaint}, first in {place(int(np.argwhere(~finite)[0, 0]))}; {cure}")
 
 
-def n_step(data: Transitions, steps: int, discount: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def moments(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (S,) of the rows, in double precision: a float32 sum over half a million rows is off in
+    the fourth digit.
+
+    A block is in memory at a time. Sums go on from block to block in the order of the rows, so that the result has the bits
+    of NumPy's own ``mean`` and ``std`` (one column alone NumPy may sum in another order).
+    """
+
+    def mean_of(block_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        total = np.empty((0, observations.shape[1]))
+        for first in range(0, len(observations), BLOCK):
+            block = block_of(observations[first : first + BLOCK].astype(np.float64))
+            total = np.concatenate((total, block)).sum(0, keepdims=True)
+        return np.asarray(total[0] / len(observations))
+
+    mean = mean_of(lambda block: block)
+    return mean, np.sqrt(mean_of(lambda block: np.square(block - mean)))
+
+
+def n_step(
+    data: Transitions, steps: int, discount: float, rows: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """n-step returns that stop at the episode's end.
 
     Parameters
@@ -201,6 +242,8 @@ def n_step(data: Transitions, steps: int, discount: float) -> tuple[np.ndarray, 
         n ≥ 1.
     discount : float
         γ per step.
+    rows : ndarray, optional
+        (R,) where returns begin, any rows in any order; all rows in theirs without it.
 
     Returns
     -------
@@ -214,11 +257,10 @@ def n_step(data: Transitions, steps: int, discount: float) -> tuple[np.ndarray, 
     """
     if steps < 1:
         raise UserError(f"n-step returns need at least 1 step, got {steps}")
-    rows = len(data)
-    last = np.arange(rows)
-    rewards = data.rewards.astype(np.float64)
-    power = np.full(rows, discount)
-    open_rows = ~data.ends
+    last = np.arange(len(data)) if rows is None else np.array(rows, dtype=np.int64)
+    rewards = data.rewards[last].astype(np.float64)
+    power = np.full(len(last), discount)
+    open_rows = ~data.ends[last]
     for _ in range(steps - 1):
         grow = np.flatnonzero(open_rows)
         if not len(grow):

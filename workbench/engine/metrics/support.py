@@ -18,6 +18,7 @@ from workbench.engine.words import UserError
 STATES = 64
 NEAREST = 5
 CALIBRATION = 512  # rows of the data whose own distances say what is usual
+MOST_ROWS = 1_000_000  # of a larger dataset so many are drawn
 KEPT = 128  # states whose neighbours are remembered
 INSIDE = 0.95  # share of the data's own actions that count as inside
 
@@ -48,6 +49,7 @@ class DataSupport:
     Parameters
     ----------
     data : Transitions
+        Of more than a million rows a million are drawn.
     states : int
         Rows of the data that count as similar to a state.
     nearest : int
@@ -67,17 +69,21 @@ class DataSupport:
                 f"nearest = {nearest} must be at least 1 and below both states = {states} and the data's {len(data)} rows"
             )
         self.nearest, self._states = nearest, min(states, len(data))
-        spread = data.observations.std(0)
+        observations, actions = data.observations, data.actions
+        if len(data) > MOST_ROWS:  # the tree has every row in double precision
+            drawn = np.sort(np.random.default_rng(seed).choice(len(data), MOST_ROWS, replace=False))
+            observations, actions = observations[drawn], actions[drawn]
+        spread = observations.std(0)
         self._scale = np.where(spread > 0, spread, 1.0).astype(np.float64)
-        self._actions = data.actions.astype(np.float64)
+        self._actions = actions.astype(np.float64)
         # a median split would recurse without end on many equal states
-        self._tree = cKDTree(data.observations / self._scale, balanced_tree=False, compact_nodes=False)
+        self._tree = cKDTree(observations / self._scale, balanced_tree=False, compact_nodes=False)
         self._near: dict[
             tuple[bytes, int], cKDTree
         ] = {}  # of the latest states: a page asks at the same one again and again
-        rows = np.random.default_rng(seed).permutation(len(data))[:CALIBRATION]
+        rows = np.random.default_rng(seed).permutation(len(actions))[:CALIBRATION]
         # a row finds itself first, at distance 0: ask for one neighbour more, in both spaces
-        self.own = self._distances(data.observations[rows], data.actions[rows, None], spare=1)[:, 0]
+        self.own = self._distances(observations[rows], actions[rows, None], spare=1)[:, 0]
         self.border = float(np.quantile(self.own, INSIDE))
 
     def distances(self, observations: np.ndarray, actions: np.ndarray) -> np.ndarray:

@@ -15,8 +15,16 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Literal
 
-from workbench.engine.data.columns import ROWS
-from workbench.engine.data.npz import DataFileError, plain_transitions, read_arrays, regular, row_of, write_arrays
+from workbench.engine.data.columns import ROWS, refuse_pictures
+from workbench.engine.data.npz import (
+    DataFileError,
+    plain_transitions,
+    read_arrays,
+    read_outline,
+    regular,
+    row_of,
+    write_arrays,
+)
 from workbench.engine.data.shards import find_shards, read_shards
 from workbench.engine.data.transitions import OutOfBounds, Transitions, make_transitions
 from workbench.engine.tasks import cube, pointmaze
@@ -132,7 +140,11 @@ def parse_name(name: str) -> Names:
     short = name.removeprefix(PREFIX)
     short = short if re.search(r"-v\d+$", short) else f"{short}-v0"
     if short.startswith("visual-"):
-        raise UserError(f"{name}: tasks with images as observations are not supported; try {short[len('visual-') :]}")
+        raise UserError(
+            f"{name}: its observations are pictures, which are not trained on here; try {short[len('visual-') :]}, whose are "
+            "states. A policy over pictures that was trained elsewhere is steered behind its own encoder: "
+            "wb.adapt.dict_observations (docs/bring_your_own.md)"
+        )
     known = known_tasks()
     found = PATTERN.fullmatch(short)
     if found is None or f"{PREFIX}{short}" not in known:
@@ -240,7 +252,7 @@ class OGBenchTask:
         path = self.files(folder)[split]
         if path.exists():
             return self.load_file(path, out_of_bounds=out_of_bounds)
-        shards = find_shards(path.parent, self.names.dataset) if split == "train" else ()
+        shards = self.shards(folder) if split == "train" else ()
         if shards:
             return read_shards(shards, partial(self.load_file, out_of_bounds=out_of_bounds))
         ways = f"download it: OGBenchTask({self.names.task!r}).download({str(folder)!r})"
@@ -248,8 +260,13 @@ class OGBenchTask:
             ways = f"generate it: workbench generate {self.names.task} --out {folder}; or {ways}"
         raise DataFileError(f"{path}: no such file; {ways}. Its shards, {self.names.dataset}-000.npz …, do as well")
 
+    def shards(self, folder: str | Path) -> tuple[Path, ...]:
+        """The shards of the training data in ``folder``, in their order (`find_shards`)."""
+        return find_shards(Path(folder).expanduser(), self.names.dataset)
+
     def load_file(self, path: Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
         """Read one file of this task's data, such as one shard; raises as `load`."""
+        refuse_pictures(read_outline(path, ("observations",)).get("observations", ((), 0))[0], str(path))
         arrays = read_arrays(path)
         if "next_observations" in arrays:
             self._check_sizes(arrays, str(path), simulator=False)
@@ -350,7 +367,7 @@ class OGBenchTask:
 
     def _check_sizes(self, data: Arrays, source: str, *, simulator: bool) -> None:
         env = base_env(self.names.env)[0]
-        sizes = {"observations": self.info.observation_dim, "actions": self.info.action_dim}
+        sizes = {"observations": env.observation_space.shape[0], "actions": self.info.action_dim}
         if simulator:
             sizes["qpos"] = env.model.nq
             if self.names.family in ("scene", "puzzle"):

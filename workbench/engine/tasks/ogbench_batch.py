@@ -75,13 +75,17 @@ class EnvBatch:
         with self._lock:
             for i, env in enumerate(self._envs):
                 with numpy_seeded(self._seed, i) as sequence:
-                    self._observations[i], _ = reset_env(env, sequence)
+                    self._observations[i] = self._begin(i, sequence)
                 if self._place is not None:
                     env.set_xy(np.asarray(self._place))
                     self._observations[i] = env.get_ob()
                 self._damping[i] = env.model.dof_damping.copy()
         self._steps[:] = 0
         return self._observations.copy()
+
+    def _begin(self, i: int, sequence: np.random.SeedSequence) -> np.ndarray:
+        """Start episode i; returns its observation (S,)."""
+        return reset_env(self._envs[i], sequence)[0]
 
     def step(self, actions: np.ndarray, active: np.ndarray) -> StepResult:
         """Apply ``actions`` (E, D) in [-1, 1] where ``active`` (E,) bool; the others stay as they are."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 
 from workbench.engine.tasks.floor import Floor, State, into_cell, maze_floor
-from workbench.engine.tasks.ogbench import OGBenchTask, parse_name
+from workbench.engine.tasks.ogbench import PREFIX, OGBenchTask, parse_name
 from workbench.engine.tasks.ogbench_batch import EnvBatch, base_env
 from workbench.engine.tasks.ogbench_env import horizon_of
+from workbench.engine.tasks.ogbench_goals import GoalTask, known_goal_tasks
 
 POINT = 0.7  # radius of the pointmaze's agent, metres
 
@@ -39,11 +40,13 @@ class OGBench:
 
     @staticmethod
     def open(identifier: str) -> OGBenchTask:
-        """The task of this name; raises as `parse_name`."""
+        """The task of this name: a single task, or the dataset of many goals; raises as `parse_name`."""
+        if f"{PREFIX}{identifier}" in known_goal_tasks():
+            return GoalTask(identifier)
         kind = PointmazeTask if parse_name(identifier).family == "pointmaze" else OGBenchTask
         return kind(identifier)
 
     @staticmethod
     def check_listed(identifier: str) -> None:
         """Refuse what is not one of the package's own tasks; raises as `parse_name`."""
-        parse_name(identifier)
+        OGBench.open(identifier)

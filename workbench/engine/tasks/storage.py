@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from workbench.engine.data.atomic import made_folder, remove_leftovers
+from workbench.engine.data.footprint import KEEP, Keep
 from workbench.engine.data.hdf5 import read_hdf5
-from workbench.engine.data.npz import DataFileError, plain_transitions, read_arrays, save_dataset
+from workbench.engine.data.npz import DataFileError, plain_form, plain_transitions, read_arrays, save_dataset
 from workbench.engine.data.shards import SHARD, find_shards, read_shards
 from workbench.engine.data.transitions import OutOfBounds, Transitions
+from workbench.engine.data.unpack import Shard
 from workbench.engine.tasks.collect import Tick
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.words import UserError, counted
@@ -40,6 +42,24 @@ class StoredTask(Protocol):
 
     def write(self, folder: str | Path, rows: int | None, seed: int, *, tick: Tick | None = None) -> tuple[Path, ...]:
         """Generate and write the files."""
+        ...
+
+
+@runtime_checkable
+class ShardedTask(Protocol):
+    """A stored task whose data may come in shards, too."""
+
+    def shards(self, folder: str | Path) -> tuple[Path, ...]:
+        """The shards of the training data in ``folder``, in their order; none where there are none."""
+        ...
+
+
+@runtime_checkable
+class GoalDataTask(Protocol):
+    """A task whose rows get goals when all of them are read."""
+
+    def relabel(self, data: Transitions) -> Transitions:
+        """``data`` with goals."""
         ...
 
 
@@ -128,36 +148,46 @@ def save_generated(
     return (path,)
 
 
-def load_saved(task: Task, folder: str | Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
+def load_saved(
+    task: Task, folder: str | Path, *, out_of_bounds: OutOfBounds = "refuse", keep: Keep | None = None
+) -> Transitions:
     """Read what `save_generated` wrote, or files put there by hand.
 
     ``folder`` may also be a file: ``.npz`` or, for tasks without a format of their own, ``.hdf5`` or ``.h5`` with the columns
-    of `workbench.engine.data.columns`. A folder may hold the data in shards (`find_shards`).
+    of `workbench.engine.data.columns`. A folder may hold the data in shards (`find_shards`); shards that do not fit into
+    memory, or all data where ``keep`` says so, are unpacked to disk once and read from there.
 
     Raises
     ------
     DataFileError
         No such file, or a damaged one.
     UserError
-        Data that do not fit: actions outside [-1, 1], or the columns of another task.
+        Data that do not fit: actions outside [-1, 1], or the columns of another task; or too little disk.
     """
     folder = Path(folder).expanduser()
     stored = isinstance(task, StoredTask)
+    called = f"{task.info.name} {out_of_bounds}"
+
+    def read(paths: Sequence[Path]) -> Transitions:
+        found = read_shards(
+            paths, lambda path: _read(task, path, out_of_bounds), called=called, keep=keep or KEEP.get()
+        )
+        return task.relabel(found) if isinstance(task, GoalDataTask) else found
+
     if folder.suffix in FILES and not folder.is_dir() and (not stored or SHARD.fullmatch(folder.name)):
-        return _load_file(task, folder, out_of_bounds)
+        return read((folder,))
     path = dataset_files(task, folder)[0]
     if folder.is_file():
         other = ", or one of its shards" if stored else f", or a file that ends in {', '.join(FILES)}"
         raise DataFileError(f"{folder} is a file; name the folder that holds {path.name}{other}")
+    if isinstance(task, ShardedTask) and (shards := () if path.exists() else task.shards(folder)):
+        return read(shards)
     if isinstance(task, StoredTask):
-        return task.load(folder, out_of_bounds=out_of_bounds)
-    shards = () if path.exists() else find_shards(folder)
-    if shards:
-        return read_shards(shards, lambda shard: _load_file(task, shard, out_of_bounds))
-    return _load_file(task, path, out_of_bounds)
+        return read((path,)) if path.exists() else task.load(folder, out_of_bounds=out_of_bounds)
+    return read((() if path.exists() else find_shards(folder)) or (path,))
 
 
-def _load_file(task: Task, path: Path, out_of_bounds: OutOfBounds) -> Transitions:
+def _read(task: Task, path: Path, out_of_bounds: OutOfBounds) -> Shard | Transitions:
     """The data in one file, whose format its suffix tells; actions are scaled where the task scales them."""
     if isinstance(task, StoredTask):
         return task.load_file(path, out_of_bounds=out_of_bounds)
@@ -170,4 +200,6 @@ def _load_file(task: Task, path: Path, out_of_bounds: OutOfBounds) -> Transition
             )
     if isinstance(task, ScaledTask) and "actions" in arrays:
         arrays["actions"] = task.to_unit(arrays["actions"])
-    return plain_transitions(arrays, str(path), out_of_bounds)
+    plain = plain_form(arrays, str(path))
+    rows = plain_transitions(plain, str(path), out_of_bounds)
+    return Shard(rows, open=not bool(plain["ends"][-1]))

@@ -43,6 +43,8 @@ class Found:
         ``terminals``, ``timeouts`` or ``ends``, ``next_observations``.
     names : dict
         What the columns of observations and actions are called in the file.
+    picture : tuple of int
+        (H, W, C) where observations are pictures: they are not among the columns, whose ``observations`` are empty.
     notes : tuple of str
         What is left out, and what had to be assumed; a sentence each.
     """
@@ -51,3 +53,4 @@ class Found:
     columns: Arrays
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    picture: tuple[int, ...] = ()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.engine.data.replay import Replay
+from workbench.engine.data.replay_mapped import make_replay
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.models.mlp import Mlp, MlpShape
 from workbench.engine.models.parts import Parts
@@ -102,7 +102,7 @@ def fitted_q_evaluation(
     generator = torch.Generator(device).manual_seed(config.seed)
     size = data.observation_dim
     mean, std = torch.zeros(size), torch.ones(size)
-    replay = Replay(
+    replay = make_replay(
         data,
         mean,
         std,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench.engine.data.replay import Replay
+from workbench.engine.data.replay_mapped import make_replay
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.models.parts import Parts
 from workbench.engine.training.build import build, own_generator
@@ -122,7 +122,7 @@ class LearnedPartTrainer:
         self.weights = {name: learned.networks.net(name).theta for name in learned.trains}
         self._scene, self._adam = Scene(learned.networks), Adam(self.weights)
         self._generator = torch.Generator().manual_seed(seed_of(config.seed, "further", learned.name))
-        self._replay = Replay(
+        self._replay = make_replay(
             data,
             learned.networks.mean,
             learned.networks.std,

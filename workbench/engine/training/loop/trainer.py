@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from workbench.engine.allocator import keep_large_blocks
-from workbench.engine.data.replay import Replay
+from workbench.engine.data.replay_mapped import make_replay
 from workbench.engine.data.transitions import Batch, Transitions
 from workbench.engine.models.parts import Parts
 from workbench.engine.training.build import build_networks
@@ -19,6 +18,7 @@ from workbench.engine.training.fast.adam import Adam
 from workbench.engine.training.fast.compiled import CompiledUpdate, require_compiler
 from workbench.engine.training.loop.update import Noise, learning_rate, update
 from workbench.engine.training.losses import CRITICS, LEARNED_PARTS, LOSSES
+from workbench.engine.training.losses.critic import CACHE_ROWS
 from workbench.engine.training.losses.loss import Loss, Scene
 from workbench.engine.training.networks import seed_of
 from workbench.engine.training.plan import Phase, plan, trained_parts
@@ -46,8 +46,7 @@ class Trainer:
         self.step_number = 0
         self.networks = build_networks(config, data.observation_dim, data.action_dim * config.chunk)
         if config.normalize_observations:
-            # in double precision: a float32 sum over half a million rows is off in the fourth digit
-            mean, std = (getattr(data.observations, name)(0, dtype=np.float64) for name in ("mean", "std"))
+            mean, std = data.moments()
             self.networks.mean = torch.from_numpy(mean).float()
             self.networks.std = torch.from_numpy(std).float().clamp_min(STD_FLOOR)
         self.networks.to(self.device)
@@ -59,7 +58,7 @@ class Trainer:
         self._critic = CRITICS[config.critic](config)
         self.losses: dict[str, Loss[Any]] = {key: LOSSES[key](config) for phase in self.phases for key in phase.losses}
         self.losses[config.critic] = self._critic
-        self.replay = Replay(
+        self.replay = make_replay(
             data,
             self.networks.mean,
             self.networks.std,
@@ -148,7 +147,8 @@ class Trainer:
         if samples is None:
             generator = torch.Generator(self.device).manual_seed(seed_of(self.config.seed, "appended", number))
             following = self.replay.batch(places).next_observations
-            samples = self._critic.samples(self.networks, following, generator)
+            drawn = [self._critic.samples(self.networks, rows, generator) for rows in following.split(CACHE_ROWS)]
+            samples = torch.cat(drawn)
         cache[places] = samples.to(self.device)
         return samples.cpu()
 
@@ -182,4 +182,5 @@ class Trainer:
         They depend on the frozen flow and the seed alone, so a resumed run draws the same ones again.
         """
         generator = torch.Generator(self.device).manual_seed(self.config.seed + 1)
-        return self._critic.samples(self.networks, self.replay.next_observations, generator)
+        blocks = self.replay.following(CACHE_ROWS)
+        return self.replay.beside(self._critic.samples(self.networks, rows, generator) for rows in blocks)

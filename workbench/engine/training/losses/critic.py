@@ -11,6 +11,8 @@ from workbench.engine.models.critic import CriticEnsemble
 from workbench.engine.training.losses.loss import C, Loss
 from workbench.engine.training.networks import Networks, shape_of
 
+CACHE_ROWS = 8192  # rows of the dataset whose samples are drawn at a time
+
 
 class CriticLoss(Loss[C]):
     """A way to train the critic: a value of the setting ``critic``."""
@@ -42,7 +44,7 @@ class CriticLoss(Loss[C]):
         return False
 
     def samples(self, networks: Networks, observations: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw what is cached of the finished flow at ``observations`` (R, S), the rows' next ones: (R, N, D).
+        """Draw what is cached of the finished flow at ``observations`` (R, S), next ones of a block of rows: (R, N, D).
 
         Asked only of a critic whose `flow_first` is above 0.
         """

@@ -22,8 +22,6 @@ from workbench.engine.training.losses.loss import Losses, Scene, weighted_mean
 from workbench.engine.training.losses.residual import ResidualSettings, residual_loss
 from workbench.engine.training.networks import Networks
 
-CACHE_ROWS = 8192  # rows of the dataset whose samples are drawn at a time
-
 
 class TDVGFSettings(ResidualSettings):
     """How particles are moved before their value is taken."""
@@ -112,13 +110,11 @@ class TDVGF(CriticLoss[TDVGFSettings]):
     @torch.no_grad()
     def samples(self, networks: Networks, observations: Tensor, generator: torch.Generator) -> Tensor:
         """N clean particles at each of the ``observations``."""
-        config, chunks = self.config, []
-        for rows in observations.split(CACHE_ROWS):
-            size = (rows.shape[0], config.particles, networks.reference.action_dim)
-            noise = torch.randn(size, generator=generator, device=rows.device)
-            with fast_matmul(rows.shape[0] * config.particles, max(config.hidden), rows.device):
-                chunks.append(reference_samples(networks.reference, rows, noise, config.flow_steps))
-        return torch.cat(chunks)
+        config = self.config
+        size = (len(observations), config.particles, networks.reference.action_dim)
+        noise = torch.randn(size, generator=generator, device=observations.device)
+        with fast_matmul(len(observations) * config.particles, max(config.hidden), observations.device):
+            return reference_samples(networks.reference, observations, noise, config.flow_steps)
 
     def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Particle noise (M, N, D), unless samples are cached."""

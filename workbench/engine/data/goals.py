@@ -1,0 +1,103 @@
+"""Goal-conditioned data: every row gets a goal by hindsight, which stands behind its observation.
+
+Source: OGBench (arXiv 2410.20092), the published defaults of its value-based agents: a row's goal is its own state with
+probability 0.2, a later state of its trajectory with 0.5 (so many steps later as a geometric distribution of the discount
+says, at most the last), any state of the dataset with 0.3. The reward is 0 where the goal is the row's own state, which ends
+there, and −1 elsewhere. There goals are drawn anew with every minibatch, and the policy's apart from the critic's; here each
+row keeps one goal, for both, so that a training is repeated bit for bit and every critic and rule can be used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from workbench.engine.data.mapped import MappedTransitions
+from workbench.engine.data.transitions import Transitions, n_step
+from workbench.engine.words import UserError
+
+CURRENT, TRAJECTORY, RANDOM = 0.2, 0.5, 0.3
+RATIOS = f"their own state ({CURRENT:.0%}), a later one of the trajectory ({TRAJECTORY:.0%}), any ({RANDOM:.0%})"
+
+
+@dataclass(frozen=True)
+class GoalTransitions(Transitions):
+    """`Transitions` whose observations (R, 2·S) are state and goal. ``ends`` are those of trajectories alone: a row that is at
+    its goal is followed by others, whose goals are others.
+
+    Attributes
+    ----------
+    goal_rows : ndarray
+        (R,) int64, the row whose state is the goal.
+    """
+
+    goal_rows: np.ndarray
+
+    def fingerprint(self) -> str:
+        """Of the arrays and the goals."""
+        return hashlib.sha256(super().fingerprint().encode() + self.goal_rows.tobytes()).hexdigest()
+
+    def returns(
+        self, steps: int, discount: float, rows: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As `n_step`, towards the goal of the row where a return begins, until that is reached."""
+        _, _, last = n_step(self, steps, discount, rows)
+        first = np.arange(len(self)) if rows is None else rows
+        length, ahead = last - first + 1, self.goal_rows[first] - first
+        reached = (ahead >= 0) & (ahead < length)
+        paid = np.concatenate(([0.0], -np.cumsum(discount ** np.arange(steps))))  # of 0 to n steps of −1
+        rewards = paid[np.where(reached, ahead, length)]
+        discounts = np.where(reached, 0.0, discount**length)
+        return rewards.astype(np.float32), discounts.astype(np.float32), last
+
+    def after(self, last: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """As of `Transitions`, with the goal of the row where the return began."""
+        size = self.observation_dim // 2
+        goals = self.observations[slice(None) if rows is None else rows, size:]
+        return np.concatenate((self.next_observations[last, :size], goals), 1)
+
+    def settled(self, reach: np.ndarray, last: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """As of `Transitions`: where the goal was reached within the chunk."""
+        ahead = self.goal_rows[rows] - rows
+        return np.asarray((ahead >= 0) & (ahead < reach))
+
+
+def with_goals(data: Transitions, discount: float, seed: int = 0) -> GoalTransitions:
+    """Give every row of ``data`` (R rows of S observations, whose rewards are not read) a goal.
+
+    Parameters
+    ----------
+    data : Transitions
+    discount : float
+        γ of the geometric distribution of later states.
+    seed : int
+        The same one gives the same goals.
+
+    Raises
+    ------
+    UserError
+        The rows lie on disk: goals are looked up among all of them.
+    """
+    if isinstance(data, MappedTransitions):
+        raise UserError(
+            "goal-conditioned data are held in memory, since a goal may be any of their states; put fewer shards into a folder "
+            "of their own, and name that (or, where memory is left, --rows-in memory)"
+        )
+    rng, rows = np.random.default_rng(seed), len(data)
+    here, ends = np.arange(rows), np.flatnonzero(data.ends)
+    final = ends[np.searchsorted(ends, here)]
+    later = np.minimum(here + rng.geometric(1.0 - discount, rows), final)
+    kind = rng.choice(3, rows, p=(CURRENT, TRAJECTORY, RANDOM))
+    goals = np.choose(kind, (here, later, rng.integers(0, rows, rows)))
+    at_goal = goals == here
+    return GoalTransitions(
+        observations=np.concatenate((data.observations, data.observations[goals]), 1),
+        actions=data.actions,
+        rewards=at_goal.astype(np.float32) - 1.0,
+        masks=(~at_goal).astype(np.float32),
+        next_observations=np.concatenate((data.next_observations, data.observations[goals]), 1),
+        ends=data.ends,
+        goal_rows=goals,
+    )
