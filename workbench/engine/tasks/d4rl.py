@@ -122,8 +122,7 @@ class D4RLTask(GymTask):
         extra = "minari" if self.family == "locomotion" else "robotics"
         return TaskInfo(self.name, self.env_id, size, len(box.low), horizon, summary, extra=extra)
 
-    def environments(self, count: int, seed: int, **options: Any) -> GymBatch:
-        """``count`` environments, the first of them the same for every ``count``."""
+    def _single(self, count: int, seed: int, **options: Any) -> GymBatch:
         made = [self.make(**options) for _ in range(count)]
         box = box_of(made[0].action_space, self.name)
         if len(box.low) != self._setting.action_dim:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
@@ -20,19 +20,12 @@ from workbench.engine.data.recorded_env import is_plain_argument
 from workbench.engine.data.transitions import OutOfBounds, Transitions
 from workbench.engine.tasks.gym_arguments import parse_arguments, spelled
 from workbench.engine.tasks.gym_batch import GymBatch, box_of, entries_in_words, first_observation, is_listed, make_gym
+from workbench.engine.tasks.gym_vector import VectorBatch, VectorTask, is_vectorised, make_vectorised
 from workbench.engine.tasks.protocol import TaskInfo
+from workbench.engine.tasks.usual_settings import USUAL_SETTINGS
 from workbench.engine.words import UserError
 
 HORIZON = 1000  # where an environment names none
-DEFAULTS: dict[str, Any] = {
-    "hidden": (256, 256, 256),
-    "steps": 50_000,
-    "batch_size": 256,
-    "learning_rate": 3e-4,
-    "discount": 0.99,
-    "tau": 0.005,
-    "critic": "iql",
-}
 MINARI_PATTERN = re.compile(
     r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*-v\d+"
 )  # names of folders below one; none leads out of it
@@ -85,8 +78,17 @@ class GymTask:
         return make_gym(self.env_id, **self._arguments | options)
 
     @cached_property
+    def _vector(self) -> VectorTask | None:
+        """The task by its vectorised environment, where its id stands for nothing else (``vector_entry_point``)."""
+        if not is_vectorised(self.env_id):
+            return None
+        return VectorTask(partial(make_vectorised, self.env_id, self._arguments), self.name)
+
+    @cached_property
     def _found(self) -> tuple[ActionBox, int, int, str]:
         """Bounds of the actions, S, the horizon, and how an observation becomes one row; made once for this."""
+        if self._vector is not None:
+            return self._vector.space
         env = self.make()
         try:
             box = box_of(env.action_space, self.name)
@@ -117,16 +119,25 @@ class GymTask:
 
     def training_defaults(self, critic: str = "iql") -> dict[str, Any]:
         """The papers' ordinary settings with smaller networks; not measured here."""
-        return DEFAULTS | {"critic": critic}
+        return USUAL_SETTINGS | {"critic": critic}
 
-    def environments(self, count: int, seed: int, **options: Any) -> GymBatch:
-        """``count`` environments, the first of them the same for every ``count``."""
+    def environments(self, count: int, seed: int, **options: Any) -> GymBatch | VectorBatch:
+        """``count`` environments; the first of them are the same for every ``count``, unless they are vectorised."""
+        if self._vector is not None:
+            return self._vector.environments(count, seed)
+        return self._single(count, seed, **options)
+
+    def _single(self, count: int, seed: int, **options: Any) -> GymBatch:
         box, _, horizon = self._space
         return GymBatch(self.name, [self.make(**options) for _ in range(count)], seed, box, horizon)
 
     def pictured(self, seed: int) -> GymBatch:
         """One environment that renders pictures (`HasRenderer`)."""
-        return self.environments(1, seed, render_mode="rgb_array")
+        if self._vector is not None:
+            raise UserError(
+                f"{self.name}: a vectorised environment is not shown in pictures; register a single one to see it"
+            )
+        return self._single(1, seed, render_mode="rgb_array")
 
     def generate(self, rows: int | None, seed: int) -> Transitions:
         """Nothing is generated here: UserError says where data come from."""
@@ -189,8 +200,8 @@ class MinariTask(GymTask):
         summary = f"Minari's {self.env_id}; actions are scaled to [-1, 1]{self._recorded.in_words()}"
         return TaskInfo(self.name, self.env_id, size, len(box.low), horizon, summary, extra="minari")
 
-    def environments(self, count: int, seed: int, **options: Any) -> GymBatch:
-        """As `GymTask`; UserError when the dataset names no environment, or arguments that are not taken from data."""
+    def _single(self, count: int, seed: int, **options: Any) -> GymBatch:
+        """UserError when the dataset names no environment, or arguments that are not taken from data."""
         recorded = self._recorded
         if not recorded.id:
             raise UserError(f"{self.name}: the dataset names no environment; it can be trained on, not played")

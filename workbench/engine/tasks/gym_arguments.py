@@ -22,7 +22,8 @@ def parse_arguments(identifier: str) -> tuple[str, dict[str, Any]]:
         Something behind the id is not of this form, or a name stands twice.
     """
     env_id, comma, rest = identifier.partition(",")
-    rest, arguments = comma + rest, {}  # type: str, dict[str, Any]
+    rest = comma + rest
+    arguments: dict[str, Any] = {}
     while rest:
         found = GIVEN.match(rest)
         if found is None:

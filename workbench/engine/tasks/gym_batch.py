@@ -197,7 +197,8 @@ class GymBatch:
             result = env.step(action)
             if not isinstance(result, tuple) or len(result) != 5:
                 raise self._odd(
-                    f"{_kind(result)} from step", "(observation, reward, terminated, truncated, info), Gymnasium's five"
+                    f"{kind_of(result)} from step",
+                    "(observation, reward, terminated, truncated, info), Gymnasium's five",
                 )
             seen, reward, over, cut, info = result
             row = observation_row(seen, self._id)
@@ -227,7 +228,7 @@ class GymBatch:
 
     def _success(self, info: Any) -> bool:
         if not isinstance(info, Mapping):
-            raise self._odd(f"{_kind(info)} as info", "a dict")
+            raise self._odd(f"{kind_of(info)} as info", "a dict")
         name = next((name for name in SUCCESS if name in info), None)
         if name is None and isinstance(info.get(LEFT), list):
             return not info[LEFT]
@@ -256,7 +257,7 @@ def seeds_of(seed: int, count: int) -> list[int]:
 def first_observation(result: object, env_id: str) -> np.ndarray:
     """The observation (S,) of what ``env.reset`` returned."""
     if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], Mapping):
-        raise odd_environment(env_id, f"{_kind(result)} from reset", "(observation, info), Gymnasium's two")
+        raise odd_environment(env_id, f"{kind_of(result)} from reset", "(observation, info), Gymnasium's two")
     return observation_row(result[0], env_id)
 
 
@@ -276,5 +277,6 @@ def odd_environment(env_id: str, found: str, expected: str) -> UserError:
     )
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """What a value is called in messages about it."""
     return f"{len(value)} values" if isinstance(value, tuple) else f"a {type(value).__name__}"
