@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from workbench.engine.glossary import TERM, Term
 from workbench.engine.metrics.choose import Choice, Played, choose_strength
 from workbench.engine.metrics.intervals import Interval, bootstrap_runs
 from workbench.engine.metrics.matched import compare_at_shift, difference_at_shift
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.files import DamagedError
-from workbench.experiments.reading import RETURNS
+from workbench.experiments.offline import IN_SUPPORT
+from workbench.experiments.reading import RETURNS, VALUES, is_offline
 from workbench.experiments.row import spell
 from workbench.experiments.store import Store
 
@@ -33,6 +35,8 @@ MEASURES = (
     "support.inside",
     "support.distance",
     "promised",
+    "fitted_q",
+    "importance.share",
     "earned",
     "gap",
     "mmd_bound.mmd2",
@@ -57,7 +61,8 @@ class Point:
     returns : Interval
         Mean over seeds, with the two-stage bootstrap over seeds and episodes.
     per_seed : dict of str to ndarray
-        (G,) each, NaN where it was not measured: ``return``, ``choose`` (return of the choosing episodes), and `MEASURES`.
+        (G,) each, NaN where it was not measured: ``return``, ``choose`` (return of the choosing episodes), and `MEASURES`. Of
+        a curve that was measured offline the fitted-Q values stand in the place of returns.
     costs : dict of str to float
         Mean over seeds.
     keys : tuple of str
@@ -90,6 +95,9 @@ class Curve:
         that others have.
     played : tuple of Played
         Every seed's episodes at every strength that all seeds have played.
+    offline : bool
+        No episode was played: what is called a return elsewhere is a fitted-Q value here, and the choice is among strengths
+        that stay in support.
     """
 
     task: str
@@ -99,11 +107,17 @@ class Curve:
     points: tuple[Point, ...]
     choice: Choice | None
     played: tuple[Played, ...]
+    offline: bool = False
 
     @property
     def name(self) -> str:
         """Rule and fixed settings."""
         return " ".join([self.rule, *(f"{name}={spell(value)}" for name, value in self.fixed.items())])
+
+    @property
+    def worth(self) -> Term:
+        """What `Point.returns` is: the return, or offline the fitted-Q value."""
+        return TERM["fitted_q" if self.offline else "return"]
 
     def column(self, name: str) -> np.ndarray:
         """Mean over seeds of a measure at each point, (points,); NaN where it was not measured."""
@@ -136,7 +150,9 @@ def read_curves(store: Store, tasks: Iterable[str] | None = None) -> tuple[list[
         job = result["job"]
         if wanted is None or job["task"] in wanted:
             name = (job["task"], job["rule"], str(job["data"]["fingerprint"]), str(job["episodes"]))
-            groups.setdefault(name, []).append((result, {name: episodes[name] for name in RETURNS}))
+            values = VALUES if is_offline(result) else RETURNS  # under the names of returns from here on
+            taken = {name: episodes[value] for name, value in zip(RETURNS, values, strict=True)}
+            groups.setdefault(name, []).append((result, taken))
     found = [curve for name in sorted(groups) for curve in _curves_of(groups[name])]
     return sorted(found, key=lambda curve: (curve.task, curve.rule, str(curve.fixed))), damaged
 
@@ -232,9 +248,14 @@ def _curve(
         for number, name in ((CHOOSING, "choose"), (REPORTING, "report")):
             shift = _number(result[name]["shift"].get("w2"))
             played.append(Played(value, seed, number, episodes[result["key"]][f"{name}.returns"], shift))
-    choice = choose_strength(played, (CHOOSING,), (REPORTING,)) if played else None
+    offline = is_offline(members[0][0])
+    allowed = played
+    if offline:  # no dataset can say what actions are worth that are not like its own
+        inside = {point.value: _mean(point.per_seed["support.inside"]) for point in points}
+        allowed = [one for one in played if inside[one.strength] >= IN_SUPPORT]
+    choice = choose_strength(allowed, (CHOOSING,), (REPORTING,)) if allowed else None
     job = members[0][0]["job"]
-    return Curve(job["task"], job["rule"], axis, fixed, points, choice, tuple(played))
+    return Curve(job["task"], job["rule"], axis, fixed, points, choice, tuple(played), offline)
 
 
 def _point(value: float, by_seed: dict[int, dict[str, Any]], episodes: dict[str, dict[str, np.ndarray]]) -> Point:

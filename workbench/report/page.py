@@ -127,10 +127,11 @@ def _findings(curves: list[Curve]) -> Markup:
         returns, choice = curve.column("return"), curve.choice
         values = [point.value for point in curve.points]
         start, end = returns[0], returns[-1]
+        verb = "is valued at" if curve.offline else "returns"
         text = (
-            f": {curve.axis} = {choice.strength:g} is chosen and returns "
+            f": {curve.axis} = {choice.strength:g} is chosen and {verb} "
             f"{choice.reported.mean:.3f} [{choice.reported.low:.3f}, {choice.reported.high:.3f}]; the smallest strength "
-            f"({values[0]:g}) returns {start:.3f}, the largest ({values[-1]:g}) {end:.3f}."
+            f"({values[0]:g}) {verb} {start:.3f}, the largest ({values[-1]:g}) {end:.3f}."
         )
         lines.append(html("<li><b>{}</b>{}</li>", curve.name, text))
     return html("<ul class='findings'>{}</ul>", joined(lines)) if lines else Markup()
