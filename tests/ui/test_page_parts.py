@@ -25,8 +25,9 @@ from workbench.ui.pages.particles.page import ParticlesPage
 from workbench.ui.serve import check_free
 from workbench.ui.server.parts_cache import Cache, Latest
 from workbench.ui.shell.page import read_arguments, write_arguments
+from workbench.views.caller import NOBODY, OvertakenError
 from workbench.views.digits import figure
-from workbench.views.episodes import OvertakenError, play
+from workbench.views.episodes import play
 from workbench.views.fields import fields_of, log_stops
 from workbench.views.links import read_link, write_link
 from workbench.views.particles import check_size
@@ -214,7 +215,7 @@ def test_presets_set_any_rule_to_the_same_distance(bandit, rule: str) -> None:
     question = Question("bandit2d", (Policy(rule),), 0, 128)
     shifts = {}
     for name in ("cautious", "too_far"):
-        numbers = answer(tell(PRESETS[name], question, parts, task), parts, task).numbers[1]
+        numbers = answer(tell((name, question), parts, task, NOBODY), parts, task).numbers[1]
         shifts[name] = max(numbers.displacement, numbers.shift)
     assert shifts["too_far"] > shifts["cautious"]
 
@@ -223,7 +224,7 @@ def test_presets_tell_their_story_with_qgf(bandit) -> None:
     task, parts = bandit
     question = Question("bandit2d", (Policy("qgf"),), 0, 512)
     found = {
-        name: answer(tell(PRESETS[name], question, parts, task), parts, task).numbers for name in list(PRESETS)[:3]
+        name: answer(tell((name, question), parts, task, NOBODY), parts, task).numbers for name in list(PRESETS)[:3]
     }
     behaviour = found["cautious"][0].earned
     rewards = {name: numbers[1].earned for name, numbers in found.items()}

@@ -17,6 +17,7 @@ from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.ui.pages.rollouts import strip
 from workbench.ui.pages.rollouts.page import RolloutsPage
 from workbench.ui.server.parts_cache import CACHE
+from workbench.views.caller import NOBODY
 from workbench.views.parts import parts_for
 from workbench.views.rollout_links import read_link, write_link
 from workbench.views.rollout_presets import tell
@@ -55,7 +56,8 @@ def test_stories_are_two_budgets(rule):
     parts, task = parts_for("three_exits"), ThreeExits()
     strength = RULES[rule].strength
     small, good, far = (
-        tell(name, Order("three_exits", rule, seed=2), parts, task) for name in ("cautious", "balanced", "too_far")
+        tell((name, Order("three_exits", rule, seed=2)), parts, task, NOBODY)
+        for name in ("cautious", "balanced", "too_far")
     )
     assert small.other <= good.other < far.other
     for order in (small, good, far):

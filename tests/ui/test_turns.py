@@ -244,7 +244,7 @@ def test_a_deadly_question_is_forgiven_when_it_survives_or_in_time() -> None:
     assert deadly.check(str, "q") is False
     for _ in range(MOST):
         deadly.add(str, "q", "signal SIGKILL")
-    with pytest.raises(ValueError, match="Two processes ended while they drew this \\(signal SIGKILL\\)"):
+    with pytest.raises(ValueError, match="Two processes ended with this \\(signal SIGKILL\\)"):
         deadly.check(str, "q")
     now[0] = FORGIVEN + 1.0
     assert deadly.check(str, "q") is False

@@ -196,6 +196,7 @@ class ChildFunction(ChildProcess):
     arguments : object
         Which can travel.
     name : str
+        Which Linux's list of processes shows too, as far as it has room (15 letters).
     preload : sequence of str
         Modules. Those of the first child of this process that names any count for all.
     most_failed_starts : int, optional
@@ -246,7 +247,7 @@ class ChildFunction(ChildProcess):
             theirs.close()
 
     def _started(self, theirs: Connection) -> Any:
-        arguments = (theirs, *self._call)
+        arguments = (theirs, self._name, *self._call)
         process = self._context.Process(target=_run_until_orphaned, args=arguments, daemon=True, name=self._name)
         process.start()
         return process
@@ -344,9 +345,11 @@ def _context(preload: Sequence[str]) -> Any:
 
 
 def _run_until_orphaned(
-    pipe: Connection, grace: float, function: Callable[..., None], arguments: tuple[Any, ...]
+    pipe: Connection, name: str, grace: float, function: Callable[..., None], arguments: tuple[Any, ...]
 ) -> None:
     """The child's side of a `ChildFunction`."""
+    with suppress(OSError):  # another system
+        Path("/proc/self/comm").write_text(name)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -23,6 +23,7 @@ from workbench.ui.server.gate import NONCE, USER, Gate
 from workbench.ui.server.lab import SHARED_VARIABLE
 from workbench.ui.server.names import EVERYWHERE, Names, loopback, names_of, read_name
 from workbench.ui.server.parts_cache import CACHE
+from workbench.ui.server.workshop import WORKSHOP
 from workbench.ui.shell.registry import PAGES
 from workbench.ui.shell.template import opener, title_of
 from workbench.ui.signin.lock import Lock
@@ -157,6 +158,7 @@ def serve(
         stand_before(server, names, trusted, who=lock.who)
         lock.watch()
     STUDIO.start()
+    WORKSHOP.start()
     CACHE.status(FIRST.task)  # in the background: the first visitor should not wait for the first task
     host = "127.0.0.1" if address in EVERYWHERE else address
     url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
@@ -180,6 +182,7 @@ def _run(server: pn.io.server.Server, url: str, show: bool) -> None:
     finally:
         server.stop()
         STUDIO.close()
+        WORKSHOP.close()
         end_children()
         CACHE.close()
     print("Workbench has stopped", flush=True)

@@ -19,9 +19,10 @@ from workbench.experiments.files import DamagedError
 from workbench.experiments.grid import Grid
 from workbench.experiments.store import Store
 from workbench.experiments.summary import MEASURES, Curve, curves, matched
+from workbench.views.caller import Caller, go_on
 from workbench.views.csv_file import csv_of
 from workbench.views.fields import fields_of
-from workbench.views.question import Policy
+from workbench.views.question import Policy, Question
 
 HERE_EPISODES = 200
 # A first sweep that takes a minute or two: three rules, each from too weak to too strong.
@@ -81,6 +82,15 @@ class Here:
     high: float
     transport: float
     promised: float
+
+
+def marks(question: Question, parts: Parts, task: Task, caller: Caller) -> list[Here]:
+    """Evaluate every policy of a question; the caller hears the share done."""
+    evaluated = []
+    for number, policy in enumerate(question.policies):
+        go_on(caller, number / len(question.policies))
+        evaluated.append(here(policy, parts, task, question.seed))
+    return evaluated
 
 
 def here(policy: Policy, parts: Parts, task: Task, seed: int) -> Here:

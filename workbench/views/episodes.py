@@ -15,6 +15,7 @@ from workbench.engine.tasks.outcomes import names_of_outcomes, outcomes
 from workbench.engine.tasks.protocol import BatchEnv, Task, TaskInfo
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.words import UserError
+from workbench.views.caller import Caller, OvertakenError
 from workbench.views.question import Question, behaviour_of
 
 ROWS = 4096  # episodes × particles at most
@@ -64,10 +65,6 @@ def ending_of(task: Task) -> str:
     return "" if floor is None else names_of_outcomes(task)[floor.told]
 
 
-class OvertakenError(Exception):
-    """The episodes are no longer wanted."""
-
-
 class _Placed:
     """A task whose episodes all begin in one state and end after so many steps."""
 
@@ -108,13 +105,13 @@ def play(
     return Play(np.stack(paths, 1).astype(np.float32), record.returns, names[floor.told], share)
 
 
-def episodes(question: Question, parts: Parts, task: Task, overtaken: Callable[[], bool]) -> list[Play]:
+def episodes(question: Question, parts: Parts, task: Task, caller: Caller) -> list[Play]:
     """Play the behaviour flow and every policy from the question's state; fewer episodes where they draw many particles."""
     rules = [policy.make() for policy in question.policies]
     floor = floor_of(task)
     assert floor is not None
     count = min(floor.episodes, max(4, ROWS // max(rule.particles for rule in rules)))
     return [
-        play(rule, parts, task, question.state, question.seed, count, overtaken)
+        play(rule, parts, task, question.state, question.seed, count, caller.overtaken)
         for rule in (behaviour_of(rules[0]), *rules)
     ]

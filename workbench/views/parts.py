@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import torch
@@ -15,6 +17,7 @@ from workbench.engine.steering.rules import find_rule
 from workbench.engine.tasks.abilities import HasParts
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.training.plan import extra_parts
+from workbench.views.caller import Caller, go_on
 from workbench.views.policies import SEED, Source, find
 
 Report = Callable[[float, float], None]  # share done, seconds left (NaN while unknown)
@@ -55,14 +58,16 @@ def parts_for(name: str, *rules: str) -> Parts:
     return parts
 
 
-def built_in_parts(task: Task, report: Callable[[float], None] = lambda share: None) -> Parts:
-    """The parts of a built-in task: closed form where it has them, else trained in some seconds and cached on disk."""
+def built_in_parts(
+    task: Task, report: Callable[[float], None] = lambda share: None, folder: Path | None = None
+) -> Parts:
+    """The parts of a built-in task: closed form where it has them, else trained in some seconds and kept in ``folder``."""
     if isinstance(task, HasParts):
         return task.parts()
     # Imported here: a page on a closed-form task never pays for the training code.
     from workbench.engine.training.loop.quick import quick_parts
 
-    training = quick_parts(task, SEED)
+    training = quick_parts(task, SEED, folder)
     while True:
         try:
             report(float(next(training)))
@@ -71,11 +76,13 @@ def built_in_parts(task: Task, report: Callable[[float], None] = lambda share: N
             return trained
 
 
-def train_part(source: Source, parts: Parts, part: str, report: Report = lambda share, left: None) -> Parts:
-    """``parts`` of a source with one part more, trained against them on the source's own data, or found on disk."""
+def train_part(
+    source: Source, parts: Parts, part: str, report: Report = lambda share, left: None, folder: Path | None = None
+) -> Parts:
+    """``parts`` of a source with one part more, trained against them on the source's own data, or read from ``folder``."""
     from workbench.engine.training.loop.quick import quick_part
 
-    training = quick_part(parts, part, source.data, source.config())
+    training = quick_part(parts, part, source.data, source.config(), folder)
     while True:
         try:
             found = next(training)
@@ -83,6 +90,17 @@ def train_part(source: Source, parts: Parts, part: str, report: Report = lambda 
             made: Parts = end.value
             return made
         report(*(0.0, float("nan")) if found is None else (found.step / found.total, found.eta_seconds))
+
+
+def build_elsewhere(folder: Path, parts: None, task: Task, caller: Caller) -> Parts:
+    """`built_in_parts`, as work for a process of its own; the caller hears the share done."""
+    return built_in_parts(task, partial(go_on, caller), folder)
+
+
+def train_elsewhere(asked: tuple[Source, str, Path], parts: Parts, task: Task, caller: Caller) -> Parts:
+    """`train_part`, as work for a process of its own; the caller hears the share done and the seconds left."""
+    source, part, folder = asked
+    return train_part(source, parts, part, partial(go_on, caller), folder)
 
 
 def with_part(parts: Parts, trained: Parts) -> Parts:

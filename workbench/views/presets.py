@@ -14,6 +14,7 @@ from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.run import steer
 from workbench.engine.tasks.abilities import HasPeak
 from workbench.engine.tasks.protocol import Task
+from workbench.views.caller import NOBODY, Caller, OvertakenError
 from workbench.views.fields import fields_of
 from workbench.views.question import Policy, Question, behaviour_of, shared_noise
 
@@ -57,7 +58,7 @@ PRESETS: dict[str, Preset] = {
 
 
 @torch.no_grad()
-def at_distance(policy: Policy, distance: float, question: Question, parts: Parts) -> Policy:
+def at_distance(policy: Policy, distance: float, question: Question, parts: Parts, caller: Caller = NOBODY) -> Policy:
     """Set the strength of ``policy`` so that its particles are about ``distance`` from the behaviour's; the rest stays.
 
     The distance is the displacement in units of the behaviour's own spread, or the shift for rules that choose among particles
@@ -73,6 +74,8 @@ def at_distance(policy: Policy, distance: float, question: Question, parts: Part
 
     def trial(place: int) -> tuple[float, float]:
         """Displacement and shift at a stop; infinite where the particles ran away."""
+        if caller.overtaken():
+            raise OvertakenError
         tried = Policy(policy.rule, policy.settings | {rule.strength: stops[place]}).make()
         groups = max(1, SAMPLES // tried.particles)
         noise = shared_noise(question.seed, groups, tried.particles, parts.action_dim, tried.extra_draws())
@@ -96,12 +99,14 @@ def at_distance(policy: Policy, distance: float, question: Question, parts: Part
     return Policy(policy.rule, policy.settings | {rule.strength: stops[best]})
 
 
-def tell(preset: Preset, question: Question, parts: Parts, task: Task) -> Question:
-    """The question of a preset: every policy at the preset's distance, the peak where the story wants it."""
+def tell(asked: tuple[str, Question], parts: Parts, task: Task, caller: Caller) -> Question:
+    """The question of a preset, by its name: every policy at its distance, the peak where the story wants it."""
+    name, question = asked
+    preset = PRESETS[name]
     question = replace(question, peak=None)
     if preset.peak is not None and isinstance(task, HasPeak):
         peak = preset.peak[: parts.action_dim]
         question = replace(question, peak=peak)
         _, parts = task.move_peak(peak, parts)
-    policies = tuple(at_distance(policy, preset.distance, question, parts) for policy in question.policies)
+    policies = tuple(at_distance(policy, preset.distance, question, parts, caller) for policy in question.policies)
     return replace(question, policies=policies)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.protocol import Task
+from workbench.views.caller import Caller
 from workbench.views.fields import fields_of
 from workbench.views.presets import PRESETS, at_distance
 from workbench.views.question import Policy, Question
@@ -21,15 +22,16 @@ STORIES = {
 }
 
 
-def tell(name: str, order: Order, parts: Parts, task: Task) -> Order:
-    """The order of a story: both strengths, found at the first start of the order's own seed."""
+def tell(asked: tuple[str, Order], parts: Parts, task: Task, caller: Caller) -> Order:
+    """The order of a story, by its name: both strengths, found at the first start of the order's own seed."""
+    name, order = asked
     environment = task.environments(1, order.seed)
     start = tuple(float(value) for value in environment.reset()[0])
     environment.close()
     question = Question(order.task, (), order.seed, state=start)
     strength = RULES[order.rule].strength
     there, beside = (
-        at_distance(Policy(order.rule, dict(order.settings)), PRESETS[which].distance, question, parts)
+        at_distance(Policy(order.rule, dict(order.settings)), PRESETS[which].distance, question, parts, caller)
         for which in (name, PAIRS[name])
     )
     first, other = beside.settings[strength], there.settings[strength]

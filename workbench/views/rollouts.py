@@ -16,8 +16,8 @@ from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.tasks.outcomes import outcomes
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.rollout import Episodes
+from workbench.views.caller import Caller, OvertakenError
 from workbench.views.csv_file import csv_of
-from workbench.views.episodes import OvertakenError
 
 BINS = 12
 
@@ -113,6 +113,18 @@ def play(
     measured = evaluate(rule, parts, task, episodes, seed, tick=patient, watch=watch)
     names, kinds = outcomes(task, measured.record)
     return Played(rule, np.stack(frames, 1), names, kinds, measured)
+
+
+def play_both(order: Order, parts: Parts, task: Task, caller: Caller) -> tuple[Played, Played]:
+    """Play the order's two policies; the caller hears the share done."""
+    played = []
+    for number, rule in enumerate(order.rules()):
+
+        def tick(done: int, total: int, number: int = number) -> None:
+            caller.progress((number + done / total) / 2)
+
+        played.append(play(rule, parts, task, order.episodes, order.seed, tick, caller.overtaken))
+    return played[0], played[1]
 
 
 def difference(both: tuple[Played, Played]) -> Interval:

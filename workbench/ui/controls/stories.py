@@ -8,7 +8,8 @@ from typing import Any
 import panel as pn
 
 from workbench.ui.controls.rule import STYLE
-from workbench.ui.server.parts_cache import Latest
+from workbench.ui.server.fault import told
+from workbench.ui.server.parts_cache import LONG, Latest
 from workbench.ui.shell.page import Page
 
 
@@ -41,11 +42,11 @@ class Stories(pn.FlexBox):
     ) -> None:
         def show(asked: tuple[str, Any], answer: object, error: Exception | None) -> None:
             if error is not None:
-                fail(f"{stories[asked[0]][0]} could not be set. {error}")
+                fail(f"{stories[asked[0]][0]} could not be set. {told(error)}")
             else:
                 tell(answer)
 
-        self._work: Latest[tuple[str, Any], Any] = Latest(lambda asked: work(*asked), page.later(show))
+        self._work: Latest[tuple[str, Any], Any] = Latest(lambda asked: work(*asked), page.later(show), LONG)
         buttons = [
             pn.widgets.Button(
                 label=title,

@@ -30,6 +30,7 @@ from workbench.ui.canvas.stage import Stages, frame_of, landscape_of, number_row
 from workbench.ui.controls.rule import STYLE, StopSlider, choice
 from workbench.ui.shell.binding import Binding
 from workbench.ui.shell.html_pane import HTML
+from workbench.views.caller import NOBODY
 from workbench.views.episodes import Play, ending_of, episodes
 from workbench.views.fields import Field, fields_of
 from workbench.views.paper import side_by_side, title_of
@@ -201,7 +202,7 @@ class Bench(pn.viewable.Viewer):
     def play(self) -> None:
         """Play episodes from where the agent stands, and draw their ways into the room."""
         assert self.answer is not None
-        self._show(episodes(self.answer.question, self.parts, self.task, lambda: False))
+        self._show(episodes(self.answer.question, self.parts, self.task, NOBODY))
 
     def _show(self, plays: list[Play] | None) -> None:
         assert self.answer is not None
@@ -233,7 +234,7 @@ class Bench(pn.viewable.Viewer):
         assert self.answer is not None
         plays: list[Play] | None = None
         if self._in_a_room:
-            plays = episodes(self.answer.question, self.parts, self.task, lambda: False)
+            plays = episodes(self.answer.question, self.parts, self.task, NOBODY)
         columns, ending = [], ending_of(self.task)
         for i, (trace, numbers) in enumerate(zip(self.answer.traces, self.answer.numbers, strict=True)):
             play = None if plays is None else plays[i]

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 from workbench.engine.words import UserError
 
@@ -28,7 +29,7 @@ class Deadly:
         self._lock = threading.Lock()
         self._deaths: OrderedDict[str, tuple[int, float, str]] = OrderedDict()
 
-    def check(self, kind: type, asked: object) -> bool:
+    def check(self, kind: Callable[..., Any], asked: object) -> bool:
         """Whether a process ended with this question lately.
 
         Raises
@@ -43,12 +44,12 @@ class Deadly:
         if deaths >= MOST:
             minutes = round(FORGIVEN / 60)
             raise UserError(
-                f"Two processes ended while they drew this ({how}), perhaps for want of memory, and it is not tried again for "
+                f"Two processes ended with this ({how}), perhaps for want of memory, and it is not tried again for "
                 f"{minutes} minutes. Take fewer particles or steps, or change something else."
             )
         return True
 
-    def add(self, kind: type, asked: object, how: str) -> None:
+    def add(self, kind: Callable[..., Any], asked: object, how: str) -> None:
         """A process ended with it; ``how`` in words."""
         name, now = _name(kind, asked), self._clock()
         with self._lock:
@@ -58,12 +59,12 @@ class Deadly:
             if len(self._deaths) > KEPT:
                 self._deaths.popitem(last=False)
 
-    def survived(self, kind: type, asked: object) -> None:
+    def survived(self, kind: Callable[..., Any], asked: object) -> None:
         """It was answered: the death was chance."""
         if self._deaths:
             with self._lock:
                 self._deaths.pop(_name(kind, asked), None)
 
 
-def _name(kind: type, asked: object) -> str:
+def _name(kind: Callable[..., Any], asked: object) -> str:
     return f"{kind.__qualname__} {asked!r}"

@@ -1,4 +1,4 @@
-"""What a process that draws pictures does: orders come through a pipe, pictures go back.
+"""What a process that draws pictures, or does work of seconds, does: orders come through a pipe, answers go back.
 
 It keeps the policies, and of each page an artist and the last picture, until the other end says to let go of them: that end
 knows which pages are open, and how much all of it takes (`workbench.ui.server.painter`).
@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -25,10 +26,13 @@ from workbench.engine.tasks.protocol import Task
 from workbench.engine.words import refusal
 from workbench.ui.server.fault import told
 from workbench.ui.server.packing import packed
-from workbench.views import particles, terrain  # noqa: F401 -- a process that is forked from one that has them starts at once
+from workbench.views import particles, rollouts, terrain  # noqa: F401 -- forked from one that has them, it starts at once
+from workbench.views.caller import Caller, OvertakenError
+from workbench.views.contained import contained
 
 log = logging.getLogger(__name__)
 NICE = 5  # of the polite process: a third of the others' share where processors are scarce
+OFTEN = 0.05  # seconds between two words on how far a piece of work is
 QUIET = 1.0  # seconds without an order after which freed memory goes back to the system
 
 
@@ -39,16 +43,17 @@ class Draws(Protocol):
         """The picture that was asked for."""
 
 
+Work = Callable[[Any, Any, Any, Caller], Any]  # work(asked, parts, task, caller); it can be imported by its name
+
+
 @dataclass
 class Order:
     """What is asked through the pipe.
 
     Attributes
     ----------
-    page : int
-    kind : type of Draws
     asked : object
-        What the artist is asked.
+        What the artist, or the work, is asked.
     policy : str
         Name of the policy.
     parts_and_task : tuple or None
@@ -57,12 +62,29 @@ class Order:
         What the page's rules are at the other end, for some are made while a server runs.
     """
 
-    page: int
-    kind: type[Draws]
     asked: Any
     policy: str
-    parts_and_task: tuple[Parts, Task] | None
+    parts_and_task: tuple[Parts | None, Task] | None
     rules: list[Any]
+
+
+@dataclass
+class PictureOrder(Order):
+    """A page's next picture, by an artist of that ``kind``."""
+
+    page: int
+    kind: type[Draws]
+
+
+@dataclass
+class WorkOrder(Order):
+    """A piece of work; how far it is comes back meanwhile."""
+
+    work: Work
+
+
+class NotWanted:
+    """The work that is being done is not wanted any more; there is no answer but that of the work."""
 
 
 @dataclass
@@ -73,11 +95,45 @@ class LetGo:
     policies: list[str] = field(default_factory=list)
 
 
-class Drawing:
-    """The artists of all pages, and what the other end has of their pictures."""
+class FarCaller:
+    """Who waits at the other end of the pipe.
 
-    def __init__(self) -> None:
-        self._policies: dict[str, tuple[Parts, Task]] = {}
+    Parameters
+    ----------
+    pipe : Connection
+    """
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._told, self._gone = pipe, 0.0, False
+
+    def progress(self, *values: float) -> None:
+        """Tell the other end, but not too often."""
+        now = time.monotonic()
+        if now - self._told >= OFTEN:
+            self._told = now
+            self._pipe.send_bytes(pickle.dumps(("progress", values, 0.0)))
+
+    def overtaken(self) -> bool:
+        """Whether the other end said so, or is not there any more."""
+        if not self._gone and self._pipe.poll():
+            with suppress(EOFError, OSError):
+                self._pipe.recv_bytes()  # while work is done, nothing else comes
+            self._gone = True
+        return self._gone
+
+
+class Drawing:
+    """The artists of all pages, and what the other end has of their pictures.
+
+    Parameters
+    ----------
+    pipe : Connection
+        For work that says how far it is.
+    """
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._policies: dict[str, tuple[Parts | None, Task]] = {}
         self._artists: dict[int, Draws] = {}
         self._held: dict[int, dict[int, Any]] = {}
 
@@ -90,20 +146,30 @@ class Drawing:
             self._policies.pop(policy, None)
 
     def answer(self, order: Order) -> tuple[str, Any]:
-        """``picture`` and its bytes, or ``refused`` or ``fault`` and words: not every exception can travel."""
+        """``done`` and what it is, or ``refused``, ``fault`` or ``overtaken`` and words: not every exception can travel."""
         for rule in order.rules:
             RULES[rule.name] = rule
         if order.parts_and_task is not None:
             self._policies[order.policy] = order.parts_and_task
         try:
-            artist = self._artists.get(order.page)
-            if artist is None:
-                artist = self._artists[order.page] = order.kind()
-            picture = artist.draw(order.asked, *self._policies[order.policy])
-            content, self._held[order.page] = packed(picture, self._held.get(order.page, {}))
+            if isinstance(order, PictureOrder):
+                return "done", self._picture(order)
+            assert isinstance(order, WorkOrder)
+            with contained("the answer"):
+                return "done", order.work(order.asked, *self._policies[order.policy], FarCaller(self._pipe))
+        except OvertakenError:
+            return "overtaken", ""
         except Exception as error:  # whatever it was, who asked is told
             return "fault" if refusal(error) is None else "refused", told(error)
-        return "picture", content
+
+    def _picture(self, order: PictureOrder) -> Any:
+        artist = self._artists.get(order.page)
+        if artist is None:
+            artist = self._artists[order.page] = order.kind()
+        parts, task = self._policies[order.policy]
+        assert parts is not None, "pictures are of policies that are there"
+        content, self._held[order.page] = packed(artist.draw(order.asked, parts, task), self._held.get(order.page, {}))
+        return content
 
 
 def draw_pictures(pipe: Connection, polite: bool = False) -> None:
@@ -113,7 +179,7 @@ def draw_pictures(pipe: Connection, polite: bool = False) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends its children
     torch.set_num_threads(1)
     keep_large_blocks()
-    drawing = Drawing()
+    drawing = Drawing(pipe)
     with suppress(EOFError, OSError):
         pipe.send_bytes(b"ready")
         while True:
@@ -124,10 +190,20 @@ def draw_pictures(pipe: Connection, polite: bool = False) -> None:
             except Exception as error:  # a class that cannot be imported here
                 how, content = "cannot", f"{type(error).__name__}: {error}"
             else:
+                if isinstance(order, NotWanted):  # it was done before that came
+                    continue
                 if isinstance(order, LetGo):
                     drawing.let_go(order)
                     if not pipe.poll(QUIET):
                         give_back()
                     continue
                 how, content = drawing.answer(order)
-            pipe.send_bytes(pickle.dumps((how, content, time.process_time() - start)))
+            pipe.send_bytes(_sealed(how, content, time.process_time() - start))
+
+
+def _sealed(how: str, content: Any, seconds: float) -> bytes:
+    """The answer as bytes; in words where what was made cannot travel."""
+    try:
+        return pickle.dumps((how, content, seconds))
+    except Exception as error:  # pickle raises what it likes
+        return pickle.dumps(("cannot", f"{type(error).__name__}: {error}", seconds))

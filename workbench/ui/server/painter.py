@@ -1,13 +1,14 @@
-"""One process that draws pictures, seen from the server, and what it keeps there."""
+"""One process that draws pictures or does work of seconds, seen from the server, and what it keeps there."""
 
 from __future__ import annotations
 
 import logging
 import pickle
 import threading
+import time
 from collections import OrderedDict
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
@@ -15,17 +16,39 @@ from workbench.engine.tasks.protocol import Task
 from workbench.engine.words import UserError
 from workbench.runs.child import ChildFunction
 from workbench.ui.server.crew import METER
-from workbench.ui.server.drawing import Draws, LetGo, Order, draw_pictures
+from workbench.ui.server.drawing import Draws, LetGo, NotWanted, Order, PictureOrder, Work, WorkOrder, draw_pictures
 from workbench.ui.server.fault import ToldError
 from workbench.ui.server.packing import size_of, unpacked
-from workbench.views.question import Question
+from workbench.views.caller import NOBODY, Caller, OvertakenError
 
 log = logging.getLogger(__name__)
 POLICIES = 8  # kept in a process at once
 PAGES = 1024  # of which a process keeps something
 MOST_HELD = 2**29  # bytes of pictures that a process keeps
 MOST_FAILED_STARTS = 5  # of a process: then something here is wrong, and the thread that asks draws
+GLANCE = 0.05  # seconds between two looks whether what is done is still wanted
+OVERDUE = 5.0  # seconds that work which is not wanted any more gets to notice
 PATIENCE = 2.0  # seconds that a process which closed its pipe gets to end
+
+
+class Material(NamedTuple):
+    """What is worked with: a policy, and its task.
+
+    Attributes
+    ----------
+    name : str
+        Under which a process keeps it.
+    parts : Parts or None
+        None where they are still to be made.
+    task : Task
+    rules : tuple of str
+        Names of the rules that are asked for.
+    """
+
+    name: str
+    parts: Parts | None
+    task: Task
+    rules: tuple[str, ...]
 
 
 class DiedError(RuntimeError):
@@ -39,6 +62,8 @@ class Painter:
     ----------
     polite : bool
         Where processors are scarce it lets the others go first.
+    name : str
+        What it does, for the system's list of processes.
 
     Attributes
     ----------
@@ -47,7 +72,7 @@ class Painter:
         What it draws now is a heavy picture.
     """
 
-    def __init__(self, polite: bool = False) -> None:
+    def __init__(self, polite: bool = False, name: str = "draw pictures") -> None:
         self.polite = polite
         self.lock = threading.Lock()
         self.draws_heavy = False
@@ -58,7 +83,7 @@ class Painter:
         self._child = ChildFunction(
             draw_pictures,
             polite,
-            name="draw pictures",
+            name=name,
             preload=[draw_pictures.__module__],
             most_failed_starts=MOST_FAILED_STARTS,
         )
@@ -108,7 +133,7 @@ class Painter:
         self._closed.append(page)
         self._let_go()
 
-    def draw(self, page: int, kind: type[Draws], asked: Any, question: Question, parts: Parts, task: Task) -> Any:
+    def draw(self, page: int, kind: type[Draws], asked: Any, material: Material) -> Any:
         """The picture, or None when it cannot be drawn there; by who holds the lock.
 
         Raises
@@ -118,34 +143,78 @@ class Painter:
         UserError, ToldError
             It was refused, or failed, in words.
         """
-        name = question.task
-        unknown = None if self._policies.get(name) is parts else (parts, task)
-        rules = [RULES[policy.rule] for policy in question.policies]
-        try:
-            order = pickle.dumps(Order(page, kind, asked, name, unknown, rules))
-        except Exception as error:  # pickle raises what it likes
-            log.info("%s cannot be drawn elsewhere: %s", name, error)
-            return None
-        try:
-            self._child.pipe.send_bytes(order)
-            how, content, seconds = pickle.loads(self._child.pipe.recv_bytes())  # noqa: S301 -- our own child's
-        except (EOFError, OSError):
-            raise DiedError(f"a process that drew {name} ended ({self._replace()})") from None
-        METER.elsewhere += seconds
-        if how == "cannot":
-            log.info("%s cannot be drawn elsewhere: %s", name, content)
-            return None
-        self._policies[name] = parts
-        self._policies.move_to_end(name)
         held = self._held.setdefault(page, {})
         self._held.move_to_end(page)
-        if how in ("refused", "fault"):
-            raise UserError(content) if how == "refused" else ToldError(content)
+        content = self._answer(PictureOrder(asked, *self._of(material), page, kind), material, NOBODY)
+        if content is None:
+            return None
         new, outline = content
         picture, self._held[page] = unpacked(new, outline, held)
         self._sizes[page] = size_of(self._held[page])
         self._keep_within_bounds()
         return picture
+
+    def work(self, work: Work, asked: Any, material: Material, caller: Caller) -> Any:
+        """What ``work(asked, parts, task, caller)`` gives, or None when it cannot be done there; by who holds the lock.
+
+        Raises
+        ------
+        OvertakenError
+            The caller does not want it any more; a process that does not notice in time is ended.
+        DiedError, UserError, ToldError
+            As for `draw`.
+        """
+        return self._answer(WorkOrder(asked, *self._of(material), work), material, caller)
+
+    def _of(self, material: Material) -> tuple[str, tuple[Parts | None, Task] | None, list[Any]]:
+        """What an order says of its policy."""
+        there = material.parts is not None and self._policies.get(material.name) is material.parts
+        return (
+            material.name,
+            None if there else (material.parts, material.task),
+            [RULES[rule] for rule in material.rules],
+        )
+
+    def _answer(self, order: Order, material: Material, caller: Caller) -> Any:
+        """Send an order and wait for its answer; None when one of them cannot travel."""
+        try:
+            block = pickle.dumps(order)
+        except Exception as error:  # pickle raises what it likes
+            log.info("%s cannot be worked on elsewhere: %s", material.name, error)
+            return None
+        try:
+            self._child.pipe.send_bytes(block)
+            how, content, seconds = self._wait(caller)
+        except (EOFError, OSError):
+            raise DiedError(f"a process that worked on {material.name} ended ({self._replace()})") from None
+        METER.elsewhere += seconds
+        if how == "cannot":
+            log.info("%s cannot be worked on elsewhere: %s", material.name, content)
+            return None
+        if material.parts is not None:
+            self._policies[material.name] = material.parts
+            self._policies.move_to_end(material.name)
+        if how == "overtaken":
+            raise OvertakenError
+        if how in ("refused", "fault"):
+            raise UserError(content) if how == "refused" else ToldError(content)
+        return content
+
+    def _wait(self, caller: Caller) -> tuple[str, Any, float]:
+        """The answer; meanwhile the caller hears how far it is, and is asked whether it is still wanted."""
+        pipe, unwanted_since = self._child.pipe, None
+        while True:
+            if pipe.poll(GLANCE):
+                how, content, seconds = pickle.loads(pipe.recv_bytes())  # noqa: S301 -- our own child's
+                if how != "progress":
+                    return how, content, seconds
+                caller.progress(*content)
+            if unwanted_since is not None and time.monotonic() - unwanted_since > OVERDUE:
+                self._replace()
+                raise OvertakenError
+            if unwanted_since is None and caller.overtaken():
+                unwanted_since = time.monotonic()
+                pipe.send_bytes(pickle.dumps(NotWanted()))
 
     def close(self) -> None:
         """End the process for good; who waits for its picture draws it."""

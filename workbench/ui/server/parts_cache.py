@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
@@ -15,16 +15,19 @@ from workbench.engine.tasks.abilities import HasParts
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.training.plan import extra_parts
 from workbench.ui.server.crew import Crew
+from workbench.ui.server.draw_processes import PROCESSES
 from workbench.ui.server.fault import ToldError, told
+from workbench.ui.server.painter import Material
 from workbench.ui.server.turns import Turn, Turns
+from workbench.ui.server.workshop import add_part, build, elsewhere
+from workbench.views.caller import NOBODY, Caller, OvertakenError
 from workbench.views.contained import contained
 from workbench.views.effort import Effort
-from workbench.views.parts import Report, built_in_parts, one_thread, train_part, with_part
+from workbench.views.parts import Report, one_thread, with_part
 from workbench.views.policies import Source, find, forgotten
 
 log = logging.getLogger(__name__)
 SHORT = 0.03
-PROCESSES = 2  # that draw pictures: a heavy picture in one leaves the other to the light ones, on one processor too
 USUAL = 20.0  # seconds that a learned part takes, until it is known
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -67,10 +70,6 @@ class Status:
     waits: bool = False
 
 
-class ClosingError(Exception):
-    """The server ends, or the user does: what is being made is not wanted any more."""
-
-
 class Cache:
     """The parts of every source (`workbench.views.policies`) by its name, for the whole process.
 
@@ -84,8 +83,8 @@ class Cache:
 
     def __init__(
         self,
-        build: Callable[[Any, Callable[[float], None]], Parts] = built_in_parts,
-        further: Callable[[Source, Parts, str, Report], Parts] = train_part,
+        build: Callable[[Any, Callable[[float], None]], Parts] = build,
+        further: Callable[[Source, Parts, str, Report], Parts] = add_part,
     ) -> None:
         self._build, self._further = build, further
         self._parts: dict[tuple[str, str], Status] = {}
@@ -200,6 +199,34 @@ class Cache:
             threading.Event().wait(0.05)
         return status.parts
 
+    def work(
+        self,
+        work: Callable[[Q, Any, Any, Caller], A],
+        asked: Q,
+        name: str,
+        rules: Iterable[str],
+        caller: Caller = NOBODY,
+    ) -> A:
+        """What ``work(asked, parts, task, caller)`` gives, in a process of its own where a server runs.
+
+        Parameters
+        ----------
+        work : callable
+            That can be imported by its name; it takes seconds.
+        asked : object
+        name : str
+            Of a source, whose parts are waited for.
+        rules : iterable of str
+            Those that are asked for.
+        caller : Caller
+
+        Raises
+        ------
+        OvertakenError
+            The caller does not want it any more.
+        """
+        return elsewhere(work, asked, Material(name, self.wait(name), self.task(name), tuple(rules)), caller)
+
     def close(self, patience: float = 10.0) -> None:
         """Stop what is being made at its next report, and wait for that.
 
@@ -212,14 +239,14 @@ class Cache:
     def _make(self, source: Source, status: Status) -> None:
         def report(progress: float) -> None:
             if self._closing:
-                raise ClosingError
+                raise OvertakenError
             status.progress = progress
 
         try:
             with one_thread(), contained(f"the policy '{source.name}'"):
                 parts = self._build(source.task, report) if source.run is None else source.parts()
                 status.parts = replace(parts, data=source.near())
-        except ClosingError:
+        except OvertakenError:
             status.error = "the server is stopping"
         except Exception as error:  # whatever it was, the page must say it instead of loading for ever
             log.warning("making the parts of %s failed: %s", source.name, error)
@@ -232,7 +259,7 @@ class Cache:
 
         def report(progress: float, left: float) -> None:
             if self._closing or learned.cancelled:
-                raise ClosingError
+                raise OvertakenError
             learned.progress, learned.left = progress, left
 
         try:
@@ -244,7 +271,7 @@ class Cache:
             with contained(f"the part '{learned.part}'"):
                 trained = self._further(source, base, learned.part, report)
             status.parts = with_part(status.parts, trained)
-        except ClosingError:
+        except OvertakenError:
             learned.stopped = True
         except Exception as error:  # as above
             log.warning("training %s for %s failed: %s", learned.part, source.name, error)
@@ -261,6 +288,8 @@ CACHE = Cache()
 # As many as there are drawing processes, so that none of them waits for one. Without processes small networks hold the
 # interpreter half of the time: more threads would slow each other down.
 QUICK = Crew("steer", PROCESSES)
+# For work of seconds, as many as there are processes for it.
+LONG = Crew("long", PROCESSES)
 
 
 def visitor() -> Hashable:
@@ -283,7 +312,7 @@ class Latest(Generic[Q, A]):
     deliver : callable
         ``deliver(question, answer, error)``; it must bring the result back to the page's own thread.
     crew : Crew, optional
-        `QUICK` for answers at the speed of the hand, which should not wait behind work of seconds.
+        `QUICK` for answers at the speed of the hand, which should not wait behind work of seconds; `LONG` for that.
     effort : callable, optional
         ``effort(question)``, what it may cost; without it as much as this visitor's last one.
     """

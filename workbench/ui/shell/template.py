@@ -21,6 +21,7 @@ from workbench.ui.server.draw_processes import STUDIO
 from workbench.ui.server.fault import told
 from workbench.ui.server.garbage import GARBAGE
 from workbench.ui.server.gate import NONCE, USER, Gate
+from workbench.ui.server.workshop import WORKSHOP
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.layout import single
 from workbench.ui.shell.page import Page
@@ -108,6 +109,7 @@ def open_page(name: str) -> pn.Template:
     pn.state.on_session_destroyed(lambda _: page.left())
     if page.document is not None and page.document.session_context is not None:
         STUDIO.start()  # where Panel's own command serves the apps; `serve` has done it before the first visitor
+        WORKSHOP.start()
         GARBAGE.start()
         GARBAGE.opened()
         pn.state.on_session_destroyed(GARBAGE.left)

@@ -56,23 +56,27 @@ def quick_parts(task: Trainable, seed: int = 0, folder: Path | None = None) -> G
     float
         Share done, 0 to 1. The generator returns the `Parts`.
     """
-    config = make_config(**task.training_defaults(), seed=seed)
-    key = hashlib.sha256(json.dumps([FORMAT, task.info.name, written(config)]).encode()).hexdigest()
-    home = user_cache_path("workbench") / "quick" if folder is None else folder
-    place = home / f"{task.info.name.replace('/', '-')}-{key[:16]}"
     yield 0.0
-    try:
-        run = load_run(place, task.info.name)
-        if run.finished:
-            yield 1.0
-            return run.parts()
-    except CheckpointError:
-        pass  # nothing there yet, or damaged: train again
+    stored = stored_parts(task, seed, folder)
+    if stored is not None:
+        yield 1.0
+        return stored
+    config = make_config(**task.training_defaults(), seed=seed)
     trainer = Trainer(task.generate(None, seed), config)
     for progress in fit(trainer):
         yield progress.step / progress.total
-    _store(trainer, place, task.info.name)
+    _store(trainer, _place(task, config, folder), task.info.name)
     return trainer.parts()
+
+
+def stored_parts(task: Trainable, seed: int = 0, folder: Path | None = None) -> Parts | None:
+    """What `quick_parts` trained before; None where nothing is stored, or it is damaged."""
+    place = _place(task, make_config(**task.training_defaults(), seed=seed), folder)
+    try:
+        run = load_run(place, task.info.name)
+    except CheckpointError:
+        return None
+    return run.parts() if run.finished else None
 
 
 def quick_part(
@@ -96,24 +100,50 @@ def quick_part(
         None before the first report. The generator returns `Parts` with the part among them.
     """
     yield None
-    mark = fingerprint(parts)
-    key = hashlib.sha256(json.dumps([FORMAT, mark, name, written(config)]).encode()).hexdigest()
-    place = (user_cache_path("workbench") / "quick" if folder is None else folder) / f"{name}-{key[:24]}.safetensors"
+    stored = stored_part(parts, name, config, folder)
+    if stored is not None:
+        return stored
     learned = LearnedPart(parts, config, name)
-    if mark and place.is_file():
-        try:
-            learned.load(read_arrays_file(place))
-            return learned.parts()
-        except (UserError, OSError):
-            pass  # damaged: train again
     yield from fit(LearnedPartTrainer(data(), learned), report_every=50)
-    if mark:
+    place = _place_of_part(parts, name, config, folder)
+    if place is not None:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(place, save_arrays({n: a.contiguous() for n, a in learned.arrays().items()}))
         except OSError:
             pass  # a cache that cannot be written is not an error
     return learned.parts()
+
+
+def stored_part(parts: Parts, name: str, config: FitConfig, folder: Path | None = None) -> Parts | None:
+    """What `quick_part` trained before for the same parts; None where nothing is stored, or it is damaged."""
+    place = _place_of_part(parts, name, config, folder)
+    if place is None or not place.is_file():
+        return None
+    learned = LearnedPart(parts, config, name)
+    try:
+        learned.load(read_arrays_file(place))
+    except (UserError, OSError):
+        return None
+    return learned.parts()
+
+
+def quick_folder() -> Path:
+    """Where policies and learned parts are stored, in the user's cache folder."""
+    return user_cache_path("workbench") / "quick"
+
+
+def _place(task: Trainable, config: FitConfig, folder: Path | None) -> Path:
+    """Where a task's run is stored."""
+    key = hashlib.sha256(json.dumps([FORMAT, task.info.name, written(config)]).encode()).hexdigest()
+    return (folder or quick_folder()) / f"{task.info.name.replace('/', '-')}-{key[:16]}"
+
+
+def _place_of_part(parts: Parts, name: str, config: FitConfig, folder: Path | None) -> Path | None:
+    """Where a learned part is stored; None for parts that are no torch modules, of which there is no fingerprint."""
+    mark = fingerprint(parts)
+    key = hashlib.sha256(json.dumps([FORMAT, mark, name, written(config)]).encode()).hexdigest()
+    return (folder or quick_folder()) / f"{name}-{key[:24]}.safetensors" if mark else None
 
 
 def _store(trainer: Trainer, place: Path, task: str) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from workbench.ui.controls.awaited import Awaited
 from workbench.ui.pages.store_page import StorePage
 from workbench.ui.server.fault import told
-from workbench.ui.server.parts_cache import Latest
-from workbench.views.budget import Here, here
+from workbench.ui.server.parts_cache import LONG, Latest
+from workbench.views.budget import Here, marks
+from workbench.views.caller import Waiting
 from workbench.views.question import Question
 
 
@@ -33,7 +34,7 @@ class MySettings:
         self._page, self._question, self._show = page, question, show
         self.marks: list[Here] = []
         self.awaited = Awaited(page.cache, self.mark)
-        self._latest: Latest[Question, list[Here]] = Latest(self._evaluate, page.later(self._receive))
+        self._latest: Latest[Question, list[Here]] = Latest(self._evaluate, page.later(self._receive), LONG)
 
     def mark(self) -> None:
         """Evaluate them; while a part is trained, say so and ask again."""
@@ -52,8 +53,8 @@ class MySettings:
         self._latest.drop()
 
     def _evaluate(self, question: Question) -> list[Here]:
-        parts, task = self._page.cache.wait(question.task), self._page.cache.task(question.task)
-        return [here(policy, parts, task, question.seed) for policy in question.policies]
+        rules = (policy.rule for policy in question.policies)
+        return self._page.cache.work(marks, question, question.task, rules, Waiting(gone=lambda: self._page.closed))
 
     def _receive(self, _: Question, marks: list[Here] | None, error: Exception | None) -> None:
         if marks is None:

@@ -210,8 +210,8 @@ class LandscapePage(Page):
             self,
             {name: (preset.title, preset.meaning) for name, preset in PRESETS.items()},
             lambda: self.question,
-            lambda name, question: tell(
-                PRESETS[name], question, self.cache.wait(question.task), self.cache.task(question.task)
+            lambda name, question: self.cache.work(
+                tell, (name, question), question.task, (policy.rule for policy in question.policies)
             ),
             self._told,
             lambda words: self.notice.say("error", words),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from workbench.ui.server.parts_cache import Latest
+from workbench.ui.server.parts_cache import LONG, Latest
 from workbench.ui.shell.page import Page
-from workbench.views.episodes import OvertakenError, Play, episodes
+from workbench.views.caller import OvertakenError, Waiting
+from workbench.views.episodes import Play, episodes
 from workbench.views.question import Question
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class Plays:
         self._page, self._wanted, self._show = page, wanted, show
         self.newest: list[Play] | None = None
         self._question: Question | None = None
-        self._latest: Latest[Question, list[Play]] = Latest(self._play, page.later(self._receive))
+        self._latest: Latest[Question, list[Play]] = Latest(self._play, page.later(self._receive), LONG)
 
     def ask(self, question: Question) -> None:
         """Play the episodes of ``question``."""
@@ -55,8 +56,9 @@ class Plays:
         self._latest.drop()
 
     def _play(self, question: Question) -> list[Play]:
-        parts, task = self._page.cache.wait(question.task), self._page.cache.task(question.task)
-        return episodes(question, parts, task, lambda: self._page.closed or question != self._wanted())
+        caller = Waiting(gone=lambda: self._page.closed or question != self._wanted())
+        rules = (policy.rule for policy in question.policies)
+        return self._page.cache.work(episodes, question, question.task, rules, caller)
 
     def _receive(self, question: Question, plays: list[Play] | None, error: Exception | None) -> None:
         if question != self._question or question != self._wanted():

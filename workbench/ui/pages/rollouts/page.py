@@ -32,18 +32,18 @@ from workbench.ui.pages.rollouts.draw import (
 )
 from workbench.ui.pages.rollouts.strip import Scene, Strip
 from workbench.ui.server.fault import told
-from workbench.ui.server.parts_cache import CACHE, Cache, Latest
+from workbench.ui.server.parts_cache import CACHE, LONG, Cache, Latest
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
-from workbench.views.episodes import OvertakenError
+from workbench.views.caller import OvertakenError, Waiting
 from workbench.views.fields import fields_of
 from workbench.views.rollout_links import EPISODES, MOST, SEEDS, TASKS, read_link, write_link
 from workbench.views.rollout_presets import STORIES, tell
-from workbench.views.rollouts import Order, Played, as_csv, play
+from workbench.views.rollouts import Order, Played, as_csv, play_both
 from workbench.views.rows import compared, rollout_rows
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class RolloutsPage(Page):
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.both: tuple[Played, Played] | None = None
         self._share = 0.0
-        self._work: Latest[Order, tuple[Played, Played]] = Latest(self._play, self.later(self._show))
+        self._work: Latest[Order, tuple[Played, Played]] = Latest(self._play, self.later(self._show), LONG)
         self._awaited = Awaited(self.cache, self.ask)
         self.notice = Notice(self._awaited.pressed)
         self._make_controls()
@@ -186,7 +186,7 @@ class RolloutsPage(Page):
             self,
             STORIES,
             lambda: self.order,
-            lambda name, order: tell(name, order, self.cache.wait(order.task), self.cache.task(order.task)),
+            lambda name, order: self.cache.work(tell, (name, order), order.task, (order.rule,)),
             self._told,
             lambda words: self.notice.say("error", words),
         )
@@ -276,18 +276,12 @@ class RolloutsPage(Page):
 
     def _play(self, order: Order) -> tuple[Played, Played]:
         """In a worker thread."""
-        parts, task = self.cache.wait(order.task), self.cache.task(order.task)
-        played = []
-        for number, rule in enumerate(order.rules()):
 
-            def tick(done: int, total: int, number: int = number) -> None:
-                self._share = (number + done / total) / 2
+        def hear(share: float) -> None:
+            self._share = share
 
-            played.append(play(rule, parts, task, order.episodes, order.seed, tick, lambda: self._overtaken(order)))
-        return played[0], played[1]
-
-    def _overtaken(self, order: Order) -> bool:
-        return self.closed or order != self.order
+        caller = Waiting(hear, lambda: self.closed or order != self.order)
+        return self.cache.work(play_both, order, order.task, (order.rule,), caller)
 
     def _report(self) -> None:
         """While episodes are played: how far they are."""
