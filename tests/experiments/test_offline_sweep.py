@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bokeh.models import ColumnDataSource
 from experiments.small import QUICK
 
 from workbench.commands.runs import list_runs
@@ -24,6 +25,10 @@ from workbench.experiments.store import Store
 from workbench.experiments.summary import Curve, curves, matched
 from workbench.experiments.sweep import check_data, sweep
 from workbench.report.page import write_report
+from workbench.ui.pages.budget.draw import pair_of
+from workbench.ui.pages.budget.table import points_table
+from workbench.views.budget import as_csv, words_of_choice
+from workbench.views.rows import budget_rows
 from workbench.views.runs import line_of, summary
 
 TASK = "data/offline-sweep"
@@ -95,7 +100,7 @@ def test_curves_with_intervals_over_seeds(curve: Curve) -> None:
         point.seeds == (0, 1) and point.returns.low <= point.returns.mean <= point.returns.high
         for point in curve.points
     )
-    for name in ("promised", "support.inside", "shift.w2", "importance.share", "fitted_q"):
+    for name in ("promised", "support.inside", "shift.w2", "importance.effective", "fitted_q"):
         assert np.isfinite(curve.column(name)).all(), name
     assert np.isnan(curve.column("earned")).all()
     assert np.allclose(curve.column("return"), curve.column("fitted_q"), rtol=1e-4)
@@ -128,6 +133,17 @@ def test_every_place_says_that_no_return_was_measured(
     assert "No return was measured" in summary(rows, rows, Path(store.where))[1]
     assert line_of(rows[0])["mean"] is None
     assert line_of(rows[0])["fitted_q"] is not None
+
+
+def test_the_page_of_budgets_says_so(curve: Curve) -> None:
+    pair = pair_of([curve], ColumnDataSource({"key": []}))
+    assert pair.frontier.yaxis[0].axis_label == "Fitted-Q value (task units)"
+    assert "Return" not in str(pair.against_transport.yaxis[0].axis_label)
+    assert "<th>Fitted-Q value</th>" in points_table([curve])
+    assert "<th>Return</th>" not in points_table([curve])
+    assert "no return was measured" in words_of_choice(curve)
+    assert "no return was measured" in str(budget_rows([curve]))
+    assert b"fitted_q" in as_csv([curve])
 
 
 def test_two_runs_are_compared_by_their_values(store: Store) -> None:

@@ -208,37 +208,17 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         "fitted_q", "Fitted-Q value", "V", "task units",
-        "discounted value of following the rule, learned by a critic of its own from data alone; no episode was played",
-        "far outside the data it is too high: read it within support",
-        "engine.training.loop.fqe.fitted_q_values", FIRST,
+        "discounted value of following the rule, by a critic of its own that learned from data alone; nothing was played",
+        "far outside the data it is too high: read it within support", "engine.training.loop.fqe.fitted_q_values", FIRST,
     ),
     Term(
         "importance.value", "Importance-weighted value", "", "task units",
         "discounted value of the data's own episodes, each weighted by how much rather the rule had acted so",
-        "how few episodes carry it: read the effective episodes beside it",
-        "engine.metrics.importance.importance", FIRST,
+        "how few episodes carry it: read that beside it", "engine.metrics.importance.importance", FIRST,
     ),
     Term(
-        "importance.effective", "Effective episodes", "", "",
-        "how many episodes of the data carry the importance-weighted value",
-        "whether those few are typical",
-        "engine.metrics.importance.importance",
-    ),
-    Term(
-        "importance.share", "Effective share", "", "share", "effective episodes over all that were weighed",
-        "that it falls with the length of episodes, however near the policies are",
-        "engine.metrics.importance.importance",
-    ),
-    Term(
-        "importance.largest", "Largest weight", "", "share", "the heaviest episode's part in the importance-weighted value",
-        "nothing of the others",
-        "engine.metrics.importance.importance",
-    ),
-    Term(
-        "importance.decisions", "Effective decisions", "", "share",
-        "the effective share of single decisions: how alike rule and data act in one step",
-        "that differences multiply along an episode",
-        "engine.metrics.importance.importance",
+        "importance.effective", "Effective episodes", "", "", "how many episodes carry the importance-weighted value",
+        "that it falls with the length of episodes, however near the policies", "engine.metrics.importance.importance",
     ),
     Term(
         "coverage.effective", "Modes kept", "", "",

@@ -36,7 +36,7 @@ MEASURES = (
     "support.distance",
     "promised",
     "fitted_q",
-    "importance.share",
+    "importance.effective",
     "earned",
     "gap",
     "mmd_bound.mmd2",

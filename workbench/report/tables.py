@@ -30,7 +30,7 @@ SHOWN = (
     "gap",
 )
 PLAYED = ("gain", "own_shift.w2", "occupancy.w2", "earned", "gap")  # what needs episodes
-OFFLINE = ("fitted_q", "importance.share")
+OFFLINE = ("fitted_q", "importance.effective")
 NOT_MEASURED = (
     "No return was measured: the task has no environment. Shown is the fitted-Q value, which a critic learned from the data "
     "alone; a strength is chosen where at least {:.0%} of its actions are like the data's."

@@ -68,9 +68,10 @@ def budget_rows(shown: list[Curve]) -> list[Row]:
     rows = [("Runs", str(count), "measured, all seeds")]
     for curve in shown:
         if curve.choice is not None:
-            meaning = (
-                f"{curve.axis} {curve.choice.strength:g}, chosen on the choosing episodes, return of the reporting ones"
-            )
+            how = "chosen on the choosing episodes, return of the reporting ones"
+            if curve.offline:
+                how = f"chosen within support, {curve.worth.label}: no return was measured"
+            meaning = f"{curve.axis} {curve.choice.strength:g}, {how}"
             rows.append((curve.name, with_half(curve.choice.reported, 3), meaning))
     return rows
 

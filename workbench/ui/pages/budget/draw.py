@@ -47,11 +47,13 @@ def pair_of(curves: Sequence[Curve], tapped: ColumnDataSource) -> Pair:
     tapped : ColumnDataSource
         Its column ``key`` is replaced by the keys of the points that are selected.
     """
+    worth = curves[0].worth  # of data without an environment the fitted-Q value
+    tips = [TIPS[0], (worth.label, TIPS[1][1]), *TIPS[2:]]
     tools = f"{TOOLS},tap,box_select,lasso_select"
     frontier = house_figure(
         "",
         TERM["shift.w2"].head,
-        TERM["return"].head,
+        worth.head,
         tools=tools,
         x_range=Range1d(),
         y_range=Range1d(),
@@ -59,7 +61,7 @@ def pair_of(curves: Sequence[Curve], tapped: ColumnDataSource) -> Pair:
     against_transport = house_figure(
         "",
         TERM["transport"].head,
-        f"{TERM['return'].label} (solid), {TERM['promised'].label} (dashed)",
+        f"{worth.label} (solid), {TERM['promised'].label} (dashed)",
         tools=tools,
         x_range=Range1d(),
         y_range=Range1d(),
@@ -84,7 +86,7 @@ def pair_of(curves: Sequence[Curve], tapped: ColumnDataSource) -> Pair:
                 linked.append(chart.segment(x, "low", x, "high", source=source, line_width=1.2, line_alpha=0.7, **word))
             for renderer in linked:
                 dye(renderer, style).selection_glyph = renderer.glyph  # what is brushed keeps its look
-            hover(chart, [dot], TIPS)
+            hover(chart, [dot], tips)
     gather = custom_js(GATHER, sources=sources, tapped=tapped, figure=frontier)
     for source in sources:
         source.selected.js_on_change("indices", gather)

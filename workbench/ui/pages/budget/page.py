@@ -26,7 +26,7 @@ from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
-from workbench.views.budget import Here, as_csv, damaged_words, read_shift
+from workbench.views.budget import Here, as_csv, damaged_words, read_shift, words_of_choice
 from workbench.views.links import read_link, write_link
 from workbench.views.rows import budget_rows
 
@@ -213,8 +213,8 @@ class BudgetPage(StorePage):
 
     def _describe(self, shown: list[Curve]) -> None:
         best = max(shown, key=lambda curve: -9e9 if curve.choice is None else curve.choice.reported.mean)
-        subtitle = f"{self.task.value}; each rule at the strength that its choosing episodes prefer, best: {best.name}"
-        self._head.object = numbers("Return against shift", subtitle, budget_rows(shown))
+        subtitle = f"{self.task.value}; {words_of_choice(best)}, best: {best.name}"
+        self._head.object = numbers(f"{best.worth.label} against shift", subtitle, budget_rows(shown))
 
     def _show_marks(self, marks: list[Here]) -> None:
         if self._pair is not None:
