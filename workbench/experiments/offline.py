@@ -10,7 +10,6 @@ import numpy as np
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.metrics.intervals import bootstrap_mean
 from workbench.engine.metrics.offline import OfflineEvaluation, evaluate_offline
-from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.training.loop.fqe import FQEConfig, fitted_q_values
@@ -29,14 +28,13 @@ def measure_offline(
     data: Transitions,
     *,
     hidden: tuple[int, ...] = (64, 64),
-    near: DataSupport | None = None,
     tick: Callable[[int, int], None] | None = None,
 ) -> tuple[OfflineEvaluation, np.ndarray]:
     """Measure a rule from data alone.
 
     Parameters
     ----------
-    rule, parts, task, seed, data, near
+    rule, parts, task, seed, data
         As `evaluate_offline`.
     hidden : tuple of int
         Widths of the critic that judges.
@@ -58,5 +56,5 @@ def measure_offline(
             break
         if tick is not None:
             tick(int(STEPS * share), STEPS)
-    found = evaluate_offline(rule, parts, task, seed, data, near)
+    found = evaluate_offline(rule, parts, task, seed, data)
     return replace(found, fitted_q=bootstrap_mean(values, seed)), values

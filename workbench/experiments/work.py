@@ -6,7 +6,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -138,12 +138,11 @@ def _do_job(store: Store, job: Job, item: Item, bench: Bench, should_stop: Calla
             if isinstance(task, RecordedTask) and not isinstance(data, str):
                 alone, values = measure_offline(
                     rule,
-                    parts,
+                    replace(parts, data=data[1]),
                     job.task,
                     seed,
                     data[0],
                     hidden=tuple(found.run.config.hidden),
-                    near=data[1],
                     tick=tick,
                 )
                 results[name] = finite(alone.as_dict())

@@ -1,6 +1,8 @@
 """Vectorised environments of every autoreset mode: one episode each, no step across a reset, time limits told from ends."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -160,3 +162,11 @@ def test_an_environment_that_does_not_say_its_mode() -> None:
         _ = VectorTask(Silent, "mine").info
     with pytest.raises(ValueError, match="an environment of 3 places; it must have 1"):
         _ = VectorTask(lambda count: Vectorised(3), "mine").info
+
+
+def test_the_example_of_the_docs() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "tasks.md").read_text(encoding="utf-8")
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.S) if "VectorTask" in block]
+    names: dict[str, Any] = {}
+    exec(compile(code, "tasks.md", "exec"), names)  # noqa: S102 -- the page's own code, from this repository
+    assert names["played"].lengths.tolist() == [200] * 4

@@ -83,24 +83,20 @@ class OfflineEvaluation:
 
 
 @outside_inference_mode
-def evaluate_offline(
-    rule: Rule, parts: Parts, task: str, seed: int, data: Transitions, near: DataSupport | None = None
-) -> OfflineEvaluation:
+def evaluate_offline(rule: Rule, parts: Parts, task: str, seed: int, data: Transitions) -> OfflineEvaluation:
     """Measure what needs no episode.
 
     Parameters
     ----------
     rule : Rule
     parts : Parts
-        Of a run, which brings the behaviour states of its dataset.
+        Of a run, which brings the behaviour states of its dataset; ``parts.data`` is asked for support where it is there.
     task : str
         Its name.
     seed : int
         Fixes the noise.
     data : Transitions
         The dataset that the parts were trained on.
-    near : DataSupport, optional
-        The same, made ready once for many evaluations.
 
     Raises
     ------
@@ -124,7 +120,7 @@ def evaluate_offline(
         importance=weigh(rule, parts, data, seed),
         transport=clouds.transport,
         shift=shift_between(clouds, rule, parts, rows, seed),
-        support=support_of(clouds, near or DataSupport(data), parts, rows),
+        support=support_of(clouds, parts.data or DataSupport(data), parts, rows),
         states=len(rows),
         network_evaluations=network_evaluations(rule, parts, rows[0]),
     )

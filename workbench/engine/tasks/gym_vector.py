@@ -185,7 +185,7 @@ class VectorTask:
     1
     """
 
-    def __init__(self, make: Callable[[int], Any], name: str = "vector environment") -> None:
+    def __init__(self, make: Callable[[int], object], name: str = "vector environment") -> None:
         self._make, self._name = make, name
 
     @cached_property
@@ -227,7 +227,7 @@ class VectorTask:
         raise UserError(f"{self._name} has no data of its own; give Transitions or a file: wb.train(task, data=...)")
 
     def _made(self, count: int) -> Any:
-        env = self._make(count)
+        env: Any = self._make(count)
         if env.num_envs != count:
             raise UserError(
                 f"{self._name}: make({count}) returned an environment of {env.num_envs} places; it must have {count}"
