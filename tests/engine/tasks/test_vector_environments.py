@@ -170,3 +170,16 @@ def test_the_example_of_the_docs() -> None:
     names: dict[str, Any] = {}
     exec(compile(code, "tasks.md", "exec"), names)  # noqa: S102 -- the page's own code, from this repository
     assert names["played"].lengths.tolist() == [200] * 4
+
+
+def test_a_recording_names_the_episode_among_all() -> None:
+    class Late(Vectorised):
+        """NaN in the second batch of episodes, which has fewer places."""
+
+        def step(self, actions: np.ndarray) -> Any:
+            seen, rewards, *rest = super().step(actions)
+            return seen, rewards * (np.nan if self.num_envs == 3 else 1.0), *rest
+
+    task = VectorTask(lambda count: Late(count), "mine")
+    with pytest.raises(ValueError, match="'mine': the reward of episode 16 is nan after environment step 1"):
+        played(task, None, 19, 0)

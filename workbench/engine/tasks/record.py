@@ -45,13 +45,13 @@ def played(task: Task, policy: Policy | tuple[Rule, Parts] | None, episodes: int
         env = task.environments(count, seed + first)
         try:
             seen, active, step = env.reset(), np.ones(count, dtype=bool), 0
-            check_finite(task, "observation", seen, active, step)
+            check_finite(task, "observation", seen, active, step, first)
             while active.any():
                 random = generator.uniform(-1.0, 1.0, (count, task.info.action_dim))
                 actions = random if policy is None else _checked(policy(seen.copy()), count, task.info.action_dim)
                 result, step = env.step(actions.astype(np.float32), active), step + 1
-                check_finite(task, "observation", result.observations, active, step)
-                check_finite(task, "reward", result.rewards[:, None], active, step)
+                check_finite(task, "observation", result.observations, active, step, first)
+                check_finite(task, "reward", result.rewards[:, None], active, step, first)
                 recorder(seen, actions.astype(np.float32), active, result)
                 seen, active = result.observations, active & ~(result.terminated | result.truncated)
         finally:

@@ -194,13 +194,16 @@ def _q_of(rule: Rule, parts: Parts, observations: Tensor, actions: Tensor) -> np
     return worth
 
 
-def check_finite(task: Playable, what: str, values: np.ndarray, active: np.ndarray, step: int) -> None:
-    """Raise FloatingPointError where an environment that plays returned a NaN or an infinity in ``values`` (E, columns)."""
+def check_finite(task: Playable, what: str, values: np.ndarray, active: np.ndarray, step: int, first: int = 0) -> None:
+    """Raise `DivergedError` where an environment that plays returned a NaN or an infinity in ``values`` (E, columns).
+
+    Episodes are counted from ``first``.
+    """
     bad = active[:, None] & ~np.isfinite(values)
     if bad.any():
         episode, column = (int(index) for index in np.argwhere(bad)[0])
         raise DivergedError(
-            f"task '{task.info.name}': the {what} of episode {episode} is {values[episode, column]}"
+            f"task '{task.info.name}': the {what} of episode {first + episode} is {values[episode, column]}"
             f"{f' in column {column}' if what == 'observation' else ''} after environment step {step}: the environment "
             "returned it; its simulation may have diverged, or it divides by 0"
         )
