@@ -123,6 +123,7 @@ def test_every_place_says_that_no_return_was_measured(
     assert "No return was measured" in text
     assert "Fitted-Q value" in text
     assert "is valued at" in text
+    assert "# data of the task, fingerprint" in text
     assert "reporting episodes, with 95%" not in text
     assert "returns" not in text.split("<main>")[1].split("<script")[0].replace("n-step returns", "")
     list_runs(store.where)

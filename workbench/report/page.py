@@ -177,7 +177,8 @@ def _again(store: Store, results: list[dict[str, Any]]) -> Markup:
         lines.append(f"{note}\n{sweep['command']}")
         data = sweep["grid"]["data"]
         if data["fingerprint"]:
-            lines[-1] += f"\n# data in {data['folder']}, fingerprint {data['fingerprint']}"
+            where = "data of the task" if data["folder"] is None else f"data in {data['folder']}"
+            lines[-1] += f"\n# {where}, fingerprint {data['fingerprint']}"
     lines.append(f"workbench report {store.where} --out report.html")
     seeds_used = sorted({(r["evaluation_seeds"]["choose"], r["evaluation_seeds"]["report"]) for r in results})
     pairs = ", ".join(f"{choose} and {report}" for choose, report in seeds_used)
