@@ -19,19 +19,19 @@ EXTRAS = {"ogbench": "ogbench", "minari": "minari", "dask": "distributed", "test
 
 def examine() -> dict[str, Any]:
     """Return findings by name: versions, extras, GPU, compiler, and the speed of the fp32 matrix product."""
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "workbench": _version("workbench"),
         "python": platform.python_version(),
         "platform": platform.platform(),
     }
-    found |= {name: _version(name) for name in PACKAGES}
-    found |= {f"extra {extra}": importlib.util.find_spec(module) is not None for extra, module in EXTRAS.items()}
-    found["cuda"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    found["threads"] = torch.get_num_threads()
-    found["compiler"] = compiler_available()
-    found["medium is fp32"] = medium_is_fp32()
-    found["fp32 GFLOP/s"] = round(matmul_gflops(), 1)
-    return found
+    facts |= {name: _version(name) for name in PACKAGES}
+    facts |= {f"extra {extra}": importlib.util.find_spec(module) is not None for extra, module in EXTRAS.items()}
+    facts["cuda"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    facts["threads"] = torch.get_num_threads()
+    facts["compiler"] = compiler_available()
+    facts["medium is fp32"] = medium_is_fp32()
+    facts["fp32 GFLOP/s"] = round(matmul_gflops(), 1)
+    return facts
 
 
 def matmul_gflops(size: int = 1024, repeats: int = 40) -> float:

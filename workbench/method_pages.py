@@ -46,8 +46,8 @@ def doc_of(rule: type[Rule]) -> str:
 
 def said(rule: type[Rule], word: str) -> str:
     """The sentence after ``word:`` in the docstring."""
-    found = re.search(rf"{word}: (.*?)(?:\n|$)", doc_of(rule))
-    return found.group(1).strip() if found else ""
+    match = re.search(rf"{word}: (.*?)(?:\n|$)", doc_of(rule))
+    return match.group(1).strip() if match else ""
 
 
 def strengths(rule: type[Rule]) -> list[dict[str, Any]]:

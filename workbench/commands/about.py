@@ -24,15 +24,15 @@ def tasks(as_json: Json = False) -> None:
     """List the tasks."""
     from workbench.engine.tasks.registry import FAMILY_SUMMARIES, TASKS, make_task
 
-    found = [vars(make_task(name).info) for name in TASKS]
+    infos = [vars(make_task(name).info) for name in TASKS]
     families = [
         {"name": f"{prefix}/<id>", "title": title, "summary": summary, "extra": extra}
         for prefix, (title, summary, extra) in FAMILY_SUMMARIES.items()
     ]
     if as_json:
-        print_json([*found, *families])
+        print_json([*infos, *families])
         return
-    rows = [(i["name"], f"{i['observation_dim']} → {i['action_dim']}", str(i["horizon"]), i["summary"]) for i in found]
+    rows = [(i["name"], f"{i['observation_dim']} → {i['action_dim']}", str(i["horizon"]), i["summary"]) for i in infos]
     rows += [(i["name"], "", "", f"{i['summary']} (extra: {i['extra']})") for i in families]
     print_table(("task", "obs → action", "steps", "what"), rows)
 

@@ -85,7 +85,7 @@ def import_run(
     """
     from workbench.runs.importing import import_checkpoint
 
-    made = import_checkpoint(
+    imported = import_checkpoint(
         file,
         task,
         out,
@@ -100,24 +100,24 @@ def import_run(
         reward_scale=reward_scale,
         flow_steps=flow_steps,
     )
-    published = made.published
+    published = imported.published
     parts = {
         part: {"hidden": d.hidden, "members": d.members, "activation": d.activation, "layer_norm": d.layer_norm}
         for part, d in published.descriptions.items()
     }
     result = {
         "run": str(out),
-        "task": made.run.task,
+        "task": imported.run.task,
         "family": published.family,
         "observation_dim": published.observation_dim,
         "action_dim": published.action_dim,
         "time": published.descriptions["reference"].time,
-        "step": made.run.step,
+        "step": imported.run.step,
         "parts": parts,
         "settings": {
-            name: getattr(made.run.config, name) for name in ("discount", "chunk", "reward_scale", "flow_steps")
+            name: getattr(imported.run.config, name) for name in ("discount", "chunk", "reward_scale", "flow_steps")
         },
-        "notes": list(made.notes),
+        "notes": list(imported.notes),
     }
     if as_json:
         print_json(result)
@@ -125,7 +125,7 @@ def import_run(
     for part, d in published.descriptions.items():
         widths = " × ".join(map(str, d.hidden))
         print(f"{part}: {d.members} of {widths}, {d.activation}, LayerNorm {d.layer_norm}")
-    for note in made.notes:
+    for note in imported.notes:
         print(f"note: {note}", file=sys.stderr)
     rule = "qgf" if "critic" in parts else "bc"
     print(f"imported, family {published.family}; steer it: workbench evaluate {quoted(out)} --rule {rule}")

@@ -23,9 +23,9 @@ def generate(task: TaskName, out: Path, rows: Whole = None, seed: int = 0) -> No
     from workbench.engine.tasks.registry import make_task
     from workbench.engine.tasks.storage import save_generated
 
-    made, started = make_task(task), time.perf_counter()
+    maker, started = make_task(task), time.perf_counter()
     with closing(Bar(rows or 0, "generate", "rows")) as bar:
-        files = save_generated(made, out, rows, seed, bar.tick())
+        files = save_generated(maker, out, rows, seed, bar.tick())
     for path in files:
         print(f"{path}  {path.stat().st_size / 2**20:.1f} MiB")
     print(

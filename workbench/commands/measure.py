@@ -51,23 +51,27 @@ def estimator(
         for name, kind in RULES.items()
         if issubclass(kind, DuringFlow) and set(kind.needs) <= set(parts.available())
     ]
-    found: dict[str, Any] = {}
-    for made in chosen:
-        if not isinstance(made, DuringFlow):
-            raise UserError(f"rule '{made.name}' has no gradient during the flow; workbench rules lists those that do")
+    by_rule: dict[str, Any] = {}
+    for steered in chosen:
+        if not isinstance(steered, DuringFlow):
+            raise UserError(
+                f"rule '{steered.name}' has no gradient during the flow; workbench rules lists those that do"
+            )
         generator = torch.Generator().manual_seed(seed)
-        start = draw_noise(states, 1, parts.action_dim, generator, made.extra_draws())
+        start = draw_noise(states, 1, parts.action_dim, generator, steered.extra_draws())
         generator.manual_seed(seed + 1)  # the same directions, however much noise the rule itself takes
-        directions = torch.randn(made.flow_steps, *start.start.shape, generator=generator)
-        result = noise_sensitivity(made, parts, loaded.probes[:states], start, directions, noise)
+        directions = torch.randn(steered.flow_steps, *start.start.shape, generator=generator)
+        result = noise_sensitivity(steered, parts, loaded.probes[:states], start, directions, noise)
         levels = zip(noise, result.cosine, result.silent, strict=True)
-        found[made.name] = [{"noise": size} | cosine.as_dict() | {"silent": silent} for size, cosine, silent in levels]
+        by_rule[steered.name] = [
+            {"noise": size} | cosine.as_dict() | {"silent": silent} for size, cosine, silent in levels
+        ]
     if as_json:
-        print_json(found)
+        print_json(by_rule)
         return
     print_table(
         ("rule", *[f"‖ε‖ = {size:g}" for size in noise]),
-        [(name, *[f"{x['mean']:.4f} [{x['low']:.4f}, {x['high']:.4f}]" for x in row]) for name, row in found.items()],
+        [(name, *[f"{x['mean']:.4f} [{x['low']:.4f}, {x['high']:.4f}]" for x in row]) for name, row in by_rule.items()],
     )
 
 

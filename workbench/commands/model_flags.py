@@ -60,8 +60,8 @@ class Source(NamedTuple):
     def model(self) -> type[BaseModel]:
         """The model, imported."""
         module, _, name = self.path.partition(":")
-        found: type[BaseModel] = getattr(import_module(module), name)
-        return found
+        loaded: type[BaseModel] = getattr(import_module(module), name)
+        return loaded
 
     def fields(self) -> dict[str, FieldInfo]:
         """The fields that are flags."""

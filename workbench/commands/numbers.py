@@ -15,14 +15,14 @@ def in_words(measured: dict[str, Any]) -> Iterator[str]:
     for name in ("task", "rule", "settings", "episodes", "seed", "chunk"):
         if name in measured:
             yield f"{name:{WIDTH}}  {_plain(measured[name])}"
-    found, where = numbers_of(measured), None
+    numbers, where = numbers_of(measured), None
     for term in TERMS:
-        if term.key not in found:
+        if term.key not in numbers:
             continue
         if term.where != where:
             where = term.where
             yield f"-- {where}{_source(measured) if where == BEHAVIOUR else ''}" if where else "--"
-        yield f"{term.head:{WIDTH}}  {number(found[term.key])}"
+        yield f"{term.head:{WIDTH}}  {number(numbers[term.key])}"
     for name, value in ((measured.get("coverage") or {}).get("shares") or {}).items():
         yield f"{'  ' + name:{WIDTH}}  {value:.3f}"
     if reason := (measured.get("mmd_bound") or {}).get("unproven"):
@@ -30,7 +30,7 @@ def in_words(measured: dict[str, Any]) -> Iterator[str]:
     missing = [
         term.label
         for term in TERMS
-        if term.key in ("promised", "support.inside", "own_shift.w2") and term.key not in found
+        if term.key in ("promised", "support.inside", "own_shift.w2") and term.key not in numbers
     ]
     if missing:
         yield f"not measured: {', '.join(missing)}"

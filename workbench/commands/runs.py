@@ -91,16 +91,16 @@ def show(store: Place, key: Annotated[str, tyro.conf.Positional], as_json: Json 
         store: Folder or URL of the store.
         key: The run's key, or its beginning.
     """
-    kept = _open(store)
-    whole = kept.find(key)
-    (row,) = [row for row in kept.rows() if row.key == whole]
+    opened = _open(store)
+    whole = opened.find(key)
+    (row,) = [row for row in opened.rows() if row.key == whole]
     if row.status == "damaged":
         raise UserError(row.error)
     found: dict[str, Any] = {
-        "job": kept.job(whole),
-        "events": kept.events(whole),
-        "result": kept.result(whole),
-        "failure": kept.failure(whole),
+        "job": opened.job(whole),
+        "events": opened.events(whole),
+        "result": opened.result(whole),
+        "failure": opened.failure(whole),
     }
     if as_json:
         print_json(found)
@@ -110,7 +110,7 @@ def show(store: Place, key: Annotated[str, tyro.conf.Positional], as_json: Json 
         print("planned; nothing has happened yet")
         return
     if (result := found["result"]) is not None:
-        print(f"trained in {kept.where}/{result['training']['folder']} (workbench evaluate reads it)")
+        print(f"trained in {opened.where}/{result['training']['folder']} (workbench evaluate reads it)")
         for name in ("choose", "report"):
             print(f"\nto {name}, on evaluation seed {result['evaluation_seeds'][name]}")
             for line in in_words({key: value for key, value in result[name].items() if key not in ABOUT}):
@@ -151,20 +151,20 @@ def compare(store: Place, keys: Keys, as_json: Json = False) -> None:
 
     if len(keys) < 2:
         raise UserError(f"compare takes two runs or more, got {len(keys)}; see workbench runs list {store}")
-    kept = _open(store)
-    named = list(dict.fromkeys(kept.find(key) for key in keys))
-    found = compared(kept, named)
-    _note_damaged(store, [key for key in named if all(entry["key"] != key for entry in found)])
+    opened = _open(store)
+    named = list(dict.fromkeys(opened.find(key) for key in keys))
+    differences = compared(opened, named)
+    _note_damaged(store, [key for key in named if all(entry["key"] != key for entry in differences)])
     if as_json:
-        print_json(found)
+        print_json(differences)
         return
-    names = [entry["key"][:SHORT] for entry in found]
-    lines: list[list[str]] = [["rule", *(entry["rule"] for entry in found)]]
-    for name in dict.fromkeys(name for entry in found for name in entry["told"]):
-        lines.append([name, *(_cell(entry["told"].get(name)) for entry in found)])
-    for name in dict.fromkeys(name for entry in found for name in entry["measured"]):
-        lines.append([TERM[name].head, *(_cell(entry["measured"].get(name)) for entry in found)])
-    lines.append(["return − first, paired", *(_cell(entry["difference"]) for entry in found)])
+    names = [entry["key"][:SHORT] for entry in differences]
+    lines: list[list[str]] = [["rule", *(entry["rule"] for entry in differences)]]
+    for name in dict.fromkeys(name for entry in differences for name in entry["told"]):
+        lines.append([name, *(_cell(entry["told"].get(name)) for entry in differences)])
+    for name in dict.fromkeys(name for entry in differences for name in entry["measured"]):
+        lines.append([TERM[name].head, *(_cell(entry["measured"].get(name)) for entry in differences)])
+    lines.append(["return − first, paired", *(_cell(entry["difference"]) for entry in differences)])
     print_table(("", *names), lines)
 
 
@@ -177,19 +177,19 @@ def check(store: Place, as_json: Json = False) -> None:
     from workbench.experiments.damage import CURES, open_damaged
     from workbench.experiments.damage import check as look
 
-    files, found = open_damaged(store)
-    found += look(files)
+    files, damages = open_damaged(store)
+    damages += look(files)
     if as_json:
-        print_json([vars(damage) for damage in found])
+        print_json([vars(damage) for damage in damages])
     else:
-        for damage in found:
+        for damage in damages:
             print(f"damaged: {damage}; it {CURES[damage.cure]}")
         print(
-            f"{len(found)} damaged; put them in order: workbench runs repair {store}"
-            if found
+            f"{len(damages)} damaged; put them in order: workbench runs repair {store}"
+            if damages
             else "everything is whole"
         )
-    if found:
+    if damages:
         raise SystemExit(1)
 
 
@@ -206,16 +206,16 @@ def repair(store: Place, dry_run: bool = False) -> None:
     from workbench.experiments.damage import check as look
     from workbench.experiments.damage import repair as put_in_order
 
-    files, found = open_damaged(store)
-    found += look(files)
-    for damage in found:
+    files, damages = open_damaged(store)
+    damages += look(files)
+    for damage in damages:
         print(f"damaged: {damage}")
         if dry_run:
             print(f"  {damage.name} {CURES[damage.cure]}")
     if dry_run:
-        print(f"{len(found)} damaged; nothing was changed (--dry-run)")
+        print(f"{len(damages)} damaged; nothing was changed (--dry-run)")
         return
-    for line in put_in_order(files, found):
+    for line in put_in_order(files, damages):
         print(line)
 
 
@@ -228,16 +228,18 @@ def rm(store: Place, keys: Keys = (), failed: bool = False, yes: bool = False) -
         failed: All that failed.
         yes: Do not ask.
     """
-    kept = _open(store)
-    rows = {row.key: row for row in kept.rows()}
-    chosen = [kept.find(key) for key in keys] + [row.key for row in rows.values() if failed and row.status == "failed"]
+    opened = _open(store)
+    rows = {row.key: row for row in opened.rows()}
+    chosen = [opened.find(key) for key in keys] + [
+        row.key for row in rows.values() if failed and row.status == "failed"
+    ]
     chosen = [key for key in dict.fromkeys(chosen) if rows[key].status != "planned"]
     if not chosen:
         raise UserError(f"nothing to remove: name runs by their keys (workbench runs list {store}), or --failed")
     for key in chosen:
         print(f"{key[:SHORT]}  {rows[key].status}: {rows[key].label}, seed {rows[key].seed}", file=sys.stderr)
     if yes or _confirmed(len(chosen)):
-        kept.remove(chosen)
+        opened.remove(chosen)
         print(f"removed {len(chosen)} run(s)")
 
 
@@ -248,8 +250,8 @@ def empty_trash(store: Place, yes: bool = False) -> None:
         store: Folder or URL of the store.
         yes: Do not ask.
     """
-    kept = _open(store)
-    names = kept.trash()
+    opened = _open(store)
+    names = opened.trash()
     if not names:
         print("the trash is empty", file=sys.stderr)
         return
@@ -257,7 +259,7 @@ def empty_trash(store: Place, yes: bool = False) -> None:
         when, _, rest = name.partition("-")
         print(plain(f"{name.rpartition('-')[2][:SHORT]}  deleted {when} {rest[:6]} UTC"), file=sys.stderr)
     if yes or _confirmed(len(names)):
-        print(f"removed {kept.empty_trash(names)} run(s)")
+        print(f"removed {opened.empty_trash(names)} run(s)")
 
 
 def _note_damaged(store: str, keys: list[str]) -> None:

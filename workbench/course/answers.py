@@ -84,8 +84,8 @@ def function(call: str, *probes: Sequence[Any]) -> Read:
         if not callable(answer) or isinstance(answer, type):
             raise UserError(f"A function is wanted, to be called as {call}; got {_kind(answer)}.")
         _takes(answer, len(probes[0]), call)
-        found = [_returned(answer, probe, call) for probe in probes]
-        empty = [one is None or one is Ellipsis for one in found]
+        values = [_returned(answer, probe, call) for probe in probes]
+        empty = [one is None or one is Ellipsis for one in values]
         if all(empty):
             raise NothingYet("Your function returns nothing yet: put your answer behind `return`.")
         if any(empty):
@@ -93,7 +93,7 @@ def function(call: str, *probes: Sequence[Any]) -> Read:
             raise UserError(
                 f"Your function returns nothing when it is called with {given}: is there a way round `return`?"
             )
-        return [_tensor(one) for one in found]
+        return [_tensor(one) for one in values]
 
     return read
 
@@ -120,7 +120,7 @@ def _takes(answer: Callable[..., Any], count: int, call: str) -> None:
 def _returned(answer: Callable[..., Any], probe: Sequence[Any], call: str) -> Any:
     arguments = [item.clone() if isinstance(item, Tensor) else item for item in probe]
     try:
-        found = answer(*arguments)
+        value = answer(*arguments)
     except Exception as error:  # whatever a participant's code does, the lesson goes on
         raise UserError(why_stopped(error, answer, call, probe)) from None
     for before, after in zip(probe, arguments, strict=True):
@@ -129,23 +129,23 @@ def _returned(answer: Callable[..., Any], probe: Sequence[Any], call: str) -> An
                 "Your function writes into a tensor that it was given, and whoever called it would find it changed. Make a new "
                 "one: `a = a + …` instead of `a += …` or `a[…] = …`."
             )
-    return found
+    return value
 
 
-def _tensor(found: object) -> Tensor:
-    if isinstance(found, str) or callable(found):
-        raise UserError(f"Your function should return numbers, it returned {_kind(found)}.")
-    if isinstance(found, (tuple, list)) and any(isinstance(item, Tensor) and item.numel() != 1 for item in found):
+def _tensor(value: object) -> Tensor:
+    if isinstance(value, str) or callable(value):
+        raise UserError(f"Your function should return numbers, it returned {_kind(value)}.")
+    if isinstance(value, (tuple, list)) and any(isinstance(item, Tensor) and item.numel() != 1 for item in value):
         try:
-            found = torch.stack([torch.as_tensor(item) for item in found])
+            value = torch.stack([torch.as_tensor(item) for item in value])
         except (TypeError, ValueError, RuntimeError):
             raise UserError(
-                f"Your function should return one tensor, it returned {len(found)} of different shapes."
+                f"Your function should return one tensor, it returned {len(value)} of different shapes."
             ) from None
     try:
-        read = torch.as_tensor(found)
+        read = torch.as_tensor(value)
         if read.is_complex():
             raise TypeError
         return read.detach().to(device="cpu", dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise UserError(f"Your function should return numbers, it returned {_kind(found)}.") from None
+        raise UserError(f"Your function should return numbers, it returned {_kind(value)}.") from None

@@ -79,12 +79,12 @@ def source(thing: Callable[..., Any], equation: str = "") -> Side:
     except (TypeError, OSError):
         raise UserError(f"the source of {thing!r} cannot be found; name a function or a method") from None
     text = textwrap.dedent("".join(lines))
-    found = equation or _equation_of(thing)
-    if not found:
+    latex = equation or _equation_of(thing)
+    if not latex:
         raise UserError(f"{thing!r} states no equation; give one: source({getattr(thing, '__name__', 'f')}, r'a + b')")
     place = file.replace("\\", "/").rpartition("/workbench/")
     where = f"workbench/{place[2]}" if place[1] else "this notebook"
-    return Side(found, without_docstring(text), f"{where}, line {first}")
+    return Side(latex, without_docstring(text), f"{where}, line {first}")
 
 
 def without_docstring(text: str) -> str:

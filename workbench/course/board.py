@@ -99,12 +99,12 @@ def score(rule: Rule | str, **settings: Any) -> Board:
     UserError
         An unknown rule or setting, a rule whose source cannot be found, or a name that is somebody else's on this board.
     """
-    made = make_rule(rule, **settings) if isinstance(rule, str) else rule
-    if not isinstance(made, Rule):
+    policy = make_rule(rule, **settings) if isinstance(rule, str) else rule
+    if not isinstance(policy, Rule):
         raise UserError(
-            f"score takes a rule: wb.course.score(wb.make_rule('qgf', weight=0.3)); got {type(made).__name__}"
+            f"score takes a rule: wb.course.score(wb.make_rule('qgf', weight=0.3)); got {type(policy).__name__}"
         )
-    submission = submission_of(made)
+    submission = submission_of(policy)
     record = read()
     entry = {
         "submission": submission.model_dump(mode="json"),
@@ -165,9 +165,9 @@ def _words(entry: dict[str, Any]) -> str:
 
 def _previews(record: dict[str, Any]) -> dict[str, Result]:
     """Previews by the digest of their submission; those on another policy or by another way of measuring are out of date."""
-    here, found = ground(PREVIEW), {}
+    here, previews = ground(PREVIEW), {}
     for entry in record["scores"]:
         result = read_result(entry.get("preview")) if isinstance(entry, dict) else None
         if result is not None and result.ground == here and result.digest == entry.get("digest"):
-            found[result.digest] = result
-    return found
+            previews[result.digest] = result
+    return previews

@@ -94,7 +94,7 @@ def _score(rows: list[dict[str, Any]], judge: Judge) -> None:
     """Play each participant's best tries, and give all of them their places."""
     from workbench.course.result import ranks
 
-    best = {i: found for i, row in enumerate(rows) if (found := _best(row, judge)) is not None}
+    best = {i: standing for i, row in enumerate(rows) if (standing := _best(row, judge)) is not None}
     for (i, result), place in zip(best.items(), ranks(list(best.values())), strict=True):
         if result.fault:
             rows[i]["note"] = f"capstone: {result.fault}"
@@ -146,8 +146,10 @@ def surprises(rows: list[dict[str, Any]], count: int = 3) -> list[str]:
         missed = {name: (sum(got), len(got)) for name, got in marks.items() if got and sum(got) < len(got)}
         worst = sorted(missed, key=lambda name: missed[name][0] / missed[name][1])[:count]
         if worst:
-            told = (f"{name.removeprefix('predict ')} ({missed[name][0]} of {missed[name][1]} right)" for name in worst)
-            lines.append(f"{words}: {', '.join(told)}")
+            phrases = (
+                f"{name.removeprefix('predict ')} ({missed[name][0]} of {missed[name][1]} right)" for name in worst
+            )
+            lines.append(f"{words}: {', '.join(phrases)}")
     return lines
 
 

@@ -47,10 +47,10 @@ def lessons(home: Path = HOME) -> list[Path]:
     UserError
         The notebooks are not there: they come with the clone, not with an installed package.
     """
-    found = sorted(home.glob("[0-9]*.ipynb"))
-    if not found:
+    notebooks = sorted(home.glob("[0-9]*.ipynb"))
+    if not notebooks:
         raise UserError(f"no notebooks in {home}; the course needs a clone of the repository (see notebooks/README.md)")
-    return found
+    return notebooks
 
 
 def new(folder: Path, participant: str = "", update: bool = False, home: Path = HOME) -> Report:

@@ -50,8 +50,8 @@ def answer_to(folder: Path, handle: str, patience: float = 0.0) -> dict[str, Any
         if time.monotonic() >= end:
             return None
         time.sleep(0.2)
-    found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
-    return found
+    answer: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+    return answer
 
 
 class Desk:
@@ -111,9 +111,9 @@ class Desk:
         """Who, words and result of all that was judged; what the key has not sealed, or is of another policy, is left out."""
         here, rows = ground(self.judge.plan), []
         for path in sorted((self.judge.home / "entries").glob("*.json")):
-            found = self.judge.open(path)
-            if found is not None and found["result"]["ground"] == here:
-                rows.append((found["who"], found["words"], Result.model_validate(found["result"])))
+            content = self.judge.open(path)
+            if content is not None and content["result"]["ground"] == here:
+                rows.append((content["who"], content["words"], Result.model_validate(content["result"])))
         return rows
 
     def publish(self) -> None:

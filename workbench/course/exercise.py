@@ -76,46 +76,46 @@ class Compared(Exercise):
     def fault(self, answer: Any) -> str:
         """Compare with the right answer, then with each mistake."""
         try:
-            found = self.read(answer)
+            value = self.read(answer)
         except NothingYet:
             raise
         except UserError as error:
             return str(error)
         wanted = self.read(self.right)
-        if self._equal(found, wanted):
+        if self._equal(value, wanted):
             return ""
         for mistake in self.mistakes:
-            if self._equal(found, self.read(mistake.answer)):
+            if self._equal(value, self.read(mistake.answer)):
                 return mistake.why
-        return f"{_of_results(found, wanted)} {self.otherwise}".strip()
+        return f"{_of_results(value, wanted)} {self.otherwise}".strip()
 
-    def _equal(self, found: Any, other: Any) -> bool:
-        if isinstance(found, list):
-            return len(found) == len(other) and all(map(self._equal, found, other))
-        if not isinstance(found, Tensor):
-            return bool(found == other)
-        found, other = found.squeeze(), other.squeeze()  # (M, 1) for (M,), or (1,) for a number, is no mistake
-        return found.shape == other.shape and bool(torch.allclose(found, other, rtol=self.close, atol=1e-6))
+    def _equal(self, value: Any, other: Any) -> bool:
+        if isinstance(value, list):
+            return len(value) == len(other) and all(map(self._equal, value, other))
+        if not isinstance(value, Tensor):
+            return bool(value == other)
+        value, other = value.squeeze(), other.squeeze()  # (M, 1) for (M,), or (1,) for a number, is no mistake
+        return value.shape == other.shape and bool(torch.allclose(value, other, rtol=self.close, atol=1e-6))
 
 
-def _of_results(found: Any, wanted: Any) -> str:
+def _of_results(value: Any, wanted: Any) -> str:
     """What can be said of wrong results of a function without knowing the exercise: "" when nothing."""
-    if not isinstance(found, list):
+    if not isinstance(value, list):
         return ""
-    for one, other in zip(found, wanted, strict=True):
+    for one, other in zip(value, wanted, strict=True):
         a, b = tuple(one.shape), tuple(other.shape)
         if one.squeeze().shape == other.squeeze().shape:
             continue
         right = "one number" if b == () else f"shape {b}"
         turned = " It lies on its side: rows and columns are swapped." if a == b[::-1] else ""
         return f"Your result has shape {a} where {right} is expected: check the shape.{turned}"
-    if not all(bool(torch.isfinite(one).all()) for one in found):
+    if not all(bool(torch.isfinite(one).all()) for one in value):
         return "Some of your numbers are not finite (infinite, or not a number at all)."
-    if all(bool(torch.equal(one, one.trunc())) for one in found) and not all(torch.equal(b, b.trunc()) for b in wanted):
+    if all(bool(torch.equal(one, one.trunc())) for one in value) and not all(torch.equal(b, b.trunc()) for b in wanted):
         return "All your numbers are whole: they seem to have been rounded, or to count something."
-    if all(_alike(one, -other) for one, other in zip(found, wanted, strict=True)):
+    if all(_alike(one, -other) for one, other in zip(value, wanted, strict=True)):
         return "The size is right, the sign is turned."
-    ratios = [(one / other).flatten() for one, other in zip(found, wanted, strict=True) if bool((other != 0).all())]
+    ratios = [(one / other).flatten() for one, other in zip(value, wanted, strict=True) if bool((other != 0).all())]
     if ratios and _alike(torch.cat(ratios), torch.cat(ratios)[0].expand(sum(map(torch.numel, ratios)))):
         return f"Your numbers are {torch.cat(ratios)[0].item():.3g} times the right ones, in every case that was tried."
     return ""

@@ -116,11 +116,11 @@ def with_set_math(notebook: Any) -> Any:
     return notebook
 
 
-def _set(found: re.Match[str]) -> str:
-    latex = " ".join(found[2].split())
-    mathml = equation(latex, "block" if found[1] == "$$" else "inline")
+def _set(match: re.Match[str]) -> str:
+    latex = " ".join(match[2].split())
+    mathml = equation(latex, "block" if match[1] == "$$" else "inline")
     if mathml is None:
-        return found[0]
+        return match[0]
     return mathml.translate({ord(sign): f"&#{ord(sign)};" for sign in "*_`\\"})  # which Markdown would take for its own
 
 

@@ -32,12 +32,12 @@ def play(submission: Submission, plan: Plan, limits: Limits = Limits()) -> Resul
     digest, here = submission.digest(), ground(plan)
     try:
         with Player(submission, limits) as player:
-            found = measure(player, board_parts(), plan)
+            measured = measure(player, board_parts(), plan)
     except Refused as error:
         return Result(digest=digest, ground=here, fault=str(error))
-    shift, own = ((one.mean, one.low, one.high) for one in (found.shift, found.own_shift))
-    returns = [round(float(one), 4) for one in found.returns]
-    return Result(digest=digest, ground=here, returns=returns, shift=shift, own_shift=own, held=found.held)
+    shift, own = ((one.mean, one.low, one.high) for one in (measured.shift, measured.own_shift))
+    returns = [round(float(one), 4) for one in measured.returns]
+    return Result(digest=digest, ground=here, returns=returns, shift=shift, own_shift=own, held=measured.held)
 
 
 def ground(plan: Plan) -> str:
@@ -75,12 +75,12 @@ class Judge:
         (self.home / "results").mkdir(exist_ok=True)
         wanted = (submission.digest(), ground(self.plan))
         place = self.home / "results" / f"{hashlib.sha256(''.join(wanted).encode()).hexdigest()}.json"
-        found = read_result(self.open(place))
-        if found is not None and (found.digest, found.ground) == wanted:
-            return found
-        made = play(submission, self.plan, self._limits)
-        self.seal(place, made.model_dump(mode="json"))
-        return made
+        result = read_result(self.open(place))
+        if result is not None and (result.digest, result.ground) == wanted:
+            return result
+        played = play(submission, self.plan, self._limits)
+        self.seal(place, played.model_dump(mode="json"))
+        return played
 
     def seal(self, place: Path, content: Mapping[str, Any]) -> None:
         """Write ``content`` with its seal."""

@@ -76,10 +76,10 @@ def _calls(parts: Parts) -> str:
             assert part is not None
             copies = tuple(tensor.clone() for tensor in given)
             try:
-                found = part(*copies)
+                value = part(*copies)
             except Exception as error:  # as above
                 return f"`{call}`: {why_stopped(error, part, call, given)}"
-            if not isinstance(found, Tensor) and found in (None, Ellipsis):
+            if not isinstance(value, Tensor) and value in (None, Ellipsis):
                 return f"`{call}` returns nothing: is its `return` missing?"
     return ""
 
@@ -98,8 +98,8 @@ def _whose(parts: Parts) -> str:
 
 
 def _alike(part: Any, example: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> bool:
-    found, wanted = part(*inputs), example(*inputs)
-    return isinstance(found, Tensor) and found.shape == wanted.shape and torch.allclose(found, wanted, atol=1e-5)
+    value, wanted = part(*inputs), example(*inputs)
+    return isinstance(value, Tensor) and value.shape == wanted.shape and torch.allclose(value, wanted, atol=1e-5)
 
 
 def _checked(parts: Parts) -> str:

@@ -130,7 +130,7 @@ def _promises(rule: type[Rule], family: Family, parts: Parts, seed: int) -> str:
         if wrong:
             return wrong
     try:
-        still, moved, again = (steer(made, parts, observations, noise).positions for made in (off, on, on))
+        still, moved, again = (steer(steered, parts, observations, noise).positions for steered in (off, on, on))
     except NonFiniteError as error:
         return (
             f"Some particles ran off, the push is not finite: {error}. Is something divided by a length that can be 0?"
@@ -157,15 +157,15 @@ def _answer_of(rule: DuringFlow, parts: Parts, observations: Tensor, noise: Nois
     actions, t = noise.start.clone(), 0.5
     velocity = rule.velocity(parts, rows, actions, t)
     try:
-        found: Any = rule.guided(parts, rows, actions, velocity.clone(), t, noise.extra)
+        answer: Any = rule.guided(parts, rows, actions, velocity.clone(), t, noise.extra)
     except Exception as error:  # as above
         return why_stopped(error, rule.guidance, "guidance(rows, actions, velocity, t)", (rows, actions, velocity, t))
     wanted = tuple(noise.start.shape)
-    if not isinstance(found, tuple) or len(found) != 3:
-        kind = f"{len(found)} things" if isinstance(found, tuple) else f"a {type(found).__name__}"
+    if not isinstance(answer, tuple) or len(answer) != 3:
+        kind = f"{len(answer)} things" if isinstance(answer, tuple) else f"a {type(answer).__name__}"
         three = "the push g (B, N, D), Q (B, N), and where the critic was asked (B, N, D)"
         return f"`guidance` returns three things: {three}. Yours returned {kind}."
-    push, q, query = found
+    push, q, query = answer
     for name, value, shape in (("push", push, wanted), ("Q", q, wanted[:2]), ("place", query, wanted)):
         if value is None and name != "push":
             continue

@@ -186,10 +186,10 @@ class Game:
         states = np.concatenate([self._seen[playing], np.reshape(others, (-1, 4))]).astype(np.float32)
         order, actions = rng.permutation(len(states)), np.empty((len(states), 2), dtype=np.float32)
         actions[order] = self._player.act(states[order], noise.states(torch.from_numpy(order)))
-        played, told = actions[: len(playing)], actions[len(playing) :]
-        for (i, drawn), action in zip(asked, told[: len(asked)], strict=True):
+        played, remarks = actions[: len(playing)], actions[len(playing) :]
+        for (i, drawn), action in zip(asked, remarks[: len(asked)], strict=True):
             self.questions.answers[i].append((action, drawn))
-        for (_, _, before), after in zip(repeated, told[len(asked) :], strict=True):
+        for (_, _, before), after in zip(repeated, remarks[len(asked) :], strict=True):
             self._changes.append(float(np.abs(after - before).max()))
         self._note(playing, noise, played)
         self._play(playing, played)
@@ -279,16 +279,16 @@ def clouds_of(questions: Questions, player: Player, parts: Parts) -> list[Cloud]
 
 def behaviour_states(parts: Parts, rng: np.random.Generator) -> np.ndarray:
     """States (STATES, 4) out of whole episodes of the behaviour policy."""
-    found: list[np.ndarray] = []
+    visited: list[np.ndarray] = []
     rollout(
         BEHAVIOUR,
         parts,
         ThreeExits(),
         STATES,
         int(rng.integers(2**31)),
-        record=lambda seen, _a, active, _r: found.append(seen[active]),
+        record=lambda seen, _a, active, _r: visited.append(seen[active]),
     )
-    every = np.concatenate(found)
+    every = np.concatenate(visited)
     return every[rng.choice(len(every), STATES, replace=False)]
 
 

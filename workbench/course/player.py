@@ -233,11 +233,18 @@ def _readable(home: Path) -> list[str]:
 
 def _environment(home: Path) -> dict[str, str]:
     """Nothing of ours but what Python needs to start."""
-    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG") if name in os.environ}
+    variables = {
+        name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG") if name in os.environ
+    }
     python = os.pathsep.join(_libraries())
     threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     places = {"HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(home)}
-    return kept | threads | places | {"PYTHONPATH": python, "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return (
+        variables
+        | threads
+        | places
+        | {"PYTHONPATH": python, "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    )
 
 
 def board_parts() -> Parts:

@@ -70,17 +70,17 @@ def store(name: str, guess: Any) -> Note:
 def reveal(name: str, measured: Any) -> Note:
     """Compare the stored prediction with what was ``measured``, and say why it came out like that."""
     question, record = find(name), read()
-    found = canonical(question, measured)
+    truth = canonical(question, measured)
     entry = record["predictions"].get(name)
-    head = f"Measured: {_words(question, found)}."
+    head = f"Measured: {_words(question, truth)}."
     if entry is None:
         asked = "" if on_paper() else "You have not predicted yet; guess first next time, it is what makes this stick. "
         return Note("open", asked + question.why, head)
-    first = entry.get("measured", found)
+    first = entry.get("measured", truth)
     entry |= {"measured": first, "right": agree(question, entry["guess"], first)}
     write(record)
     said = f"You predicted {_words(question, entry['guess'])}. {question.why}"
-    return Note("right" if agree(question, entry["guess"], found) else "wrong", said, head)
+    return Note("right" if agree(question, entry["guess"], truth) else "wrong", said, head)
 
 
 def _words(question: Question, value: Any) -> str:

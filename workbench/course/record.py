@@ -41,18 +41,18 @@ def read(folder: str | Path = ".") -> dict[str, Any]:
     if not path.exists():
         return empty()
     try:
-        found = read_json(path)
+        record = read_json(path)
     except UserError as error:
         raise UserError(f"{error}; move it away, and a new one is begun") from None
-    if not isinstance(found, dict) or any(
-        not isinstance(found.get(name, kind()), kind) for name, kind in PARTS.items()
+    if not isinstance(record, dict) or any(
+        not isinstance(record.get(name, kind()), kind) for name, kind in PARTS.items()
     ):
         raise UserError(f"{path} is not a record of this course; move it away, and a new one is begun")
     try:
-        checked(Kept, empty() | found)
+        checked(Kept, empty() | record)
     except UserError as error:
         raise UserError(f"{path}: {error}; move it away, and a new one is begun") from None
-    return empty() | found
+    return empty() | record
 
 
 def token_of(record: dict[str, Any]) -> str:

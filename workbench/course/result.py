@@ -58,10 +58,10 @@ class Result(BaseModel):
         return self.valid and self.interval().low > TO_BEAT
 
 
-def read_result(found: object) -> Result | None:
+def read_result(content: object) -> Result | None:
     """A result from plain JSON; None when it is none."""
     try:
-        return Result.model_validate(found)
+        return Result.model_validate(content)
     except ValidationError:
         return None
 

@@ -47,10 +47,10 @@ class Submission(BaseModel):
         return hashlib.sha256(json.dumps(played, sort_keys=True).encode()).hexdigest()
 
 
-def read_submission(found: object) -> Submission:
+def read_submission(content: object) -> Submission:
     """A submission from plain JSON; ValueError says what is wrong with it."""
     try:
-        return Submission.model_validate(found)
+        return Submission.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "it"
@@ -103,14 +103,16 @@ def needed(text: str) -> str:
     """Of a cell: imports, classes and functions, and the assignments that these read. The rest of it is for the screen."""
     tree = ast.parse(text)
     definitions = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-    kept: list[ast.stmt] = [node for node in tree.body if isinstance(node, definitions)]
+    wanted: list[ast.stmt] = [node for node in tree.body if isinstance(node, definitions)]
     while True:
-        read = {n.id for top in kept for n in ast.walk(top) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-        more = [node for node in tree.body if node not in kept and _targets(node) & read]
+        read = {
+            n.id for top in wanted for n in ast.walk(top) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+        }
+        more = [node for node in tree.body if node not in wanted and _targets(node) & read]
         if not more:
             break
-        kept += more
-    return "\n".join(ast.unparse(node) for node in tree.body if node in kept)
+        wanted += more
+    return "\n".join(ast.unparse(node) for node in tree.body if node in wanted)
 
 
 def _targets(node: ast.stmt) -> set[str]:

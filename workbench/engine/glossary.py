@@ -385,11 +385,11 @@ def term(key: str) -> Term:
 
 def numbers_of(measured: dict[str, Any]) -> dict[str, Any]:
     """Every number of the glossary in what `Evaluation.as_dict` gives, in this order: a number, or a mean with its interval."""
-    found = {}
+    numbers = {}
     for term in TERMS:
         value: Any = measured
         for name in term.key.split("."):
             value = value.get(name) if isinstance(value, dict) else None
         if isinstance(value, (int, float)) or (isinstance(value, dict) and "mean" in value):
-            found[term.key] = value
-    return found
+            numbers[term.key] = value
+    return numbers

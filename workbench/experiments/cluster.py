@@ -257,8 +257,8 @@ def _answer(store: Store, item: Item, future: Any) -> Event | tuple[str, str]:
     import distributed
 
     try:
-        found = future.result()
-        return (found["refused"], found["words"]) if "refused" in found else Event(**found)
+        answer = future.result()
+        return (answer["refused"], answer["words"]) if "refused" in answer else Event(**answer)
     except distributed.KilledWorker:
         error = f"its worker died more than {ATTEMPTS} times; is there enough memory? start workers with fewer threads"
     except distributed.client.FutureCancelledError as cancelled:

@@ -80,7 +80,7 @@ def open_damaged(where: str | Path) -> tuple[StoreFiles, list[Damage]]:
 
 def damaged_runs(files: StoreFiles, keys: Iterable[str] | None = None) -> dict[str, DamagedError]:
     """Runs of which a file is damaged, by key: why. Every file of each is read."""
-    found: dict[str, DamagedError] = {}
+    damaged: dict[str, DamagedError] = {}
     present = files.place.listing(RUNS)
     for key in present if keys is None else [key for key in keys if key in present]:
         try:
@@ -94,20 +94,20 @@ def damaged_runs(files: StoreFiles, keys: Iterable[str] | None = None) -> dict[s
             files.failure(key)
             files.events(key)
         except DamagedError as error:
-            found[key] = error
-    return found
+            damaged[key] = error
+    return damaged
 
 
 def check(files: StoreFiles) -> list[Damage]:
     """Everything in a store that is damaged; every file is read."""
     runs = damaged_runs(files)
-    found = [Damage(f"{RUNS}/{key}", error.about(f"{RUNS}/{key}/"), "trash") for key, error in runs.items()]
-    found += [Damage(name, error.what, "trash") for name, error in files.read_sweeps()[1].items()]
-    found += list(_odd_lines(files, [key for key in files.place.listing(RUNS) if key not in runs]))
-    return found + list(_damaged_trainings(files))
+    damages = [Damage(f"{RUNS}/{key}", error.about(f"{RUNS}/{key}/"), "trash") for key, error in runs.items()]
+    damages += [Damage(name, error.what, "trash") for name, error in files.read_sweeps()[1].items()]
+    damages += list(_odd_lines(files, [key for key in files.place.listing(RUNS) if key not in runs]))
+    return damages + list(_damaged_trainings(files))
 
 
-def repair(files: StoreFiles, found: list[Damage]) -> list[str]:
+def repair(files: StoreFiles, damages: list[Damage]) -> list[str]:
     """Put in order what `check` found; says what was done, a line for each.
 
     Raises
@@ -116,7 +116,7 @@ def repair(files: StoreFiles, found: list[Damage]) -> list[str]:
         The store cannot be written.
     """
     done, runs = [], files.place.listing(RUNS)
-    for damage in found:
+    for damage in damages:
         name, last = damage.name, damage.name.rpartition("/")[2]
         if damage.cure == "layout":
             files.place.write(STORE, to_json({"layout": LAYOUT}))

@@ -78,16 +78,16 @@ class StoreFiles:
         self, keys: Iterable[str] | None = None
     ) -> tuple[list[tuple[dict[str, Any], dict[str, np.ndarray]]], dict[str, DamagedError]]:
         """Results with their episodes, and what is damaged, by key: why."""
-        found: list[tuple[dict[str, Any], dict[str, np.ndarray]]] = []
+        measured: list[tuple[dict[str, Any], dict[str, np.ndarray]]] = []
         damaged: dict[str, DamagedError] = {}
         for key in self.place.listing(RUNS) if keys is None else keys:
             try:
                 result = self.result(key) if reading.KEY.fullmatch(key) else None
                 if result is not None:
-                    found.append((result, self._episodes(result)))
+                    measured.append((result, self._episodes(result)))
             except DamagedError as error:
                 damaged[key] = error
-        return found, damaged
+        return measured, damaged
 
     def episodes(self, key: str) -> dict[str, np.ndarray]:
         """Every episode of a finished job: ``report.returns`` (E,), ``choose.returns`` (E,), and so on.
@@ -120,16 +120,16 @@ class StoreFiles:
 
     def read_sweeps(self) -> tuple[list[dict[str, Any]], dict[str, DamagedError]]:
         """The sweeps, oldest first, and by name of the file what is wrong with those whose record is damaged."""
-        found: list[dict[str, Any]] = []
+        sweeps: list[dict[str, Any]] = []
         damaged: dict[str, DamagedError] = {}
         for name in self.place.files(SWEEPS):
             if name.endswith(".json"):
                 try:
                     if (record := self._record(f"{SWEEPS}/{name}", reading.Sweep)) is not None:
-                        found.append(record)
+                        sweeps.append(record)
                 except DamagedError as error:
                     damaged[f"{SWEEPS}/{name}"] = error
-        return sorted(found, key=lambda record: str(record["started"][0])), damaged
+        return sorted(sweeps, key=lambda record: str(record["started"][0])), damaged
 
     def damaged(self, name: str, what: object) -> DamagedError:
         """The error that says that the file ``name`` is damaged, and the cure."""

@@ -173,19 +173,19 @@ class FolderPlace:
 
     def listing(self, folder: str) -> dict[str, dict[str, float]]:
         """Folders below ``folder``, each with its files and their times."""
-        found: dict[str, dict[str, float]] = {}
+        stamps: dict[str, dict[str, float]] = {}
         try:
             folders = [entry.name for entry in os.scandir(self._root / folder) if not entry.name.startswith(".")]
         except (FileNotFoundError, NotADirectoryError):
-            return found
+            return stamps
         for name in folders:
             try:
-                found[name] = {entry.name: _changed(entry) for entry in os.scandir(self._root / folder / name)}
+                stamps[name] = {entry.name: _changed(entry) for entry in os.scandir(self._root / folder / name)}
             except (FileNotFoundError, NotADirectoryError):
                 continue  # removed in the meantime, or no run
             except OSError:
-                found[name] = {}  # a link to itself, or no permission: reading it says which
-        return found
+                stamps[name] = {}  # a link to itself, or no permission: reading it says which
+        return stamps
 
     def files(self, folder: str) -> list[str]:
         """Names of the files in ``folder``."""
@@ -222,14 +222,14 @@ class FolderPlace:
 
     def stamp(self, names: tuple[str, ...]) -> tuple[float, ...]:
         """Time and size of each file."""
-        found: list[float] = []
+        numbers: list[float] = []
         for name in names:
             try:
                 stat = (self._root / name).stat()
-                found += [stat.st_mtime_ns, stat.st_size]
+                numbers += [stat.st_mtime_ns, stat.st_size]
             except (FileNotFoundError, NotADirectoryError):
-                found += [0, 0]
-        return tuple(found)
+                numbers += [0, 0]
+        return tuple(numbers)
 
     @contextmanager
     def lock(self, name: str, should_stop: Callable[[], bool] = never) -> Iterator[None]:

@@ -15,13 +15,13 @@ SHOWN = 12  # digits of the code's hash in a message
 @lru_cache(maxsize=1)
 def fingerprint() -> dict[str, str]:
     """What a result depends on: versions of workbench, torch and NumPy, Python without its last number, hash of the code."""
-    found = {"python": ".".join(platform.python_version_tuple()[:2])}
+    versions = {"python": ".".join(platform.python_version_tuple()[:2])}
     for name in ("workbench", "torch", "numpy"):
         try:
-            found[name] = version(name).partition("+")[0]  # the CPU's and the GPU's build are the same version
+            versions[name] = version(name).partition("+")[0]  # the CPU's and the GPU's build are the same version
         except PackageNotFoundError:
-            found[name] = "none"
-    return found | {"code": code_hash(Path(__file__).resolve().parents[1])}
+            versions[name] = "none"
+    return versions | {"code": code_hash(Path(__file__).resolve().parents[1])}
 
 
 def code_hash(folder: Path) -> str:

@@ -101,22 +101,22 @@ class Store(StoreFiles):
         """
         cached, written = self._index(), self.place.stamp((INDEX,))[0] / 1e9
         folders = self.place.listing(RUNS)
-        found: dict[str, Row] = {}
+        rows: dict[str, Row] = {}
         records, damaged = self.read_sweeps()
         for name, error in damaged.items():
-            found[name] = Row(plain(name), "damaged", error=str(error))
+            rows[name] = Row(plain(name), "damaged", error=str(error))
         for record in records:
             for key, job in record["jobs"].items():
-                found[key] = Row(**{name: job[name] for name in PLANNED}, key=key, status="planned")
+                rows[key] = Row(**{name: job[name] for name in PLANNED}, key=key, status="planned")
         for key, files in folders.items():
             changed = max(
                 (when for name, when in files.items() if name == RESULT or name.endswith(".npz")), default=0.0
             )
             if RESULT in files and key in cached and changed <= written + CLOCK:
-                found[key] = cached[key]
+                rows[key] = cached[key]
             elif (row := self._read_row(key, files)) is not None:
-                found[key] = row
-        return list(found.values())
+                rows[key] = row
+        return list(rows.values())
 
     def unfinished(self, keys: Iterable[str]) -> list[str]:
         """Those of ``keys`` that have no result, in their order."""
@@ -244,13 +244,13 @@ class Store(StoreFiles):
         list of str
             Keys of those that are back. One that was done again in the meantime stays in the trash: it is there twice.
         """
-        found, present = [], self.trash()
+        put_back, present = [], self.trash()
         for name in names:
             key = name.rpartition("-")[2]
             if name in present and reading.KEY.fullmatch(key) and self.place.move(f"{TRASH}/{name}", f"{RUNS}/{key}"):
                 self.place.append(INDEX, json.dumps({"restored": key}))  # changes the stamp
-                found.append(key)
-        return found
+                put_back.append(key)
+        return put_back
 
     def trash(self) -> list[str]:
         """Names of what was put away, oldest first."""

@@ -159,16 +159,16 @@ def check_data(data: Data, task: str) -> Data:
     from workbench.engine.tasks.storage import OwnDataTask
     from workbench.runs.training import Source
 
-    made = make_task(task)
+    known = make_task(task)
     if data.folder is None:
-        if isinstance(made, OwnDataTask):
-            found = made.own_data("clip" if data.clip_actions else "refuse")
-            return Data(fingerprint=found.fingerprint(), clip_actions=data.clip_actions)
-        if made.info.extra:
+        if isinstance(known, OwnDataTask):
+            own = known.own_data("clip" if data.clip_actions else "refuse")
+            return Data(fingerprint=own.fingerprint(), clip_actions=data.clip_actions)
+        if known.info.extra:
             raise UserError(f"task '{task}' needs a dataset: workbench generate {task} --out DIR, then add --data DIR")
         return data
     source = Source.of(Path(data.folder), 0, data.clip_actions)
-    return Data(fingerprint=source.load(made).fingerprint(), folder=source.folder, clip_actions=data.clip_actions)
+    return Data(fingerprint=source.load(known).fingerprint(), folder=source.folder, clip_actions=data.clip_actions)
 
 
 def _follow(

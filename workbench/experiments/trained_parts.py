@@ -86,7 +86,7 @@ class Listed(Record):
 def newest_trainings(store: Path, most: int = 20) -> list[Found]:
     """The ``most`` newest finished trainings in the folder ``store``, newest first; those that cannot be read are left out."""
     records = [path for path in (store / TRAINED).glob(f"*/{RUN_FILE}") if path.is_file()]
-    found = []
+    trainings = []
     for path in sorted(records, key=lambda path: path.stat().st_mtime, reverse=True):
         try:
             record = checked(Listed, read_json(path))
@@ -95,10 +95,10 @@ def newest_trainings(store: Path, most: int = 20) -> list[Found]:
         if record.step < record.total_steps:
             continue
         dim = record.action_dim * record.config.chunk
-        found.append(Found(path.parent.name, path.parent, record.task, dim, record.config.seed))
-        if len(found) == most:
+        trainings.append(Found(path.parent.name, path.parent, record.task, dim, record.config.seed))
+        if len(trainings) == most:
             break
-    return found
+    return trainings
 
 
 def data_of(run: Run) -> Transitions:
@@ -123,9 +123,9 @@ def find_trained(store: Store, job: Job) -> Trained | None:
     for name in sorted(names, key=len):
         key, *parts = name.split("-")
         if key == job.training_key and set(job.parts) <= set(parts) and RUN_FILE in names[name]:
-            found = _finished(store, f"{TRAINED}/{name}")
-            if found is not None:
-                return Trained(f"{TRAINED}/{name}", found, None)
+            trained = _finished(store, f"{TRAINED}/{name}")
+            if trained is not None:
+                return Trained(f"{TRAINED}/{name}", trained, None)
     return None
 
 
@@ -159,17 +159,17 @@ def ensure_trained(
     UserError, OSError
         As `workbench.runs.training.TrainingRun`.
     """
-    found = find_trained(store, job)
-    if found is not None:
-        return found
+    trained = find_trained(store, job)
+    if trained is not None:
+        return trained
     if IMPORTED in job.training:
         raise UserError(absent(store, job))
     wanted = tuple(dict.fromkeys((*parts, *job.parts)))
     name = folder_of(job, wanted)
     with store.lock_training(name, should_stop):
-        found = find_trained(store, job)
-        if found is not None:
-            return found
+        trained = find_trained(store, job)
+        if trained is not None:
+            return trained
         seconds = _train(store.place.working_folder(name), job, wanted, device, should_stop, tell)
         store.place.publish(name, RUN_FILE)
         run = _finished(store, name)
@@ -274,12 +274,12 @@ def _train(
     return time.perf_counter() - started
 
 
-def check_data(found: str, job: Job) -> None:
+def check_data(fingerprint: str, job: Job) -> None:
     """Raise UserError when a folder no longer holds the data that the job names."""
-    if job.data.fingerprint not in (None, found):
+    if job.data.fingerprint not in (None, fingerprint):
         raise UserError(
             f"{job.data.folder} holds other data now than when the sweep was planned "
-            f"(fingerprint {found[:12]}…, was {str(job.data.fingerprint)[:12]}…); run the sweep's command again"
+            f"(fingerprint {fingerprint[:12]}…, was {str(job.data.fingerprint)[:12]}…); run the sweep's command again"
         )
 
 

@@ -291,8 +291,8 @@ def _hear(
         try:
             share = next(work)
         except StopIteration as end:
-            found: np.ndarray = end.value
-            return found
+            returns: np.ndarray = end.value
+            return returns
         yield TuneProgress("fitted-Q evaluation", (number + share) / count)
 
 

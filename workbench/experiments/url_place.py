@@ -92,12 +92,12 @@ class UrlPlace:
 
     def listing(self, folder: str) -> dict[str, dict[str, float]]:
         """Folders below ``folder`` with their files; times are not asked for here (0)."""
-        found: dict[str, dict[str, float]] = {}
+        stamps: dict[str, dict[str, float]] = {}
         for path in self._find(folder):
             name, _, file = path.partition("/")
             if file:
-                found.setdefault(name, {})[file.partition("/")[0]] = 0.0
-        return found
+                stamps.setdefault(name, {})[file.partition("/")[0]] = 0.0
+        return stamps
 
     def files(self, folder: str) -> list[str]:
         """Names of the files in ``folder``."""
@@ -166,8 +166,8 @@ class UrlPlace:
         self._fs.invalidate_cache()
         start = self._path(folder)
         try:
-            found = self._fs.find(start)
+            names = self._fs.find(start)
         except (FileNotFoundError, NotADirectoryError):
             return []
         cut = len(self._fs._strip_protocol(start).rstrip("/")) + 1
-        return [path[cut:] for path in found]
+        return [path[cut:] for path in names]

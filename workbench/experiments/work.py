@@ -40,11 +40,11 @@ class Bench:
         self._data: tuple[str, Transitions, DataSupport] | tuple[str, str] | None = None
         self._task: Task | None = None
 
-    def parts(self, found: Trained, device: str) -> Parts:
+    def parts(self, trained: Trained, device: str) -> Parts:
         """The parts of a training on ``device``."""
-        name = f"{found.run.folder} {device}"
+        name = f"{trained.run.folder} {device}"
         if self._parts is None or self._name != name:
-            self._name, self._parts = name, found.run.parts(choose_device(device))
+            self._name, self._parts = name, trained.run.parts(choose_device(device))
         return self._parts
 
     def task(self, name: str) -> Task:
@@ -53,13 +53,13 @@ class Bench:
             self._task = make_task(name)
         return self._task
 
-    def data(self, found: Trained) -> tuple[Transitions, DataSupport] | str:
+    def data(self, trained: Trained) -> tuple[Transitions, DataSupport] | str:
         """The data of a training, and ready to be asked how near its actions are; where they are lost, why."""
-        name = str(found.run.folder)
+        name = str(trained.run.folder)
         if self._data is None or self._data[0] != name:
             self._data = None  # two datasets at a time may be more than fits
             try:
-                data = training_data(found.run)
+                data = training_data(trained.run)
                 self._data = name, data, DataSupport(data)
             except (UserError, OSError) as error:
                 self._data = name, str(error)
@@ -92,7 +92,7 @@ def work(store: Store, item: Item, bench: Bench, should_stop: Callable[[], bool]
             )
             facts: dict[str, Any] = {"trainings": item.trainings}
         elif item.kind == "train":
-            found = ensure_trained(
+            trained = ensure_trained(
                 store,
                 job,
                 item.parts,
@@ -100,7 +100,7 @@ def work(store: Store, item: Item, bench: Bench, should_stop: Callable[[], bool]
                 should_stop=should_stop,
                 tell=_steps(item.name, tell),
             )
-            facts = {"seconds": found.seconds, "folder": found.name}
+            facts = {"seconds": trained.seconds, "folder": trained.name}
         else:
             facts = {"new": _do_job(store, job, item, bench, should_stop, tell)}
     except Stopped:
@@ -122,10 +122,10 @@ def _do_job(store: Store, job: Job, item: Item, bench: Bench, should_stop: Calla
             return False
         store.begin(job.key)
         started = time.perf_counter()
-        found = ensure_trained(store, job, item.parts, device=item.device, should_stop=should_stop)
-        store.note(job.key, "trained", folder=found.name, seconds=found.seconds)
-        parts, task, rule = bench.parts(found, item.device), bench.task(job.task), job.make_rule()
-        data = bench.data(found)
+        trained = ensure_trained(store, job, item.parts, device=item.device, should_stop=should_stop)
+        store.note(job.key, "trained", folder=trained.name, seconds=trained.seconds)
+        parts, task, rule = bench.parts(trained, item.device), bench.task(job.task), job.make_rule()
+        data = bench.data(trained)
         if isinstance(data, str):
             if isinstance(task, RecordedTask):
                 raise UserError(f"{job.task} has no environment, and its data cannot be read: {data}")
@@ -142,7 +142,7 @@ def _do_job(store: Store, job: Job, item: Item, bench: Bench, should_stop: Calla
                     job.task,
                     seed,
                     data[0],
-                    hidden=tuple(found.run.config.hidden),
+                    hidden=tuple(trained.run.config.hidden),
                     tick=tick,
                 )
                 results[name] = finite(alone.as_dict())
@@ -154,12 +154,12 @@ def _do_job(store: Store, job: Job, item: Item, bench: Bench, should_stop: Calla
             results[name] = finite(measured.as_dict())
             episodes |= {f"{name}.{item}": array for item, array in kept(measured).items()}
             store.note(job.key, "evaluated", set=name, **{"return": results[name]["return"]})
-        spent = time.perf_counter() - started - (found.seconds or 0.0)
+        spent = time.perf_counter() - started - (trained.seconds or 0.0)
         training = {
-            "folder": found.name,
-            "fingerprint": found.run.fingerprint,
-            "device": found.run.device,
-            "steps": found.run.total_steps,
+            "folder": trained.name,
+            "fingerprint": trained.run.fingerprint,
+            "device": trained.run.device,
+            "steps": trained.run.total_steps,
         }
         seen = {"training": training, "device": parts.device.type, "evaluation_seeds": seeds, "seconds": spent}
         return store.finish(item.record, results | seen, episodes)
@@ -167,8 +167,8 @@ def _do_job(store: Store, job: Job, item: Item, bench: Bench, should_stop: Calla
 
 def kept(measured: Evaluation) -> dict[str, np.ndarray]:
     """What is kept of each episode, (E,) each."""
-    found = {name: getattr(measured.record, name) for name in KEPT}
-    return {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in found.items()}
+    arrays = {name: getattr(measured.record, name) for name in KEPT}
+    return {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in arrays.items()}
 
 
 def finite(value: object) -> Any:

@@ -29,12 +29,12 @@ def equation(latex: str, display: Literal["inline", "block"] = "inline") -> str 
     if text.count("{") != text.count("}"):
         return None
     try:
-        found: str = convert(text, display=display)
+        markup: str = convert(text, display=display)
     except Exception:  # the converter has an error of its own for each kind of misspelt LaTeX, without a common base
         return None
-    if not _is_mathml(found) or COMMAND.search(found):
+    if not _is_mathml(markup) or COMMAND.search(markup):
         return None
-    return found.replace("<math ", f'<math style="font-family: {FONTS}" ', 1)
+    return markup.replace("<math ", f'<math style="font-family: {FONTS}" ', 1)
 
 
 def _is_mathml(text: str) -> bool:

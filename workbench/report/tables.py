@@ -103,17 +103,17 @@ def chosen_table(curves: list[Curve]) -> Table:
 
 def matched_table(curves: list[Curve]) -> Table | None:
     """Methods at the same measured shift; None with fewer than two that can be compared."""
-    found = matched(curves)
-    if found is None or len(found.returns) < 2:
+    matches = matched(curves)
+    if matches is None or len(matches.returns) < 2:
         return None
     rows: list[tuple[str, ...]] = []
-    for name, entries in found.returns.items():
+    for name, entries in matches.returns.items():
         rows.append((name, *(interval(entry) for entry in entries)))
-        if name != found.against:
-            rows.append((f"… minus {found.against}", *(interval(entry) for entry in found.differences[name])))
+        if name != matches.against:
+            rows.append((f"… minus {matches.against}", *(interval(entry) for entry in matches.differences[name])))
     return Table(
         "Methods at matched shift",
-        (f"{curves[0].worth.label} at shift =", *(f"{shift:g}" for shift in found.at)),
+        (f"{curves[0].worth.label} at shift =", *(f"{shift:g}" for shift in matches.at)),
         rows,
         "A strength means something else for every method; the distance that actions really moved is the same quantity for all. "
         "Returns of the reporting episodes, read off between measured strengths, with 95% intervals over training seeds and "

@@ -79,11 +79,11 @@ def train(
         for report in run.progress():
             tell(report)
         return run.trainer.parts()
-    found = make_task(task) if isinstance(task, str) else task
-    config = make_config(**(found.training_defaults(str(wanted.get("critic", "iql"))) | wanted))
+    known = make_task(task) if isinstance(task, str) else task
+    config = make_config(**(known.training_defaults(str(wanted.get("critic", "iql"))) | wanted))
     where = choose_device(device)
     if not isinstance(data, Transitions):
-        data = Source.of(None if data is None else Path(data), config.seed, clip_actions=False).load(found)
+        data = Source.of(None if data is None else Path(data), config.seed, clip_actions=False).load(known)
     trainer = Trainer(data, config, where)
     for report in fit(trainer):
         tell(report)

@@ -42,14 +42,14 @@ def read_source(arguments: Mapping[str, str], default: str, most_dims: int, prob
     """The source that a link names, where it is here and acts with at most ``most_dims`` numbers; else ``default``."""
     name = arguments.get("task", default)
     try:
-        found = find(name)
+        source = find(name)
     except (UserError, OSError) as error:
         known = f"task is one of {', '.join(ALL_TASKS)}, got '{name[:40]}'"
         problems.append(f"task: {error}" if ":" in name or "/" in name else known)
         return default
-    dims = found.task.info.action_dim * (1 if found.run is None else found.run.config.chunk)
+    dims = source.task.info.action_dim * (1 if source.run is None else source.run.config.chunk)
     if dims > most_dims:
-        problems.append(f"{found.title} acts with {dims} numbers, this page draws {most_dims}")
+        problems.append(f"{source.title} acts with {dims} numbers, this page draws {most_dims}")
         return default
     return name
 

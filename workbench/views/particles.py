@@ -72,9 +72,9 @@ class Artist:
         if self._posed is None or self._posed[0] != pose or self._posed[1] is not parts:
             self._posed = (pose, parts, question.posed(parts, task))  # other parts once a further one is trained
         parts, task = self._posed[2]
-        found = self._scene.answer(question, parts, task)
+        answered = self._scene.answer(question, parts, task)
         before, self._kept = self._kept, {}
-        settings = found.traces[1].settings
+        settings = answered.traces[1].settings
         place = (question.task, question.state, question.peak)
         q = self._keep(before, ("q", *place, settings["critic"], settings["pick_aggregate"]), parts)
         truth = None
@@ -84,7 +84,7 @@ class Artist:
         shown = q
         if truth is not None and ground != "learned":
             shown = truth if ground == "true" else self._difference(before, (*place, settings["critic"]), q, truth)
-        return Picture(found, shown, LOOKS[ground if truth is not None else "learned"], truth)
+        return Picture(answered, shown, LOOKS[ground if truth is not None else "learned"], truth)
 
     def _keep(
         self,
@@ -94,21 +94,21 @@ class Artist:
         task: Task | None = None,
     ) -> np.ndarray | None:
         if key in before:
-            made = before[key]
+            ground = before[key]
         elif task is not None:
-            made = true_landscape(task, parts.action_dim)
+            ground = true_landscape(task, parts.action_dim)
         else:
-            made = landscape(parts, key[2], *key[4:])
-        self._kept[key] = made
-        return made
+            ground = landscape(parts, key[2], *key[4:])
+        self._kept[key] = ground
+        return ground
 
     def _difference(
         self, before: dict[tuple[Any, ...], np.ndarray | None], key: tuple[Any, ...], q: np.ndarray, truth: np.ndarray
     ) -> np.ndarray:
         whole = ("difference", *key, id(q))
-        made = before.get(whole)
-        self._kept[whole] = made = q - truth if made is None else made
-        return made
+        difference = before.get(whole)
+        self._kept[whole] = difference = q - truth if difference is None else difference
+        return difference
 
 
 def numbers_csv(picture: Picture) -> bytes:

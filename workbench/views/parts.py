@@ -46,9 +46,9 @@ def parts_for(name: str, *rules: str) -> Parts:
     needs = tuple(need for rule in rules for need in find_rule(rule).needs)
     with _lock, one_thread():
         if source not in _made:
-            made = built_in_parts(source.task) if source.run is None else source.parts()
-            made = replace(made, data=source.near())
-            _made[source] = made, made
+            parts = built_in_parts(source.task) if source.run is None else source.parts()
+            parts = replace(parts, data=source.near())
+            _made[source] = parts, parts
         first, parts = _made[source]
         for part in extra_parts(needs):
             if part not in parts.available():
@@ -85,11 +85,11 @@ def train_part(
     training = quick_part(parts, part, source.data, source.config(), folder)
     while True:
         try:
-            found = next(training)
+            progress = next(training)
         except StopIteration as end:
-            made: Parts = end.value
-            return made
-        report(*(0.0, float("nan")) if found is None else (found.step / found.total, found.eta_seconds))
+            trained: Parts = end.value
+            return trained
+        report(*(0.0, float("nan")) if progress is None else (progress.step / progress.total, progress.eta_seconds))
 
 
 def build_elsewhere(folder: Path, parts: None, task: Task, caller: Caller) -> Parts:

@@ -81,8 +81,8 @@ class Source:
     def data(self) -> Transitions:
         """What it learned from; UserError or OSError when that is not here any more."""
         if self.run is None:
-            made: Transitions = self.task.generate(None, SEED)
-            return made
+            rows: Transitions = self.task.generate(None, SEED)
+            return rows
         from workbench.experiments.trained_parts import data_of
 
         try:
@@ -154,9 +154,9 @@ def _built_in(name: str) -> Source:
 def _read(name: str) -> Source:
     from workbench.experiments.trained_parts import newest_trainings
 
-    for found in newest_trainings(store_folder(), 10_000):
-        if RUN + found.name == name:
-            return _checked(name, load_run(found.folder))
+    for training in newest_trainings(store_folder(), 10_000):
+        if RUN + training.name == name:
+            return _checked(name, load_run(training.folder))
     raise UserError(f"{store_folder()} has no finished training '{name.removeprefix(RUN)[:40]}'; choose another policy")
 
 
@@ -188,10 +188,10 @@ def listed(most_dims: int, tasks: Sequence[str], current: str = "") -> dict[str,
     """
     from workbench.experiments.trained_parts import newest_trainings
 
-    runs = [found for found in newest_trainings(store_folder()) if found.action_dim <= most_dims]
-    _warm({found.task for found in runs})
+    runs = [training for training in newest_trainings(store_folder()) if training.action_dim <= most_dims]
+    _warm({training.task for training in runs})
     names = {find(name).title: name for name in tasks}
-    names |= {title_of(found.task, RUN + found.name, found.seed): RUN + found.name for found in runs}
+    names |= {title_of(training.task, RUN + training.name, training.seed): RUN + training.name for training in runs}
     if current and current not in names.values():
         names[find(current).title] = current
     return names

@@ -25,10 +25,10 @@ def read_link(arguments: Mapping[str, str]) -> tuple[Order, list[str]]:
 
     def one_of(name: str, known: Any, default: Any) -> Any:
         value = arguments.get(name, str(default))
-        found = next((one for one in known if str(one) == value), None)
-        if found is None:
+        match = next((one for one in known if str(one) == value), None)
+        if match is None:
             problems.append(f"{name} is one of {', '.join(map(str, known))}, got '{value[:40]}'")
-        return default if found is None else found
+        return default if match is None else match
 
     task, rule = read_source(arguments, TASKS[0], MOST, problems), one_of("rule", RULES, "qgf")
     settings: dict[str, Any] = {}

@@ -184,10 +184,10 @@ class Terrain:
 
 def terrain(view: View, parts: Parts, task: Task) -> Terrain:
     """Answer a view; ValueError in the engine's words when rule, parts and plane do not fit together."""
-    found = answer(view.question, parts, task)
-    behaviour, steered = (trace.actions.numpy() for trace in found.traces)
+    answered = answer(view.question, parts, task)
+    behaviour, steered = (trace.actions.numpy() for trace in answered.traces)
     basis = basis_of(behaviour, view.plane)
-    state, which = torch.tensor(view.question.state, dtype=torch.float32), str(found.traces[1].settings["critic"])
+    state, which = torch.tensor(view.question.state, dtype=torch.float32), str(answered.traces[1].settings["critic"])
     axis = np.linspace(-EXTENT, EXTENT, GRID)
     if len(basis.directions) == 1:
         places = np.linspace(-EXTENT, EXTENT, LINE)[None, :, None]
@@ -202,7 +202,7 @@ def terrain(view: View, parts: Parts, task: Task) -> Terrain:
         truth = np.asarray(torch.as_tensor(task.true_reward(flat)).reshape(size))
     through = basis.coordinates(steered.mean(0))
     return Terrain(
-        found,
+        answered,
         basis,
         EXTENT,
         members.mean(0).reshape(size),
@@ -210,7 +210,7 @@ def terrain(view: View, parts: Parts, task: Task) -> Terrain:
         truth,
         tuple(_section(parts, state, which, basis, through, number) for number in range(len(basis.directions))),
         through,
-        trust(found.traces[1], behaviour, parts, state, which),
+        trust(answered.traces[1], behaviour, parts, state, which),
     )
 
 

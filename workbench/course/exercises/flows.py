@@ -92,8 +92,8 @@ def _ten(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
 
 def _forgets(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:
     for i in range(steps):
-        found = a + v(a, i / steps) / steps
-    return found
+        moved = a + v(a, i / steps) / steps
+    return moved
 
 
 def _back(v: Velocity, a: torch.Tensor, steps: int) -> torch.Tensor:

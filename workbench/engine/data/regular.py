@@ -62,15 +62,15 @@ def too_much(declared: int, stored: int) -> bool:
     return declared > FLOOR and declared > RATIO * stored
 
 
-def _check(path: str | Path, found: os.stat_result) -> None:
-    if stat.S_ISDIR(found.st_mode):
+def _check(path: str | Path, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if not stat.S_ISREG(found.st_mode):
-        kind = KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+    if not stat.S_ISREG(status.st_mode):
+        kind = KINDS.get(stat.S_IFMT(status.st_mode), "something else")
         raise OddFileError(f"{path}: is {kind}, a regular file is needed; put the file itself there")
-    stored = getattr(found, "st_blocks", None)
-    if stored is not None and too_much(found.st_size, 512 * stored):
+    stored = getattr(status, "st_blocks", None)
+    if stored is not None and too_much(status.st_size, 512 * stored):
         raise OddFileError(
-            f"{path}: has {found.st_size:,} bytes, of which {512 * stored:,} are stored; the rest is holes. "
+            f"{path}: has {status.st_size:,} bytes, of which {512 * stored:,} are stored; the rest is holes. "
             "If it should be so, copy it: cp --sparse=never"
         )

@@ -76,8 +76,8 @@ def stratified_interval(
         Confidence level in (0, 1).
     resamples : int
     """
-    found = _resampled(statistic, scores, seed, resamples)
-    low, high = np.quantile(found, (0.5 - level / 2, 0.5 + level / 2))
+    draws = _resampled(statistic, scores, seed, resamples)
+    low, high = np.quantile(draws, (0.5 - level / 2, 0.5 + level / 2))
     return Interval(float(statistic(*scores)), float(low), float(high))
 
 
@@ -85,8 +85,8 @@ def profile_band(
     scores: np.ndarray, thresholds: np.ndarray, seed: int = 0, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pointwise 95% band, two (H,), of `performance_profile` by the stratified bootstrap."""
-    found = _resampled(lambda s: performance_profile(s, thresholds), [scores], seed, RESAMPLES)
-    low, high = np.quantile(found, (0.5 - level / 2, 0.5 + level / 2), axis=0)
+    draws = _resampled(lambda s: performance_profile(s, thresholds), [scores], seed, RESAMPLES)
+    low, high = np.quantile(draws, (0.5 - level / 2, 0.5 + level / 2), axis=0)
     return low, high
 
 

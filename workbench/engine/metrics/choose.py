@@ -120,8 +120,8 @@ def by_strength(played: Sequence[Played], seeds: set[int]) -> dict[float, list[n
     if not table:
         raise UserError(f"no episodes with evaluation seeds {sorted(seeds)} were given")
     everybody = sorted(set().union(*table.values()))
-    for strength, found in table.items():
-        if missing := [key for key in everybody if key not in found]:
+    for strength, returns in table.items():
+        if missing := [key for key in everybody if key not in returns]:
             run, seed = missing[0]
             raise UserError(
                 f"strength {strength:g} was not played by training seed {run} with evaluation seed {seed}, others were; "
@@ -129,6 +129,6 @@ def by_strength(played: Sequence[Played], seeds: set[int]) -> dict[float, list[n
             )
     runs = sorted({run for run, _ in everybody})
     return {
-        strength: [np.concatenate([r for (of, _), r in sorted(found.items()) if of == run]) for run in runs]
-        for strength, found in sorted(table.items())
+        strength: [np.concatenate([r for (of, _), r in sorted(returns.items()) if of == run]) for run in runs]
+        for strength, returns in sorted(table.items())
     }

@@ -274,8 +274,8 @@ def _plain(value: Any) -> Any:
 
 def support_of(clouds: Clouds, data: KnowsData, parts: Parts, states: Tensor) -> Support:
     """How near the actions chosen at ``states`` (B, S) are to the data; of an action chunk the first step."""
-    found: Support = data.measure(states.cpu().numpy(), clouds.chosen[..., : parts.step_dim].cpu().numpy())
-    return found
+    support: Support = data.measure(states.cpu().numpy(), clouds.chosen[..., : parts.step_dim].cpu().numpy())
+    return support
 
 
 def _coverage(task: KnowsModes, path: list[np.ndarray], played: Episodes) -> Coverage:

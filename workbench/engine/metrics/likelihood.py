@@ -214,5 +214,5 @@ def _differentiable(reference: Reference, observations: Tensor, actions: Tensor,
 
 def _pull(velocity: Tensor, leaf: Tensor, weights: Tensor) -> Tensor:
     """Σ_i weights_i ∂v_i/∂a, (M, D)."""
-    found: Tensor | None = torch.autograd.grad(velocity, leaf, weights, retain_graph=True, allow_unused=True)[0]
-    return torch.zeros_like(weights) if found is None else found
+    gradient: Tensor | None = torch.autograd.grad(velocity, leaf, weights, retain_graph=True, allow_unused=True)[0]
+    return torch.zeros_like(weights) if gradient is None else gradient

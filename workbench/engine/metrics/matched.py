@@ -103,17 +103,19 @@ def difference_at_shift(
     `compare_at_shift`.
     """
     places = np.asarray(at, dtype=np.float64)
-    found = {name: _read(table, places, set(seeds), seed) for name, table in _comparable(methods, set(seeds)).items()}
-    whole, read = found[against]
-    return {name: _intervals(mine - whole, drawn - read, level) for name, (mine, drawn) in found.items()}
+    by_method = {
+        name: _read(table, places, set(seeds), seed) for name, table in _comparable(methods, set(seeds)).items()
+    }
+    whole, read = by_method[against]
+    return {name: _intervals(mine - whole, drawn - read, level) for name, (mine, drawn) in by_method.items()}
 
 
 def _comparable(methods: Mapping[str, Iterable[Played]], wanted: set[int]) -> dict[str, list[Played]]:
     """The methods' episodes, once it is sure that all met the same starts and noise."""
     tables = {name: list(played) for name, played in methods.items()}
     players = {name: {(p.run, p.seed) for p in table if p.seed in wanted} for name, table in tables.items()}
-    for name, found in players.items():
-        if found != next(iter(players.values())):
+    for name, strengths in players.items():
+        if strengths != next(iter(players.values())):
             raise UserError(
                 f"'{name}' and '{next(iter(players))}' were played by different training seeds or with different evaluation "
                 "seeds; methods are compared on the same start states and noise"
@@ -140,15 +142,15 @@ def _read(played: list[Played], at: np.ndarray, seeds: set[int], seed: int) -> t
 
 
 def _intervals(whole: np.ndarray, read: np.ndarray, level: float) -> list[Interval | None]:
-    found: list[Interval | None] = []
+    intervals: list[Interval | None] = []
     for h, value in enumerate(whole):
         column = read[:, h][np.isfinite(read[:, h])]
         if not np.isfinite(value) or len(column) < 0.95 * RESAMPLES:
-            found.append(None)
+            intervals.append(None)
             continue
         low, high = np.quantile(column, (0.5 - level / 2, 0.5 + level / 2))
-        found.append(Interval(float(value), float(low), float(high)))
-    return found
+        intervals.append(Interval(float(value), float(low), float(high)))
+    return intervals
 
 
 def _resampled(runs: list[np.ndarray], times: np.ndarray, seed: int) -> np.ndarray:

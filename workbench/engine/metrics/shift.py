@@ -262,9 +262,11 @@ def _surprise(
         signs = torch.randint(0, 2, (PROBES, *actions.shape), generator=generator, device=actions.device)
         probes = signs.to(actions.dtype) * 2 - 1
     try:
-        found = log_likelihood(parts.reference, rows, actions, rule.flow_steps, "euler" if exact else "ode", probes)
+        log_density = log_likelihood(
+            parts.reference, rows, actions, rule.flow_steps, "euler" if exact else "ode", probes
+        )
     except HiddenDerivative:
         return None, None
-    means = found.value.view(2, -1).double().nanmean(1)
+    means = log_density.value.view(2, -1).double().nanmean(1)
     nll, behaviour = (-float(mean) if torch.isfinite(mean) else None for mean in means)
     return nll, behaviour

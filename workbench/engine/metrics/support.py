@@ -86,17 +86,17 @@ class DataSupport:
 
     def measure(self, observations: np.ndarray, actions: np.ndarray) -> Support:
         """Summarise the distances of ``actions`` (B, R, D) at ``observations`` (B, S)."""
-        found = self.distances(observations, actions)
-        return Support(float(found.mean()), float(self.own.mean()), float((found <= self.border).mean()))
+        distances = self.distances(observations, actions)
+        return Support(float(distances.mean()), float(self.own.mean()), float((distances <= self.border).mean()))
 
     def _distances(self, observations: np.ndarray, actions: np.ndarray, spare: int) -> np.ndarray:
         states, which = np.unique(observations, axis=0, return_inverse=True)
-        found = np.empty(actions.shape[:2])
+        distances = np.empty(actions.shape[:2])
         for i, state in enumerate(states):
             here, near = which.ravel() == i, self._actions_near(state, spare)
             distance, _ = near.query(actions[here].reshape(-1, actions.shape[2]), k=[min(self.nearest + spare, near.n)])
-            found[here] = distance.reshape(-1, actions.shape[1])
-        return found
+            distances[here] = distance.reshape(-1, actions.shape[1])
+        return distances
 
     def _actions_near(self, state: np.ndarray, spare: int) -> cKDTree:
         """The data's actions at states like ``state`` (S,)."""

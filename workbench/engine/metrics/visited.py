@@ -178,7 +178,7 @@ def behaviour_episodes(
 def keep(parts: Parts, task: Task, episodes: int, seed: int, rule: Rule, home: Home) -> Home:
     """Remember the behaviour policy's episodes."""
     _KEPT.append(_Kept(weakref.ref(parts), weakref.ref(task), _name(episodes, seed, rule), home))
-    _KEPT[:] = [kept for kept in _KEPT if kept.parts() is not None and kept.task() is not None][-_MOST_KEPT:]
+    _KEPT[:] = [entry for entry in _KEPT if entry.parts() is not None and entry.task() is not None][-_MOST_KEPT:]
     return home
 
 
@@ -188,7 +188,8 @@ def _name(episodes: int, seed: int, rule: Rule) -> tuple[int, ...]:
 
 def _find(parts: Parts, task: Task, name: tuple[int, ...]) -> Home | None:
     return next(
-        (kept.home for kept in list(_KEPT) if kept.parts() is parts and kept.task() is task and kept.name == name), None
+        (entry.home for entry in list(_KEPT) if entry.parts() is parts and entry.task() is task and entry.name == name),
+        None,
     )
 
 

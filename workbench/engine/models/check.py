@@ -68,7 +68,7 @@ def check_parts(parts: Parts, observations: Tensor | None = None, seed: int = 0)
     >>> print(check_parts(Parts(4, 2, my_flow, my_critic)))  # doctest: +SKIP
     """
     probe = _Probe(parts, observations, seed)
-    found: list[Problem] = []
+    problems: list[Problem] = []
     checks: dict[str, Callable[[], None]] = {"normalizer": probe.normalizer, "reference": probe.reference}
     for name in ("critic", "target_critic", "value"):
         if getattr(parts, name) is not None:
@@ -79,8 +79,8 @@ def check_parts(parts: Parts, observations: Tensor | None = None, seed: int = 0)
             try:
                 check()
             except ProblemError as problem:
-                found.append(Problem(name, *problem.told))
-    return Report(found)
+                problems.append(Problem(name, *problem.told))
+    return Report(problems)
 
 
 class _Probe:

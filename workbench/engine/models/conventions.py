@@ -99,14 +99,14 @@ def _refuse_action_prediction(noisy: float, seen: str) -> None:
 
 def check_unit_of_time(fields: list[Field], noise: Tensor, fresh: Tensor) -> None:
     """Raise `ProblemError` for a field whose time does not run from 0 to 1."""
-    found = _mean_astray(fields, noise, fresh)
-    if found <= ASTRAY:
+    astray = _mean_astray(fields, noise, fresh)
+    if astray <= ASTRAY:
         return
     for scale in SCALES:
         scaled = [_scaled(field, scale) for field in fields]
         if (
             _said(scaled, noise, 0.9) is not None
-            and _mean_astray(scaled, noise, fresh) <= found / 3.0
+            and _mean_astray(scaled, noise, fresh) <= astray / 3.0
             and _small(scaled, noise)
         ):
             raise ProblemError(
@@ -127,10 +127,10 @@ def check_unit_of_time(fields: list[Field], noise: Tensor, fresh: Tensor) -> Non
 
 def check_endpoints(fields: list[Field], noise: Tensor, fresh: Tensor) -> None:
     """Raise `ProblemError` for a field that is far from reproducing its own endpoints."""
-    found = _mean_astray(fields, noise, fresh)
-    if found > LOST:
+    astray = _mean_astray(fields, noise, fresh)
+    if astray > LOST:
         raise ProblemError(
-            f"following it does not reproduce its own endpoints: a straight line explains {found:.0%} of the variance better",
+            f"following it does not reproduce its own endpoints: a straight line explains {astray:.0%} of the variance better",
             "it is no velocity along x_t = (1 - t) noise + t action (a diffusion model's prediction, or another schedule), it "
             "was made for other observations, or it is hardly trained",
             "turn it into a velocity by its own schedule (wb.adapt.from_diffusion); give check_parts real "

@@ -77,15 +77,15 @@ def save_online(learner: Learner, folder: Path) -> None:
 def _write_rows(recent: Recent, folder: Path) -> dict[str, str | int] | None:
     if not recent.added:
         return None
-    kept = recent.latest()
-    arrays = {name: getattr(kept.data, name) for name in PLAIN}
-    if kept.samples is not None:
-        arrays["samples"] = kept.samples.flatten(1).numpy()
-    name = f"online-{recent.added:09d}-{kept.data.fingerprint()[:8]}.npz"
+    rows = recent.latest()
+    arrays = {name: getattr(rows.data, name) for name in PLAIN}
+    if rows.samples is not None:
+        arrays["samples"] = rows.samples.flatten(1).numpy()
+    name = f"online-{recent.added:09d}-{rows.data.fingerprint()[:8]}.npz"
     if not (folder / name).exists():  # between two rounds nothing is new
         write_arrays(folder / DRAFT, arrays)
         (folder / DRAFT).replace(folder / name)
-    return {"file": name, "sha256": _sha256(folder / name), "before": kept.before}
+    return {"file": name, "sha256": _sha256(folder / name), "before": rows.before}
 
 
 def load_online(run: Run, data: Transitions, task: Task, device: torch.device | str, config: OnlineConfig) -> Learner:

@@ -133,10 +133,10 @@ class Learner:
                 )
 
     def _restore(self, recent: Recent) -> None:
-        kept = recent.latest(self.recent.room)
-        self.trainer.replay.appended = kept.before
-        self.trainer.append(kept.data, kept.samples)
-        self.recent.add(kept.data, kept.samples, before=kept.before)
+        rows = recent.latest(self.recent.room)
+        self.trainer.replay.appended = rows.before
+        self.trainer.append(rows.data, rows.samples)
+        self.recent.add(rows.data, rows.samples, before=rows.before)
 
     @property
     def finished(self) -> bool:

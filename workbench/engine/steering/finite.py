@@ -182,8 +182,8 @@ def _cause(rule: Rule, parts: Parts, before: State, info: Info, what: str, row: 
     learned = [name for name in rule.needs if name not in ("reference", "critic", "target_critic")]
     part = " or ".join(map(repr, learned))
     if info.query is None:
-        made = f"the learned part {part} returns it" if learned else "the rule makes it"
-        return f"{made} at {place}; {_outside(rule) or 'look for divisions by 0 in it'}", particle
+        source = f"the learned part {part} returns it" if learned else "the rule makes it"
+        return f"{source} at {place}; {_outside(rule) or 'look for divisions by 0 in it'}", particle
     if not learned:
         q, gradient = rule.critic_gradient(parts, before.rows, info.query)
         for name, tensor in (("gradient", gradient), ("value", without_never(q)[..., None])):

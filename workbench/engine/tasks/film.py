@@ -133,19 +133,19 @@ def _look(
                 raise NoPictureError("Stopped.")
             if time.monotonic() > deadline:
                 raise NoPictureError(f"The renderer ({kind}) took more than {PATIENCE:.0f} s; try fewer frames.")
-        found: Any = here.recv()
+        answer: Any = here.recv()
     except EOFError:
-        found = "it ended without a word"
+        answer = "it ended without a word"
     finally:
         child.kill()
         child.join()
         here.close()
-    if not isinstance(found, tuple):
+    if not isinstance(answer, tuple):
         raise NoPictureError(
-            f"No picture can be rendered here ({found}). MuJoCo's need a graphics library: apt-get install libegl1 "
+            f"No picture can be rendered here ({answer}). MuJoCo's need a graphics library: apt-get install libegl1 "
             f"libgl1-mesa-dri, or libosmesa6 with MUJOCO_GL=osmesa; now it is MUJOCO_GL={kind}."
         )
-    frames, last = found
+    frames, last = answer
     return frames, last
 
 

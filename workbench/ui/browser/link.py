@@ -61,16 +61,16 @@ def read(path: Path) -> Module:
     except OSError as error:
         raise LinkError(f"{path}: this script cannot be read: {error.strerror}.") from error
     imports, wanted = [], []
-    for found in IMPORT.finditer(text):
-        there, names = (path.parent / found[2]).resolve(), []
-        for piece in filter(None, (one.strip() for one in found[1].split(","))):
+    for match in IMPORT.finditer(text):
+        there, names = (path.parent / match[2]).resolve(), []
+        for piece in filter(None, (one.strip() for one in match[1].split(","))):
             name = NAME.fullmatch(piece)
             if name is None:
-                raise LinkError(f"{_place(path, text, found.start())}: '{piece}' is no name to import.")
+                raise LinkError(f"{_place(path, text, match.start())}: '{piece}' is no name to import.")
             wanted.append((there, name["there"]))
             names.append(name["there"] if name["here"] is None else f"{name['there']}: {name['here']}")
         imports.append((there, ", ".join(names)))
-    exports = tuple(found[1] for found in EXPORT.finditer(text))
+    exports = tuple(match[1] for match in EXPORT.finditer(text))
     body = EXPORT.sub("", TYPES.sub(_lines, IMPORT.sub(_lines, text)))
     if other := OTHER.search(body):
         raise LinkError(
@@ -81,8 +81,8 @@ def read(path: Path) -> Module:
     return Module(path, tuple(imports), tuple(wanted), exports, body)
 
 
-def _lines(found: re.Match[str]) -> str:
-    return "\n" * found[0].count("\n")
+def _lines(match: re.Match[str]) -> str:
+    return "\n" * match[0].count("\n")
 
 
 def _place(path: Path, text: str, at: int) -> str:

@@ -34,18 +34,18 @@ class PlaneFigure(NamedTuple):
 def plane_figure() -> PlaneFigure:
     """Ground, contour lines, the box of actions; behaviour, steered policy, and the places where the critic is asked."""
     ranges = Range1d(start=-1.3, end=1.3), Range1d(start=-1.3, end=1.3)
-    made = house_figure(
+    figure = house_figure(
         "", "action 1", "action 2", x_range=ranges[0], y_range=ranges[1], sizing_mode="scale_width", aspect_ratio=1.04
     )
-    made.grid.visible = False
+    figure.grid.visible = False
     mapper = LinearColorMapper(palette=shades("light"), low=0.0, high=1.0)
     ground = ColumnDataSource({"image": [np.zeros((2, 2))], "x": [-1.0], "y": [-1.0], "dw": [2.0], "dh": [2.0]})
-    image = made.image("image", "x", "y", "dw", "dh", source=ground, color_mapper=mapper, level="image")
+    image = figure.image("image", "x", "y", "dw", "dh", source=ground, color_mapper=mapper, level="image")
     image.tags = [{"light": shades("light"), "dark": shades("dark")}]
-    made.add_layout(ColorBar(color_mapper=mapper, width=9, padding=4, background_fill_alpha=0.0), "right")
+    figure.add_layout(ColorBar(color_mapper=mapper, width=9, padding=4, background_fill_alpha=0.0), "right")
     contours = ColumnDataSource({"x": [], "y": []})
-    dye(made.line("x", "y", source=contours, line_width=0.8, line_alpha=0.3), INK)
-    box = made.line([-1, 1, 1, -1, -1], [-1, -1, 1, 1, -1], line_dash="dotted", line_width=1.2)
+    dye(figure.line("x", "y", source=contours, line_width=0.8, line_alpha=0.3), INK)
+    box = figure.line([-1, 1, 1, -1, -1], [-1, -1, 1, 1, -1], line_dash="dotted", line_width=1.2)
     dye(box, MUTED)
     clouds, marks = {}, {}
     for name, word, shape, size, alpha in (
@@ -54,21 +54,21 @@ def plane_figure() -> PlaneFigure:
         ("steered", "steered", "square", 6, 0.95),
     ):
         clouds[name] = ColumnDataSource({"x": [], "y": [], "q": []})
-        marks[name] = made.scatter(
+        marks[name] = figure.scatter(
             "x", "y", source=clouds[name], marker=shape, size=size, alpha=alpha, line_width=1.0, legend_label=word
         )
-        hover(made, [marks[name]], [(word, "@x{0.00}, @y{0.00}"), ("Q", "@q{0.00}")])
+        hover(figure, [marks[name]], [(word, "@x{0.00}, @y{0.00}"), ("Q", "@q{0.00}")])
     dye(marks["queries"], INK)
     dye(marks["behaviour"], look("bc"))
-    legend(made, "below", 3)
-    return PlaneFigure(made, image, mapper, contours, clouds, marks)
+    legend(figure, "below", 3)
+    return PlaneFigure(figure, image, mapper, contours, clouds, marks)
 
 
-def show_plane(plane: PlaneFigure, found: Terrain, values: np.ndarray, image: bool) -> None:
+def show_plane(plane: PlaneFigure, terrain: Terrain, values: np.ndarray, image: bool) -> None:
     """Fill the picture with ``values`` (G, G); ``image`` paints them, contour lines are always drawn."""
-    low, high = inside_range(values, found.extent)
+    low, high = inside_range(values, terrain.extent)
     plane.mapper.update(low=low, high=high if high > low else low + 1.0)
-    reach = found.extent
+    reach = terrain.extent
     plane.image.data_source.data = {
         "image": [values.astype(np.float32)],
         "x": [-reach],
@@ -78,32 +78,32 @@ def show_plane(plane: PlaneFigure, found: Terrain, values: np.ndarray, image: bo
     }
     plane.image.visible = image
     plane.contours.data = dict(zip("xy", contour_lines(values, reach, low, high), strict=True))
-    plane.figure.xaxis.axis_label, plane.figure.yaxis.axis_label = found.basis.names
-    dye_steered(plane, found)
-    for name, points, q in clouds_of(found):
+    plane.figure.xaxis.axis_label, plane.figure.yaxis.axis_label = terrain.basis.names
+    dye_steered(plane, terrain)
+    for name, points, q in clouds_of(terrain):
         plane.clouds[name].data = {"x": points[:, 0], "y": points[:, 1], "q": q}
 
 
-def dye_steered(plane: PlaneFigure, found: Terrain) -> None:
+def dye_steered(plane: PlaneFigure, terrain: Terrain) -> None:
     """Give the steered policy its rule's look."""
-    mark, style = plane.marks["steered"], look(found.answer.traces[1].rule)
+    mark, style = plane.marks["steered"], look(terrain.answer.traces[1].rule)
     mark.glyph.marker = style.shape
     dye(mark, style)
 
 
-def clouds_of(found: Terrain) -> list[tuple[str, np.ndarray, np.ndarray]]:
+def clouds_of(terrain: Terrain) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """Name, coordinates (M, P) and Q (M,) of behaviour, steered policy and queries."""
     clouds = []
-    for name, trace in zip(("behaviour", "steered"), found.answer.traces, strict=True):
+    for name, trace in zip(("behaviour", "steered"), terrain.answer.traces, strict=True):
         actions = trace.actions.numpy()
         q = np.full(len(actions), np.nan)
         if trace.q is not None:
             q = trace.q.gather(1, trace.picked[:, None])[:, 0].numpy()
-        clouds.append((name, found.basis.coordinates(actions), q))
-    trace = found.answer.traces[1]
+        clouds.append((name, terrain.basis.coordinates(actions), q))
+    trace = terrain.answer.traces[1]
     asked = trace.queries.flatten(0, 2).numpy()
     known = np.isfinite(asked).all(1)
-    clouds.append(("queries", found.basis.coordinates(asked[known]), trace.q_along.flatten().numpy()[known]))
+    clouds.append(("queries", terrain.basis.coordinates(asked[known]), trace.q_along.flatten().numpy()[known]))
     return clouds
 
 
@@ -136,24 +136,26 @@ class SectionFigure(NamedTuple):
 
 def section_figure(densities: bool = False) -> SectionFigure:
     """An empty cross-section; with ``densities`` those of behaviour and steered policy on a second axis from below."""
-    made = house_figure("", "", "Q, task units", x_range=Range1d(start=-1.3, end=1.3), y_range=Range1d(start=0, end=1))
+    figure = house_figure(
+        "", "", "Q, task units", x_range=Range1d(start=-1.3, end=1.3), y_range=Range1d(start=0, end=1)
+    )
     band = ColumnDataSource({"x": [], "low": [], "mean": [], "high": []})
-    area = made.varea("x", "low", "high", source=band, fill_alpha=0.3, legend_label="between members")
-    line = made.line("x", "mean", source=band, line_width=2, legend_label="mean Q")
+    area = figure.varea("x", "low", "high", source=band, fill_alpha=0.3, legend_label="between members")
+    line = figure.line("x", "mean", source=band, line_width=2, legend_label="mean Q")
     dye(area, BAND)
     dye(line, INK)
-    hover(made, [line], [("Q", "@mean{0.00}"), ("members", "@low{0.00} to @high{0.00}")])
+    hover(figure, [line], [("Q", "@mean{0.00}"), ("members", "@low{0.00} to @high{0.00}")])
     here = Span(location=0, dimension="height", line_dash="dashed", line_width=1.2, line_color="#7a8594")
-    made.add_layout(here)
+    figure.add_layout(here)
     for edge in (-1, 1):
-        made.add_layout(Span(location=edge, dimension="height", line_dash="dotted", line_color="#7a8594"))
+        figure.add_layout(Span(location=edge, dimension="height", line_dash="dotted", line_color="#7a8594"))
     sources = (ColumnDataSource({"x": [], "y": []}), ColumnDataSource({"x": [], "y": []}))
     second: Any = None
     if densities:
-        made.extra_y_ranges = {"density": Range1d(start=0, end=1)}
+        figure.extra_y_ranges = {"density": Range1d(start=0, end=1)}
         second = []
         for source, name, word in zip(sources, ("bc", "qgf"), ("behaviour", "steered"), strict=True):
-            filled = made.varea(
+            filled = figure.varea(
                 "x",
                 y1=0,
                 y2="y",
@@ -164,28 +166,30 @@ def section_figure(densities: bool = False) -> SectionFigure:
             )
             dye(filled, look(name))
             second.append(filled)
-    legend(made, "above", 4 if densities else 2)
-    return SectionFigure(made, band, here, sources, second)
+    legend(figure, "above", 4 if densities else 2)
+    return SectionFigure(figure, band, here, sources, second)
 
 
-def show_section(made: SectionFigure, section: Section, name: str, here: float, found: Terrain | None = None) -> None:
-    """Fill a cross-section along the coordinate ``name``, marked at ``here``; densities from ``found`` where they show."""
-    made.band.data = {"x": section.place, "low": section.low, "mean": section.mean, "high": section.high}
-    made.figure.xaxis.axis_label = name
-    made.here.location = here
+def show_section(
+    drawn: SectionFigure, section: Section, name: str, here: float, terrain: Terrain | None = None
+) -> None:
+    """Fill a cross-section along the coordinate ``name``, marked at ``here``; densities from ``terrain`` where they show."""
+    drawn.band.data = {"x": section.place, "low": section.low, "mean": section.mean, "high": section.high}
+    drawn.figure.xaxis.axis_label = name
+    drawn.here.location = here
     seen = np.abs(section.place) <= 1.3
     low, high = span([section.low[seen], section.high[seen]])
-    made.figure.y_range.update(start=low, end=high)
-    if found is None or made.second is None:
+    drawn.figure.y_range.update(start=low, end=high)
+    if terrain is None or drawn.second is None:
         return
     most = 1e-9
-    place = np.linspace(-found.extent, found.extent, 4 * LINE)
-    for source, area, trace in zip(made.densities, made.second, found.answer.traces, strict=True):
+    place = np.linspace(-terrain.extent, terrain.extent, 4 * LINE)
+    for source, area, trace in zip(drawn.densities, drawn.second, terrain.answer.traces, strict=True):
         values = density(trace.actions.numpy()[:, 0], place)
         most = max(most, float(values.max()))
         source.data = {"x": place, "y": values}
         dye(area, look(trace.rule))
-    made.figure.extra_y_ranges["density"].update(start=0, end=2.5 * most)
+    drawn.figure.extra_y_ranges["density"].update(start=0, end=2.5 * most)
 
 
 class TrustFigure(NamedTuple):
@@ -197,27 +201,29 @@ class TrustFigure(NamedTuple):
 
 def trust_figure() -> TrustFigure:
     """An empty picture with the line at which queries stop being usual."""
-    made = house_figure("", "tick", "times the usual", x_range=Range1d(start=0, end=1), y_range=Range1d(start=0, end=2))
-    made.add_layout(Span(location=1.0, dimension="width", line_dash="dashed", line_color="#7a8594", line_width=1.2))
+    figure = house_figure(
+        "", "tick", "times the usual", x_range=Range1d(start=0, end=1), y_range=Range1d(start=0, end=2)
+    )
+    figure.add_layout(Span(location=1.0, dimension="width", line_dash="dashed", line_color="#7a8594", line_width=1.2))
     sources = (ColumnDataSource({"x": [], "y": []}), ColumnDataSource({"x": [], "y": []}))
     looks = (Look("#d55e00", "#ff9245", "triangle"), Look("#0072b2", "#56b4e9", "square"))
     words = ("members' spread", "distance to behaviour")
     for source, style, word in zip(sources, looks, words, strict=True):
-        line = made.line("x", "y", source=source, line_width=2, legend_label=word)
-        dot = made.scatter("x", "y", source=source, marker=style.shape, size=6, legend_label=word)
+        line = figure.line("x", "y", source=source, line_width=2, legend_label=word)
+        dot = figure.scatter("x", "y", source=source, marker=style.shape, size=6, legend_label=word)
         dye(line, style)
         dye(dot, style)
-        hover(made, [dot], [(word, "@y{0.0} × usual"), ("tick", "@x")])
-    legend(made, "above", 2)
-    return TrustFigure(made, sources)
+        hover(figure, [dot], [(word, "@y{0.0} × usual"), ("tick", "@x")])
+    legend(figure, "above", 2)
+    return TrustFigure(figure, sources)
 
 
-def show_trust(made: TrustFigure, found: Terrain) -> None:
+def show_trust(drawn: TrustFigure, terrain: Terrain) -> None:
     """Fill it."""
-    trust = found.trust
+    trust = terrain.trust
     rows = (trust.spread / max(trust.usual_spread, 1e-9), trust.distance / max(trust.usual_distance, 1e-9))
-    for source, values in zip(made.sources, rows, strict=True):
+    for source, values in zip(drawn.sources, rows, strict=True):
         source.data = {"x": trust.ticks, "y": values}
-    last = max(1, len(found.answer.traces[1].positions) - 1)
-    made.figure.x_range.update(start=-0.3, end=last - 0.7)
-    made.figure.y_range.update(start=0.0, end=max(1.2, span(rows)[1]))
+    last = max(1, len(terrain.answer.traces[1].positions) - 1)
+    drawn.figure.x_range.update(start=-0.3, end=last - 0.7)
+    drawn.figure.y_range.update(start=0.0, end=max(1.2, span(rows)[1]))

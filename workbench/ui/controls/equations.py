@@ -22,8 +22,8 @@ def equations_of(rule: type[Rule], symbol: str = "") -> list[Markup]:
 
 def _line(latex: str, symbol: str) -> Markup:
     latex = latex.strip(" ,")
-    found = equation(latex)
-    body = html("<code>{}</code>", latex) if found is None else own(marked(found, GREEK.get(symbol, symbol)))
+    markup = equation(latex)
+    body = html("<code>{}</code>", latex) if markup is None else own(marked(markup, GREEK.get(symbol, symbol)))
     return html('<span class="line" title="{}">{}</span>', latex, body)
 
 

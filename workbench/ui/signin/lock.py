@@ -54,10 +54,10 @@ class Lock(AuthProvider):
     def token(self, cookies: str) -> str:
         """The token in a ``Cookie`` header; "" without one."""
         try:
-            found = SimpleCookie(cookies).get(self.cookie)
+            morsel = SimpleCookie(cookies).get(self.cookie)
         except CookieError:
             return ""
-        return "" if found is None else found.value
+        return "" if morsel is None else morsel.value
 
     def who(self, cookies: str) -> str:
         """The name of who has signed in, for the pages; "" for nobody."""

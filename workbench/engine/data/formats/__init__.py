@@ -54,7 +54,7 @@ def pieces(path: Path) -> tuple[Path, ...]:
     """
     if not path.exists():
         raise DataFileError(f"{path}: no such file or folder")
-    if path.is_dir() and not any(found.recognises(path) for found in FORMATS):
+    if path.is_dir() and not any(known.recognises(path) for known in FORMATS):
         shards = find_shards(path)
         if shards:
             return shards
@@ -71,9 +71,9 @@ def format_of(path: Path) -> Format:
     """
     if path.suffix in PACKED:
         raise DataFileError(f"{path}: is packed; unpack it, and name what is in it")
-    for found in FORMATS:
-        if found.recognises(path):
-            return found
+    for known in FORMATS:
+        if known.recognises(path):
+            return known
     raise DataFileError(
         f"{path}: not a dataset that is recognised. Read are: .npz (OGBench's or this package's), .hdf5 (D4RL's or robomimic's "
         "layout), .parquet and .csv, folders of LeRobotDataset (meta/info.json), zarr, and shards NAME-000.npz"

@@ -90,7 +90,7 @@ _TREE = re.compile(r"(?:agent\.)?(?:network\.params\.modules_(?P<one>\w+?)|(?P<o
 
 def by_net(arrays: Arrays, prefix: str) -> tuple[Nets, dict[str, str]]:
     """The weights by net and path, those of a whole checkpoint's tree and those below ``prefix``; and the nets' full names."""
-    found: Nets = {}
+    nets: Nets = {}
     names: dict[str, str] = {}
     for name, array in arrays.items():
         tree = None if prefix and name.startswith(prefix) else _TREE.fullmatch(name)
@@ -100,11 +100,11 @@ def by_net(arrays: Arrays, prefix: str) -> tuple[Nets, dict[str, str]]:
             net, _, path = name.removeprefix(prefix).partition(".")
         else:
             continue
-        if path in found.setdefault(net, {}):
+        if path in nets.setdefault(net, {}):
             raise UserError(f"two arrays are '{path}' of net '{net}' (one is {shown(name)}); keep one of them")
-        found[net][path] = array
+        nets[net][path] = array
         names[net] = name.removesuffix(f".{path}")
-    return found, names
+    return nets, names
 
 
 def below(net: Mapping[str, np.ndarray], inner: str) -> dict[str, np.ndarray]:

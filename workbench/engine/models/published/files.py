@@ -161,8 +161,8 @@ def _member(stream: Any, stored: int, name: str, source: str) -> np.ndarray:
             f"{source}: '{name}' claims shape {shown(shape)} of {dtype}, {needed:,} bytes, but {left:,} are stored; "
             "it is damaged, copy it again"
         )
-    found = np.frombuffer(stream.read(needed), dtype)
-    return found.reshape(shape, order="F" if fortran else "C")
+    array = np.frombuffer(stream.read(needed), dtype)
+    return array.reshape(shape, order="F" if fortran else "C")
 
 
 def _safetensors(content: bytes, source: str) -> Weights:
@@ -182,7 +182,7 @@ def _safetensors(content: bytes, source: str) -> Weights:
 def _torch(content: bytes, source: str) -> Weights:
     """A state dict, read by torch's own reader of weights alone."""
     try:
-        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:
         reason = str(error).partition("\n")[0][:300]
         raise UserError(
@@ -190,7 +190,7 @@ def _torch(content: bytes, source: str) -> Weights:
             "torch.save(module.state_dict(), …)"
         ) from None
     arrays: dict[str, np.ndarray] = {}
-    open_: list[tuple[str, Any]] = [("", found)]
+    open_: list[tuple[str, Any]] = [("", weights)]
     while open_:
         name, value = open_.pop()
         if isinstance(value, Mapping):
@@ -213,12 +213,12 @@ def _settings(content: bytes, source: str) -> dict[str, Any]:
     if len(content) > MOST_CONFIG:
         raise UserError(f"{source}: its settings have {len(content):,} bytes, at most {MOST_CONFIG:,} are read")
     try:
-        found = parse_json(content)
+        settings = parse_json(content)
     except ValueError as error:
         raise UserError(f"{source}: its settings are no JSON ({error}); write them again, or leave them out") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{source}: its settings are {shown(found)}, an object such as flags.json has was expected")
-    return found
+    if not isinstance(settings, dict):
+        raise UserError(f"{source}: its settings are {shown(settings)}, an object such as flags.json has was expected")
+    return settings
 
 
 def read_config(path: str | Path) -> dict[str, Any]:

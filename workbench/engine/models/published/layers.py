@@ -127,9 +127,9 @@ def _checked(name: str, net: dict[str, np.ndarray], home: Rename) -> Layers:
     normed = [any(path.startswith(f"LayerNorm_{i}.") for path in net) for i in range(last)]
     norms = {path.partition(".")[0] for path in net if path.startswith("LayerNorm_")}
     if norms != {f"LayerNorm_{i}" for i in range(len(norms))} or len(norms) > last:
-        found = ", ".join(sorted(norms))
+        names = ", ".join(sorted(norms))
         raise UserError(
-            f"'{name}' has {found} beside {last} hidden layers; LayerNorm_0 onwards, at most one a hidden layer, was expected: "
+            f"'{name}' has {names} beside {last} hidden layers; LayerNorm_0 onwards, at most one a hidden layer, was expected: "
             "an array is missing or one too many, export the checkpoint anew"
         )
     for i, has in enumerate(normed):
@@ -158,9 +158,9 @@ def _shaped(array: np.ndarray, shape: tuple[int, int, int], name: str) -> Tensor
     if not array.size:
         raise UserError(f"'{name}' has shape {shown(array.shape)}: no numbers; export the checkpoint anew")
     with np.errstate(over="ignore"):
-        found = torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
-    if not bool(torch.isfinite(found).all()):
+        tensor = torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
+    if not bool(torch.isfinite(tensor).all()):
         raise UserError(
             f"'{name}' holds numbers that are not finite in float32: its training diverged; take an earlier one"
         )
-    return found.reshape(shape)
+    return tensor.reshape(shape)

@@ -81,18 +81,18 @@ class Published:
 
     def parts(self) -> Parts:
         """The networks as `Parts`."""
-        made: dict[str, Any] = {name: d.build(self.arrays[name]) for name, d in self.descriptions.items()}
+        built: dict[str, Any] = {name: d.build(self.arrays[name]) for name, d in self.descriptions.items()}
         normalizer = None if self.mean is None or self.std is None else Normalizer(self.mean, self.std)
         said = self.settings
         return Parts(
             self.observation_dim,
             self.action_dim,
-            **{name: module for name, module in made.items() if name in CORE},
+            **{name: module for name, module in built.items() if name in CORE},
             normalizer=normalizer,
             reward_scale=said.reward_scale,
             discount=said.discount,
             chunk=said.chunk,
-            extra={name: module for name, module in made.items() if name not in CORE},
+            extra={name: module for name, module in built.items() if name not in CORE},
         )
 
 
@@ -205,15 +205,15 @@ def _published(
             critics[name] = _critic(names[name], nets[name])
             used.add(name)
     sizes, time = sizes_of(layers, traits.flows[flow], critics, chosen)
-    found = {"reference": layers} | critics
+    networks = {"reference": layers} | critics
     for part, net in traits.parts.items():
         if net in nets:
             inner = nets[net] if traits.trunk else below(nets[net], "mlp")
             where = names[net] if traits.trunk else f"{names[net]}.mlp"
-            found[part] = read_layers(where, inner, trunk=traits.trunk)
+            networks[part] = read_layers(where, inner, trunk=traits.trunk)
             used.add(net)
-    descriptions = agreed(found, sizes, traits.activation, traits.after, time)
-    for part, read in found.items():
+    descriptions = agreed(networks, sizes, traits.activation, traits.after, time)
+    for part, read in networks.items():
         _check_norms(read, part, traits, chosen)
     hidden = {"actor_hidden_dims": layers.hidden}
     if "critic" in critics:
@@ -224,7 +224,7 @@ def _published(
         source=weights.source,
         family=chosen,
         descriptions=descriptions,
-        arrays={part: read.arrays for part, read in found.items()},
+        arrays={part: read.arrays for part, read in networks.items()},
         settings=read_settings(config, "the settings", **given),
         mean=mean,
         std=std,
@@ -332,9 +332,9 @@ def _normalisation(arrays: Arrays, size: int) -> tuple[Tensor | None, Tensor | N
 
 def _step(arrays: Arrays) -> int:
     for name in ("agent.network.step", "agent.critic.step", "agent.policy.step", "agent.actor_bc.step", "step"):
-        found = np.asarray(arrays.get(name, ""))
-        if found.dtype.kind in "iu" and found.size == 1:
-            return max(int(found.reshape(-1)[0]), 0)
+        step = np.asarray(arrays.get(name, ""))
+        if step.dtype.kind in "iu" and step.size == 1:
+            return max(int(step.reshape(-1)[0]), 0)
     return 0
 
 
@@ -356,9 +356,9 @@ def _hint(nets: Nets, family: Family, arrays: Arrays) -> str:
     for other, traits in FAMILIES.items():
         for flow in traits.flows:
             end = f"{flow}.{'MLP_0' if traits.trunk else 'mlp'}.Dense_0.kernel"
-            found = next((name for name in arrays if name.endswith(end)), None)
-            if found is not None:
-                return f"'{found}' looks like family '{other}' with prefix='{found.removesuffix(end)}'"
+            alike = next((name for name in arrays if name.endswith(end)), None)
+            if alike is not None:
+                return f"'{alike}' looks like family '{other}' with prefix='{alike.removesuffix(end)}'"
     if nets:
         return what_else(nets, FAMILIES[family].flows)
     return f"are these weights of another family ({', '.join(FAMILIES)}), or under another prefix?"

@@ -72,18 +72,18 @@ def read_mapped(weights: Weights, path: Path, config: Mapping[str, Any], **given
                 f"parts {', '.join(PARTS)}; keys {', '.join(KEYS)}"
             )
         turned = key == "weight" and said.weights == "out, in"
-        found = [_get(weights, name, path) for name in ([theirs] if isinstance(theirs, str) else theirs)]
-        if turned and any(array.ndim < 2 for array in found):
+        chosen = [_get(weights, name, path) for name in ([theirs] if isinstance(theirs, str) else theirs)]
+        if turned and any(array.ndim < 2 for array in chosen):
             raise UserError(
-                f"{path}: {shown(theirs)} is to be {ours} and has shape {shown(found[0].shape)}; (out, in) was expected"
+                f"{path}: {shown(theirs)} is to be {ours} and has shape {shown(chosen[0].shape)}; (out, in) was expected"
             )
-        if len({array.shape for array in found}) != 1:
+        if len({array.shape for array in chosen}) != 1:
             raise UserError(
                 f"{path}: {ours} is a list of arrays of different shapes, or of none; members of one size were expected"
             )
-        found = [np.swapaxes(array, -1, -2) if turned else array for array in found]
+        chosen = [np.swapaxes(array, -1, -2) if turned else array for array in chosen]
         nets.setdefault(part, {})[KEYS[key].format(int(layer))] = (
-            found[0] if isinstance(theirs, str) else np.stack(found)
+            chosen[0] if isinstance(theirs, str) else np.stack(chosen)
         )
     if "reference" not in nets:
         raise UserError(f"{path}: no array is 'reference.0.weight', the behaviour flow's; a policy needs one")

@@ -70,9 +70,9 @@ class Bytes:
             raise PickleError(f"byte {at}: {shown(line)} where a whole number was expected: it is damaged")
         return int(line)
 
-    def _decoded(self, found: bytes, encoding: str) -> str:
+    def _decoded(self, content: bytes, encoding: str) -> str:
         try:
-            return found.decode(encoding)
+            return content.decode(encoding)
         except UnicodeDecodeError:
             raise PickleError(f"byte {self.at}: text that is not {encoding}: it is damaged, copy it again") from None
 

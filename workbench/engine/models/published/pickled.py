@@ -287,15 +287,15 @@ def _values(letter: Letter, content: Any, kind: _Type, shape: tuple[Any, ...], o
             f"byte {letter.at}: an array of shape {shown(shape)} and type {kind.code} needs {needed:,} bytes, "
             f"{len(content):,} are there"
         )
-    found = np.frombuffer(content, dtype).reshape(shape, order=order)
+    array = np.frombuffer(content, dtype).reshape(shape, order=order)
     if kind.code == "bfloat16":
-        return (found.astype(np.uint32) << np.uint32(16)).view(np.float32)
-    return found
+        return (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return array
 
 
 def _flat(top: dict[str, Any], size: int) -> dict[str, Any]:
     """The leaves by their names; no more of them, and no more bytes, than a file of ``size`` bytes can mean."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     open_: list[tuple[str, int, Any]] = [("", 0, top)]
     seen = total = 0
     while open_:
@@ -313,13 +313,13 @@ def _flat(top: dict[str, Any], size: int) -> dict[str, Any]:
             total += value.values.nbytes
             if total > 4 * size:  # the same bytes under many names
                 raise PickleError(f"its arrays have more bytes than four times the file's {size:,}; damaged")
-            found[name] = value.values
+            flat[name] = value.values
         elif value is None or isinstance(value, (bool, int, float, str)):
             if value is not None:
-                found[name] = value
+                flat[name] = value
         else:
             raise PickleError(f"'{name}' is {_kind(value)}; arrays and numbers were expected")
-    return found
+    return flat
 
 
 def _kind(value: Any) -> str:

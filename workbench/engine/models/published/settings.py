@@ -65,7 +65,7 @@ def read_settings(config: Mapping[str, Any], source: str, **given: float | None)
         A setting of another type or out of bounds.
     """
     flat = agent_settings(config)
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     assumed = []
     for name, theirs in NAMES.items():
         value: Any = given.get(name)
@@ -82,8 +82,8 @@ def read_settings(config: Mapping[str, Any], source: str, **given: float | None)
         whole = kind is float or (isinstance(value, (int, float)) and value == int(value))
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not whole or not low <= value <= high:
             raise UserError(f"{where} is {shown(value)}; a {_word(kind)} from {low:g} to {high:g} was expected")
-        found[name] = kind(value)
-    return Settings(**found, assumed=tuple(assumed))
+        settings[name] = kind(value)
+    return Settings(**settings, assumed=tuple(assumed))
 
 
 def agent_settings(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,10 +102,10 @@ def check_against(config: Mapping[str, Any], source: str, widths: Mapping[str, l
     ``widths`` are those of the hidden layers, by the setting that says them.
     """
     flat = agent_settings(config)
-    for key, found in widths.items():
+    for key, width in widths.items():
         said = flat.get(key)
-        if isinstance(said, list) and said != found:
+        if isinstance(said, list) and said != width:
             raise UserError(
-                f"{source}: '{key}' is {shown(said)}, the arrays have hidden layers of {shown(found)}: "
+                f"{source}: '{key}' is {shown(said)}, the arrays have hidden layers of {shown(width)}: "
                 "these settings are of another checkpoint; give its own flags.json, or leave it out"
             )

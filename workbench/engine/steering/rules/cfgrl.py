@@ -42,5 +42,5 @@ class CFGRL(DuringFlow):
         return better - plain + away, None, None
 
     def _told(self, parts: Parts, rows: Tensor, actions: Tensor, t: float, label: float) -> Tensor:
-        told = torch.cat((rows, torch.full_like(rows[:, :1], label)), 1)
-        return velocity_at(parts.part("conditioned_flow"), told, actions.flatten(0, 1), t).view(actions.shape)
+        labelled = torch.cat((rows, torch.full_like(rows[:, :1], label)), 1)
+        return velocity_at(parts.part("conditioned_flow"), labelled, actions.flatten(0, 1), t).view(actions.shape)

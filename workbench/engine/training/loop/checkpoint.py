@@ -92,12 +92,12 @@ class Run:
     def parts(self, device: torch.device | str = "cpu") -> Parts:
         """The trained networks as `Parts` on ``device``, with dataset states at which shift is measured."""
         if self.imported is not None:
-            made = imported_parts(self.imported, self.arrays, self.config, device)
+            parts = imported_parts(self.imported, self.arrays, self.config, device)
         else:
-            made = _networks(self).to(torch.device(device)).parts(self.config, self.trained)
+            parts = _networks(self).to(torch.device(device)).parts(self.config, self.trained)
         if not self.fingerprint:  # imported without its data: what its probes are is what the behaviour flow visits
-            return made
-        return replace(made, behaviour_states=self.probes.to(device))
+            return parts
+        return replace(parts, behaviour_states=self.probes.to(device))
 
 
 def save_checkpoint(trainer: Trainer, folder: Path, task: str, online: Mapping[str, Any] | None = None) -> None:
@@ -245,10 +245,10 @@ def resume(run: Run, data: Transitions, device: torch.device | str = "cpu") -> T
         raise CheckpointError(
             f"{run.folder} was imported, without what an optimiser needs to go on; begin a new run: workbench fit {run.task}"
         )
-    found, kind = data.fingerprint(), torch.device(device).type
-    if found != run.fingerprint:
+    mark, kind = data.fingerprint(), torch.device(device).type
+    if mark != run.fingerprint:
         raise CheckpointError(
-            f"{run.folder} was trained on other data (fingerprint {run.fingerprint[:12]}…, these have {found[:12]}…); "
+            f"{run.folder} was trained on other data (fingerprint {run.fingerprint[:12]}…, these have {mark[:12]}…); "
             "give it the data it began with, or begin a new run"
         )
     if kind != run.device:
@@ -290,15 +290,15 @@ def _networks(run: Run) -> Networks:
 
 def _array(run: Run, name: str, shape: tuple[int, ...]) -> Tensor:
     """The array ``name`` of the state file, of this shape; CheckpointError when it is not."""
-    found = run.arrays.get(name)
-    if found is None:
+    array = run.arrays.get(name)
+    if array is None:
         raise CheckpointError(f"the state file in {run.folder} lacks the array '{name}'; train again or restore a copy")
-    if found.shape != shape or not found.is_floating_point():
+    if array.shape != shape or not array.is_floating_point():
         raise CheckpointError(
-            f"the state file in {run.folder}: '{name}' has shape {shown(tuple(found.shape))} of {found.dtype}, "
+            f"the state file in {run.folder}: '{name}' has shape {shown(tuple(array.shape))} of {array.dtype}, "
             f"{RUN_FILE} asks for {shown(tuple(shape))} of numbers; they are of different runs, train again or restore a copy"
         )
-    return found
+    return array
 
 
 def _check_arrays(arrays: dict[str, Tensor], config: FitConfig) -> None:
@@ -329,9 +329,9 @@ def _check_arrays(arrays: dict[str, Tensor], config: FitConfig) -> None:
     observation_dim, action_dim = mean.shape[0], bias.shape[-1]
     wanted = layout(shape_of(config, observation_dim + action_dim, 1, config.members))
     for name, shape in wanted.items():
-        found = arrays.get(f"critic.{name}")
-        if found is None or tuple(found.shape) != shape:
-            has = "is missing" if found is None else f"has shape {shown(tuple(found.shape))}"
+        array = arrays.get(f"critic.{name}")
+        if array is None or tuple(array.shape) != shape:
+            has = "is missing" if array is None else f"has shape {shown(tuple(array.shape))}"
             raise CheckpointError(
                 f"the state file's 'critic.{name}' {has}, {RUN_FILE} asks for {shown(shape)}; "
                 "they are of different runs, train again or restore a copy"
@@ -350,9 +350,9 @@ def _unseal(path: Path) -> dict[str, Any]:
     record = read_json(path)
     known = (FORMAT, IMPORTED)
     if not isinstance(record, dict) or type(record.get("format")) is not int or record["format"] not in known:
-        found = shown(record.get("format")) if isinstance(record, dict) else None
+        version = shown(record.get("format")) if isinstance(record, dict) else None
         raise CheckpointError(
-            f"{path} has format version {found}, this workbench reads {FORMAT} and {IMPORTED}; "
+            f"{path} has format version {version}, this workbench reads {FORMAT} and {IMPORTED}; "
             "use the version that wrote it, or train again"
         )
     seal = record.pop("seal", None)

@@ -22,20 +22,20 @@ def imported_parts(
 ) -> Parts:
     """The networks of a checked run as `Parts` on ``device``."""
     where = torch.device(device)
-    made: dict[str, Any] = {}
+    networks: dict[str, Any] = {}
     for part, description in note.networks.items():
         own = {name: arrays[f"{part}.{name}"] for name in description.layout()}
-        made[part] = description.build(own).requires_grad_(False).to(where)
+        networks[part] = description.build(own).requires_grad_(False).to(where)
     first = note.networks["reference"]
     return Parts(
         first.observation_dim,
         first.action_dim,
-        **{part: module for part, module in made.items() if part in CORE},
+        **{part: module for part, module in networks.items() if part in CORE},
         normalizer=Normalizer(arrays["normalizer.mean"].to(where), arrays["normalizer.std"].to(where)),
         reward_scale=config.reward_scale,
         discount=config.discount,
         chunk=config.chunk,
-        extra={part: module for part, module in made.items() if part not in CORE},
+        extra={part: module for part, module in networks.items() if part not in CORE},
     )
 
 
