@@ -105,7 +105,7 @@ def test_a_run_whose_data_are_lost_says_so(done: Store) -> None:
     assert row is not None
     run = load_run(Path(done.where) / row["training"]["folder"])
     lost = replace(run, fingerprint="of other data")
-    found = Bench().support(Trained("trained/lost", lost, None))
+    found = Bench().data(Trained("trained/lost", lost, None))
     assert isinstance(found, str)
     assert "data have changed" in found
 

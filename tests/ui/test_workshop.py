@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -140,9 +141,9 @@ def test_one_that_does_not_notice_is_replaced(
 ) -> None:
     monkeypatch.setattr("workbench.ui.server.painter.OVERDUE", 0.2)
     (tmp_path / "hang").touch()
-    before = studio.work(told_work, "", bandit, NOBODY)
+    before, gone = studio.work(told_work, "", bandit, NOBODY), chain([False], repeat(True))
     with pytest.raises(OvertakenError):
-        studio.work(told_work, f"hang {tmp_path / 'hang'}", bandit, Waiting(gone=lambda: True))
+        studio.work(told_work, f"hang {tmp_path / 'hang'}", bandit, Waiting(gone=lambda: next(gone)))
     until(lambda: not lives(before))
     until(lambda: studio.up() == 1)
     assert studio.work(told_work, "", bandit, NOBODY) not in (before, os.getpid())

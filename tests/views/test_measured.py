@@ -112,9 +112,9 @@ def test_the_sentence_is_arithmetic_of_the_curve(store: Store) -> None:
     ("best", "other", "words"),
     [
         (0.8, 0.2, "loses 75% of it"),
-        (0.5, 0.6, "loses nothing of it on these episodes (0.60)"),
-        (-10.0, -25.0, "returns 15.00 less"),
-        (10.0, -5.0, "returns 15.00 less"),
+        (0.5, 0.6, "loses nothing of it here (0.60)"),
+        (-10.0, -25.0, "gives 15.00 less"),
+        (10.0, -5.0, "gives 15.00 less"),
     ],
 )
 def test_a_loss_is_a_share_only_where_that_means_something(best: float, other: float, words: str) -> None:

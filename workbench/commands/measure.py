@@ -123,32 +123,46 @@ def offline(
     rule: str,
     settings: Settings = (),
     seed: int = 0,
+    fitted_q: bool = False,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """What the data alone say of a rule: shift, transport, support, and what the critic promises. No episode is played.
+    """What the data alone say of a rule: shift, transport, support, what the critic promises. No episode is played.
+
+    Beside it importance weighting says what the data's own episodes tell of the rule, and how many of them carry that.
 
     Args:
         run: Folder of a run (workbench fit).
         rule: Name of the rule (workbench rules).
         seed: Fixes the noise.
+        fitted_q: Train a critic of the rule itself on the data, and say what it is worth (slower).
         device: auto takes CUDA when there is one.
     """
     from workbench.engine.metrics.offline import evaluate_offline
     from workbench.engine.steering.rules import make_rule
     from workbench.engine.training.loop.checkpoint import load_run
+    from workbench.experiments.offline import measure_offline
     from workbench.runs.training import choose_device, training_data
 
     check_range("--seed", seed, 0, SEEDS - 1)
     steering = make_rule(rule, **parse_settings(settings))
     loaded = load_run(run)
     parts = loaded.parts(choose_device(device))
-    result = evaluate_offline(steering, parts, loaded.task, seed, training_data(loaded)).as_dict()
+    data = training_data(loaded)
+    if fitted_q:
+        measured, _ = measure_offline(steering, parts, loaded.task, seed, data, hidden=tuple(loaded.config.hidden))
+    else:
+        measured = evaluate_offline(steering, parts, loaded.task, seed, data)
+    result = measured.as_dict()
     if as_json:
         print_json(result)
         return
     for line in in_words(result):
         print(line)
+    if measured.importance is None:
+        print("importance weighting: not with action chunks, whose decisions the rows of the data are not")
+    else:
+        print(measured.importance.in_words())
     print("no return was measured: no episode was played")
 
 

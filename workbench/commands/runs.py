@@ -48,7 +48,7 @@ def list_runs(
     ]
     orders: dict[str, Callable[[Row], Any]] = {
         "time": lambda row: row.finished or "~",
-        "return": lambda row: -row.returns["mean"] if row.returns else float("inf"),
+        "return": lambda row: -(row.returns or row.fitted_q or {"mean": float("-inf")})["mean"],
         "shift": lambda row: row.shift if row.shift is not None else float("inf"),
         "key": lambda row: row.key,
     }
@@ -74,6 +74,8 @@ def list_runs(
         ),
         [_cells(row) for row in rows],
     )
+    if any(row.fitted_q is not None and row.returns is None for row in rows):
+        print("(in brackets: the fitted-Q value; the task has no environment, and no return was measured)")
     _note_damaged(store, [row.key for row in rows if row.status == "damaged"])
     failed = [row for row in rows if row.status == "failed"]
     for row in failed[:10]:
@@ -293,6 +295,9 @@ def _cells(row: Row) -> tuple[str, ...]:
     if row.returns is not None:
         mean = f"{row.returns['mean']:.3f}"
         span = f"{row.returns['low']:.3f} to {row.returns['high']:.3f}"
+    elif row.fitted_q is not None:
+        mean = f"({row.fitted_q['mean']:.3f})"
+        span = f"{row.fitted_q['low']:.3f} to {row.fitted_q['high']:.3f}"
     shift = "" if row.shift is None else f"{row.shift:.3f}"
     when = "" if row.finished is None else row.finished[:19].replace("T", " ")
     return row.key[:SHORT], row.status, row.task, row.label, str(row.seed), mean, span, shift, when

@@ -14,7 +14,10 @@ from workbench.console import Bar, print_json
 from workbench.engine.words import UserError, counted
 
 if TYPE_CHECKING:
+    from workbench.engine.metrics.evaluate import Evaluation
+    from workbench.engine.metrics.intervals import Interval
     from workbench.engine.metrics.support import DataSupport
+    from workbench.engine.tasks.protocol import Task
     from workbench.engine.training.loop.checkpoint import Run
 
 MOST_PARTICLES = 65_536
@@ -52,7 +55,7 @@ def evaluate(
     where, loaded = choose_device(device), load_run(run)
     played = make_task(loaded.task)
     with closing(Bar(episodes, "evaluate", "episodes")) as bar:
-        result = measure(
+        measured = measure(
             steering,
             loaded.parts(where),
             played,
@@ -60,12 +63,26 @@ def evaluate(
             seed,
             tick=bar.tick(),
             data=_support_of(loaded),
-        ).as_dict()
+        )
+    score = _score(played, measured)
     if as_json:
-        print_json(result)
+        print_json(measured.as_dict() | ({} if score is None else {"normalised_score": score.as_dict()}))
         return
-    for line in in_words(result):
+    for line in in_words(measured.as_dict()):
         print(line)
+    if score is not None:
+        print(f"normalised score (0 random, 100 expert): {score.mean:.1f} [{score.low:.1f}, {score.high:.1f}]")
+
+
+def _score(task: Task, measured: Evaluation) -> Interval | None:
+    """The benchmark's own score of the episodes, where it published one."""
+    from workbench.engine.metrics.intervals import bootstrap_mean
+    from workbench.engine.tasks.abilities import HasScores
+
+    if not isinstance(task, HasScores):
+        return None
+    scores = task.normalised_scores(measured.record.returns, measured.record.success)
+    return None if scores is None else bootstrap_mean(scores, measured.seed)
 
 
 def _support_of(run: Run) -> DataSupport | None:

@@ -207,6 +207,20 @@ TERMS: tuple[Term, ...] = (
         "engine.metrics.evaluate.evaluate", FIRST,
     ),
     Term(
+        "fitted_q", "Fitted-Q value", "V", "task units",
+        "discounted value of following the rule, by a critic of its own that learned from data alone; nothing was played",
+        "far outside the data it is too high: read it within support", "engine.training.loop.fqe.fitted_q_values", FIRST,
+    ),
+    Term(
+        "importance.value", "Importance-weighted value", "", "task units",
+        "discounted value of the data's own episodes, each weighted by how much rather the rule had acted so",
+        "how few episodes carry it: read that beside it", "engine.metrics.importance.importance", FIRST,
+    ),
+    Term(
+        "importance.effective", "Effective episodes", "", "", "how many episodes carry the importance-weighted value",
+        "that it falls with the length of episodes, however near the policies", "engine.metrics.importance.importance",
+    ),
+    Term(
         "coverage.effective", "Modes kept", "", "",
         "exp of the entropy of the shares of episodes that took each way the task knows",
         "what happens inside a way",

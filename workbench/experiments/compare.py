@@ -8,6 +8,7 @@ import numpy as np
 
 from workbench.engine.glossary import numbers_of
 from workbench.engine.metrics.intervals import bootstrap_mean
+from workbench.experiments.reading import is_offline
 from workbench.experiments.store import Store, StoreError
 
 
@@ -31,7 +32,9 @@ def compare(store: Store, keys: list[str]) -> list[dict[str, Any]]:
     if damaged and len(whole) < 2:
         raise next(iter(damaged.values()))
     results = {result["key"]: result for result, _ in whole}
-    episodes = {result["key"]: played["report.returns"] for result, played in whole}
+    episodes = {
+        result["key"]: played["report.values" if is_offline(result) else "report.returns"] for result, played in whole
+    }
     told = {key: _told(result["job"]) for key, result in results.items()}
     differing = [
         name
@@ -64,6 +67,6 @@ def _difference(
     episodes: dict[str, np.ndarray], results: dict[str, Any], first: str, key: str
 ) -> dict[str, float] | None:
     same = all(results[first]["job"][name] == results[key]["job"][name] for name in ("task", "seed", "episodes"))
-    if key == first or not same:
+    if key == first or not same or episodes[key].shape != episodes[first].shape:
         return None
     return bootstrap_mean(episodes[key] - episodes[first], seed=0).as_dict()

@@ -167,6 +167,7 @@ class StoreFiles:
         if content is None:
             raise self.damaged(name, "it is missing")
         try:
-            return reading.episodes(content, result["job"]["episodes"])
+            played = None if reading.is_offline(result) else result["job"]["episodes"]
+            return reading.episodes(content, played)
         except UserError as error:
             raise self.damaged(name, error) from None

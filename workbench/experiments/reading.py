@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from workbench.engine.data.records import Count, Name, Record, Text, checked
 from workbench.engine.data.strict_json import parse_json
@@ -27,6 +27,7 @@ MOST = 32 * 2**20  # bytes of one record; a sweep of 40,000 jobs has as many
 KEY = re.compile(r"[0-9A-Za-z]{1,64}")
 RETURNS = ("choose.returns", "report.returns")
 MEASURED = ("report.q_first", "report.discounted")  # promised and earned of each episode, where they were kept
+VALUES = ("choose.values", "report.values")  # where no episode was played: fitted-Q values of the data's starts
 
 
 def _when(text: str) -> str:
@@ -124,7 +125,8 @@ class Report(Record):
     model_config = ConfigDict(extra="allow")
     version: Count | None = None
     measured_by: Annotated[Count, Field(ge=1)] | None = None
-    returns: Span = Field(alias="return")
+    returns: Span | None = Field(alias="return")
+    fitted_q: Span | None = None
     success: Span | None = None
     shift: Shift
     transport: Number | None = None
@@ -132,6 +134,12 @@ class Report(Record):
     earned: Estimate | None = None
     gap: Estimate | None = None
     gain: Estimate | None = None
+
+    @model_validator(mode="after")
+    def _measured(self) -> Report:
+        if self.returns is None and self.fitted_q is None:
+            raise UserError("neither a return nor a fitted-Q value was measured")
+        return self
 
 
 class Training(Record):
@@ -213,6 +221,7 @@ class IndexLine(SweepJob):
     shift: Number | None
     transport: Number | None
     gap: Number | None
+    fitted_q: Span | None = None
     measured_by: Annotated[Count, Field(ge=1)]
     seconds: Number | None
     finished: When | None
@@ -290,8 +299,13 @@ def index_rows(lines: Iterable[str]) -> tuple[dict[str, Row], int]:
     return found, odd
 
 
-def episodes(content: bytes, count: int) -> dict[str, np.ndarray]:
-    """Every episode of a run that played ``count`` in each of its two sets.
+def is_offline(result: dict[str, Any]) -> bool:
+    """Whether a run was measured without an environment: fitted-Q values stand in the place of returns."""
+    return result["report"]["return"] is None
+
+
+def episodes(content: bytes, count: int | None) -> dict[str, np.ndarray]:
+    """Every episode of a run that played ``count`` in each of its two sets; None for one that was measured offline.
 
     Raises
     ------
@@ -303,6 +317,11 @@ def episodes(content: bytes, count: int) -> dict[str, np.ndarray]:
     from workbench.engine.data.npz import read_archive
 
     found = read_archive(io.BytesIO(content), len(content), "it")
+    if count is None:
+        for name in VALUES:
+            if name not in found or found[name].ndim != 1 or not found[name].size or not np.isfinite(found[name]).all():
+                raise UserError(f"it does not hold the fitted-Q values of the data's starts ('{name}')")
+        return found
     for name in RETURNS:
         if name not in found or found[name].shape != (count,) or not np.isfinite(found[name]).all():
             has = f"has shape {found[name].shape}" if name in found else "is missing"

@@ -128,6 +128,11 @@ def recommend(
         raise UserError(f"most_shift must be at least 0, got {most_shift:g}")
     if len(tasks := {curve.task for curve in found}) > 1:
         raise UserError(f"these curves are of several tasks ({', '.join(sorted(tasks))}); choose one of them")
+    if any(curve.offline for curve in found):
+        raise UserError(
+            "these curves were measured without an environment, so no return is known that could decide; the strength of the "
+            "best fitted-Q value within support is chosen by workbench tune RUN --offline"
+        )
     every = [candidate for curve in found for candidate in _candidates(curve)]
     if not every:
         raise UserError("nothing has been measured with its shift yet; run a sweep first")

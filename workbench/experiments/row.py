@@ -29,6 +29,8 @@ class Row:
     seed, episodes : int
     returns, success : dict or None
         ``mean``, ``low``, ``high`` on the reporting episodes.
+    fitted_q : dict or None
+        The same of the value by fitted-Q evaluation, where no episode could be played.
     shift, transport, gap : float or None
         On the reporting episodes; `workbench.engine.glossary` says what they are.
     measured_by : int
@@ -54,6 +56,7 @@ class Row:
     shift: float | None = None
     transport: float | None = None
     gap: float | None = None
+    fitted_q: dict[str, float] | None = None
     measured_by: int = VERSION
     seconds: float | None = None
     finished: str | None = None
@@ -95,6 +98,7 @@ def row_of_result(result: dict[str, Any]) -> Row:
         shift=_number(report["shift"].get("w2")),
         transport=_number(report.get("transport")),
         gap=_number((report.get("gap") or {}).get("mean")),
+        fitted_q=report.get("fitted_q"),
         measured_by=version_of(result),
         seconds=result["seconds"],
         finished=result["finished"],

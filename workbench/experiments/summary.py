@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from workbench.engine.glossary import TERM, Term
 from workbench.engine.metrics.choose import Choice, Played, choose_strength
 from workbench.engine.metrics.intervals import Interval, bootstrap_mean, bootstrap_runs
 from workbench.engine.metrics.matched import compare_at_shift, difference_at_shift
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.files import DamagedError
-from workbench.experiments.reading import MEASURED, RETURNS
+from workbench.experiments.offline import IN_SUPPORT
+from workbench.experiments.reading import MEASURED, RETURNS, VALUES, is_offline
 from workbench.experiments.row import spell
 from workbench.experiments.store import Store
 
@@ -34,6 +36,8 @@ MEASURES = (
     "support.inside",
     "support.distance",
     "promised",
+    "fitted_q",
+    "importance.effective",
     "earned",
     "gap",
     "mmd_bound.mmd2",
@@ -56,7 +60,8 @@ class Point:
         Of the curve's axis.
     seeds : tuple of int
     per_seed : dict of str to ndarray
-        (G,) each, NaN where it was not measured: ``return``, ``choose`` (return of the choosing episodes), and `MEASURES`.
+        (G,) each, NaN where it was not measured: ``return``, ``choose`` (return of the choosing episodes), and `MEASURES`. Of
+        a curve that was measured offline the fitted-Q values stand in the place of returns.
     costs : dict of str to float
         Mean over seeds.
     keys : tuple of str
@@ -126,6 +131,9 @@ class Curve:
         All settings of the rule but the strength.
     origin : str
         Where it is from, in words, when that is not one's own store.
+    offline : bool
+        No episode was played: what is called a return elsewhere is a fitted-Q value here, and the choice is among strengths
+        that stay in support.
     """
 
     task: str
@@ -138,11 +146,17 @@ class Curve:
     measured_on: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     origin: str = ""
+    offline: bool = False
 
     @property
     def name(self) -> str:
         """Rule and fixed settings."""
         return " ".join([self.rule, *(f"{name}={spell(value)}" for name, value in self.fixed.items())])
+
+    @property
+    def worth(self) -> Term:
+        """What `Point.returns` is: the return, or offline the fitted-Q value."""
+        return TERM["fitted_q" if self.offline else "return"]
 
     def column(self, name: str) -> np.ndarray:
         """Mean over seeds of a measure at each point, (points,); NaN where it was not measured."""
@@ -182,8 +196,10 @@ def curves_of(
         job = result["job"]
         if (wanted is None or job["task"] in wanted) and (rules is None or job["rule"] in rules):
             name = (job["task"], job["rule"], str(job["data"]["fingerprint"]), str(job["episodes"]))
-            kept = {name: episodes[name] for name in (*RETURNS, *MEASURED) if name in episodes}
-            groups.setdefault(name, []).append((result, kept))
+            values = VALUES if is_offline(result) else RETURNS  # under the names of returns from here on
+            taken = {name: episodes[value] for name, value in zip(RETURNS, values, strict=True)}
+            taken |= {name: episodes[name] for name in MEASURED if name in episodes}
+            groups.setdefault(name, []).append((result, taken))
     found = [curve for name in sorted(groups) for curve in _curves_of(groups[name])]
     return sorted(_told_apart(found), key=lambda curve: (curve.task, curve.rule, str(curve.fixed)))
 
@@ -302,11 +318,16 @@ def _curve(
         for number, name in ((CHOOSING, "choose"), (REPORTING, "report")):
             shift = _number(result[name]["shift"].get("w2"))
             played.append(Played(value, seed, number, episodes[result["key"]][f"{name}.returns"], shift))
-    choice = choose_strength(played, (CHOOSING,), (REPORTING,)) if played else None
+    offline = is_offline(members[0][0])
+    allowed = played
+    if offline:  # no dataset can say what actions are worth that are not like its own
+        inside = {point.value: _mean(point.per_seed["support.inside"]) for point in points}
+        allowed = [one for one in played if inside[one.strength] >= IN_SUPPORT]
+    choice = choose_strength(allowed, (CHOOSING,), (REPORTING,)) if allowed else None
     job = members[0][0]["job"]
     on = {"episodes": job["episodes"], "data": str(job["data"]["fingerprint"] or "made by the task")}
     settings = {name: value for name, value in job["settings"].items() if name != axis}
-    return Curve(job["task"], job["rule"], axis, fixed, points, choice, tuple(played), on, settings)
+    return Curve(job["task"], job["rule"], axis, fixed, points, choice, tuple(played), on, settings, offline=offline)
 
 
 def _point(value: float, by_seed: dict[int, dict[str, Any]], episodes: dict[str, dict[str, np.ndarray]]) -> Point:

@@ -156,10 +156,14 @@ def check_data(data: Data, task: str) -> Data:
     from pathlib import Path
 
     from workbench.engine.tasks.registry import make_task
+    from workbench.engine.tasks.storage import OwnDataTask
     from workbench.runs.training import Source
 
     known = make_task(task)
     if data.folder is None:
+        if isinstance(known, OwnDataTask):
+            own = known.own_data("clip" if data.clip_actions else "refuse")
+            return Data(fingerprint=own.fingerprint(), clip_actions=data.clip_actions)
         if known.info.extra:
             raise UserError(f"task '{task}' needs a dataset: workbench generate {task} --out DIR, then add --data DIR")
         return data

@@ -29,6 +29,7 @@ from workbench.engine.training.loop.fqe import FQEConfig, fitted_q_evaluation
 from workbench.engine.words import UserError
 from workbench.experiments.halving import Round, successive_halving
 from workbench.experiments.job import SETS
+from workbench.experiments.offline import IN_SUPPORT
 from workbench.experiments.place import Stopped, never
 
 LADDER = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
@@ -45,7 +46,7 @@ class TuneConfig(BaseModel):
     report_episodes: int = Field(500, ge=1, description="other episodes, to report with, for each run and value")
     seed: int = Field(0, ge=0, lt=MOST_SEEDS, description="fixes both sets of episodes, which share none")
     in_support: float = Field(
-        0.5,
+        IN_SUPPORT,
         ge=0.0,
         le=1.0,
         description="with --offline: least share of a value's actions that must be like the data's, since no dataset can say "

@@ -6,19 +6,22 @@ import math
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
+from workbench.engine.data.transitions import Transitions
 from workbench.engine.metrics.evaluate import Evaluation, evaluate
 from workbench.engine.metrics.support import DataSupport
 from workbench.engine.models.parts import Parts
 from workbench.engine.tasks.protocol import Task
+from workbench.engine.tasks.recorded import RecordedTask
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.words import UserError, refusal
 from workbench.experiments.items import Event, Item, Tell
 from workbench.experiments.job import Job, job_of
+from workbench.experiments.offline import measure_offline
 from workbench.experiments.place import Stopped
 from workbench.experiments.store import Store
 from workbench.experiments.trained_parts import Trained, ensure_trained, ensure_trained_together
@@ -34,7 +37,7 @@ class Bench:
 
     def __init__(self) -> None:
         self._name, self._parts = "", None  # type: tuple[str, Parts | None]
-        self._data: tuple[str, DataSupport | str] | None = None
+        self._data: tuple[str, Transitions, DataSupport] | tuple[str, str] | None = None
         self._task: Task | None = None
 
     def parts(self, trained: Trained, device: str) -> Parts:
@@ -50,16 +53,17 @@ class Bench:
             self._task = make_task(name)
         return self._task
 
-    def support(self, trained: Trained) -> DataSupport | str:
-        """The data of a training, ready to be asked how near its actions are; where they are lost, why."""
+    def data(self, trained: Trained) -> tuple[Transitions, DataSupport] | str:
+        """The data of a training, and ready to be asked how near its actions are; where they are lost, why."""
         name = str(trained.run.folder)
         if self._data is None or self._data[0] != name:
             self._data = None  # two datasets at a time may be more than fits
             try:
-                self._data = name, DataSupport(training_data(trained.run))
+                data = training_data(trained.run)
+                self._data = name, data, DataSupport(data)
             except (UserError, OSError) as error:
                 self._data = name, str(error)
-        return self._data[1]
+        return self._data[1] if len(self._data) == 2 else self._data[1:]
 
 
 def work(store: Store, item: Item, bench: Bench, should_stop: Callable[[], bool], tell: Tell) -> Event:
@@ -121,15 +125,31 @@ def _do_job(store: Store, job: Job, item: Item, bench: Bench, should_stop: Calla
         trained = ensure_trained(store, job, item.parts, device=item.device, should_stop=should_stop)
         store.note(job.key, "trained", folder=trained.name, seconds=trained.seconds)
         parts, task, rule = bench.parts(trained, item.device), bench.task(job.task), job.make_rule()
-        data = bench.support(trained)
+        data = bench.data(trained)
         if isinstance(data, str):
+            if isinstance(task, RecordedTask):
+                raise UserError(f"{job.task} has no environment, and its data cannot be read: {data}")
             store.note(job.key, "support not measured", reason=data)
         results: dict[str, Any] = {}
         episodes: dict[str, np.ndarray] = {}
         seeds = job.evaluation_seeds()
         for number, (name, seed) in enumerate(seeds.items()):
             tick = _ticks(store, job.key, number / len(seeds), 1.0 / len(seeds), should_stop, tell)
-            near = None if isinstance(data, str) else data
+            if isinstance(task, RecordedTask) and not isinstance(data, str):
+                alone, values = measure_offline(
+                    rule,
+                    replace(parts, data=data[1]),
+                    job.task,
+                    seed,
+                    data[0],
+                    hidden=tuple(trained.run.config.hidden),
+                    tick=tick,
+                )
+                results[name] = finite(alone.as_dict())
+                episodes[f"{name}.values"] = values.astype(np.float32)
+                store.note(job.key, "measured offline", set=name, fitted_q=results[name]["fitted_q"])
+                continue
+            near = None if isinstance(data, str) else data[1]
             measured = evaluate(rule, parts, task, job.episodes, seed, tick=tick, data=near)
             results[name] = finite(measured.as_dict())
             episodes |= {f"{name}.{item}": array for item, array in kept(measured).items()}

@@ -43,21 +43,29 @@ def _pictures(curves: list[Curve]) -> list[Picture]:
     for axis in dict.fromkeys(curve.axis for curve in curves if len(curve.points) > 1):
         along = [curve for curve in curves if curve.axis == axis and len(curve.points) > 1]
         values = np.array(sorted({point.value for curve in along for point in curve.points}))
-        found += [_budget(axis, along, values), _gap(axis, along, values)]
+        found += [_budget(axis, along, values), *([] if along[0].offline else [_gap(axis, along, values)])]
         bounded = [curve for curve in along if np.isfinite(curve.column("mmd_bound.bound")).any()]
         found += [_discrepancy(axis, bounded, values)] if bounded else []
     return found
 
 
+def _where_from(curves: list[Curve]) -> str:
+    """Which episodes the numbers of a figure are of, or that there were none."""
+    if curves[0].offline:
+        return "No return was measured: no episode was played."
+    return "All returns are of the reporting episodes."
+
+
 def _frontier(curves: list[Curve]) -> Picture:
     series = [series_of(curve, "shift.w2", "return") for curve in curves]
+    worth = curves[0].worth
     caption = (
-        f"Return against shift: {TERM['shift.w2'].hint}. Each line follows one method from small strengths "
+        f"{worth.label} against shift: {TERM['shift.w2'].hint}. Each line follows one method from small strengths "
         "to large ones; thick: mean over seeds with the 95% bootstrap interval over seeds and episodes; thin: every seed. The "
-        "ring marks the strength that the choosing episodes prefer. All returns are of the reporting episodes."
+        f"ring marks the chosen strength. {_where_from(curves)}"
     )
-    axes = Axes(TERM["shift.w2"].head, TERM["return"].head)
-    return Picture("return-against-shift", caption, series, axes)
+    axes = Axes(TERM["shift.w2"].head, worth.head)
+    return Picture(f"{'value' if curves[0].offline else 'return'}-against-shift", caption, series, axes)
 
 
 def _budget(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
@@ -67,7 +75,7 @@ def _budget(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
         low, high = (np.array([getattr(point.returns, end) for point in curve.points]) for end in ("low", "high"))
         series.append(
             Series(
-                f"{curve.name}: return",
+                f"{curve.name}: {curve.worth.label.lower()}",
                 curve.rule,
                 at,
                 curve.column("return"),
@@ -95,14 +103,19 @@ def _budget(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:
                     True,
                 )
             )
+    worth = curves[0].worth
+    falls = "" if curves[0].offline else ", which goes on rising where the return falls: the critic is being exploited"
     caption = (
-        f"Return and what the critic promises, against {axis}. Solid: return of the reporting episodes; dashed: promised, "
-        "the critic's own value of the first actions (discounted), which goes on rising where the return falls: the critic is "
-        "being exploited. "
-        "Thin: every seed."
+        f"{worth.label} and what the critic promises, against {axis}. Solid: {worth.label}; dashed: promised, "
+        f"the critic's own value of the first actions (discounted){falls}. {_where_from(curves)} Thin: every seed."
     )
-    axes = Axes(f"strength: {axis}", "Return, and promised (task units)", places(values))
-    return Picture(f"return-and-estimate-against-{axis.replace('.', '-')}", caption, series, axes)
+    axes = Axes(f"strength: {axis}", f"{worth.label}, and promised (task units)", places(values))
+    return Picture(
+        f"{'value' if curves[0].offline else 'return'}-and-estimate-against-{axis.replace('.', '-')}",
+        caption,
+        series,
+        axes,
+    )
 
 
 def _gap(axis: str, curves: list[Curve], values: np.ndarray) -> Picture:

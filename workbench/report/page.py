@@ -130,10 +130,11 @@ def _findings(curves: list[Curve]) -> Markup:
         returns, choice = curve.column("return"), curve.choice
         values = [point.value for point in curve.points]
         start, end = returns[0], returns[-1]
+        verb = "is valued at" if curve.offline else "returns"
         text = (
-            f": {curve.axis} = {choice.strength:g} is chosen and returns "
+            f": {curve.axis} = {choice.strength:g} is chosen and {verb} "
             f"{choice.reported.mean:.3f} [{choice.reported.low:.3f}, {choice.reported.high:.3f}]; the smallest strength "
-            f"({values[0]:g}) returns {start:.3f}, the largest ({values[-1]:g}) {end:.3f}."
+            f"({values[0]:g}) {verb} {start:.3f}, the largest ({values[-1]:g}) {end:.3f}."
         )
         lines.append(html("<li><b>{}</b>{}</li>", curve.name, text))
     return html("<ul class='findings'>{}</ul>", joined(lines)) if lines else Markup()
@@ -179,7 +180,8 @@ def _again(store: Store, results: list[dict[str, Any]]) -> Markup:
         lines.append(f"{note}\n{sweep['command']}")
         data = sweep["grid"]["data"]
         if data["fingerprint"]:
-            lines[-1] += f"\n# data in {data['folder']}, fingerprint {data['fingerprint']}"
+            where = "data of the task" if data["folder"] is None else f"data in {data['folder']}"
+            lines[-1] += f"\n# {where}, fingerprint {data['fingerprint']}"
     lines.append(f"workbench report {store.where} --out report.html")
     seeds_used = sorted({(r["evaluation_seeds"]["choose"], r["evaluation_seeds"]["report"]) for r in results})
     pairs = ", ".join(f"{choose} and {report}" for choose, report in seeds_used)

@@ -12,6 +12,7 @@ from workbench.engine.glossary import TERM, VERSION
 from workbench.engine.metrics.intervals import Interval
 from workbench.engine.words import counted, plain
 from workbench.experiments.files import DamagedError
+from workbench.experiments.offline import IN_SUPPORT
 from workbench.experiments.store import Store
 from workbench.experiments.summary import COSTS, Curve, matched
 from workbench.experiments.upgrade import version_of
@@ -27,6 +28,12 @@ SHOWN = (
     "promised",
     "earned",
     "gap",
+)
+PLAYED = ("gain", "own_shift.w2", "occupancy.w2", "earned", "gap")  # what needs episodes
+OFFLINE = ("fitted_q", "importance.effective")
+NOT_MEASURED = (
+    "No return was measured: the task has no environment. Shown is the fitted-Q value, which a critic learned from the data "
+    "alone; a strength is chosen where at least {:.0%} of its actions are like the data's."
 )
 
 
@@ -44,7 +51,7 @@ def chosen_table(curves: list[Curve]) -> Table:
     rows = []
     for curve in curves:
         if curve.choice is None:
-            rows.append((curve.name, curve.axis, "some strengths lack seeds", "", "", "", ""))
+            rows.append((curve.name, curve.axis, _unchosen(curve), "", "", "", ""))
             continue
         if len(curve.points) < 2:
             point = curve.points[0]
@@ -66,6 +73,15 @@ def chosen_table(curves: list[Curve]) -> Table:
                 f"{choice.regret:.3f}",
                 each,
             )
+        )
+    if curves and curves[0].offline:
+        worth = TERM["fitted_q"].label
+        return Table(
+            "Chosen strengths",
+            ("method", "strength", "chosen", f"{worth}, choosing", f"{worth}, reporting", "regret", "each seed"),
+            rows,
+            NOT_MEASURED.format(IN_SUPPORT)
+            + " It is chosen by critics of one seed and reported by critics of another: quote the reporting value.",
         )
     return Table(
         "Chosen strengths",
@@ -97,7 +113,7 @@ def matched_table(curves: list[Curve]) -> Table | None:
             rows.append((f"… minus {matches.against}", *(interval(entry) for entry in matches.differences[name])))
     return Table(
         "Methods at matched shift",
-        (f"{TERM['return'].label} at shift =", *(f"{shift:g}" for shift in matches.at)),
+        (f"{curves[0].worth.label} at shift =", *(f"{shift:g}" for shift in matches.at)),
         rows,
         "A strength means something else for every method; the distance that actions really moved is the same quantity for all. "
         "Returns of the reporting episodes, read off between measured strengths, with 95% intervals over training seeds and "
@@ -134,17 +150,20 @@ def cost_table(curves: list[Curve]) -> Table:
 
 def points_table(curves: list[Curve]) -> Table:
     """Every strength of every method, on the reporting episodes."""
+    offline = bool(curves) and curves[0].offline
+    shown = (*(key for key in SHOWN if not offline or key not in PLAYED), *(OFFLINE[1:] if offline else ()))
+    worth = TERM["fitted_q" if offline else "return"].label
     rows = []
     for curve in curves:
         for point in curve.points:
-            means = [number(_mean(point.per_seed[name])) for name in SHOWN]
+            means = [number(_mean(point.per_seed[name])) for name in shown]
             where = f"{curve.axis} = {point.value:g}"
             rows.append((curve.name, where, str(len(point.seeds)), interval(point.returns), *means))
     return Table(
         "Every strength",
-        ("method", "strength", "seeds", TERM["return"].label, *(TERM[key].label for key in SHOWN)),
+        ("method", "strength", "seeds", worth, *(TERM[key].label for key in shown)),
         rows,
-        " ".join(f"{TERM[key].label}: {TERM[key].hint}." for key in SHOWN),
+        " ".join(f"{TERM[key].label}: {TERM[key].hint}." for key in (*(OFFLINE[:1] if offline else ()), *shown)),
     )
 
 
@@ -204,6 +223,11 @@ def made_by(results: list[dict[str, Any]]) -> Table:
         ("commit", "versions", "machine", "results"),
         [(*line, str(count)) for line, count in counts.items()],
     )
+
+
+def _unchosen(curve: Curve) -> str:
+    """Why no strength of a curve is chosen."""
+    return "none stays in support" if curve.offline and curve.played else "some strengths lack seeds"
 
 
 def interval(value: Interval | None) -> str:

@@ -233,6 +233,13 @@ def damaged_words(damaged: Mapping[str, DamagedError], where: str) -> str:
     )
 
 
+def words_of_choice(curve: Curve) -> str:
+    """How strengths are chosen, and offline that no return was measured."""
+    if curve.offline:
+        return f"no return was measured; each rule at the strength of the best {curve.worth.label} within support"
+    return "each rule at the strength that its choosing episodes prefer"
+
+
 def story_shift(name: str, found: Sequence[Curve]) -> float:
     """The shift of a story; ValueError while too little is measured for one."""
     wide = [curve for curve in found if len(curve.points) > 1]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from workbench.engine.glossary import TERM
 from workbench.engine.metrics.intervals import Interval
 from workbench.engine.steering.rules import RULES
 from workbench.views.digits import figure
@@ -119,7 +120,7 @@ def _between(ride: Ride, place: float) -> float:
 def _words(ride: Ride, columns: dict[str, np.ndarray], number: int, strength: float) -> str:
     value, shift, gap = (float(columns[name][number]) for name in ("value", "shift", "gap"))
     sure = "" if number % BETWEEN == 0 else "about "
-    text = f"{strength_words(ride, strength)}: return {sure}{figure(value)} at shift {figure(shift)}"
+    text = f"{strength_words(ride, strength)}: {ride.worth} {sure}{figure(value)} at shift {figure(shift)}"
     return text if not np.isfinite(gap) else f"{text}, the critic is wrong by {figure(gap)}"
 
 
@@ -129,7 +130,8 @@ def verdict(ride: Ride) -> str:
         return "No strength is chosen yet: some of them lack seeds that others have."
     best, last = ride.best, len(ride.strength) - 1
     name, shift = strength_words(ride, ride.strength[best]), figure(ride.shift[best])
-    first = f"{name} earns {figure(ride.returns[best].mean)} at shift {shift}"
+    verb = "earns" if ride.worth == TERM["return"].label else f"has the {ride.worth}"
+    first = f"{name} {verb} {figure(ride.returns[best].mean)} at shift {shift}"
     if best == last:
         return f"{first}; no stronger one was measured, so the peak may lie beyond it."
     return f"{first}; {strength_words(ride, ride.strength[last])} {loss(ride.returns[best], ride.returns[last])}."
@@ -139,10 +141,10 @@ def loss(best: Interval, other: Interval) -> str:
     """What ``other`` returns less than ``best``: a share of it where that has a meaning."""
     lost = best.mean - other.mean
     if lost <= 0.0:
-        return f"loses nothing of it on these episodes ({figure(other.mean)})"
+        return f"loses nothing of it here ({figure(other.mean)})"
     if best.mean > 0.0 and other.mean >= 0.0:
         return f"loses {lost / best.mean:.0%} of it"
-    return f"returns {figure(lost)} less"
+    return f"gives {figure(lost)} less"
 
 
 def read_dial(arguments: Mapping[str, str]) -> tuple[str, float | None]:

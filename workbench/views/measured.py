@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.engine.glossary import TERM
 from workbench.engine.metrics.intervals import Interval
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.files import DamagedError
@@ -82,6 +83,8 @@ class Ride:
         Place of the strength that the choosing episodes prefer; everything else here is of the reporting episodes.
     origin : str
         "" for one's own store, else what every picture of the curve must say.
+    worth : str
+        What ``returns`` are called: "return", or where no episode was played "fitted-Q value".
     """
 
     task: str
@@ -99,6 +102,7 @@ class Ride:
     seeds: tuple[int, ...]
     best: int | None
     origin: str
+    worth: str = TERM["return"].label
 
     def place(self, strength: float) -> int:
         """The measured strength that is nearest to ``strength``, by ratio where both are above 0."""
@@ -139,6 +143,7 @@ def ride(curve: Curve) -> Ride:
         seeds,
         next((place for place, point in enumerate(points) if point.value == chosen), None),
         curve.origin,
+        curve.worth.label,
     )
 
 

@@ -86,6 +86,7 @@ def line_of(row: Row) -> dict[str, Any]:
         "high": returns["high"],
         "shift": row.shift,
         "gap": row.gap,
+        "fitted_q": None if row.fitted_q is None else row.fitted_q["mean"],
         "finished": row.finished,
         "error": (row.error or "").partition("\n")[0],
     }
@@ -128,6 +129,12 @@ def summary(rows: Sequence[Row], shown: Sequence[Row], where: Path) -> tuple[str
     inside = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count) or "empty"
     title = f"{'Store' if where.name.lower() == 'store' else f'Store {where.name}'}: {inside}"
     measured = [row for row in shown if row.status == "done" and row.returns]
+    if not measured and (alone := [row for row in shown if row.fitted_q is not None]):
+        best = max(alone, key=lambda row: (row.fitted_q or {})["mean"])
+        return title, (
+            f"No return was measured: there is no environment. Highest fitted-Q value shown: "
+            f"{(best.fitted_q or {})['mean']:.3f}, {best.label}, seed {best.seed}; far outside the data it is too high."
+        )
     if not measured:
         return title, str(where)
     best = max(measured, key=_mean_return)

@@ -15,7 +15,8 @@ from workbench.engine.online.config import make_online_config
 from workbench.engine.online.learner import Event, Learner
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.tasks.bandits import Bandit2D
-from workbench.engine.tasks.gym import GymBatch, GymTask
+from workbench.engine.tasks.gym import GymTask
+from workbench.engine.tasks.gym_batch import GymBatch
 from workbench.engine.tasks.ogbench import OGBenchTask
 from workbench.engine.tasks.ogbench_batch import EnvBatch
 from workbench.engine.tasks.protocol import Task
@@ -169,7 +170,8 @@ class ShortPendulum(GymTask):
     """Pendulum with 40 steps an episode."""
 
     def environments(self, count: int, seed: int) -> GymBatch:
-        return GymBatch(self.env_id, count, seed, ActionBox(np.array([-2.0]), np.array([2.0]), "x"), 40)
+        made = [self.make() for _ in range(count)]
+        return GymBatch(self.env_id, made, seed, ActionBox(np.array([-2.0]), np.array([2.0]), "x"), 40)
 
 
 @pytest.mark.parametrize(

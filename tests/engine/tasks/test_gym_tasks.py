@@ -17,9 +17,10 @@ from workbench.engine.data.npz import DataFileError
 from workbench.engine.data.recorded_env import recorded_env
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import make_rule
-from workbench.engine.tasks.gym import D4RLTask, GymTask, MinariTask
-from workbench.engine.tasks.gym_batch import make_gym
-from workbench.engine.tasks.registry import make_task
+from workbench.engine.tasks.gym import GymTask, MinariTask
+from workbench.engine.tasks.gym_arguments import parse_arguments, spelled
+from workbench.engine.tasks.gym_batch import box_of, make_gym
+from workbench.engine.tasks.registry import make_listed, make_task
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.tasks.storage import load_saved
 from workbench.runs.training import Source
@@ -58,6 +59,71 @@ def test_observations_in_one_row() -> None:
 def push(observations, actions, t):
     """A policy whose action is 0.5 wherever it starts."""
     return (0.5 - actions) / (1.0 - t[:, None])
+
+
+def test_arguments_in_a_name() -> None:
+    task = make_task(f"gym/{PENDULUM},g=2.5,max_episode_steps=30")
+    assert task.info.name == f"gym/{PENDULUM},g=2.5,max_episode_steps=30"
+    assert task.info.horizon == 30
+    batch = make_listed(task.name).environments(1, 0)
+    assert batch._envs[0].unwrapped.g == 2.5
+    batch.close()
+    given = {"maze_map": [[1, "r"], [0, 1]], "mode": "hard", "word": "3", "flag": True, "none": None, "a": "x,y=1"}
+    assert parse_arguments(f"mine:Env-v0{spelled(given)}") == ("mine:Env-v0", given)
+    for wrong, words in (
+        (f"{PENDULUM},g", "written gym/ID,name=value"),
+        (f"{PENDULUM},g=1,g=2", "given twice"),
+        (f"{PENDULUM},g=[1", "neither JSON nor a word"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            make_task(f"gym/{wrong}")
+    with pytest.raises(ValueError, match="cannot be made with the arguments friction"):
+        _ = make_task(f"gym/{PENDULUM},friction=1").info
+
+
+@pytest.mark.parametrize("given", ["xml_file=/etc/passwd", "x=a.b", 'x={"a":1}', "x=../up"])
+def test_a_name_from_outside_brings_plain_arguments_alone(given: str) -> None:
+    with pytest.raises(ValueError, match="no plain number or name"):
+        make_listed(f"gym/{PENDULUM},{given}")
+
+
+class Turning(gymnasium.ObservationWrapper):
+    """Pendulum, observed as a dict."""
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        super().__init__(gymnasium.make(PENDULUM, render_mode=render_mode))
+        self.observation_space = gymnasium.spaces.Dict(
+            {"turn": gymnasium.spaces.Box(-9, 9, (1,)), "at": gymnasium.spaces.Box(-1, 1, (2,))}
+        )
+
+    def observation(self, observation: np.ndarray) -> dict[str, np.ndarray]:
+        return {"turn": observation[2:], "at": observation[:2]}
+
+
+def test_dicts_of_observations_are_flattened_and_that_is_said() -> None:
+    gymnasium.register("Turning-v0", entry_point=Turning, disable_env_checker=True)
+    try:
+        task = make_task("gym/Turning-v0")
+        assert task.info.observation_dim == 3
+        assert "one row of at (2), turn (1), in this order" in task.info.summary
+    finally:
+        gymnasium.registry.pop("Turning-v0")
+
+
+@pytest.mark.parametrize(
+    ("space", "words"),
+    [
+        (gymnasium.spaces.Discrete(3), r"scores\.argmax\(\)"),
+        (gymnasium.spaces.MultiDiscrete([2, 3]), "a score for each choice"),
+        (gymnasium.spaces.MultiBinary(4), r"\(a > 0\)"),
+        (gymnasium.spaces.Dict({"arm": gymnasium.spaces.Box(-1, 1, (2,))}), "cuts it into the dict's entries"),
+        (gymnasium.spaces.Tuple((gymnasium.spaces.Discrete(2),)), "cuts it into the tuple's entries"),
+        (gymnasium.spaces.Box(0, 255, (2,), np.uint8), "a wrapper with a Box of floats"),
+    ],
+)
+def test_actions_that_cannot_be_steered_name_the_way_out(space: gymnasium.Space, words: str) -> None:
+    with pytest.raises(ValueError, match=rf"gym/X-v0: its actions are .* {words}.*ActionWrapper"):
+        box_of(space, "gym/X-v0")
 
 
 def test_actions_arrive_in_the_units_of_the_environment() -> None:
@@ -128,20 +194,6 @@ def test_a_file_for_an_environment(tmp_path: Path) -> None:
     assert np.allclose(load_saved(task, tmp_path / "data.npz").actions, arrays["actions"] / 2.0)
     with pytest.raises(DataFileError, match="'observations' has 3 column"):
         load_saved(make_task("three_exits"), tmp_path / "data.hdf5")
-
-
-def test_d4rl_names_and_files(tmp_path: Path) -> None:
-    task = D4RLTask("hopper-medium-replay-v2")
-    assert task.env_id == "Hopper-v5"
-    assert task.files(tmp_path)["train"].name == "hopper-medium-replay-v2.hdf5"
-    (tmp_path / "hopper_medium_replay-v2.hdf5").touch()
-    assert task.files(tmp_path)["train"].name == "hopper_medium_replay-v2.hdf5"
-    with pytest.raises(DataFileError, match="not a readable HDF5 file"):
-        load_saved(task, tmp_path)
-    with pytest.raises(ValueError, match="environments are here for halfcheetah, hopper, walker2d"):
-        make_task("d4rl/antmaze-umaze-v2")
-    with pytest.raises(ValueError, match="not generated here"):
-        task.write(tmp_path, None, 0)
 
 
 @pytest.fixture

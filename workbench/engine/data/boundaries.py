@@ -52,6 +52,22 @@ def resets(observations: np.ndarray) -> np.ndarray:
     return np.append(largest > FAR * max(float(np.quantile(largest, ORDINARY)), 1e-12), False)
 
 
+def teleports(places: np.ndarray, leap: float) -> np.ndarray:
+    """Rows (R,) bool after which a body whose places (R, 2) are known is farther away than it can move in a step, ``leap``."""
+    steps = np.linalg.norm(np.diff(np.asarray(places, dtype=np.float64), axis=0), axis=1)
+    return np.append(np.nan_to_num(steps) > leap, np.zeros(min(len(places), 1), dtype=bool))
+
+
+def warn_of_unmarked(unmarked: np.ndarray, source: str) -> None:
+    """Say how many resets a file that marks its time limits does not mark."""
+    warnings.warn(
+        f"{plain(source)}: {int(unmarked.sum()):,} resets are not marked in 'timeouts' (the body is elsewhere in the next row), "
+        f"first after row {int(unmarked.argmax())}; they are taken as time limits",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
 def episodes_in_words(ends: np.ndarray) -> str:
     """Such as "3 episodes of 40 to 200 rows"."""
     last = np.flatnonzero(np.append(ends[:-1], True))

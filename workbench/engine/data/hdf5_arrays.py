@@ -89,3 +89,14 @@ def child(h5py: Any, group: Any, name: str, path: Path, kind: str = "array") -> 
             f"{path}: {shown(name)} is packed in an unusual way; write it with gzip, or without compression"
         )
     return found
+
+
+def shapes_in(h5py: Any, file: Any, name: str) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays in the group ``name``, as ``name/array``; nothing is read, and links are left out."""
+    link = file.get(name, getlink=True)
+    group = file[name] if isinstance(link, h5py.HardLink) else None
+    if not isinstance(group, h5py.Group):
+        return {}
+    own = [key for key in group if isinstance(group.get(key, getlink=True), h5py.HardLink)]
+    found = {f"{name}/{key}": group[key] for key in own}
+    return {key: item.shape for key, item in found.items() if isinstance(item, h5py.Dataset) and item.shape is not None}

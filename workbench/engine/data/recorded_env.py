@@ -79,11 +79,16 @@ def recorded_env(specification: Any, source: str) -> RecordedEnv:
     if ":" in found.id:  # a module, which Gymnasium would import
         return RecordedEnv()
     given = {name: value for name, value in found.kwargs.items() if name not in LOOKS}
-    plain = {name: value for name, value in given.items() if ARGUMENT.fullmatch(name) and _is_plain(value)}
+    plain = {name: value for name, value in given.items() if is_plain_argument(name, value)}
     refused = tuple(f"{shown(name)[1:-1]}={shown(value)}" for name, value in given.items() if name not in plain)
     wrappers = tuple(_wrapper(item) for item in found.additional_wrappers or [])
     steps = found.max_episode_steps if 0 < (found.max_episode_steps or 0) <= LARGEST else None
     return RecordedEnv(found.id, tuple(plain.items()), steps, refused, wrappers)
+
+
+def is_plain_argument(name: str, value: object) -> bool:
+    """Whether an argument that came from outside may be given to an environment: numbers, names, and lists of them."""
+    return ARGUMENT.fullmatch(name) is not None and _is_plain(value)
 
 
 def _is_plain(value: object) -> bool:

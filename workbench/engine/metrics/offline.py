@@ -13,6 +13,7 @@ from workbench.engine.glossary import VERSION
 from workbench.engine.inference import outside_inference_mode
 from workbench.engine.metrics.cost import network_evaluations
 from workbench.engine.metrics.evaluate import SHIFT_DRAWS, SHIFT_STATES, support_of
+from workbench.engine.metrics.importance import Importance, weigh
 from workbench.engine.metrics.intervals import Interval, bootstrap_mean
 from workbench.engine.metrics.shift import Shift, draw_clouds, shift_between
 from workbench.engine.metrics.support import DataSupport, Support
@@ -37,6 +38,10 @@ class OfflineEvaluation:
     promised : Interval or None
         The critic's value of the actions that the rule chooses where the episodes of the data start, in task
         units; None without a critic.
+    fitted_q : Interval or None
+        The value of following the rule from there, by fitted-Q evaluation (`workbench.experiments.offline`).
+    importance : Importance or None
+        The same by weighting the data's own episodes, and how many carry it; None for action chunks.
     transport : float
     shift : Shift
     support : Support
@@ -49,6 +54,8 @@ class OfflineEvaluation:
     settings: dict[str, Any]
     seed: int
     promised: Interval | None
+    fitted_q: Interval | None
+    importance: Importance | None
     transport: float
     shift: Shift
     support: Support
@@ -65,6 +72,8 @@ class OfflineEvaluation:
             "seed": self.seed,
             "return": None,
             "promised": None if self.promised is None else self.promised.as_dict(),
+            "fitted_q": None if self.fitted_q is None else self.fitted_q.as_dict(),
+            "importance": None if self.importance is None else self.importance.as_dict(),
             "transport": self.transport,
             "shift": self.shift.as_dict(),
             "support": asdict(self.support),
@@ -81,7 +90,7 @@ def evaluate_offline(rule: Rule, parts: Parts, task: str, seed: int, data: Trans
     ----------
     rule : Rule
     parts : Parts
-        Of a run, which brings the behaviour states of its dataset.
+        Of a run, which brings the behaviour states of its dataset; ``parts.data`` is asked for support where it is there.
     task : str
         Its name.
     seed : int
@@ -107,9 +116,11 @@ def evaluate_offline(rule: Rule, parts: Parts, task: str, seed: int, data: Trans
         settings=rule.model_dump(),
         seed=seed,
         promised=None if parts.critic is None else bootstrap_mean(_promised(rule, parts, starts, seed), seed),
+        fitted_q=None,
+        importance=weigh(rule, parts, data, seed),
         transport=clouds.transport,
         shift=shift_between(clouds, rule, parts, rows, seed),
-        support=support_of(clouds, DataSupport(data), parts, rows),
+        support=support_of(clouds, parts.data or DataSupport(data), parts, rows),
         states=len(rows),
         network_evaluations=network_evaluations(rule, parts, rows[0]),
     )

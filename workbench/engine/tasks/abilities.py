@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 from torch import Tensor
 
 from workbench.engine.models.mixture import MixtureFlow
@@ -67,6 +68,15 @@ class KnowsSupport(Protocol):
         ...
 
 
+@runtime_checkable
+class HasScores(Protocol):
+    """A task with published returns of a random and an expert policy, between which episodes are scored."""
+
+    def normalised_scores(self, returns: np.ndarray, success: np.ndarray) -> np.ndarray | None:
+        """Score (E,) of episodes, 0 a random and 100 an expert policy, from returns and success (E,); None without one."""
+        ...
+
+
 ABILITIES: dict[type, str] = {
     HasParts: "brings a flow and a critic along",
     HasTruth: "knows the true reward of every action",
@@ -75,6 +85,7 @@ ABILITIES: dict[type, str] = {
     KnowsModes: "knows which of several ways an episode took",
     HasOutcomes: "names the ways in which its episodes end",
     HasFloor: "has a ground that pictures show from above",
+    HasScores: "published reference scores",
     HasRenderer: "its environment renders pictures",
     StoredTask: "its data have a file format of their own",
     OwnDataTask: "its recorded data come with it",

@@ -1,46 +1,34 @@
-"""Any Gymnasium environment with continuous actions: ``gym/<id>``, ``minari/<dataset>`` and ``d4rl/<dataset>``.
+"""Any Gymnasium environment with continuous actions: ``gym/<id>`` and ``minari/<dataset>``.
 
 The environment's actions between their bounds are scaled to [-1, 1], where all policies here act, and back. The tasks differ
-in where their data come from: a file that is named with ``--data``, Minari's folder, D4RL's own files.
+in where their data come from: a file that is named with ``--data``, or Minari's folder.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
 
 from workbench.engine.data.boxes import ActionBox
-from workbench.engine.data.hdf5 import read_hdf5
 from workbench.engine.data.minari_data import MinariData, read_minari
 from workbench.engine.data.npz import DataFileError, plain_transitions
+from workbench.engine.data.recorded_env import is_plain_argument
 from workbench.engine.data.transitions import OutOfBounds, Transitions
-from workbench.engine.tasks.collect import Tick
-from workbench.engine.tasks.gym_batch import GymBatch, first_observation, make_gym, missing_gymnasium
+from workbench.engine.tasks.gym_arguments import parse_arguments, spelled
+from workbench.engine.tasks.gym_batch import GymBatch, box_of, entries_in_words, first_observation, is_listed, make_gym
+from workbench.engine.tasks.gym_vector import VectorBatch, VectorTask, is_vectorised, make_vectorised
 from workbench.engine.tasks.protocol import TaskInfo
+from workbench.engine.tasks.usual_settings import USUAL_SETTINGS
 from workbench.engine.words import UserError, counted
 
 HORIZON = 1000  # where an environment names none
-DEFAULTS: dict[str, Any] = {
-    "hidden": (256, 256, 256),
-    "steps": 50_000,
-    "batch_size": 256,
-    "learning_rate": 3e-4,
-    "discount": 0.99,
-    "tau": 0.005,
-    "critic": "iql",
-}
-# D4RL's locomotion data came from older versions of these environments; observations and actions are the same.
-D4RL = {"halfcheetah": "HalfCheetah-v5", "hopper": "Hopper-v5", "walker2d": "Walker2d-v5"}
 MINARI_PATTERN = re.compile(
     r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*-v\d+"
 )  # names of folders below one; none leads out of it
-D4RL_PATTERN = re.compile(r"(?P<body>[a-z0-9]+)[-_](?P<kind>[a-z_-]+)-v(?P<version>\d)")
 
 
 class GymTask:
@@ -50,7 +38,7 @@ class GymTask:
     ----------
     env_id : str
     **arguments
-        Of the environment.
+        Of the environment; ``gym/<id>,size=3,mode=hard`` gives them by name.
     """
 
     prefix = "gym"
@@ -61,48 +49,65 @@ class GymTask:
     @classmethod
     def open(cls, identifier: str) -> Self:
         """The task of this name in its family."""
-        return cls(identifier)
+        env_id, arguments = parse_arguments(identifier)
+        return cls(env_id, **arguments)
 
     @staticmethod
     def check_listed(identifier: str) -> None:
         """Refuse what Gymnasium does not list (`make_listed`): its ``MODULE:ID`` imports any module of this machine."""
-        try:
-            import gymnasium
-        except ImportError as error:
-            raise missing_gymnasium(error) from error
-        if identifier not in gymnasium.registry:
+        env_id, arguments = parse_arguments(identifier)
+        if not is_listed(env_id):
             raise UserError(
-                f"gym/{identifier[:60]}: not an environment that Gymnasium lists here. A name with a module is taken on "
+                f"gym/{env_id[:60]}: not an environment that Gymnasium lists here. A name with a module is taken on "
                 "the command line alone, where it is your own: workbench steer RUN"
+            )
+        odd = [name for name, value in arguments.items() if not is_plain_argument(name, value)]
+        if odd:
+            raise UserError(
+                f"gym/{env_id[:60]}: the argument {odd[0][:60]} is no plain number or name; such arguments are taken on the "
+                "command line alone"
             )
 
     @property
     def name(self) -> str:
-        """``gym/<id>``."""
-        return f"{self.prefix}/{self.env_id}"
+        """``gym/<id>``, and its arguments."""
+        return f"{self.prefix}/{self.env_id}{spelled(self._arguments)}"
+
+    def make(self, **options: Any) -> Any:
+        """One environment; ``options`` such as ``render_mode`` go to it beside the task's own arguments."""
+        return make_gym(self.env_id, **self._arguments | options)
 
     @cached_property
-    def _space(self) -> tuple[ActionBox, int, int]:
-        """Bounds of the actions, S, and the horizon; the environment is made once for this."""
-        env = make_gym(self.env_id, **self._arguments)
+    def _vector(self) -> VectorTask | None:
+        """The task by its vectorised environment, where its id stands for nothing else (``vector_entry_point``)."""
+        if not is_vectorised(self.env_id):
+            return None
+        return VectorTask(partial(make_vectorised, self.env_id, self._arguments), self.name)
+
+    @cached_property
+    def _found(self) -> tuple[ActionBox, int, int, str]:
+        """Bounds of the actions, S, the horizon, and how an observation becomes one row; made once for this."""
+        if self._vector is not None:
+            return self._vector.space
+        env = self.make()
         try:
-            space = env.action_space
-            if not hasattr(space, "low") or space.dtype.kind != "f":
-                raise UserError(
-                    f"{self.name}: its actions are {space}; only continuous actions (a Box of floats) can be steered"
-                )
-            box = ActionBox(space.low, space.high, self.name)
-            size = len(first_observation(env.reset(seed=0), self.env_id))
+            box = box_of(env.action_space, self.name)
+            seen = env.reset(seed=0)
+            size = len(first_observation(seen, self.env_id))
             limit = env.spec.max_episode_steps if env.spec is not None else None
         finally:
             env.close()
-        return box, size, int(limit or HORIZON)
+        return box, size, int(limit or HORIZON), entries_in_words(seen[0])
+
+    @cached_property
+    def _space(self) -> tuple[ActionBox, int, int]:
+        return self._found[:3]
 
     @cached_property
     def info(self) -> TaskInfo:
         """Sizes, read from the environment."""
         box, size, horizon = self._space
-        summary = f"Gymnasium's {self.env_id}; actions are scaled to [-1, 1]"
+        summary = f"Gymnasium's {self.env_id}; actions are scaled to [-1, 1]{self._found[3]}"
         return TaskInfo(self.name, self.env_id, size, len(box.low), horizon, summary, extra="minari")
 
     def to_unit(self, actions: np.ndarray) -> np.ndarray:
@@ -114,16 +119,25 @@ class GymTask:
 
     def training_defaults(self, critic: str = "iql") -> dict[str, Any]:
         """The papers' ordinary settings with smaller networks; not measured here."""
-        return DEFAULTS | {"critic": critic}
+        return USUAL_SETTINGS | {"critic": critic}
 
-    def environments(self, count: int, seed: int, **options: Any) -> GymBatch:
-        """``count`` environments, the first of them the same for every ``count``."""
+    def environments(self, count: int, seed: int, **options: Any) -> GymBatch | VectorBatch:
+        """``count`` environments; the first of them are the same for every ``count``, unless they are vectorised."""
+        if self._vector is not None:
+            return self._vector.environments(count, seed)
+        return self._single(count, seed, **options)
+
+    def _single(self, count: int, seed: int, **options: Any) -> GymBatch:
         box, _, horizon = self._space
-        return GymBatch(self.env_id, count, seed, box, horizon, **self._arguments | options)
+        return GymBatch(self.name, [self.make(**options) for _ in range(count)], seed, box, horizon)
 
     def pictured(self, seed: int) -> GymBatch:
         """One environment that renders pictures (`HasRenderer`)."""
-        return self.environments(1, seed, render_mode="rgb_array")
+        if self._vector is not None:
+            raise UserError(
+                f"{self.name}: a vectorised environment is not shown in pictures; register a single one to see it"
+            )
+        return self._single(1, seed, render_mode="rgb_array")
 
     def generate(self, rows: int | None, seed: int) -> Transitions:
         """Nothing is generated here: UserError says where data come from."""
@@ -186,8 +200,8 @@ class MinariTask(GymTask):
         summary = f"Minari's {self.env_id}; actions are scaled to [-1, 1]{self._recorded.in_words()}"
         return TaskInfo(self.name, self.env_id, size, len(box.low), horizon, summary, extra="minari")
 
-    def environments(self, count: int, seed: int, **options: Any) -> GymBatch:
-        """As `GymTask`; UserError when the dataset names no environment, or arguments that are not taken from data."""
+    def _single(self, count: int, seed: int, **options: Any) -> GymBatch:
+        """UserError when the dataset names no environment, or arguments that are not taken from data."""
         recorded = self._recorded
         if not recorded.id:
             raise UserError(f"{self.name}: the dataset names no environment; it can be trained on, not played")
@@ -200,7 +214,8 @@ class MinariTask(GymTask):
                 "gym/ID --data FILE"
             )
         box, _, horizon = self._space
-        return GymBatch(recorded.id, count, seed, box, horizon, **recorded.options() | options)
+        made = [make_gym(recorded.id, **recorded.options() | options) for _ in range(count)]
+        return GymBatch(recorded.id, made, seed, box, horizon)
 
     def own_data(self, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
         """The dataset as it is stored."""
@@ -214,62 +229,3 @@ class MinariTask(GymTask):
         arrays = {name: array[:rows] for name, array in self._data.arrays.items()}
         scaled = arrays | {"actions": self._data.box.to_unit(arrays["actions"])}
         return plain_transitions(scaled, self.name, out_of_bounds, self._data.place)
-
-
-class D4RLTask(GymTask):
-    """``d4rl/<dataset>``: D4RL's locomotion data, from the folder that ``--data`` names, in Gymnasium's environments.
-
-    Parameters
-    ----------
-    dataset : str
-        Such as ``hopper-medium-v2``; the file is ``hopper_medium-v2.hdf5``, D4RL's own name, or ``hopper-medium-v2.hdf5``.
-
-    Raises
-    ------
-    UserError
-        Not one of D4RL's locomotion datasets.
-    """
-
-    prefix = "d4rl"
-
-    @staticmethod
-    def check_listed(identifier: str) -> None:
-        """Refuse what is not one of D4RL's locomotion datasets (`make_listed`)."""
-        D4RLTask(identifier)
-
-    def __init__(self, dataset: str) -> None:
-        found = D4RL_PATTERN.fullmatch(dataset)
-        if found is None or found["body"] not in D4RL:
-            raise UserError(
-                f"d4rl/{dataset}: environments are here for {', '.join(D4RL)} (such as hopper-medium-v2); "
-                "use other files with an environment of your own: workbench fit gym/ID --data FILE.hdf5"
-            )
-        super().__init__(D4RL[found["body"]])
-        self._dataset = dataset
-
-    @property
-    def name(self) -> str:
-        """``d4rl/<dataset>``."""
-        return f"{self.prefix}/{self._dataset}"
-
-    def files(self, folder: str | Path) -> Mapping[str, Path]:
-        """The file, by D4RL's own name if that is there."""
-        body, _, rest = self._dataset.replace("_", "-").partition("-")
-        kind, _, version = rest.rpartition("-")
-        own = Path(folder).expanduser() / f"{body}_{kind.replace('-', '_')}-{version}.hdf5"
-        return {"train": own if own.exists() else own.with_name(f"{self._dataset}.hdf5")}
-
-    def load(self, folder: str | Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
-        """Read the file in ``folder``; raises as `read_hdf5`."""
-        return self.load_file(self.files(folder)["train"], out_of_bounds=out_of_bounds)
-
-    def load_file(self, path: Path, *, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
-        """Read one file; raises as `read_hdf5`."""
-        arrays = read_hdf5(path)
-        return plain_transitions(arrays | {"actions": self.to_unit(arrays["actions"])}, str(path), out_of_bounds)
-
-    def write(self, folder: str | Path, rows: int | None, seed: int, *, tick: Tick | None = None) -> tuple[Path, ...]:
-        """D4RL's data are not made here: UserError says what to do."""
-        raise UserError(
-            f"{self.name}: D4RL's data are not generated here; put its file {self.files(folder)['train'].name} into {folder}"
-        )

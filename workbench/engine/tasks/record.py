@@ -12,7 +12,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.recorder import Recorder
-from workbench.engine.tasks.rollout import rollout
+from workbench.engine.tasks.rollout import check_finite, rollout
 from workbench.engine.words import UserError
 
 Policy = Callable[[np.ndarray], np.ndarray]
@@ -34,7 +34,7 @@ def played(task: Task, policy: Policy | tuple[Rule, Parts] | None, episodes: int
     Raises
     ------
     UserError
-        The policy returned something else than finite actions (E, D).
+        The policy returned something else than finite actions (E, D), or the environment numbers that are not finite.
     """
     recorder, generator = Recorder(), np.random.default_rng(seed)
     if isinstance(policy, tuple):
@@ -44,11 +44,14 @@ def played(task: Task, policy: Policy | tuple[Rule, Parts] | None, episodes: int
         count = min(AT_ONCE, episodes - first)
         env = task.environments(count, seed + first)
         try:
-            seen, active = env.reset(), np.ones(count, dtype=bool)
+            seen, active, step = env.reset(), np.ones(count, dtype=bool), 0
+            check_finite(task, "observation", seen, active, step, first)
             while active.any():
                 random = generator.uniform(-1.0, 1.0, (count, task.info.action_dim))
                 actions = random if policy is None else _checked(policy(seen.copy()), count, task.info.action_dim)
-                result = env.step(actions.astype(np.float32), active)
+                result, step = env.step(actions.astype(np.float32), active), step + 1
+                check_finite(task, "observation", result.observations, active, step, first)
+                check_finite(task, "reward", result.rewards[:, None], active, step, first)
                 recorder(seen, actions.astype(np.float32), active, result)
                 seen, active = result.observations, active & ~(result.terminated | result.truncated)
         finally:

@@ -11,8 +11,8 @@ import numpy as np
 from workbench.engine.data.boxes import ActionBox
 from workbench.engine.data.own_datasets import OwnDataset, check_name, load_own, read_own
 from workbench.engine.data.transitions import OutOfBounds, Transitions
-from workbench.engine.tasks.gym import DEFAULTS
 from workbench.engine.tasks.protocol import BatchEnv, TaskInfo
+from workbench.engine.tasks.usual_settings import USUAL_SETTINGS
 from workbench.engine.words import UserError
 
 
@@ -67,7 +67,7 @@ class RecordedTask:
 
     def training_defaults(self, critic: str = "iql") -> dict[str, Any]:
         """The papers' ordinary settings with smaller networks; not measured on these data."""
-        return DEFAULTS | {"critic": critic}
+        return USUAL_SETTINGS | {"critic": critic}
 
     def own_data(self, out_of_bounds: OutOfBounds = "refuse") -> Transitions:
         """The data as they were added."""

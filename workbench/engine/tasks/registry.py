@@ -33,7 +33,7 @@ TASKS: dict[str, type[Task]] = {task.info.name: task for task in (Bandit1D, Band
 FAMILIES = {  # prefix before "/": module, and the `Family` in it
     "ogbench": ("workbench.engine.tasks.ogbench_family", "OGBench"),
     "minari": ("workbench.engine.tasks.gym", "MinariTask"),
-    "d4rl": ("workbench.engine.tasks.gym", "D4RLTask"),
+    "d4rl": ("workbench.engine.tasks.d4rl", "D4RLTask"),
     "gym": ("workbench.engine.tasks.gym", "GymTask"),
     "data": ("workbench.engine.tasks.recorded", "RecordedTask"),
 }
@@ -42,7 +42,7 @@ LISTED_FAMILIES = ("ogbench",)
 FAMILY_SUMMARIES = {  # title, what it is, the optional extra
     "ogbench": ("OGBench", "any OGBench single-task environment", "ogbench"),
     "minari": ("Minari", "a dataset of Minari's folder on this machine, and its environment", "minari"),
-    "d4rl": ("D4RL", "D4RL's locomotion files, in Gymnasium's environments", "minari"),
+    "d4rl": ("D4RL", "D4RL's files, in environments of Gymnasium and gymnasium-robotics", "robotics"),
     "gym": ("Gymnasium", "any environment with continuous actions; data by --data FILE.hdf5", "minari"),
     "data": ("Your data", "a dataset that was added (workbench data add), without an environment", "data"),
 }

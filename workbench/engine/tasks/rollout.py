@@ -126,7 +126,7 @@ def rollout(
     try:
         observations = starts = env.reset()
         active = np.ones(episodes, dtype=bool)
-        _check_finite(task, "observation", observations, active, 0)
+        check_finite(task, "observation", observations, active, 0)
         returns, discounted = np.zeros(episodes), np.zeros(episodes)
         terminated = np.zeros(episodes, dtype=bool)
         success, lengths = np.zeros(episodes, dtype=bool), np.zeros(episodes, dtype=np.int64)
@@ -154,8 +154,8 @@ def rollout(
                 first_actions = plan[:, 0].copy()
             for actions in plan.swapaxes(0, 1):
                 result = env.step(actions, active)
-                _check_finite(task, "observation", result.observations, active, step + 1)
-                _check_finite(task, "reward", result.rewards[:, None], active, step + 1)
+                check_finite(task, "observation", result.observations, active, step + 1)
+                check_finite(task, "reward", result.rewards[:, None], active, step + 1)
                 returns[active] += result.rewards[active]
                 discounted[active] += parts.discount**step * result.rewards[active]
                 lengths[active] += 1
@@ -194,13 +194,16 @@ def _q_of(rule: Rule, parts: Parts, observations: Tensor, actions: Tensor) -> np
     return worth
 
 
-def _check_finite(task: Playable, what: str, values: np.ndarray, active: np.ndarray, step: int) -> None:
-    """Raise FloatingPointError where an environment that plays returned a NaN or an infinity in ``values`` (E, columns)."""
+def check_finite(task: Playable, what: str, values: np.ndarray, active: np.ndarray, step: int, first: int = 0) -> None:
+    """Raise `DivergedError` where an environment that plays returned a NaN or an infinity in ``values`` (E, columns).
+
+    Episodes are counted from ``first``.
+    """
     bad = active[:, None] & ~np.isfinite(values)
     if bad.any():
         episode, column = (int(index) for index in np.argwhere(bad)[0])
         raise DivergedError(
-            f"task '{task.info.name}': the {what} of episode {episode} is {values[episode, column]}"
+            f"task '{task.info.name}': the {what} of episode {first + episode} is {values[episode, column]}"
             f"{f' in column {column}' if what == 'observation' else ''} after environment step {step}: the environment "
             "returned it; its simulation may have diverged, or it divides by 0"
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.engine.data.columns import NAMES, ROWS, Arrays, DataFileError
 from workbench.engine.data.formats.found import ColumnNames, Found
-from workbench.engine.data.hdf5 import read_hdf5
+from workbench.engine.data.hdf5 import read_layout
 from workbench.engine.data.npz import COMPACT, SIMULATOR, read_arrays, read_outline, regular
 from workbench.engine.data.outline import READ
 from workbench.engine.data.shards import SHARD
@@ -26,9 +26,10 @@ def is_hdf5(path: Path) -> bool:
 
 
 def read_d4rl(path: Path, names: ColumnNames) -> Found:
-    """A file in D4RL's layout; raises as `read_hdf5`."""
+    """A file in D4RL's layout; raises as `read_layout`."""
     _refuse_names(path, names)
-    return Found("D4RL's HDF5", read_hdf5(path))
+    columns, layout = read_layout(path)
+    return Found(layout.title, columns, {}, layout.notes)
 
 
 def read_npz(path: Path, names: ColumnNames) -> Found:

@@ -58,10 +58,18 @@ class FQEConfig:
 def fitted_q_evaluation(
     rules: Sequence[Rule], parts: Parts, data: Transitions, config: FQEConfig
 ) -> Generator[float, None, np.ndarray]:
+    """The mean over starts (G,) of what `fitted_q_values` estimates."""
+    values = yield from fitted_q_values(rules, parts, data, config)
+    return np.asarray(values.mean(1))
+
+
+def fitted_q_values(
+    rules: Sequence[Rule], parts: Parts, data: Transitions, config: FQEConfig
+) -> Generator[float, None, np.ndarray]:
     r"""Estimate the value of following each of ``rules`` from the dataset's first states.
 
     .. math:: Q_g(s, a) \leftarrow r + \gamma^H m\, \bar Q_g(s', a'_g), \quad a'_g \sim \pi_g(\cdot \mid s'), \qquad
-              V_g = \tfrac1S \sum_{s_0} Q_g(s_0, a_g), \quad a_g \sim \pi_g(\cdot \mid s_0)
+              V_g(s_0) = Q_g(s_0, a_g), \quad a_g \sim \pi_g(\cdot \mid s_0)
 
     Source: Le, Voloshin and Yue, Batch Policy Learning under Constraints (ICML 2019), with target averaging instead of full
     fits. One critic per rule, all trained at once on the same minibatches and, in each state, the same noise, so that what
@@ -87,7 +95,7 @@ def fitted_q_evaluation(
     Returns
     -------
     ndarray
-        (G,) discounted values, task units.
+        (G, S) discounted values from S first states, task units.
 
     Raises
     ------
@@ -155,7 +163,7 @@ def fitted_q_evaluation(
 def _values(nets: Mlp, rules: Sequence[Rule], parts: Parts, starts: Tensor, seed: int) -> np.ndarray:
     first = torch.stack([_act_everywhere(rule, parts, starts, seed) for rule in rules])  # (G, S, D)
     q = _each(nets, torch.cat((parts.normalize(starts).expand(len(rules), -1, -1), first), 2))
-    return np.asarray((q.mean(1) / parts.reward_scale).double().cpu().numpy())
+    return np.asarray((q / parts.reward_scale).double().cpu().numpy())
 
 
 def _each(nets: Mlp, inputs: Tensor) -> Tensor:

@@ -90,7 +90,7 @@ def pictures_of(
         location=0, dimension="height", line_dash="dashed", line_width=1.2, line_color="#7a8594", visible=False
     )
     made = Pictures(
-        _figure(TERM["return"].head, scale),
+        _figure(curves[0].worth.head, scale),  # of data without an environment the fitted-Q value
         _figure("task units", scale),
         scale,
         ColumnDataSource({name: [] for name in names}),

@@ -15,7 +15,7 @@ from workbench.engine.steering.rules import RULES
 from workbench.engine.words import UserError
 from workbench.experiments.recommend import Recommendation
 from workbench.experiments.summary import Curve
-from workbench.plots.markup import html
+from workbench.plots.markup import Markup, html
 from workbench.ui.canvas.bokeh_figures import pane, themed
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE, choice
@@ -35,7 +35,7 @@ from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
-from workbench.views.budget import Here, as_csv, damaged_words, read_shift
+from workbench.views.budget import Here, as_csv, damaged_words, read_shift, words_of_choice
 from workbench.views.dial import field_of, read_dial, scale_of, strength_words, verdict
 from workbench.views.links import read_link, state_of, write_link
 from workbench.views.measured import USUAL, Read, begun, is_wide, read
@@ -359,13 +359,18 @@ class BudgetPage(StorePage):
     def _describe(self) -> None:
         on, origin = self.dial.ride, self._origin()
         sentence = "" if on is None else f"{on.name}: {verdict(on)}"
-        mark = (
-            html('<p class="shipped">{}. A sweep of your own takes its place.</p>', origin.capitalize())
-            if origin
-            else ""
-        )
+        mark: Markup | str = ""
+        if origin:
+            mark = html('<p class="shipped">{}. A sweep of your own takes its place.</p>', origin.capitalize())
+        shown = self._shown()
+        if shown[0].offline:
+            mark = html('<p class="shipped">{}.</p>', words_of_choice(shown[0]).capitalize())
         self._head.object = html(
-            '<h2>Return against shift, {}</h2><p class="verdict">{}</p>{}', self.task.value, sentence, mark
+            '<h2>{} against shift, {}</h2><p class="verdict">{}</p>{}',
+            shown[0].worth.label.capitalize(),
+            self.task.value,
+            sentence,
+            mark,
         )
         self._promise_head.object = html(
             "<h2>What the critic promised, {}</h2>"

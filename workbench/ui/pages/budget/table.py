@@ -34,7 +34,8 @@ def points_table(curves: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
             name = f"{curve.name}, {curve.axis} {point.value:g}"
             cells = (name, _interval(point.returns, 2), figure(shift[place], 2), promise, runs)
             rows.append(joined(html("<td>{}</td>", cell) for cell in cells))
-    labels = (TERM[key].label for key in ("return", "shift.w2", "promised"))
+    worth = curves[0].worth.label if curves else TERM["return"].label
+    labels = (worth, *(TERM[key].label for key in ("shift.w2", "promised")))
     heads = joined(html("<th>{}</th>", name) for name in ("rule and strength", *labels, "runs"))
     body = joined(html("<tr>{}</tr>", row) for row in rows[:MOST])
     words = "Drag over points in either picture to filter this list and the other picture; tap one for its runs."
@@ -73,7 +74,7 @@ def match_table(curves: Sequence[Curve], at: float, link: Callable[[Curve, float
         "where its interval leaves out 0, the two differ.</p><table><tr><th>rule</th><th>strength</th>"
         "<th>{}</th><th>− best</th></tr>{}</table>{}",
         figure(at, 3),
-        TERM["return"].label,
+        curves[0].worth.label,
         rows,
         never,
     )
