@@ -233,7 +233,7 @@ def test_waits_double_up_to_a_bound_and_are_forgotten() -> None:
     assert network_of("2001:db8::1") == network_of("2001:db8::2:3")
     assert network_of("2001:db8:0:1::1") != network_of("2001:db8::1")
     assert network_of("::ffff:192.0.2.1") == "192.0.2.1"
-    assert (in_words(0.2), in_words(30), in_words(900)) == ("1 seconds", "30 seconds", "15 minutes")
+    assert (in_words(0.2), in_words(30), in_words(900)) == ("1 second", "30 seconds", "15 minutes")
 
 
 def test_sessions_end_by_age_and_by_idleness_with_the_pages_they_opened() -> None:

@@ -49,6 +49,7 @@ SAFE = {
     "dd",
     "ul",
     "li",
+    "button",
 }
 
 

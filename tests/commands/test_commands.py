@@ -134,7 +134,7 @@ def test_fit_of_td_vgf_without_data(command: Command, tmp_path: Path) -> None:
     done = command("fit", "bandit1d", "--critic", "td_vgf", "--steps", 5, "--out", tmp_path / "run", "--set", *few)
     assert done.code == 0
     assert "trained 10 steps" in done.out
-    assert re.search(r"on [\d,]+ episodes of 1 rows;", done.out)
+    assert re.search(r"on [\d,]+ episodes of 1 row;", done.out)
     assert command("evaluate", tmp_path / "run", "--rule", "vgf", "--episodes", 2, "--json").json["task"] == "bandit1d"
 
 

@@ -96,7 +96,7 @@ def test_shards_train_alike_in_memory_and_from_disk(
         run = tmp_path / where
         flags = ("--out", run, "--rows-in", where, "--steps", "30", "--set", "hidden=[16]", "batch_size=32")
         done = ok(command("fit", "gym/Pendulum-v1", "--data", tmp_path / "data", *flags))
-        assert f"400 rows in 4 file(s), kept {'on disk' if where == 'disk' else 'in memory'}" in done.err
+        assert f"400 rows in 4 files, kept {'on disk' if where == 'disk' else 'in memory'}" in done.err
         assert ("unpacking 400 rows" in done.err) == (where == "disk")
         runs[where] = next(run.glob("state-*.safetensors")).read_bytes()
     assert runs["memory"] == runs["disk"]

@@ -20,18 +20,25 @@ from workbench.experiments.compare import compare
 from workbench.experiments.damage import check
 from workbench.experiments.grid import Grid
 from workbench.experiments.job import Data
+from workbench.experiments.recommend import recommend
 from workbench.experiments.serial import Serial
 from workbench.experiments.store import Store
 from workbench.experiments.summary import Curve, curves, matched
 from workbench.experiments.sweep import check_data, sweep
+from workbench.plots.palette import looks_of
 from workbench.report.page import write_report
-from workbench.ui.pages.budget.draw import pair_of
+from workbench.ui.pages.budget.draw import pictures_of
 from workbench.ui.pages.budget.table import points_table
+from workbench.ui.pages.budget.words import head_of
 from workbench.views.budget import as_csv, words_of_choice
-from workbench.views.rows import budget_rows
+from workbench.views.dial import scale_of, verdict
+from workbench.views.measured import ride
 from workbench.views.runs import line_of, summary
 
 TASK = "data/offline-sweep"
+DOT: dict[str, list[float]] = {
+    name: [] for name in ("at", "value", "promised", "earned", "middle", "words", "wrong", "side", "away")
+}
 WEIGHTS = (0.0, 0.3, 1000.0)
 
 
@@ -137,13 +144,24 @@ def test_every_place_says_that_no_return_was_measured(
 
 
 def test_the_page_of_budgets_says_so(curve: Curve) -> None:
-    pair = pair_of([curve], ColumnDataSource({"key": []}))
-    assert pair.frontier.yaxis[0].axis_label == "Fitted-Q value (task units)"
-    assert "Return" not in str(pair.against_transport.yaxis[0].axis_label)
+    on = ride(curve)
+    drawn = pictures_of(
+        [curve],
+        looks_of([curve.rule]),
+        on,
+        scale_of(np.array(on.shift)),
+        ColumnDataSource({"key": []}),
+        ColumnDataSource(DOT),
+    )
+    assert drawn.frontier.yaxis[0].axis_label == "Fitted-Q value (task units)"
+    assert "fitted-Q value" in verdict(on)
+    assert "earns" not in verdict(on)
+    assert "o return was measured" in head_of([curve], on)
+    with pytest.raises(UserError, match="measured without an environment"):
+        recommend([curve], most_shift=1.0)
     assert "<th>Fitted-Q value</th>" in points_table([curve])
     assert "<th>Return</th>" not in points_table([curve])
     assert "no return was measured" in words_of_choice(curve)
-    assert "no return was measured" in str(budget_rows([curve]))
     assert b"fitted_q" in as_csv([curve])
 
 

@@ -30,7 +30,7 @@ def test_a_preset_sets_the_controls_and_steers_once(bench):
     bench.preset.value = "near"
     assert bench.settings["steps"] == 1
     assert bench.settings["repulsion"] == "none"  # what a preset does not name stays
-    assert bench.controls["steps"].slider.value == bench.controls["steps"]._stops.index(1)
+    assert bench.controls["steps"].slider.value == bench.controls["steps"].stops.index(1)
     assert bench._version == version + 1
     assert bench.said.object == "&lt;1&gt;"
 

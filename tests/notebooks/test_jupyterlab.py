@@ -14,6 +14,7 @@ from classroom import RED, run_all
 from playwright.sync_api import Browser, Locator, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+STILL = ("09_brought.ipynb",)  # a lesson without a slider
 NAMES = sorted(path.name for path in (Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 
 
@@ -38,8 +39,8 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def first_slider(page: Page) -> tuple[Locator, Locator]:
     """The first slider, and the picture in its cell (the second stage, or the image)."""
-    handle = page.locator(".noUi-handle").first
     cell = page.locator(".jp-CodeCell").filter(has=page.locator(".noUi-handle")).first
+    handle = cell.locator(".noUi-handle").first  # of the page it would be the first outside of shadow trees
     stages = cell.locator("canvas.wb-canvas")
     handle.wait_for(timeout=30_000)
     return handle, stages.nth(1) if stages.count() else cell.locator("img").last
@@ -69,6 +70,8 @@ def move(page: Page, handle: Locator) -> None:
 def test_a_lesson_in_jupyterlab(lab: str, page: Page, name: str) -> None:
     run_all(page, lab, name)
     expect(page.locator(RED)).to_have_count(0)
+    if name in STILL:
+        return
     handle, picture = first_slider(page)
     handle.scroll_into_view_if_needed()
     picture.scroll_into_view_if_needed()

@@ -221,7 +221,7 @@ def test_a_dataset_is_tried_on_a_task(tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
     write_arrays(path, {name: made()[name] for name in ("observations", "actions", "rewards", "terminals")})
     said = asked(tmp_path, do="fits", path=str(path), task="three_exits")["refused"]
-    assert "'observations' has 3 column(s), task 'three_exits' needs 4" in said
+    assert "'observations' has 3 columns, task 'three_exits' needs 4" in said
     other = robomimic(tmp_path, made())
     assert (
         "the page Bring your own takes other formats"

@@ -121,7 +121,7 @@ def test_a_person_brings_demonstrations_and_trains_on_them(page: Tab, server: st
     steps.fill("200")
     steps.press("Enter")
     page.locator(".wb-start button").click()
-    state = page.locator("div[title='what the process is doing'] dd")
+    state = page.locator("div:has(> dt [data-tip='what the process is doing']) > dd")
     expect(state).to_have_text(re.compile("Running|Finished"), timeout=LONG)
     expect(state).to_have_text("Finished", timeout=2 * LONG)
     # it is this browser's alone
@@ -137,7 +137,7 @@ def test_a_person_brings_demonstrations_and_trains_on_them(page: Tab, server: st
     page.locator(".wb-kept-list select").select_option(name)
     expect(page.get_by_role("heading", name="Your dataset low_dim-")).to_be_visible(timeout=LONG)
     page.locator(".wb-kept-remove button").click()
-    expect(page.get_by_text("learned from it; delete them first")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("learned from it; delete those first")).to_be_visible(timeout=LONG)
 
 
 @pytest.mark.browser

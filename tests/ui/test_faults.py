@@ -109,7 +109,7 @@ def test_an_event_that_is_not_answered_is_said(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(pn.config, "exception_handler", page.failed)
     state._handle_exception(ValueError("a bug"))
     page._guarded(raising(ValueError("a bug")))
-    assert said == [{"kind": "tell", "text": FAULT}] * 2
+    assert said == [{"kind": "tell", "text": FAULT, "undo": False}] * 2
 
 
 def test_the_handler_of_a_session_does_not_keep_its_page() -> None:

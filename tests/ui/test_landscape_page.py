@@ -98,7 +98,7 @@ def test_points_lie_on_the_surface() -> None:
 @pytest.mark.browser
 def test_a_person_looks_around(page: Tab, server: str, browser: Browser, tmp_path: Path) -> None:
     page.goto(f"{server}/landscape?rule=qgf&weight=0.3")
-    trusted = page.locator("div[title*='members agree'] dd")
+    trusted = page.locator("div:has(> dt [data-tip*='members agree']) > dd")
     expect(trusted).to_have_text(re.compile(r"\d+%"), timeout=30_000)
     before = trusted.inner_text()
     assert page.evaluate("document.documentElement.scrollHeight") <= 900

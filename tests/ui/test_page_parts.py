@@ -116,7 +116,7 @@ def test_numbers_read_well() -> None:
     assert [figure(value) for value in (-0.001, -1.5, 12345.0, float("nan"))] == [
         "0.00",
         "−1.50",
-        "1.2e+04",
+        "12,345",
         "not finite",
     ]
 

@@ -69,7 +69,7 @@ def opened(phone: Page, server: str, name: str) -> None:
     phone.goto(f"{server}/{'' if name == 'index' else name}")
     phone.wait_for_function("document.documentElement.dataset.ready !== undefined")
     if name in ("particles", "landscape", "rollouts"):
-        phone.locator(".wb-preset button").first.wait_for()
+        phone.locator(".wb-preset").first.wait_for()
     phone.wait_for_timeout(1200)
 
 
@@ -170,7 +170,7 @@ def test_the_picture_is_seen_while_one_steers(phone: Page, server: str, name: st
 @pytest.mark.browser
 def test_words_over_a_control_go_away_after_a_touch(phone: Page, server: str) -> None:
     opened(phone, server, "landscape")
-    button = phone.locator(".wb-preset-balanced button")
+    button = phone.locator(".wb-preset-balanced")
     button.tap()
     words = phone.locator("body > .bk-Tooltip")
     if words.count():  # while they are there they stand on the screen

@@ -234,8 +234,8 @@ def texts_of(pane: Any) -> str:
     return " ".join(found)
 
 
-# A training makes a flow and a critic, which any rule then uses: its page names none.
-@pytest.mark.parametrize("name", [*(name for name in PAGES if name != "training"), "index"])
+# A training makes a flow and a critic, which any rule then uses, and so does what is brought: their pages name none.
+@pytest.mark.parametrize("name", [*(name for name in PAGES if name not in ("training", "bring")), "index"])
 def test_a_rule_that_is_registered_later_is_on_every_page(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RULES, "sideways", Sideways)
     page = page_class(name)({"rule": "sideways"}, Cache())

@@ -140,7 +140,7 @@ def test_a_file_is_tried_on_the_task_before_anything_starts(tmp_path: Path) -> N
         form.order()
     checked(form)
     with pytest.raises(
-        ValueError, match=r"is not taken: mine.npz: 'observations' has 1 column\(s\), task 'three_exits' needs 4"
+        ValueError, match=r"is not taken: mine.npz: 'observations' has 1 column, task 'three_exits' needs 4"
     ):
         form.order()
     form.task.value = "bandit2d"  # it is tried again
@@ -203,9 +203,9 @@ def test_a_person_trains_reloads_pauses_and_goes_on(page: Tab, browser: Browser,
     steps.fill("60000")
     steps.press("Enter")
     page.locator(".wb-start button").click()
-    state = page.locator("div[title='what the process is doing'] dd")
+    state = page.locator("div:has(> dt [data-tip='what the process is doing']) > dd")
     expect(state).to_have_text("Running", timeout=30_000)
-    update = page.locator("div[title='updates done, and in all'] dd")
+    update = page.locator("div:has(> dt [data-tip='updates done, and in all']) > dd")
     expect(update).to_have_text(re.compile(r"[\d,]+ of 60,000"), timeout=60_000)
     link = page.url
     assert "training=" in link
@@ -231,7 +231,9 @@ def test_a_person_trains_reloads_pauses_and_goes_on(page: Tab, browser: Browser,
     expect(other.get_by_text("its owner does not share it")).to_be_visible(timeout=30_000)
     page.locator(".wb-share button").click()
     other.reload()
-    expect(other.locator("div[title='what the process is doing'] dd")).to_have_text("Paused", timeout=30_000)
+    expect(other.locator("div:has(> dt [data-tip='what the process is doing']) > dd")).to_have_text(
+        "Paused", timeout=30_000
+    )
     other.locator(".wb-delete button").click()
     expect(other.get_by_text("only its owner can change it")).to_be_visible(timeout=10_000)
     other.context.close()

@@ -80,8 +80,13 @@ def shown(value: object) -> str:
         )
 
 
-def counted(number: int, one: str, several: str = "") -> str:
-    """A number with its noun: "1 run", "2 runs", "1,024 rows", "2 entries"; ``several`` where it is not ``one`` with an s."""
+def counted(number: object, one: str, several: str = "") -> str:
+    """A number with its noun: "1 run", "2 runs", "1,024 rows", "2 entries"; ``several`` where it is not ``one`` with an s.
+
+    What a file says in the place of a number is written as it is.
+    """
+    if not isinstance(number, int):
+        return f"{plain(str(number))} {several or f'{one}s'}"
     return f"{number:,} {one if number == 1 else several or f'{one}s'}"
 
 

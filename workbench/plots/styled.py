@@ -11,6 +11,7 @@ import holoviews.plotting.mpl
 import numpy as np
 from bokeh.models.annotations import ColorBar
 from bokeh.models.ui import UIElement
+from holoviews.core.dimension import LabelledData
 from matplotlib.colors import LinearSegmentedColormap
 
 from workbench.engine.glossary import TERM
@@ -24,15 +25,24 @@ GREY = "#8a94a3"
 
 
 def _make_ready() -> None:
-    """Load HoloViews' scripts into the notebook that runs this, once; elsewhere nothing is needed."""
+    """Let elements show themselves in the notebook that runs this; elsewhere nothing is needed.
+
+    What ``hv.extension`` does, but for loading the scripts, which Panel may have loaded before: loaded again they would take
+    the place of those that the sliders above belong to, and these would be dead.
+    """
     shell = sys.modules.get("IPython")
     running = None if shell is None else shell.get_ipython()
     if running is not None and "IPKernelApp" in running.config and not hv.extension._loaded:
-        import panel as pn  # with which HoloViews shows sliders
+        import panel as pn  # with which HoloViews shows pictures and sliders
+        from holoviews.ipython.display_hooks import png_display, pprint_display, svg_display
 
-        pn.extension(inline=True)
+        if not pn.extension._loaded:
+            pn.extension(inline=True)
         pn.viewable.Viewable._preprocessing_hooks.append(_offline)
-        hv.extension("bokeh", "matplotlib", logo=False, inline=True)
+        hv.Store.output_settings.initialize(list(hv.Store.renderers))
+        for form, show in (("html+js", pprint_display), ("png", png_display), ("svg", svg_display)):
+            hv.Store.set_display_hook(form, LabelledData, show)
+        hv.extension._loaded = True
 
 
 def _offline(_: Any, root: Any) -> None:

@@ -120,7 +120,7 @@ def _between(ride: Ride, place: float) -> float:
 def _words(ride: Ride, columns: dict[str, np.ndarray], number: int, strength: float) -> str:
     value, shift, gap = (float(columns[name][number]) for name in ("value", "shift", "gap"))
     sure = "" if number % BETWEEN == 0 else "about "
-    text = f"{strength_words(ride, strength)}: {ride.worth} {sure}{figure(value)} at shift {figure(shift)}"
+    text = f"{strength_words(ride, strength)}: {_inside(ride.worth)} {sure}{figure(value)} at shift {figure(shift)}"
     return text if not np.isfinite(gap) else f"{text}, the critic is wrong by {figure(gap)}"
 
 
@@ -130,7 +130,7 @@ def verdict(ride: Ride) -> str:
         return "No strength is chosen yet: some of them lack seeds that others have."
     best, last = ride.best, len(ride.strength) - 1
     name, shift = strength_words(ride, ride.strength[best]), figure(ride.shift[best])
-    verb = "earns" if ride.worth == TERM["return"].label else f"has the {ride.worth}"
+    verb = "earns" if ride.worth == TERM["return"].label else f"has the {_inside(ride.worth)}"
     first = f"{name} {verb} {figure(ride.returns[best].mean)} at shift {shift}"
     if best == last:
         return f"{first}; no stronger one was measured, so the peak may lie beyond it."
@@ -145,6 +145,11 @@ def loss(best: Interval, other: Interval) -> str:
     if best.mean > 0.0 and other.mean >= 0.0:
         return f"loses {lost / best.mean:.0%} of it"
     return f"gives {figure(lost)} less"
+
+
+def _inside(label: str) -> str:
+    """A label within a sentence."""
+    return label[:1].lower() + label[1:]
 
 
 def read_dial(arguments: Mapping[str, str]) -> tuple[str, float | None]:

@@ -199,9 +199,9 @@ def test_what_does_not_fit_stays_on_disk(tmp_path: Path, monkeypatch: pytest.Mon
     assert isinstance(load_saved(task, tmp_path / "data", keep=keep), MappedTransitions)
     assert isinstance(load_saved(task, tmp_path / "data"), MappedTransitions)  # what a page or a sweep does
     assert type(load_saved(task, paths[1], keep=keep)) is Transitions  # one file is read whole in any case
-    assert "700 rows in 5 file(s), kept in memory: about" in told[0]
-    assert "700 rows in 5 file(s), kept on disk: about" in told[1]
-    assert told[2].startswith("unpacking 700 rows of 5 shard(s) to disk")
+    assert "700 rows in 5 files, kept in memory: about" in told[0]
+    assert "700 rows in 5 files, kept on disk: about" in told[1]
+    assert told[2].startswith("unpacking 700 rows of 5 shards to disk")
     assert isinstance(load_saved(task, paths[1], keep=Keep("disk")), MappedTransitions)
 
 

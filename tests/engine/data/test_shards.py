@@ -51,7 +51,7 @@ def test_shards_that_do_not_fit(tmp_path: Path) -> None:
     (tmp_path / "a-0.npz").unlink()
     shard(tmp_path / "a-001.npz", 0.0, width=4)
     paths = find_shards(tmp_path)
-    with pytest.raises(DataFileError, match=r"a-001\.npz: 'observations' has 4 column\(s\), 3 in a-000\.npz"):
+    with pytest.raises(DataFileError, match=r"a-001\.npz: 'observations' has 4 columns, 3 in a-000\.npz"):
         read_shards(paths, load_dataset)
     with pytest.raises(DataFileError, match=r"a-000\.npz: the shards up to this one are .* put fewer of them"):
         read_shards(paths, load_dataset, max_bytes=100)

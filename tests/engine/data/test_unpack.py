@@ -196,7 +196,7 @@ def test_an_episode_that_the_next_shard_does_not_go_on(tmp_path: Path) -> None:
 def test_shards_of_other_widths_are_found_before(tmp_path: Path, rows_folder: Path, reads: list[str]) -> None:
     paths = write(tmp_path / "data", walk(ROWS), CUTS)
     np.savez(paths[3], **walk(50, width=5))  # type: ignore[arg-type]
-    with pytest.raises(DataFileError, match=r"walk-003\.npz: 'observations' has 5 column\(s\), 3 in walk-000\.npz"):
+    with pytest.raises(DataFileError, match=r"walk-003\.npz: 'observations' has 5 columns, 3 in walk-000\.npz"):
         on_disk(tmp_path / "data")
     assert not reads
     assert not rows_folder.exists()

@@ -111,7 +111,7 @@ def test_evaluation_counts_per_decision_and_per_action() -> None:
 
 
 def test_parts_of_another_task_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"act with 6 numbers, 1 step\(s\) of 6; task 'diary' takes 2 a step"):
+    with pytest.raises(ValueError, match=r"act with 6 numbers, 1 step of 6; task 'diary' takes 2 a step"):
         rollout(make_rule("bc"), Parts(2, 6, drift), DiaryTask((1,)), 1, 0)
     with pytest.raises(ValueError, match="action_dim = 3 is not a chunk of 2 actions"):
         Parts(2, 3, drift, chunk=2)

@@ -347,5 +347,5 @@ def test_arguments_that_are_not_taken_are_said(minari_folder: Path, monkeypatch:
         task = make_task("minari/probe/file-v0")
     assert "xml_file='a.xml' are not taken" in task.info.summary
     assert len(task.generate(None, 0)) == 60
-    with pytest.raises(ValueError, match=r"with the argument\(s\) xml_file='a.xml'"):
+    with pytest.raises(ValueError, match=r"not plain numbers or names \(xml_file='a.xml'\)"):
         task.environments(1, 0)

@@ -168,7 +168,7 @@ def test_all_known_tasks_are_registered_environments() -> None:
         ("cube-single-navigate-singletask-v0", "not an OGBench single task"),
         ("", "not an OGBench single task"),
         ("???", "not an OGBench single task"),
-        ("visual-cube-single-play-singletask-v0", "images as observations .* try cube-single-play-singletask-v0"),
+        ("visual-cube-single-play-singletask-v0", "its observations are pictures.* try cube-single-play-singletask-v0"),
     ],
 )
 def test_unknown_names_bring_the_nearest(name: str, message: str) -> None:

@@ -18,7 +18,9 @@ from workbench.engine.data.mapped import MappedTransitions
 from workbench.engine.data.transitions import Transitions, n_step
 from workbench.engine.words import UserError
 
-CURRENT, TRAJECTORY, RANDOM = 0.2, 0.5, 0.3
+CURRENT = 0.2
+TRAJECTORY = 0.5
+RANDOM = 0.3
 RATIOS = f"their own state ({CURRENT:.0%}), a later one of the trajectory ({TRAJECTORY:.0%}), any ({RANDOM:.0%})"
 
 

@@ -21,7 +21,8 @@ from workbench.engine.data.regular import open_regular
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.words import UserError
 
-RECORD, ROWS = "rows.json", "rows.npy"
+RECORD = "rows.json"
+ROWS = "rows.npy"
 FORMAT = 1
 MOST_NUMBERS = 1_000_000
 

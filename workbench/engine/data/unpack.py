@@ -37,7 +37,7 @@ from workbench.engine.data.mapped import (
 )
 from workbench.engine.data.records import Count, Record, checked, read_json
 from workbench.engine.data.transitions import Transitions
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 
 FOLDER_VARIABLE = "WORKBENCH_ROWS"
 JOURNAL = "done.json"
@@ -162,8 +162,9 @@ def _check_disk(home: Path, footprint: Footprint, draft: Path) -> None:
 def _unpack(draft: Path, footprint: Footprint, count: int, read: Callable[[int], Shard], keep: Keep) -> None:
     kind = record_type(footprint.observation_dim, footprint.action_dim)
     done, was_open = _taken_up(draft, kind, count)
-    begin = f"unpacking {footprint.rows:,} rows of {count} shard(s) to disk, {size(footprint.on_disk)} in {draft.parent.parent}"
-    keep.tell(f"{begin}; {len(done)} shard(s) are there already" if done else begin)
+    place = f"{size(footprint.on_disk)} in {draft.parent.parent}"
+    begin = f"unpacking {footprint.rows:,} rows of {counted(count, 'shard')} to disk, {place}"
+    keep.tell(f"{begin}; there already: {counted(len(done), 'shard')}" if done else begin)
     with explained(draft, footprint.on_disk), (draft / ROWS).open("r+b") as file:
         last = _read(file, kind, sum(done) - 1, 1) if done else np.zeros(0, kind)
         unsaved = 0

@@ -23,7 +23,7 @@ from workbench.engine.tasks.gym_batch import GymBatch, box_of, entries_in_words,
 from workbench.engine.tasks.gym_vector import VectorBatch, VectorTask, is_vectorised, make_vectorised
 from workbench.engine.tasks.protocol import TaskInfo
 from workbench.engine.tasks.usual_settings import USUAL_SETTINGS
-from workbench.engine.words import UserError, counted
+from workbench.engine.words import UserError
 
 HORIZON = 1000  # where an environment names none
 MINARI_PATTERN = re.compile(
@@ -207,10 +207,9 @@ class MinariTask(GymTask):
             raise UserError(f"{self.name}: the dataset names no environment; it can be trained on, not played")
         if recorded.refused:
             raise UserError(
-                f"{self.name}: was recorded in {recorded.id} with "
-                f"{counted(len(recorded.refused), 'argument')} ({', '.join(recorded.refused)}) that are not "
-                "plain numbers or names and so are not taken from a dataset. Train on it (workbench fit), and play in an "
-                "environment that you registered with these arguments yourself: save the data as a file, and name "
+                f"{self.name}: was recorded in {recorded.id} with arguments that are not plain numbers or names "
+                f"({', '.join(recorded.refused)}) and so are not taken from a dataset. Train on it (workbench fit), and play in "
+                "an environment that you registered with these arguments yourself: save the data as a file, and name "
                 "gym/ID --data FILE"
             )
         box, _, horizon = self._space

@@ -108,9 +108,9 @@ export function render({model}) {
   function addRow() {
     const line = made.length, row = element("div", "wb-dial-row", rows), mark = element("canvas", "wb-glyph", row)
     const label = element("label", "", row), input = element("input", "wb-scrub", row), value = element("span", "wb-dial-value", row)
+    mark.setAttribute("aria-hidden", "true")
     input.type = "range"
-    input.id = `wb-dial-${line}`
-    label.htmlFor = input.id
+    label.htmlFor = input.id = `wb-dial-${line}`
     input.addEventListener("input", () => move(line, Number(input.value)))
     input.addEventListener("pointerdown", () => hold(true))
     for (const end of ["pointerup", "pointercancel", "change"]) input.addEventListener(end, () => hold(false))

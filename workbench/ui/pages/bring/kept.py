@@ -9,7 +9,7 @@ from urllib.parse import quote
 import panel as pn
 
 from workbench.engine.data.own_datasets import remove_dataset
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 from workbench.ui.controls.rule import STYLE, choice
 from workbench.ui.pages.store_page import StorePage
 from workbench.ui.server.lab import trainings
@@ -101,7 +101,9 @@ class Kept(pn.viewable.Viewer):
         bring.check_mine(name, self._page.secret(), self._anybody)
         using = [one for one in trainings().visible(self._page.secret()) if one.task == bring.OWN + name]
         if using:
-            raise UserError(f"{len(using)} training(s) learned from it; delete them first, on the page Training")
+            raise UserError(
+                f"{counted(len(using), 'training')} learned from it; delete those first, on the page Training"
+            )
         remove_dataset(name)
         self.shown = ""
         self._show("")

@@ -10,11 +10,12 @@ import panel as pn
 from bokeh.models import ColumnDataSource
 
 from workbench.engine.steering.rules import RULES
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted, plain
 from workbench.experiments.recommend import NothingFitsError, Recommendation, recommend
 from workbench.experiments.summary import Curve
 from workbench.plots.markup import Markup, html
 from workbench.ui.browser.link import callback
+from workbench.ui.controls.field import Field
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE, choice
 from workbench.ui.shell.html_pane import HTML
@@ -49,8 +50,8 @@ class Decision(pn.viewable.Viewer):
         self.answer: Recommendation | None = None
         options: dict[str, Any] = {"stylesheets": [STYLE], "margin": 0}
         self.limit = choice("I can accept a", LIMITS, "most_shift", css_classes=["wb-limit"])
-        self.value = pn.widgets.FloatInput(
-            label="of", value=0.2, step=0.05, css_classes=["wb-limit-value"], sizing_mode="stretch_width", **options
+        self.value = Field(
+            _limit, label="of", text="0.2", css_classes=["wb-limit-value"], sizing_mode="stretch_width", margin=0
         )
         self.words = HTML("", stylesheets=[WORDS, LOOK], margin=0, sizing_mode="stretch_width")
         self._text = ColumnDataSource({"text": [""]})
@@ -69,27 +70,23 @@ class Decision(pn.viewable.Viewer):
         self._buttons = pn.Row(
             self._copy, self._show, styles={"gap": "8px"}, margin=(8, 0, 0, 0), sizing_mode="stretch_width"
         )
-        for widget in (self.limit, self.value):
-            widget.param.watch(lambda _: self._again(changed), "value")
+        self.limit.param.watch(lambda _: self._again(changed), "value")
+        self.value.param.watch(lambda _: self._again(changed), "text")
 
     def draw(self, curves: Sequence[Curve], ride: Ride | None) -> None:
         """Choose among ``curves``; the first limit is the shift of the best strength on the dial's ``ride``."""
         self._curves = list(curves)
         if not self._asked and ride is not None and ride.best is not None:
             self._asked = True
-            self.value.value = (
-                float(f"{max(ride.shift[ride.best], 0.01):.1g}") if self.limit.value == "most_shift" else 0.0
-            )
+            first = max(ride.shift[ride.best], 0.01) if self.limit.value == "most_shift" else 0.0
+            self.value.text = f"{first:.1g}"
         self.tell()
 
     def tell(self) -> None:
         """Answer, or say why there is no answer."""
         self.answer = None
         try:
-            limit: float | None = self.value.value
-            if limit is None:
-                raise UserError("Write a number.")
-            self.answer = recommend(self._curves, **{self.limit.value: float(limit)})
+            self.answer = recommend(self._curves, **{self.limit.value: self.value.value})
         except NothingFitsError as error:
             words = html('<p class="none" role="status">Nothing satisfies this: {}.</p>', error)
         except UserError as error:
@@ -117,13 +114,21 @@ class Decision(pn.viewable.Viewer):
         )
 
 
+def _limit(text: str) -> float:
+    """The number that ``text`` says; UserError where it says none."""
+    try:
+        return float(text.strip().replace("−", "-"))
+    except ValueError:
+        raise UserError(f"write a number such as 0.2, got {plain(text.strip())[:40] or 'nothing'}") from None
+
+
 def answer_html(found: Recommendation) -> Markup:
     """Rule and strength, what it gives, on which seeds, and the command."""
     doubt = "" if found.certain else html('<p class="none">On the reporting episodes this is not certain.</p>')
     title = RULES[found.rule].title if found.rule in RULES else found.rule
     return html(
         '<p class="answer" role="status">{}, {} {:g}</p>'
-        "<p>return {} ({} to {}) at shift {}; the best of {} strengths that fit</p>{}"
+        "<p>return {} ({} to {}) at shift {}; the best of {} within the limit</p>{}"
         "<p>Training seeds {}. Chosen on evaluation seeds {} to {}, reported on others: {} to {}.</p><code>{}</code>",
         title,
         found.axis.replace("_", " "),
@@ -132,7 +137,7 @@ def answer_html(found: Recommendation) -> Markup:
         figure(found.reported.low),
         figure(found.reported.high),
         figure(found.shift),
-        found.candidates,
+        counted(found.candidates, "strength"),
         doubt,
         ", ".join(map(str, found.training_seeds)),
         found.chosen_on[0],

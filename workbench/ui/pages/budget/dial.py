@@ -122,8 +122,10 @@ class Dial(pn.viewable.Viewer):
             margin=0,
             css_classes=["wb-slider", "wb-dial-slider"],
         )
-        code = callback(SCRIPT, "slider", "track", "dot")
-        self._slider.jscallback(args={"track": self._track, "dot": self.dot}, value=f"const slider = cb_obj\n{code}")
+        self._slider.jscallback(
+            args={"slider": self._slider, "track": self._track, "dot": self.dot},
+            value=callback(SCRIPT, "slider", "track", "dot"),
+        )
         self._slider.param.watch(lambda _: self._rested(), "value_throttled")
         self._place.objects = [self._slider]
         self._stand(at)

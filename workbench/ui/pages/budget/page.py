@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import panel as pn
 
-from workbench.engine.glossary import TERM
 from workbench.engine.steering.rules import RULES
 from workbench.engine.words import UserError
 from workbench.experiments.recommend import Recommendation
 from workbench.experiments.summary import Curve
-from workbench.plots.markup import Markup, html
+from workbench.plots.markup import html
 from workbench.ui.canvas.bokeh_figures import pane, themed
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE, choice
@@ -26,6 +24,7 @@ from workbench.ui.pages.budget.equal_shift import EqualShift
 from workbench.ui.pages.budget.my_settings import MySettings
 from workbench.ui.pages.budget.sketches import Sketches
 from workbench.ui.pages.budget.small_sweep import SmallSweep
+from workbench.ui.pages.budget.words import head_of, of_task, origin_of, promise_head, question_on, table_of, usual
 from workbench.ui.pages.store_page import StorePage, StoreReading
 from workbench.ui.server.fault import told
 from workbench.ui.server.lab import one_user, sweeps
@@ -35,14 +34,14 @@ from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
-from workbench.views.budget import Here, as_csv, damaged_words, read_shift, words_of_choice
-from workbench.views.dial import field_of, read_dial, scale_of, strength_words, verdict
-from workbench.views.links import read_link, state_of, write_link
-from workbench.views.measured import USUAL, Read, begun, is_wide, read
-from workbench.views.policies import ALL_TASKS
-from workbench.views.question import Policy, Question
+from workbench.views.budget import Here, damaged_words, read_shift
+from workbench.views.dial import field_of, read_dial, scale_of, strength_words
+from workbench.views.links import read_link, write_link
+from workbench.views.measured import Read, begun, is_wide, read
+from workbench.views.question import Policy
 
-FRONTIER, PROMISE = 330, 232  # pixels
+FRONTIER = 330  # pixels
+PROMISE = 232
 LOOK = (Path(__file__).parent / "budget.css").read_text(encoding="utf-8")
 
 
@@ -92,10 +91,21 @@ class BudgetPage(StorePage):
         self.curves: list[Curve] = []
         self._damaged = ""  # which runs are left out
         self._reading = StoreReading(self, read, self._show)
-        self.mine = MySettings(self, self._my_question, self._shown, self._show_marks)
-        self.equal = EqualShift(self, self._my_question, lambda: self.mine.marks, read_shift(arguments))
+
+        self.mine = MySettings(
+            self, lambda: question_on(self.question, str(self.task.value or "")), self._shown, self._show_marks
+        )
+        self.equal = EqualShift(
+            self,
+            lambda: question_on(self.question, str(self.task.value or "")),
+            lambda: self.mine.marks,
+            read_shift(arguments),
+        )
         self.equal.tapped.on_change("data", lambda attr, old, new: self._tapped())
-        self.sweep = SmallSweep(lambda: self.do(self._start), lambda: self.do(self._cancel))
+        self.sweep = SmallSweep(
+            lambda: self.do(lambda: sweeps().start(self.secret(), self.sweep.grid())),
+            lambda: self.do(lambda: sweeps().cancel(self.secret(), anybody=one_user())),
+        )
         self.dial = Dial(lambda: self.question.first.rule, self._chosen, self._rested)
         self.sketches = Sketches(self)
         self.decision = Decision(self.changed, self._take)
@@ -136,7 +146,7 @@ class BudgetPage(StorePage):
     def state(self) -> dict[str, Any]:
         """The policies of the particles page, which rules are drawn, and where the dial stands."""
         words: dict[str, Any] = write_link(self.question)
-        if self._wanted is not None or set(self.rules.value) != set(self._usual()):
+        if self._wanted is not None or set(self.rules.value) != set(usual(self._of_task(), self._wanted)):
             words["curves"] = "|".join(self.rules.value)
         if self.equal.shift is not None:
             words["shift"] = self.equal.shift
@@ -153,13 +163,13 @@ class BudgetPage(StorePage):
             if arguments.get("measured") in self.task.options.values():
                 self.task.value = self._measured = arguments["measured"]
                 self._offer()
-            usual = self._usual()
-            self.rules.value = [name for name in self.rules.options if name in usual]
+            first = usual(self._of_task(), self._wanted)
+            self.rules.value = [name for name in self.rules.options if name in first]
         self._draw()
 
     def code(self) -> str:
         """The curves that are shown, drawn with matplotlib."""
-        return snippets.budget("" if self._origin() else str(sweeps().folder), self.task.value)
+        return snippets.budget("" if origin_of(self.curves, self.task.value) else str(sweeps().folder), self.task.value)
 
     def sheet(self) -> Sheet:
         """Both figures, one below the other."""
@@ -169,7 +179,11 @@ class BudgetPage(StorePage):
 
     def exports(self) -> tuple[Export, ...]:
         """All points."""
-        return (Export("CSV, one line a strength", "budget.csv", "text/csv", self._csv),)
+        return (
+            Export(
+                "CSV, one line a strength", "budget.csv", "text/csv", lambda: table_of(self.curves, self.task.value)
+            ),
+        )
 
     def close(self) -> None:
         """Forget what waits; a sweep goes on."""
@@ -191,12 +205,6 @@ class BudgetPage(StorePage):
         self.binding.bind(self._changed, self.task, self.rules)
         self.here.on_click(lambda _: self.mine.mark())
 
-    def _start(self) -> None:
-        sweeps().start(self.secret(), self.sweep.grid())
-
-    def _cancel(self) -> None:
-        sweeps().cancel(self.secret(), anybody=one_user())
-
     def _changed(self, event: Any) -> None:
         with self.held():
             if event.obj is self.task:
@@ -206,13 +214,6 @@ class BudgetPage(StorePage):
                 self._offer()
             self._draw()
             self.changed()
-
-    def _my_question(self) -> Question:
-        """The policies of the link, on the task that is shown: what is drawn among its curves must be of it."""
-        task = self._shown_task()
-        if task in ("", self.question.task) or task not in ALL_TASKS:
-            return self.question
-        return replace(self.question, task=task, state=state_of(task), peak=None)
 
     # The dial
 
@@ -301,35 +302,25 @@ class BudgetPage(StorePage):
 
     def _offer(self) -> None:
         """The rules of this task; new ones are shown, those that the user hid stay hidden."""
-        names = [curve.name for curve in self.curves if curve.task == self.task.value]
+        names = [curve.name for curve in self._of_task()]
         hidden = set(self.rules.options) - set(self.rules.value)
-        fresh = set(self._usual()) - set(self.rules.options)
+        fresh = set(usual(self._of_task(), self._wanted)) - set(self.rules.options)
         if names != list(self.rules.options):
             known = set(self.rules.value) | fresh
             with self.binding.by_program():
                 self.rules.options = names
                 self.rules.value = [name for name in names if name in known - hidden]
 
-    def _usual(self) -> list[str]:
-        """What is drawn before anybody chose: what the link says, all of one's own curves, a handful of the shipped ones."""
-        here = [curve for curve in self.curves if curve.task == self.task.value]
-        if self._wanted is not None:
-            return [curve.name for curve in here if curve.name in self._wanted.split("|")]
-        return [curve.name for curve in here if not curve.origin or curve.rule in USUAL]
-
     # Pictures
 
-    def _shown_task(self) -> str:
-        return str(self.task.value or "")
+    def _of_task(self) -> list[Curve]:
+        return of_task(self.curves, self.task.value)
 
     def _shown(self) -> list[Curve]:
-        return [curve for curve in self.curves if curve.task == self.task.value and curve.name in self.rules.value]
-
-    def _origin(self) -> str:
-        return next((curve.origin for curve in self.curves if curve.task == self.task.value), "")
+        return [curve for curve in self._of_task() if curve.name in self.rules.value]
 
     def _draw(self) -> None:
-        here = [curve for curve in self.curves if curve.task == self.task.value]
+        here = self._of_task()
         shown = [begun(curve, here) for curve in self._shown()]
         self.dial.offer([curve for curve in shown if is_wide(curve)], self._dialled[0])
         if not shown:
@@ -351,40 +342,13 @@ class BudgetPage(StorePage):
         self._frontier.objects = [pane(self._pictures.frontier, height=FRONTIER)]
         self._promise.objects = [pane(self._pictures.promise, height=PROMISE)]
         show_here(self._pictures, self.mine.marks)
-        self._describe()
+        self._head.object = head_of(shown, self.dial.ride)
+        self._promise_head.object = promise_head(self.dial.ride)
         self._sketch()
         self.equal.draw(self._shown(), self._pictures)
         self.decision.draw(self._shown(), self.dial.ride)
-
-    def _describe(self) -> None:
-        on, origin = self.dial.ride, self._origin()
-        sentence = "" if on is None else f"{on.name}: {verdict(on)}"
-        mark: Markup | str = ""
-        if origin:
-            mark = html('<p class="shipped">{}. A sweep of your own takes its place.</p>', origin.capitalize())
-        shown = self._shown()
-        if shown[0].offline:
-            mark = html('<p class="shipped">{}.</p>', words_of_choice(shown[0]).capitalize())
-        self._head.object = html(
-            '<h2>{} against shift, {}</h2><p class="verdict">{}</p>{}',
-            shown[0].worth.label.capitalize(),
-            self.task.value,
-            sentence,
-            mark,
-        )
-        self._promise_head.object = html(
-            "<h2>What the critic promised, {}</h2>"
-            '<p title="{}">Dashed: promised (Q). Solid: earned. The shaded area is how wrong the critic is.</p>',
-            "…" if on is None else on.name,
-            f"Promised: {TERM['promised'].hint}. Earned: {TERM['earned'].hint}",
-        )
 
     def _show_marks(self, marks: list[Here]) -> None:
         if self._pictures is not None:
             show_here(self._pictures, marks)
         self.equal.list_marks(marks)
-
-    def _csv(self) -> bytes:
-        if not self.curves:
-            raise UserError("There are no runs yet; run a sweep first.")
-        return as_csv([curve for curve in self.curves if curve.task == self.task.value])

@@ -94,7 +94,9 @@ class TrainingPage(StorePage):
     def panels(self) -> Mapping[str, Any]:
         """Form and list on the left; numbers and losses; values; one moment."""
         losses = pane(self._losses.figure, height=250, css_classes=["wb-losses"])
-        plane = pn.Column(pane(self._plane.figure), margin=0, width=330, css_classes=["wb-plane"])
+        plane = pn.Column(
+            pane(self._plane.figure), margin=0, max_width=330, sizing_mode="stretch_width", css_classes=["wb-plane"]
+        )
         moment = pn.Column(self.scrub, plane, sizing_mode="stretch_width", margin=0)
         self._pictures = (losses, pane(self._values.figure, min_height=220), moment)
         self._show_pictures()
