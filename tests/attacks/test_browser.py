@@ -163,6 +163,7 @@ def test_pages_work_behind_nginx_with_tls_and_a_prefix(
             page.goto(f"https://{NAME}/workbench")
             assert page.url == f"{home}/"
             works(page)
+            page.click("details:has(a[href='./particles?rule=bc']) > summary")
             page.click("a[href='./particles?rule=bc']")
             page.wait_for_url(f"{home}/particles?**")
             works(page)

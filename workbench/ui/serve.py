@@ -11,6 +11,7 @@ import signal
 import socket
 import webbrowser
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import panel as pn
@@ -193,9 +194,11 @@ def end_children() -> None:
     """End every process that this server started: asked first, so that it can save, then made to."""
     children = multiprocessing.active_children()
     for child in children:
-        child.terminate()
+        with suppress(ValueError):  # a thread that worked with it has buried it meanwhile
+            child.terminate()
     for child in children:
-        child.join(PATIENCE)
-        if child.is_alive():
-            child.kill()
+        with suppress(ValueError):
             child.join(PATIENCE)
+            if child.is_alive():
+                child.kill()
+                child.join(PATIENCE)

@@ -148,6 +148,7 @@ export function render({model}) {
   function showWords() {
     const told = block?.header.lines ?? []
     source.textContent = [...new Set(told.map(({note}) => note))].join(" · ")
+    source.hidden = !source.textContent // a button without words would have no name
     source.dataset.tip = [...new Set(told.map(({where}) => where))].join("\n")
     source.setAttribute("aria-description", source.dataset.tip)
     words.textContent = model.words
