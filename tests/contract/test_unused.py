@@ -30,7 +30,6 @@ HOOKS = {
     "get_login_url": "Panel's module of an authentication",
     "logout_url": "Panel's module of an authentication",
     "logout_handler": "Panel's module of an authentication",
-    "initialize": "a handler of tornado",
 }
 
 

@@ -152,8 +152,7 @@ export function render({model}) {
     source.dataset.tip = [...new Set(told.map(({where}) => where))].join("\n")
     source.setAttribute("aria-description", source.dataset.tip)
     words.textContent = model.words
-    measure.textContent = model.button
-    measure.hidden = !model.button
+    Object.assign(measure, {textContent: model.button, hidden: !model.button})
     root.classList.toggle("wb-stale", !model.fresh)
     draw()
   }
