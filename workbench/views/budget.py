@@ -18,6 +18,7 @@ from workbench.engine.words import UserError, plain
 from workbench.experiments.files import DamagedError
 from workbench.experiments.grid import Grid
 from workbench.experiments.summary import MEASURES, Curve, matched
+from workbench.experiments.summary import curves as read  # noqa: F401 -- under this name until 0.3, for scripts
 from workbench.views.caller import Caller, go_on
 from workbench.views.csv_file import csv_of
 from workbench.views.fields import fields_of
