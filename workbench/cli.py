@@ -7,6 +7,7 @@ by the commands that need it, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import sys
+from contextvars import copy_context
 
 import tyro
 
@@ -34,7 +35,9 @@ def main(args: list[str] | None = None) -> None:
     with errors_in_words():
         try:
             words = sys.argv[1:] if args is None else args
-            build_app(words[0] if words else "").cli(
+            # In a context of its own: what one command sets for itself (`KEEP`) must not reach the next one in this process.
+            copy_context().run(
+                build_app(words[0] if words else "").cli,
                 prog="workbench",
                 description="Steer flow policies with a critic, and see what it does.",
                 args=words,

@@ -8,6 +8,8 @@ from commands.running import Command, Done, check
 from engine.data.formats.writers import WRITERS, made
 from engine.data.shard_files import walk, write
 
+from workbench.engine.data.footprint import AUTO, KEEP
+
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,3 +104,4 @@ def test_shards_train_alike_in_memory_and_from_disk(
     assert runs["memory"] == runs["disk"]
     again = ok(command("fit", "gym/Pendulum-v1", "--out", tmp_path / "disk", "--resume", "--rows-in", "disk"))
     assert "unpacking" not in again.err
+    assert KEEP.get() is AUTO, "one command's --rows-in reaches the next in this process"

@@ -107,3 +107,9 @@ def page(browser: Browser) -> Iterator[Page]:
     page.remove_listener("console", heard)
     context.close()
     assert not faults, faults
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder that goes away, for code that writes where it stands."""
+    monkeypatch.chdir(tmp_path)

@@ -10,6 +10,7 @@ from bokeh.models import BoxSelectTool, Line
 from experiments.made_up import made_up_store
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
+from ui.until import until_read
 
 from workbench.experiments.grid import Grid
 from workbench.experiments.launch import SweepState
@@ -44,7 +45,7 @@ def page_of(folder: Path, monkeypatch: pytest.MonkeyPatch, link: dict[str, str])
     monkeypatch.setenv(STORE_VARIABLE, str(folder))
     sweeps.cache_clear()
     made = BudgetPage(link, CACHE)
-    made._show(made._reading.read())
+    until_read(made._reading)
     return made
 
 
@@ -66,6 +67,7 @@ def two_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Budge
     sweeps.cache_clear()
 
 
+@pytest.mark.usefixtures("own_folder")  # the snippet saves its picture
 def test_without_a_store_the_page_shows_the_shipped_one_and_says_so(shipped: BudgetPage) -> None:
     assert shipped.task.value == "three_exits"
     assert shipped._pictures is not None

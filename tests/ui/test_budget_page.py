@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 from ui.saving import DRAWN, save_all, see_offline
+from ui.until import until_read
 
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.grid import Grid
@@ -78,7 +79,7 @@ def opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BudgetPage
     monkeypatch.setenv(STORE_VARIABLE, str(folder))
     sweeps.cache_clear()
     page = BudgetPage({"task": "bandit2d"}, CACHE)
-    page._show(page._reading.read())
+    until_read(page._reading)
     yield page
     page.left()
     sweeps.cache_clear()
@@ -212,6 +213,7 @@ def test_marking_waits_for_the_policy_by_itself(folder: Path, monkeypatch: pytes
     sweeps.cache_clear()
 
 
+@pytest.mark.usefixtures("own_folder")  # the snippet saves its picture
 def test_the_code_draws_the_same(opened: BudgetPage) -> None:
     space: dict = {}
     exec(compile(opened.code(), "snippet", "exec"), space)  # noqa: S102 -- the page's own snippet

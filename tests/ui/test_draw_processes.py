@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from plain_rules import rules_without_parts
+from ui.until import lives, until
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
@@ -103,21 +104,6 @@ def policy() -> tuple[Parts, Any]:
 def wait_for(studio: Studio, count: int = 1) -> int:
     until(lambda: studio.up() == count)
     return studio.up()
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 240.0
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def question(rule: str = "qgf", **settings: Any) -> Question:

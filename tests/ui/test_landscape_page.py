@@ -65,6 +65,7 @@ def test_the_csv_is_the_grid(made: LandscapePage) -> None:
     np.testing.assert_allclose([float(row["q"]) for row in rows], made.terrain.values.ravel(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.usefixtures("own_folder")  # the snippet saves its picture
 def test_the_code_draws_the_same(made: LandscapePage) -> None:
     space: dict = {}
     exec(compile(made.code(), "snippet", "exec"), space)  # noqa: S102 -- the page's own snippet

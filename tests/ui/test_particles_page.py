@@ -5,14 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from plain_rules import rules_without_parts
 from playwright.sync_api import Browser, Locator, Page, expect
+from ui.until import until
 
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.bandits import Bandit2D
@@ -41,13 +40,6 @@ def pixels(canvas: Locator) -> str:
 
 def slider(page: Page, name: str) -> Locator:
     return page.locator(f".wb-{name} .noUi-handle")
-
-
-def until(changed: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not changed():
-        assert time.monotonic() < end, "nothing changed"
-        time.sleep(0.02)
 
 
 def steered(page: Page, rule: str = "qgf") -> Locator:

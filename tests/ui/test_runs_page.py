@@ -12,6 +12,7 @@ import pytest
 from experiments.made_up import made_up_store
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
+from ui.until import until_read
 
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.grid import Grid
@@ -53,7 +54,7 @@ def opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunsPage]:
     monkeypatch.setenv("WORKBENCH_STORE", str(folder))
     sweeps.cache_clear()
     page = RunsPage({})
-    page._show_rows(page._reading.read())
+    until_read(page._reading)
     yield page
     page.left()
     sweeps.cache_clear()

@@ -174,6 +174,7 @@ def test_own_datasets_are_offered_to_who_may_use_them(tmp_path: Path, monkeypatc
     page.left()
 
 
+@pytest.mark.usefixtures("own_folder")  # the snippet saves its picture
 def test_the_code_reads_the_run(finished: Training, capsys: pytest.CaptureFixture[str]) -> None:
     page = TrainingPage({"step": "200"})
     page.training = finished

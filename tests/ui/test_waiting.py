@@ -7,18 +7,12 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from ui.until import until
 
 from workbench.ui.controls.waiting import DRAWN, TURN, Waiting
 from workbench.ui.server.crew import Crew
 from workbench.ui.server.parts_cache import Latest
 from workbench.views.effort import Effort
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60.0
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 class Clock:

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from ui.until import lives, until
 
 from workbench.engine.metrics.evaluate import Evaluation
 from workbench.engine.models.parts import Parts
@@ -83,21 +84,6 @@ def server(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Studio:
     """What a server has."""
     monkeypatch.setattr(workshop, "WORKSHOP", studio)
     return studio
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 240.0
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def question(task: str, weight: float = 1.0) -> Question:
