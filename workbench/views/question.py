@@ -277,7 +277,12 @@ def drift(trace: Trace, behaviour: Trace) -> np.ndarray:
     ticks = torch.arange(len(trace.positions)).clamp(max=len(behaviour.positions) - 1)
     count = trace.positions.shape[1] * trace.positions.shape[2]
     home = behaviour.positions[ticks].flatten(1, 2)[:, :count]
-    return np.asarray((trace.positions.flatten(1, 2) - home).norm(dim=-1).mean(1))
+    return np.asarray((trace.positions.flatten(1, 2) - home)[:, _kept(trace)].norm(dim=-1).mean(1))
+
+
+def _kept(trace: Trace) -> Any:
+    """Which of all particles (M,) a mean counts: those that were not pruned."""
+    return slice(None) if trace.kept is None else trace.kept.flatten()
 
 
 def climb(trace: Trace, parts: Parts, state: Tensor) -> np.ndarray:
@@ -289,7 +294,7 @@ def climb(trace: Trace, parts: Parts, state: Tensor) -> np.ndarray:
     if parts.critic is None:
         return out
     ticks = np.unique(np.linspace(0, len(out) - 1, min(len(out), SERIES_TICKS)).round().astype(int))
-    points = trace.positions.flatten(1, 2)[ticks, :SERIES_PARTICLES]
+    points = trace.positions[ticks].flatten(1, 2)[:, _kept(trace)][:, :SERIES_PARTICLES]
     which = str(trace.settings["critic"])
     q = critic_values(parts, state, points.flatten(0, 1), which, trace.settings["pick_aggregate"])
     out[ticks] = q.view(len(ticks), -1).mean(1).numpy()

@@ -211,8 +211,8 @@ def velocity_and_pull(reference: Reference, observations: Tensor, actions: Tenso
     return v.detach(), lambda u: torch.autograd.grad(v, leaf, u, retain_graph=True)[0]
 
 
-def q_values(critic: Critic, observations: Tensor, actions: Tensor, how: Aggregate) -> Tensor:
-    """Aggregated Q, (M,), of any critic at (M, S) and (M, D); one column (M, 1) counts as (M,).
+def member_values(critic: Critic, observations: Tensor, actions: Tensor) -> Tensor:
+    """Q of each member, (K, M), of any critic at (M, S) and (M, D); (M,) and one column (M, 1) count as one member.
 
     Raises
     ------
@@ -224,7 +224,12 @@ def q_values(critic: Critic, observations: Tensor, actions: Tensor, how: Aggrega
         raise UserError(
             f"the critic must return (M,) or (K, M) with M = {m} rows, got {tuple(q.shape)}; transpose (M, K)"
         )
-    return aggregate(q.reshape(-1, m), how)
+    return q.reshape(-1, m)
+
+
+def q_values(critic: Critic, observations: Tensor, actions: Tensor, how: Aggregate) -> Tensor:
+    """Aggregated Q, (M,), of any critic at (M, S) and (M, D); UserError as `member_values`."""
+    return aggregate(member_values(critic, observations, actions), how)
 
 
 def q_gradient(critic: Critic, observations: Tensor, actions: Tensor, how: Aggregate) -> tuple[Tensor, Tensor]:

@@ -28,9 +28,14 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     log: bool = False,
+    later: bool = False,
 ) -> Any:
-    """Declare one setting of a rule: its default, bounds, unit, meaning, and whether a slider for it is logarithmic."""
-    return Field(default, ge=low, le=high, description=meaning, json_schema_extra={"unit": unit, "log": log})
+    """Declare one setting of a rule: its default, bounds, unit, meaning, and whether a slider for it is logarithmic.
+
+    A ``later`` one came after jobs had been named by all settings of their rule: `Rule.written` leaves it out at its default.
+    """
+    about: dict[str, Any] = {"unit": unit, "log": log, "later": later}
+    return Field(default, ge=low, le=high, description=meaning, json_schema_extra=about)
 
 
 SettingValue = bool | int | float | str  # the value of one field of a rule
@@ -51,6 +56,8 @@ class State(NamedTuple):
         Adam's moments, for rules that use them.
     extra : Tensor or None
         (B, N, M, D), the noise of rules that draw samples on the way.
+    kept : Tensor or None
+        (B, N), which of the particles that began these are, ascending; None: all of them (see `Pruned`).
     """
 
     actions: Tensor
@@ -58,6 +65,7 @@ class State(NamedTuple):
     tick: int
     moments: Moments | None = None
     extra: Tensor | None = None
+    kept: Tensor | None = None
 
 
 class Info(NamedTuple):
@@ -139,6 +147,18 @@ class Rule(BaseModel, ABC):
             settings.append(item | {"type": schema["type"]})
         about = {"name": cls.name, "title": cls.title, "paper": cls.paper, "equation": cls.equation}
         return about | {"needs": list(cls.needs), "strength": cls.strength, "settings": settings}
+
+    def written(self) -> dict[str, SettingValue]:
+        """The settings as jobs write them down: a later one only where it is not at its default, so that old jobs keep their
+        names.
+        """
+        later = {
+            name: field.default
+            for name, field in type(self).model_fields.items()
+            if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("later")
+        }
+        everything = self.model_dump(mode="json")
+        return {name: value for name, value in everything.items() if name not in later or value != later[name]}
 
     @abstractmethod
     def ticks(self) -> int:

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.protocol import DuringFlow
+from workbench.engine.steering.guided import CriticGuided
 
 
-class QGFJacobian(DuringFlow):
+class QGFJacobian(CriticGuided):
     r"""QGF's sibling that differentiates through the one-step estimate, clip included.
 
     .. math:: g = J^\top \nabla_{\hat a} Q(s, \hat a), \qquad J = \frac{\partial \hat a}{\partial a}
