@@ -56,13 +56,21 @@ class Pruned(Rule):
 
 def survivors(state: State, kept: Tensor) -> State:
     """The state of the particles ``kept`` (B, K) alone."""
-    b, n = state.actions.shape[:2]
+    n = state.actions.shape[1]
     return state._replace(
-        actions=state.actions.take_along_dim(kept[..., None], 1),
-        rows=state.rows.view(b, n, -1).take_along_dim(kept[..., None], 1).flatten(0, 1),
-        extra=None if state.extra is None else state.extra.take_along_dim(kept[..., None, None], 1),
-        kept=kept if state.kept is None else state.kept.take_along_dim(kept, 1),
+        actions=_of(state.actions, kept),
+        rows=_of(state.rows.unflatten(0, (-1, n)), kept).flatten(0, 1),
+        extra=None if state.extra is None else _of(state.extra, kept),
+        kept=kept if state.kept is None else _of(state.kept, kept),
     )
+
+
+def _of(values: Tensor, kept: Tensor) -> Tensor:
+    """The entries (B, K, …) of ``values`` (B, N, …) that belong to the particles ``kept`` (B, K)."""
+    index = kept
+    for _ in values.shape[2:]:
+        index = index.unsqueeze(-1)
+    return values.gather(1, index.expand(-1, -1, *values.shape[2:]))
 
 
 def everyone(values: Tensor, kept: Tensor | None, others: Tensor) -> Tensor:

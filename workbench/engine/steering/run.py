@@ -25,7 +25,7 @@ def choose(rule: Rule, parts: Parts, state: State, noise: Noise) -> tuple[Tensor
     if n == 1:
         return torch.zeros(b, dtype=torch.long, device=state.actions.device), None
     q = None if rule.pick == "uniform" else final_q(rule, parts, state)
-    choice = noise.choice if state.kept is None else noise.choice.take_along_dim(state.kept, 1)
+    choice = noise.choice if state.kept is None else noise.choice.gather(1, state.kept)
     return pick_particle(q, choice, rule.pick, rule.temperature), q
 
 
