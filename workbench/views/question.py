@@ -114,7 +114,9 @@ class Answer:
 
 def behaviour_of(rule: Rule) -> Rule:
     """The unsteered flow with as many Euler steps as ``rule``, its Q read from the same critic."""
-    return make_rule("bc", flow_steps=rule.flow_steps, critic=rule.critic, pick_aggregate=rule.pick_aggregate)
+    how = rule.pick_aggregate
+    pessimism = rule.pessimism if how == "mean" else 0.0
+    return make_rule("bc", flow_steps=rule.flow_steps, critic=rule.critic, pick_aggregate=how, pessimism=pessimism)
 
 
 def shared_noise(seed: int, groups: int, particles: int, action_dim: int, extra: int = 0) -> Noise:
@@ -267,9 +269,9 @@ def final_q(trace: Trace, rule: Rule, parts: Parts) -> Tensor | None:
         return None
     final = trace.positions[-1]
     rows = parts.normalize(trace.observations).repeat_interleave(final.shape[1], 0)
-    return q_values(parts.pick_critic(rule.critic), rows, final.flatten(0, 1), rule.pick_aggregate).view(
-        final.shape[:2]
-    )
+    flat = final.flatten(0, 1)
+    q = q_values(parts.pick_critic(rule.critic), rows, flat, rule.pick_aggregate, rule.pessimism)
+    return q.view(final.shape[:2])
 
 
 def drift(trace: Trace, behaviour: Trace) -> np.ndarray:
@@ -296,16 +298,19 @@ def climb(trace: Trace, parts: Parts, state: Tensor) -> np.ndarray:
     ticks = np.unique(np.linspace(0, len(out) - 1, min(len(out), SERIES_TICKS)).round().astype(int))
     points = trace.positions[ticks].flatten(1, 2)[:, _kept(trace)][:, :SERIES_PARTICLES]
     which = str(trace.settings["critic"])
-    q = critic_values(parts, state, points.flatten(0, 1), which, trace.settings["pick_aggregate"])
+    how, less = trace.settings["pick_aggregate"], float(trace.settings["pessimism"])
+    q = critic_values(parts, state, points.flatten(0, 1), which, how, less)
     out[ticks] = q.view(len(ticks), -1).mean(1).numpy()
     return out
 
 
 @torch.no_grad()
-def critic_values(parts: Parts, state: Tensor, actions: Tensor, which: str, how: Any) -> Tensor:
+def critic_values(
+    parts: Parts, state: Tensor, actions: Tensor, which: str, how: Any, deviations: float = 0.0
+) -> Tensor:
     """Q (M,) in task units at one state (S,) and actions (M, D)."""
     rows = parts.normalize(state[None]).expand(len(actions), -1)
-    return q_values(parts.pick_critic(which), rows, actions, how) / parts.reward_scale
+    return q_values(parts.pick_critic(which), rows, actions, how, deviations) / parts.reward_scale
 
 
 def plane(extent: float = EXTENT, grid: int = GRID, action_dim: int = 2) -> Tensor:

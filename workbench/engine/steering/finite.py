@@ -102,7 +102,8 @@ def find_non_finite(rule: Rule, parts: Parts, observations: Tensor, noise: Noise
     b, n = state.actions.shape[:2]
     if n == 1 or rule.pick == "uniform":
         return None
-    q = q_values(parts.pick_critic(rule.critic), state.rows, state.actions.flatten(0, 1), rule.pick_aggregate)
+    flat = state.actions.flatten(0, 1)
+    q = q_values(parts.pick_critic(rule.critic), state.rows, flat, rule.pick_aggregate, rule.pessimism)
     bad = _first_bad(without_never(q).view(b, n, 1))
     if bad is None:
         return None

@@ -128,6 +128,14 @@ class Rule(BaseModel, ABC):
     critic: Literal["target", "online"] = setting("target", "the EMA target critic or the online one")
     aggregate: Aggregate = setting("min", "how the ensemble's members are combined for the gradient")
     pick_aggregate: Aggregate = setting("min", "how the ensemble's members are combined for the pick")
+    pessimism: float = setting(
+        0.0,
+        "pessimism ρ: standard deviations of the critic's members that are taken off where they are combined by their mean",
+        low=0.0,
+        high=100.0,
+        log=True,
+        later=True,
+    )
 
     @classmethod
     def describe(cls) -> dict[str, Any]:
@@ -179,7 +187,8 @@ class Rule(BaseModel, ABC):
 
     def critic_gradient(self, parts: Parts, rows: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Q (B, N) and ∇_a Q (B, N, D) of the summed, aggregated critic at ``actions`` (B, N, D)."""
-        q, grad = q_gradient(parts.pick_critic(self.critic), rows, actions.flatten(0, 1), self.aggregate)
+        flat = actions.flatten(0, 1)
+        q, grad = q_gradient(parts.pick_critic(self.critic), rows, flat, self.aggregate, self.pessimism)
         return q.view(actions.shape[:2]), grad.view(actions.shape)
 
     def velocity(self, parts: Parts, rows: Tensor, actions: Tensor, t: float) -> Tensor:

@@ -48,7 +48,8 @@ class Pruned(Rule):
         if info.q is None:
             clean = state.actions + (self.flow_steps - state.tick) * info.terms["velocity"]
             clean = clean.clamp(-1.0, 1.0)
-            q = q_values(parts.pick_critic(self.critic), state.rows, clean.flatten(0, 1), self.pick_aggregate)
+            flat, how = clean.flatten(0, 1), self.pick_aggregate
+            q = q_values(parts.pick_critic(self.critic), state.rows, flat, how, self.pessimism)
             info = info._replace(q=q.view(clean.shape[:2]), query=clean)
         assert info.q is not None
         return survivors(after, info.q.topk(self.keep, 1).indices.sort(1).values), info

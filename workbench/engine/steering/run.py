@@ -32,7 +32,7 @@ def choose(rule: Rule, parts: Parts, state: State, noise: Noise) -> tuple[Tensor
 def final_q(rule: Rule, parts: Parts, state: State) -> Tensor:
     """Q (B, K) of the particles that are left, as the pick sees it."""
     flat = state.actions.flatten(0, 1)
-    q = q_values(parts.pick_critic(rule.critic), state.rows, flat, rule.pick_aggregate)
+    q = q_values(parts.pick_critic(rule.critic), state.rows, flat, rule.pick_aggregate, rule.pessimism)
     return q.view(state.actions.shape[:2])
 
 

@@ -26,6 +26,7 @@ STYLE = (Path(__file__).parent / "rule.css").read_text(encoding="utf-8")
 APPLIES: dict[str, Callable[[dict[str, Any]], bool]] = {
     "pick": lambda now: now["particles"] > 1,
     "temperature": lambda now: now["particles"] > 1 and now["pick"] == "softmax",
+    "pessimism": lambda now: "mean" in (now["aggregate"], now["pick_aggregate"]),
     "gate_floor": lambda now: now["gate_kappa"] > 0.0,
     "keep": lambda now: now["particles"] > 1,
     "prune_at": lambda now: now["keep"] < now["particles"],

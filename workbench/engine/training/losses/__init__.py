@@ -15,6 +15,7 @@ from workbench.engine.training.losses.awr_actor import AWRActor
 from workbench.engine.training.losses.conditioned_flow import ConditionedFlow
 from workbench.engine.training.losses.critic import CriticLoss
 from workbench.engine.training.losses.edp_flow import EDPFlow
+from workbench.engine.training.losses.floq import Floq
 from workbench.engine.training.losses.flow_matching import FlowMatching
 from workbench.engine.training.losses.iql import IQL
 from workbench.engine.training.losses.loss import Loss
@@ -36,6 +37,7 @@ CRITICS: dict[str, type[CriticLoss[Any]]] = {
     "iql": IQL,
     "td_vgf": TDVGF,
     "td_actor": TDActor,
+    "floq": Floq,
 }
 # Learned parts, by the names under which rules need them; trained when asked for.
 LEARNED_PARTS: dict[str, type[Loss[Any]]] = {
