@@ -17,10 +17,9 @@ class QGFJacobian(CriticGuided):
     .. math:: g = J^\top \nabla_{\hat a} Q(s, \hat a), \qquad J = \frac{\partial \hat a}{\partial a}
 
     Source: QGF's ablation, arXiv 2606.11087 (methods.md, section 5). Equal to ``bptt`` when T = 1. Departures: none known of
-    ``jacobian=exact``; the published code contracts Σ_i g_i J_ij too. Of the paper's tamed ones only accounts were read:
-    ``regularised`` is (1 - λ) J + λ I, ``orthogonal`` the rotation nearest to J (U Vᵀ of its singular value decomposition, of
-    the estimate before its clip), ``smooth`` the mean of J at M places scattered around a by σ. They cost more: D, or 1 + M,
-    Jacobian products a step instead of one.
+    ``jacobian=exact``; of the paper's tamed ones only accounts were read: ``regularised`` is (1 - λ) J + λ I, ``orthogonal`` the
+    rotation nearest to J (U Vᵀ, of the estimate before its clip), ``smooth`` the mean of J at M places scattered around a by σ;
+    the last two take D and M Jacobian products a step.
 
     Cost: 2 T velocity evaluations, T critic gradients and T vector-Jacobian products of the velocity field.
     """

@@ -7,7 +7,6 @@ from typing import Self
 import numpy as np
 import torch
 from pydantic import Field, model_validator
-from scipy.signal import lfilter
 from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch, Transitions
@@ -46,9 +45,11 @@ def value_flow(config: FloqSettings) -> ValueFlow:
 
 def returns_to_go(data: Transitions, discount: float, rows: int) -> np.ndarray:
     """Discounted return (rows,) from each of the first ``rows`` rows to the end of its episode, or of these rows."""
-    rewards, ends = data.rewards[:rows].astype(np.float64), np.flatnonzero(data.ends[:rows])
-    pieces = np.split(rewards, ends + 1)
-    return np.concatenate([lfilter([1.0], [1.0, -discount], piece[::-1])[::-1] for piece in pieces if len(piece)])
+    found, after = np.empty(rows), 0.0
+    pairs = zip(data.rewards[:rows].tolist(), data.ends[:rows].tolist(), strict=True)
+    for row, (reward, end) in zip(range(rows - 1, -1, -1), reversed(list(pairs)), strict=True):
+        found[row] = after = reward + (0.0 if end else discount * after)
+    return found
 
 
 class Floq(TDActor[FloqSettings]):
