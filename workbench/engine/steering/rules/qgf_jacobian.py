@@ -17,9 +17,8 @@ class QGFJacobian(CriticGuided):
     .. math:: g = J^\top \nabla_{\hat a} Q(s, \hat a), \qquad J = \frac{\partial \hat a}{\partial a}
 
     Source: QGF's ablation, arXiv 2606.11087 (methods.md, section 5). Equal to ``bptt`` when T = 1. Departures: none known of
-    ``jacobian=exact``; of the paper's tamed ones only accounts were read: ``regularised`` is (1 - λ) J + λ I, ``orthogonal`` the
-    rotation nearest to J (U Vᵀ, of the estimate before its clip), ``smooth`` the mean of J at M places scattered around a by σ;
-    the last two take D and M Jacobian products a step.
+    ``jacobian=exact``. Of the tamed ones only accounts were read: ``regularised`` is (1 - λ) J + λ I, ``orthogonal`` the nearest
+    rotation (U Vᵀ, before the clip), ``smooth`` the mean of J at M places around a; the last two take D and M products a step.
 
     Cost: 2 T velocity evaluations, T critic gradients and T vector-Jacobian products of the velocity field.
     """
@@ -56,5 +55,5 @@ class QGFJacobian(CriticGuided):
         if extra is not None and self.jacobian == "smooth":
             places = actions[:, :, None] + self.scatter * extra[:, :, : self.samples]
             return smooth_pull(parts.reference, rows, places, t, g), q, clean.detach()
-        (pulled,) = torch.autograd.grad(clean, leaf, grad_outputs=g)
-        return torch.lerp(pulled, g, self.share) if self.jacobian == "regularised" else pulled, q, clean.detach()
+        pulled = torch.autograd.grad(clean, leaf, grad_outputs=g)[0]
+        return torch.lerp(pulled, g, self.share if self.jacobian == "regularised" else 0.0), q, clean.detach()
