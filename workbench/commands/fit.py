@@ -35,6 +35,7 @@ def fit(
     task: TaskName,
     out: Path,
     rule: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RULE ...")] = (),
+    recipe: Annotated[str, tyro.conf.arg(metavar="RECIPE")] = "",
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     device: Device = "auto",
     resume: bool = False,
@@ -56,6 +57,7 @@ def fit(
         out: Folder of the run; it must not exist, unless --resume.
         rule: Train also the parts that these steering rules need beyond flow and critic (workbench rules). With --critic
             td_actor a single rule is the actor too.
+        recipe: Train as this method is published (workbench recipes); settings that are given besides win over its own.
         data: Folder made by workbench generate, or a file (.npz, .hdf5: docs/tasks.md); built-in tasks need none.
         device: auto takes CUDA when there is one.
         resume: Go on with the run in --out.
@@ -67,6 +69,7 @@ def fit(
     from workbench.engine.data.boundaries import episodes_in_words
     from workbench.engine.data.footprint import KEEP, Keep
     from workbench.engine.tasks.recorded import RecordedTask
+    from workbench.runs.recipes import find_recipe
     from workbench.runs.training import TrainingRun, settings_for
 
     check_range("--save-every", save_every, 1, None)
@@ -76,7 +79,11 @@ def fit(
         raise UserError(
             f"{name} is given twice: {spelled(name)} {flags[name]} and --set {name}={others[name]}; leave one out"
         )
-    wanted = settings_for(rule, flags | others)
+    method = find_recipe(recipe) if recipe else None
+    if method is None:
+        wanted = settings_for(rule, flags | others)
+    else:
+        wanted = settings_for(tuple(dict.fromkeys((method.rule, *rule))), {**method.training, **flags, **others})
     KEEP.set(Keep(rows_in, lambda words: print(words, file=sys.stderr)))
     run = TrainingRun.open(task, out, wanted, data=data, device=device, resume=resume, clip_actions=clip_actions)
     again = f"go on with: workbench fit {task} --out {quoted(out)} --resume"
@@ -110,7 +117,7 @@ def fit(
         print(
             f"trained {counted(run.trainer.step_number, 'step')} in {result['seconds']:.1f} s on "
             f"{episodes_in_words(run.trainer.data.ends)}; "
-            f"steer it: workbench {look} {quoted(out)} --rule qgf"
+            f"steer it: workbench {look} {quoted(out)} {'--rule qgf' if method is None else method.flags()}"
         )
     if stopped:
         print(f"stopped at step {result['step']:,}, saved; {again}", file=sys.stderr)
