@@ -1,10 +1,9 @@
 """``python -m benchmarks [NAME ...]``: measure, print tables, compare with a peer or a bound in the same run.
 
 Names: updates, actions, guard, three_exits, three_exits_vgf, methods, online, together, central_picture, estimator, pointmaze,
-estimator_pointmaze, cube, cube_chunks (pointmaze and cube need the ogbench extra and
-some minutes), notebook, lessons, sweep, store, shards, shipped_store (which
-makes what the package ships), ui, soak. Without names: updates, actions, guard and three_exits. Medians over
-repeats; these are wall times, so run on an idle machine.
+estimator_pointmaze, cube, cube_chunks (pointmaze and cube need the ogbench extra and some minutes), notebook, lessons, sweep,
+store, shards, shipped_store (which makes what the package ships), suite_times (--protocol NAME --tasks LABEL …), ui, soak.
+Without names: updates, actions, guard and three_exits. Medians over repeats; these are wall times, so run on an idle machine.
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ NAMES = (
     "store",
     "shards",
     "shipped_store",
+    "suite_times",
 )
 QUICK = NAMES[:4]
 
