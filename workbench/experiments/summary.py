@@ -27,7 +27,6 @@ from workbench.experiments.store import Store
 
 # Of the reporting episodes, per seed: numbers of the glossary.
 MEASURES = (
-    "success",
     "gain",
     "transport",
     "shift.w2",
@@ -43,6 +42,7 @@ MEASURES = (
     "gap",
     "mmd_bound.mmd2",
     "mmd_bound.bound",
+    "success",
 )
 COSTS = ("network_evaluations", "ms_per_decision", "ms_alone")
 Measured = tuple[dict[str, Any], dict[str, np.ndarray]]  # a result, and its episodes
