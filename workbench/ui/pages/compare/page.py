@@ -110,6 +110,7 @@ class ComparePage(StorePage):
         self._profiles = pn.Column(css_classes=["wb-profiles"], **fills)
         self._scaling = pn.Column(css_classes=["wb-scaling"], **fills)
         self._make_controls()
+        self._missing.object = unmeasured([])
         self.look()
         self.keep_looking()
 
