@@ -142,7 +142,9 @@ def test_a_training_meets_other_goals_each_time_and_goes_on_bit_for_bit() -> Non
     other.generator.set_state(half.generator.get_state())
     (again, _), (went_on, _) = other.draw(), half.draw()
     assert torch.equal(again.observations, went_on.observations)
-    assert all(torch.equal(one, two) for one, two in zip(whole.weights.values(), trained(20).weights.values(), strict=True))
+    assert all(
+        torch.equal(one, two) for one, two in zip(whole.weights.values(), trained(20).weights.values(), strict=True)
+    )
 
 
 def test_one_step_is_what_is_stored() -> None:
