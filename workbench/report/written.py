@@ -7,10 +7,18 @@ import re
 from workbench.report.tables import Table
 
 LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "−": "$-$", "±": r"$\pm$", "α": r"$\alpha$", "→": r"$\to$",
-    "…": r"\dots{}", "≤": r"$\le$", "τ": r"$\tau$",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "−": "$-$",
+    "α": r"$\alpha$",
+    "τ": r"$\tau$",
+    "→": r"$\to$",
+    "×": r"$\times$",
+    "…": r"\dots{}",
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+}
 MARKED = re.compile(r"([\\|*_`<>\[\]])")
 
 

@@ -28,8 +28,8 @@ from workbench.engine.data.npz import (
 )
 from workbench.engine.data.shards import find_shards, read_shards
 from workbench.engine.data.transitions import OutOfBounds, Transitions, make_transitions
-from workbench.engine.tasks import manipulation, pointmaze
-from workbench.engine.tasks.collect import Arrays, Generator, Tick, collect
+from workbench.engine.tasks.collect import Arrays, Tick, collect
+from workbench.engine.tasks.generators import GENERATORS, generator_of
 from workbench.engine.tasks.ogbench_batch import EnvBatch, base_env
 from workbench.engine.tasks.ogbench_env import clone, horizon_of, numpy_seeded, require_ogbench
 from workbench.engine.tasks.protocol import TaskInfo
@@ -52,11 +52,6 @@ KINDS = {
     "puzzle": ("play", "noisy"),
 }
 MAZES = ("pointmaze", "antmaze", "humanoidmaze", "antsoccer")
-GENERATORS: dict[tuple[str, str], Generator] = {
-    ("pointmaze", "navigate"): pointmaze.NAVIGATE,
-    ("pointmaze", "stitch"): pointmaze.STITCH,
-    **{(family, kind): made for family in ("cube", "scene", "puzzle") for kind, made in manipulation.MADE.items()},
-}
 FEATURED = (
     "ogbench/pointmaze-medium-navigate-singletask-v0",
     "ogbench/cube-single-play-singletask-v0",
@@ -228,7 +223,7 @@ class OGBenchTask:
         UserError
             This kind of data cannot be made here, or ``rows`` or ``seed`` are out of range.
         """
-        generator = self._generator()
+        generator = generator_of(self.names.family, self.names.kind, self.names.task)
         rows = generator.rows if rows is None else rows
         arrays = collect(generator, self.names.collecting, rows, (seed, 0), processes=processes, tick=tick)
         return self._transitions(arrays, f"{self.names.task} (generated)", "refuse")
@@ -296,7 +291,7 @@ class OGBenchTask:
         OSError
             The files cannot be written; none is left behind.
         """
-        generator = self._generator()
+        generator = generator_of(self.names.family, self.names.kind, self.names.task)
         train = generator.rows if rows is None else rows
         sizes = {"train": train, "val": max(1, train // 10)}
         total, done = sum(sizes.values()), 0
@@ -351,17 +346,6 @@ class OGBenchTask:
             for path in self.files(folder).values():
                 path.with_name(f"{path.name}.tmp").unlink(missing_ok=True)
         return tuple(self.files(folder).values())
-
-    def _generator(self) -> Generator:
-        generator = GENERATORS.get((self.names.family, self.names.kind))
-        if generator is None:
-            made = ", ".join(f"{family}-*-{kind}" for family, kind in GENERATORS)
-            why = " its collectors walk with policies that OGBench trained, which do not come with the package;"
-            raise UserError(
-                f"{self.names.task}:{why if self.names.family in MAZES else ''} only {made} data are generated here; download "
-                f"OGBench's own: OGBenchTask({self.names.task!r}).download(FOLDER)"
-            )
-        return generator
 
     def _transitions(self, arrays: Arrays, source: str, out_of_bounds: OutOfBounds) -> Transitions:
         """Transitions with this task's rewards, from the compact form."""

@@ -96,7 +96,7 @@ class Protocol(Checked):
     tasks: Annotated[tuple[TaskEntry, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _one_each(self) -> Protocol:
+    def _apart(self) -> Protocol:
         for kind, labels in (("method", self.labels), ("task", tuple(task.label for task in self.tasks))):
             if twice := next((label for label in labels if labels.count(label) > 1), None):
                 raise UserError(

@@ -179,9 +179,11 @@ class ComparePage(StorePage):
         options: dict[str, Any] = {"stylesheets": [STYLE, LOOK], "margin": (0, 0, 8, 0), "sizing_mode": "stretch_width"}
         first = self._wanted.get("by")
         self.measure = choice(
-            "Score by", {"return, behaviour flow 0, best 1": "return", "success": "success"},
-            first if first in MEASURES else "return", css_classes=["wb-measure"],
-        )  # fmt: skip
+            "Score by",
+            {"return, behaviour flow 0, best 1": "return", "success": "success"},
+            first if first in MEASURES else "return",
+            css_classes=["wb-measure"],
+        )
         self.methods = pn.widgets.CheckBoxGroup(
             label="Methods", options=[], value=[], css_classes=["wb-methods"], **options
         )
