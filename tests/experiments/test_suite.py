@@ -64,10 +64,10 @@ def test_every_shipped_protocol_can_be_planned(name: str) -> None:
     pytest.importorskip("ogbench")
     pytest.importorskip("gymnasium_robotics")
     protocol = load_protocol(name)
-    plan = plan_of(protocol)
+    plan = plan_of(protocol.model_copy(update={"seeds": protocol.seeds[:1]}))
     assert len(plan) == len(protocol.methods) * len(protocol.tasks)
     for (method, task), jobs in plan.items():
-        assert {job.seed for job in jobs} == set(protocol.seeds), (method, task)
+        assert {job.seed for job in jobs} == {protocol.seeds[0]}, (method, task)
         assert len({job.key for job in jobs}) == len(jobs)
 
 

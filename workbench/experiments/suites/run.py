@@ -62,7 +62,8 @@ def plan_of(protocol: Protocol, data: Mapping[str, Data] = {}) -> Plan:
 
 def estimate_of(protocol: Protocol) -> Estimate:
     """How many jobs and trainings a protocol has, and how long they take by the times that it says."""
-    plan = plan_of(protocol)
+    times = len(protocol.seeds)  # every seed has the same jobs
+    plan = plan_of(protocol.model_copy(update={"seeds": protocol.seeds[:1]}))
     costs = {method.label: method.cost for method in protocol.methods}
     keys: dict[str, None] = {}
     trainings: dict[str, None] = {}
@@ -76,8 +77,8 @@ def estimate_of(protocol: Protocol) -> Estimate:
             seconds = None
             continue
         played = sum(costs[label] * len(jobs) for label, jobs in mine.items())
-        seconds += task.times.generate + task.times.training * len(own) + task.times.job * played
-    return Estimate(len(keys), len(trainings), seconds)
+        seconds += task.times.generate + times * (task.times.training * len(own) + task.times.job * played)
+    return Estimate(times * len(keys), times * len(trainings), seconds)
 
 
 def needs_data(task: Task) -> bool:
