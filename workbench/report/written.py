@@ -25,7 +25,7 @@ MARKED = re.compile(r"([\\|*_`<>\[\]])")
 def markdown(table: Table) -> str:
     """The table under its title, its note below."""
     lines = [
-        f"### {table.title}",
+        f"## {table.title}",
         "",
         "| " + " | ".join(map(_escaped, table.heads)) + " |",
         "|" + "|".join("---" if number == 0 else "---:" for number in range(len(table.heads))) + "|",
