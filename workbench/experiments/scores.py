@@ -88,7 +88,7 @@ def cell_of(method: str, curve: Curve, scale: Scale) -> Cell | None:
     values = np.array([_of_seed(point, scale.measure, seed) for point, seed in zip(points, seeds, strict=True)])
     if not np.isfinite(values).all():
         return None
-    names = list(dict.fromkeys(name for point in points for name in point.costs))
+    names = [name for name in points[0].costs if all(name in point.costs for point in points)]
     return Cell(
         method,
         curve.rule,

@@ -64,7 +64,7 @@ class Point:
         (G,) each, NaN where it was not measured: ``return``, ``choose`` (return of the choosing episodes), and `MEASURES`. Of
         a curve that was measured offline the fitted-Q values stand in the place of returns.
     costs : dict of str to float
-        Mean over seeds: `COSTS`, and ``training_seconds``.
+        Mean over seeds: `COSTS`, and ``training_seconds`` where the store has them.
     keys : tuple of str
         Runs of the store.
     episodes : dict of str to tuple of ndarray
@@ -342,7 +342,8 @@ def _point(value: float, by_seed: dict[int, dict[str, Any]], episodes: dict[str,
     for name in MEASURES:
         per_seed[name] = np.array([_number(_at(result["report"], name)) for result in results])
     costs = {name: _mean(np.array([_number(r["report"].get(name)) for r in results])) for name in COSTS}
-    costs["training_seconds"] = _mean(np.array([_number(r["training"].get("seconds")) for r in results]))
+    trained = _mean(np.array([_number(r["training"].get("seconds")) for r in results]))
+    costs |= {"training_seconds": trained} if np.isfinite(trained) else {}
     keys = tuple(result["key"] for result in results)
     each = {"return": tuple(runs)}
     found = [episodes[key] for key in keys]
