@@ -21,7 +21,7 @@ MANY_ARGUMENTS = {
     "workbench/commands/online.py:online": 18,
     "workbench/commands/sweep.py:sweep": 18,
     "workbench/commands/checkpoints.py:import_run": 14,
-    "workbench/commands/fit.py:fit": 14,
+    "workbench/commands/fit.py:fit": 15,
     "workbench/commands/tune.py:tune": 12,
     "workbench/commands/serve.py:serve": 10,
     "workbench/commands/steer.py:steer": 8,
