@@ -1,12 +1,14 @@
 """Counterparts of the papers' figures on small tasks, each with seeds, intervals and a sentence: holds here, does not, undecided.
 
 ``python -m benchmarks figures NAME …``: q_reached (QGF figure 4), computing (figures 6 and 7), backpropagation (figure 14),
-weights (figure 20). Strengths are chosen on episodes that are not reported.
+weights (figure 20), sizes (figure 9), chunks (lengths 1, 5, 10), transport (VGF's ablations). Strengths are chosen on episodes
+that are not reported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -37,14 +39,14 @@ TASKS: dict[str, Callable[[], Task]] = {
     "three_exits": lambda: make_task("three_exits"),
 }
 GRADIENTS = ("qgf", "qgf_jacobian", "qgf_chain", "bptt", "noisy")
+SIZES = ((32, 2), (64, 2), (128, 3))  # width × depth of every network
 WEIGHTS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
-def trained(task: Task) -> list[Trainer]:
-    """One training a seed."""
-    trainers = [
-        Trainer(task.generate(None, seed), make_config(**task.training_defaults(), seed=seed)) for seed in SEEDS
-    ]
+def trained(task: Task, **settings: Any) -> list[Trainer]:
+    """One training a seed, by the task's settings and ``settings``."""
+    config = task.training_defaults() | settings
+    trainers = [Trainer(task.generate(None, seed), make_config(**config, seed=seed)) for seed in SEEDS]
     for _ in fit_together(trainers):
         pass
     return trainers
@@ -94,15 +96,62 @@ def reached() -> None:
             said(f"QGF reaches more Q than {key}, mean over weights", bootstrap_mean((found[0] - found[place]).mean(1)))
 
 
-METHODS: Mapping[str, tuple[str, str, tuple[float, ...], dict[str, object]]] = {
-    "best of 1": ("bc", "", (0.0,), {}),
-    "best of 4": ("best_of_n", "", (0.0,), {"particles": 4}),
-    "best of 16": ("best_of_n", "", (0.0,), {"particles": 16}),
-    "best of 64": ("best_of_n", "", (0.0,), {"particles": 64}),
-    "QGF": ("qgf", "weight", WEIGHTS, {}),
-    "QGF + best of 4": ("qgf", "weight", WEIGHTS, {"particles": 4, "pick": "greedy"}),
-    "QGF + best of 16": ("qgf", "weight", WEIGHTS, {"particles": 16, "pick": "greedy"}),
-    "GradStep": ("grad_step", "steps", (1, 2, 5, 10, 20, 40), {}),
+class Method(NamedTuple):
+    """A rule with its settings, and the strengths to choose from along ``axis``; no axis: as it is."""
+
+    rule: str
+    axis: str = ""
+    strengths: tuple[float, ...] = (0.0,)
+    settings: Mapping[str, Any] = {}
+
+    def at(self, strength: float) -> Rule:
+        """At one of its strengths."""
+        whole = int(strength) if self.axis in ("steps", "particles") else strength
+        return make_rule(self.rule, **self.settings, **({self.axis: whole} if self.axis else {}))
+
+
+class Best(NamedTuple):
+    """A method at the strength that the choosing episodes prefer: what it reports, for each seed, and what a decision costs."""
+
+    chosen: str
+    reported: Interval
+    returns: list[np.ndarray]
+    evaluations: int
+
+
+def best_of(method: Method, task: Task, trainers: Sequence[Trainer], episodes: int | None = None) -> Best:
+    played = []
+    for strength in method.strengths:
+        for number, trainer in enumerate(trainers):
+            for base in (CHOOSING, REPORTING):
+                record = rollout(method.at(strength), trainer.parts(), task, episodes or EPISODES, base + number)
+                played.append(Played(float(strength), number, base, record.returns))
+    choice = choose_strength(played, [CHOOSING], [REPORTING])
+    returns = [p.returns for p in played if (p.strength, p.seed) == (choice.strength, REPORTING)]
+    state = torch.zeros(task.info.observation_dim)
+    cost = network_evaluations(method.at(choice.strength), trainers[0].parts(), state)
+    return Best(f"{method.axis} = {choice.strength:g}" if method.axis else "", choice.reported, returns, cost)
+
+
+def paired(one: Best, two: Best) -> Interval:
+    """Mean difference of the returns of the same seeds and episodes."""
+    return bootstrap_runs([a - b for a, b in zip(one.returns, two.returns, strict=True)])
+
+
+def shown(best: Best) -> str:
+    return f"{best.reported.mean:.3f} [{best.reported.low:.3f}, {best.reported.high:.3f}]"
+
+
+GREEDY = {"pick": "greedy"}
+METHODS = {
+    "best of 1": Method("bc"),
+    "best of 4": Method("best_of_n", settings={"particles": 4}),
+    "best of 16": Method("best_of_n", settings={"particles": 16}),
+    "best of 64": Method("best_of_n", settings={"particles": 64}),
+    "QGF": Method("qgf", "weight", WEIGHTS),
+    "QGF + best of 4": Method("qgf", "weight", WEIGHTS, {"particles": 4, **GREEDY}),
+    "QGF + best of 16": Method("qgf", "weight", WEIGHTS, {"particles": 16, **GREEDY}),
+    "GradStep": Method("grad_step", "steps", (1, 2, 5, 10, 20, 40)),
 }
 
 
@@ -111,32 +160,73 @@ def computing() -> None:
     for name in ("bandit2d", "three_exits"):
         task = TASKS[name]()
         trainers = trained(task)
-        rows, best = [], {}
-        for label, (key, axis, strengths, settings) in METHODS.items():
-            played = []
-            for strength in strengths:
-                rule = make_rule(key, **settings, **({axis: strength} if axis else {}))
-                for number, trainer in enumerate(trainers):
-                    for base in (CHOOSING, REPORTING):
-                        record = rollout(rule, trainer.parts(), task, EPISODES, base + number)
-                        played.append(Played(float(strength), number, base, record.returns))
-            choice = choose_strength(played, [CHOOSING], [REPORTING])
-            best[label] = [p.returns for p in played if (p.strength, p.seed) == (choice.strength, REPORTING)]
-            rule = make_rule(key, **settings, **({axis: choice.strength} if axis == "weight" else {}))
-            if axis == "steps":
-                rule = make_rule(key, steps=int(choice.strength))
-            cost = network_evaluations(rule, trainers[0].parts(), torch.zeros(task.info.observation_dim))
-            report = choice.reported
-            chosen = f"{axis} = {choice.strength:g}" if axis else ""
-            rows.append([label, chosen, cost, f"{report.mean:.3f} [{report.low:.3f}, {report.high:.3f}]"])
-        rows.sort(key=lambda row: row[2])
+        best = {label: best_of(method, task, trainers) for label, method in METHODS.items()}
+        rows = [[label, one.chosen, one.evaluations, shown(one)] for label, one in best.items()]
         table(
             f"{name}: return against network evaluations of a decision",
             ("method", "chosen", "evaluations", "return"),
-            rows,
+            sorted(rows, key=lambda row: row[2]),
         )
-        paired = [one - two for one, two in zip(best["QGF + best of 4"], best["best of 16"], strict=True)]
-        said("QGF + best of 4 returns more than best of 16", bootstrap_runs(paired))
+        said("QGF + best of 4 returns more than best of 16", paired(best["QGF + best of 4"], best["best of 16"]))
+
+
+def sizes() -> None:
+    """Figure 9: with larger networks QGF gains at least as much as methods that train an actor."""
+    task, keys = make_task("three_exits"), ("qgf", "fql", "qam")
+    methods = {"qgf": Method("qgf", "weight", WEIGHTS), "fql": Method("fql"), "qam": Method("qam")}
+    best: dict[str, list[Best]] = {key: [] for key in keys}
+    for width, depth in SIZES:
+        trainers = trained(task, hidden=(width,) * depth, parts=("one_step", "adjoint_flow"))
+        for key, found in best.items():
+            found.append(best_of(methods[key], task, trainers))
+    heads = ("rule", *[f"{width} × {depth}" for width, depth in SIZES])
+    table("three_exits: return by the size of all networks", heads, [[k, *map(shown, best[k])] for k in keys])
+    for key in keys[1:]:
+        gains = [
+            np.array([a.mean() - b.mean() for a, b in zip(found[-1].returns, found[0].returns, strict=True)])
+            for found in (best["qgf"], best[key])
+        ]
+        said(f"QGF gains more from the largest networks than {key}", bootstrap_mean(gains[0] - gains[1]))
+
+
+def chunks() -> None:
+    """Chunk lengths 1, 5 and 10: several actions decided at once."""
+    task, method = make_task("three_exits"), Method("qgf", "weight", WEIGHTS)
+    best = {length: best_of(method, task, trained(task, chunk=length, n_step=max(length, 10))) for length in (1, 5, 10)}
+    rows = [
+        [length, one.chosen, one.evaluations, f"{one.evaluations / length:.1f}", shown(one)]
+        for length, one in best.items()
+    ]
+    heads = ("chunk", "chosen", "evaluations a decision", "an action", "return")
+    table("three_exits, QGF: chunks of h actions", heads, rows)
+    for length in (5, 10):
+        said(f"chunks of {length} return more than single actions", paired(best[length], best[1]))
+
+
+def transport() -> None:
+    """VGF: steps at test time (0 among them), particles, temperature, and the kernel's force."""
+    task = make_task("three_exits")
+    trainers = trained(task)
+    plain = {"ascent": "plain", "step_size": 0.002, "alpha": 0.02, "pick": "uniform"}
+    steps = (1, 3, 10, 30)
+    methods = {
+        "no transport (L = 0)": Method("vgf", settings={**plain, "steps": 0}),
+        "VGF": Method("vgf", "steps", steps, plain),
+        "greedy pick": Method("vgf", "steps", steps, plain | GREEDY),
+        "4 particles": Method("vgf", "steps", steps, plain | {"particles": 4}),
+        "32 particles": Method("vgf", "steps", steps, plain | {"particles": 32}),
+        "α ten times as large": Method("vgf", "steps", steps, plain | {"alpha": 0.2}),
+        "repulsion of a fixed bandwidth": Method("vgf", "steps", steps, plain | {"repulsion": "fixed_bandwidth"}),
+        "no repulsion": Method("vgf", "steps", steps, plain | {"repulsion": "none"}),
+        "no kernel (α → 0)": Method(
+            "vgf_zero", "steps", steps, {"ascent": "plain", "step_size": 0.1, "pick": "uniform"}
+        ),
+    }
+    best = {label: best_of(method, task, trainers) for label, method in methods.items()}
+    rows = [[label, one.chosen, one.evaluations, shown(one)] for label, one in best.items()]
+    table("three_exits, VGF: what each part of it is worth", ("variant", "chosen", "evaluations", "return"), rows)
+    for label in [label for label in methods if label != "VGF"]:
+        said(f"VGF returns more than with {label}", paired(best["VGF"], best[label]))
 
 
 def tails(trainer: Trainer, key: str, seed: int) -> tuple[float, float]:
@@ -199,6 +289,9 @@ FIGURES: Mapping[str, Callable[[], None]] = {
     "computing": computing,
     "backpropagation": backpropagation,
     "weights": weights,
+    "sizes": sizes,
+    "chunks": chunks,
+    "transport": transport,
 }
 
 
