@@ -25,6 +25,18 @@ class Latency(BaseModel):
     The first chunk of an episode is ready when the episode begins. With ``delay=0`` and no ``execute`` every way is the same:
     chunks one after the other, as without latency.
 
+    Parameters
+    ----------
+    delay : int
+        Environment steps d from what a decision saw to the first action that it gives.
+    way : {"rtc", "naive", "pause"}
+        Real-time chunking: the next chunk is decided while this one plays, and continues it. Naive: it knows nothing of it.
+        Pause: the chunk is played to its end, then zero actions until the next one is ready.
+    execute : int, optional
+        Environment steps of a chunk that are played; without it as many as can be: h - d, or all h with pauses.
+    clip : float
+        Of real-time chunking: most that the flow is corrected by, β.
+
     Examples
     --------
     >>> import workbench as wb
