@@ -172,7 +172,7 @@ def test_frames_are_of_the_present_order(played, monkeypatch):
     page.strip.follow(SimpleNamespace(pictured=lambda seed: None))
     assert page.strip.visible
     shot = Film(np.full((3, 400, 400, 3), 90, dtype=np.uint8), np.array([0, 5, 9]), played.record)
-    monkeypatch.setattr(strip, "film", lambda *_: shot)
+    monkeypatch.setattr(strip, "film", lambda *_, **__: shot)
     page.strip._press(1)
     until = time.monotonic() + 30
     while "<img" not in page.strip._words.object and time.monotonic() < until:
