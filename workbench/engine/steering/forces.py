@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,7 +30,8 @@ def forces(x: Tensor, score: Tensor, how: Repulsion) -> tuple[Tensor, Tensor]:
     Some 0.4 GB at most for D = 8, whatever B and N are: 10⁴ particles have 10⁸ pairs, which would take 10 GB at once. The
     number of operations is N² either way.
     """
-    b, n = x.shape[:2]
+    b: Any = x.shape[0]
+    n = x.shape[1]
     if isinstance(b, torch.SymInt) or b * n * n <= DENSE:  # a program for any number of states has no other way
         kernel = rbf(x)
         return kernel.values @ score, repulsion(kernel, how)
