@@ -204,6 +204,7 @@ def run() -> None:
         try:
             line, about[who] = row(name, found[who], options)
             lines.append(line)
+            print(*line, sep="  ", file=sys.stderr, flush=True)  # a sitting may be cut short
         except PeerError as error:
             left.append(f"{name} ({error})")
     threads = f"torch on {torch.get_num_threads()} of {os.cpu_count()} cores; JAX takes all"
