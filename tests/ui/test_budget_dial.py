@@ -1,26 +1,38 @@
 """The page of budgets as a story: never empty, a dial on the measured curve, small pictures, a decision; its old faults."""
 
+import pickle
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from bokeh.models import BoxSelectTool, Line
+from engine.published_trees import tree_of
 from experiments.made_up import made_up_store
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 from ui.until import until_read
 
+from workbench.engine.metrics.intervals import Interval
 from workbench.experiments.grid import Grid
 from workbench.experiments.launch import SweepState
 from workbench.experiments.own_store import STORE_VARIABLE
+from workbench.experiments.serial import Serial
+from workbench.experiments.store import Store
+from workbench.experiments.sweep import sweep
+from workbench.plots.palette import look
+from workbench.runs.importing import import_checkpoint
+from workbench.ui.pages.budget.draw import pictures_of
 from workbench.ui.pages.budget.page import BudgetPage
 from workbench.ui.pages.budget.small_sweep import SmallSweep
 from workbench.ui.server.lab import sweeps
 from workbench.ui.server.parts_cache import CACHE
-from workbench.views.dial import BETWEEN
-from workbench.views.measured import ride_of
+from workbench.views.dial import BETWEEN, Scale, critic_words, fooled_words
+from workbench.views.imports import into_store
+from workbench.views.measured import Ride, ride_of
+from workbench.views.unmeasured import question_on
 
 WEIGHTS = (0.1, 1.0, 10.0)
 MEANS = {0.1: 0.5, 1.0: 0.8, 10.0: 0.2}
@@ -280,3 +292,110 @@ MOVE = """async () => {
   }
   return {places: places.size, sliders: sliders.length}
 }"""
+
+
+def with_gaps(ride: Ride, *gaps: tuple[float, float, float] | None) -> Ride:
+    """The ride with these errors of the critic at its first strengths, its best one being the second."""
+    found = tuple(None if gap is None else Interval(*gap) for gap in gaps)
+    places = {name: getattr(ride, name)[: len(gaps)] for name in ("strength", "shift", "returns", "promised", "earned")}
+    return replace(ride, **places, gap=found, best=1)
+
+
+def test_one_sentence_says_why_the_critic_is_wrong_at_both_ends(shipped: BudgetPage) -> None:
+    ride = ride_of("three_exits", "qgf")
+    assert ride is not None
+    start, best, last = (ride.gap[place].mean for place in (0, ride.best, -1))
+    said = critic_words(ride)
+    assert said == (
+        f"Already without steering (w = 0) the critic promises {start:.2f} too much, which no push has caused; what counts is "
+        f"the change: to {best:.2f} at the best strength (w = 0.3), then to {last:.2f} at w = 30."
+    )
+    shipped.dial.rule.value = "qgf"
+    assert said in shipped._promise_head.object.replace("&#x27;", "'")
+    low = with_gaps(ride, (-0.4, -0.5, -0.3), (0.0, -0.1, 0.1), (1.0, 0.9, 1.1))
+    assert "the critic promises 0.40 too little" in critic_words(low)
+    right = with_gaps(ride, (0.01, -0.05, 0.07), (0.0, -0.1, 0.1), (1.0, 0.9, 1.1))
+    assert critic_words(right).startswith("Without steering (w = 0) the critic is right within 0.06; what counts")
+    assert "to 1.00 at w = 0.1" in critic_words(right)
+    assert "At the least strength (w = 0.03)" in critic_words(replace(right, strength=(0.03, 0.1, 0.3)))
+    assert critic_words(with_gaps(ride, None, None)) == ""
+
+
+def test_the_page_says_whom_the_critic_fooled(shipped: BudgetPage) -> None:
+    ride = ride_of("three_exits", "qgf")
+    assert ride is not None
+    fooled = with_gaps(ride, (0.2, 0.1, 0.3), (0.1, 0.0, 0.2), (0.9, 0.8, 1.0))
+    more = replace(with_gaps(ride, (0.2, 0.1, 0.3), (0.1, 0.0, 0.2), (1.9, 1.8, 2.0)), name="worse")
+    right = replace(with_gaps(ride, (0.2, 0.1, 0.3), (0.1, 0.0, 0.2), (0.2, 0.15, 0.3)), name="other")
+    assert fooled_words([fooled, right, more]) == (
+        "Past its best strength the critic fools worse (1.80 more wrong at w = 0.1), qgf (0.80 more wrong at w = 0.1); not other."
+    )
+    assert fooled_words([right]) == "The critic fools none of them past its best strength: other."
+    assert fooled_words([]) == fooled_words([with_gaps(ride, None, None, None)]) == ""
+    assert "Past its best strength the critic fools qgf (" in shipped._promise_head.object
+
+
+def test_a_task_that_nobody_measured_is_named_and_the_sweep_measures_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = page_of(tmp_path / "none", monkeypatch, {"task": "bandit2d", "rule": "qgf", "weight": "1"})
+    assert page.task.value == "three_exits"
+    assert "No curve of Bandit in the plane has been measured yet; three_exits is shown" in page._head.object
+    assert page.sweep.grid().tasks == ("bandit2d",)
+    assert "Bandit in the plane" in page.sweep.start.label
+    page.left()
+    page = page_of(tmp_path / "none", monkeypatch, {})
+    assert "No curve of" not in page._head.object
+    assert page.sweep.grid().tasks == ("three_exits",)
+    page.left()
+    sweeps.cache_clear()
+
+
+def test_an_imported_run_is_measured_by_the_small_sweep_and_marked_as_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STORE_VARIABLE, str(tmp_path / "store"))
+    path, folder = tmp_path / "params_7.pkl", tmp_path / "scratch" / "run"
+    folder.parent.mkdir()
+    path.write_bytes(pickle.dumps(tree_of("fql", (4, 2, (8, 8), 2))))
+    import_checkpoint(path, "three_exits", folder)
+    name = into_store(folder, "three_exits", "a" * 32)
+    page = page_of(tmp_path / "store", monkeypatch, {"task": name, "rule": "qgf"})
+    assert page._pictures is not None  # there is a curve to look at, and words that it is not this run's
+    assert "No curve of three_exits, run " in page._head.object
+    assert "press Run a small sweep" in page._head.object
+    page.sweep.rules.value = ["qgf"]
+    (digest,) = {job.training["imported"] for job in page.sweep.grid().jobs()}
+    assert {job.task for job in page.sweep.grid().jobs()} == {"three_exits"}
+    asked = question_on(page.question, "three_exits")
+    assert asked.task == name
+    assert page.mine._read_off(asked) == [None]  # the shipped curve is of another policy
+    small = page.sweep.grid().model_copy(
+        update={"axes": {"qgf.weight": (0.0, 1.0), "fit.imported": (digest,)}, "episodes": 2}
+    )
+    page.left()
+    for progress in sweep(small, Store(tmp_path / "store"), Serial()):
+        assert progress.failed == 0, progress.errors
+    page = page_of(tmp_path / "store", monkeypatch, {"task": name, "rule": "qgf"})
+    assert "No curve of" not in page._head.object
+    assert page.dial.ride is not None
+    assert page.dial.ride.origin == ""
+    page.left()
+    sweeps.cache_clear()
+
+
+def test_words_past_the_peak_are_not_cut_off_where_the_peak_is_near_the_end(shipped: BudgetPage) -> None:
+    shipped.dial.rule.value = "grad_step"
+    on, curve = shipped.dial.ride, next(curve for curve in shipped._shown() if curve.rule == "grad_step")
+    assert on is not None
+    for best, align in ((on.best, "left"), (len(on.strength) - 1, "right")):
+        drawn = pictures_of(
+            [curve],
+            [look("grad_step")],
+            replace(on, best=best),
+            Scale(0.0, 1.0),
+            shipped.equal.tapped,
+            shipped.dial.dot,
+        )
+        words = [r for r in drawn.frontier.renderers if list(r.data_source.data.get("text", [])) == ["past the peak"]]
+        assert [word.glyph.text_align for word in words] == [align]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from workbench.views.background import ending
+
 
 class OvertakenError(Exception):
     """What is being made is no longer wanted."""
@@ -41,8 +43,8 @@ class Waiting:
         self.hear(*values)
 
     def overtaken(self) -> bool:
-        """As `Caller`."""
-        return self.gone()
+        """As `Caller`; nobody wants anything once the process ends."""
+        return ending() or self.gone()
 
 
 NOBODY = Waiting()  # who asked hears nothing, and always wants it

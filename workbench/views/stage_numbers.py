@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from workbench.engine.digits import figure
 from workbench.engine.glossary import TERM
-from workbench.views.digits import figure
 from workbench.views.episodes import Play
 from workbench.views.numbers import COMPARED, Numbers
 

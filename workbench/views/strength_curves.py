@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from workbench.engine.digits import exact
 from workbench.engine.glossary import BEHAVIOUR, FIRST, HERE
 from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.models.parts import Parts
@@ -286,7 +287,7 @@ def as_csv(curves: Sequence[StrengthCurve]) -> bytes:
             curve.error,
         )
         for values in zip(*columns, strict=True):
-            rows.append([curve.rule, *(f"{value:.6g}" for value in values), curve.source])
+            rows.append([curve.rule, *(exact(value) for value in values), curve.source])
     return csv_of(head, rows)
 
 

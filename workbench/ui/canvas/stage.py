@@ -14,6 +14,7 @@ import numpy as np
 import param
 from panel.custom import JSComponent
 
+from workbench.engine.digits import exact, figure
 from workbench.engine.glossary import HERE as SHOWN_STATE
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
@@ -23,7 +24,6 @@ from workbench.plots.lines import positions_of
 from workbench.plots.palette import DIFFERENCE_RAMP, VALUE_RAMP, Look, look, second_look
 from workbench.ui.browser.link import component
 from workbench.ui.canvas.frames import pack
-from workbench.views.digits import exact, figure
 from workbench.views.episodes import Play, plan
 from workbench.views.question import EXTENT, Answer
 from workbench.views.stage_numbers import stage_numbers

@@ -11,6 +11,7 @@ import torch
 
 from workbench.ui.server.costs import Costs
 from workbench.ui.server.turns import Turn, Turns
+from workbench.views.background import ending
 from workbench.views.effort import Effort
 
 HEAVY = 0.1  # seconds of a processor; the pictures that a page opens with take a tenth to a third of it
@@ -72,7 +73,7 @@ class Crew:
 
     def _start(self) -> None:
         with self._lock:
-            while (turn := self._turns.take()) is not None:
+            while not ending() and (turn := self._turns.take()) is not None:
                 self._threads.submit(self._work, turn)
 
     def _work(self, turn: Turn[tuple[Callable[[], None], Effort]]) -> None:

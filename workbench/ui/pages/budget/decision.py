@@ -9,6 +9,7 @@ from typing import Any
 import panel as pn
 from bokeh.models import ColumnDataSource
 
+from workbench.engine.digits import exact, figure, rounded
 from workbench.engine.steering.rules import RULES
 from workbench.engine.words import UserError, counted, plain
 from workbench.experiments.recommend import NothingFitsError, Recommendation, recommend
@@ -19,7 +20,6 @@ from workbench.ui.controls.field import Field
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE, choice
 from workbench.ui.shell.html_pane import HTML
-from workbench.views.digits import figure
 from workbench.views.measured import Ride
 
 COPY = Path(__file__).parent / "copy.js"
@@ -79,7 +79,7 @@ class Decision(pn.viewable.Viewer):
         if not self._asked and ride is not None and ride.best is not None:
             self._asked = True
             first = max(ride.shift[ride.best], 0.01) if self.limit.value == "most_shift" else 0.0
-            self.value.text = f"{first:.1g}"
+            self.value.text = exact(rounded(first, 1))
         self.tell()
 
     def tell(self) -> None:
@@ -127,18 +127,20 @@ def answer_html(found: Recommendation) -> Markup:
     doubt = "" if found.certain else html('<p class="none">On the reporting episodes this is not certain.</p>')
     title = RULES[found.rule].title if found.rule in RULES else found.rule
     return html(
-        '<p class="answer" role="status">{}, {} {:g}</p>'
+        '<p class="answer" role="status">{}, {} {}</p>'
         "<p>return {} ({} to {}) at shift {}; the best of {} within the limit</p>{}"
-        "<p>Training seeds {}. Chosen on evaluation seeds {} to {}, reported on others: {} to {}.</p><code>{}</code>",
+        '<details class="seeds"><summary>Seeds: chosen on {}, reported on as many others</summary>'
+        "<p>Training seeds {}. Chosen on evaluation seeds {} to {}, reported on others: {} to {}.</p></details><code>{}</code>",
         title,
         found.axis.replace("_", " "),
-        found.strength,
+        exact(found.strength),
         figure(found.reported.mean),
         figure(found.reported.low),
         figure(found.reported.high),
         figure(found.shift),
         counted(found.candidates, "strength"),
         doubt,
+        counted(len(found.chosen_on), "evaluation seed"),
         ", ".join(map(str, found.training_seeds)),
         found.chosen_on[0],
         found.chosen_on[-1],

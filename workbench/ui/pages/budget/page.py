@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import panel as pn
 
+from workbench.engine.digits import exact
 from workbench.engine.steering.rules import RULES
 from workbench.engine.words import UserError
 from workbench.experiments.recommend import Recommendation
@@ -24,7 +25,7 @@ from workbench.ui.pages.budget.equal_shift import EqualShift
 from workbench.ui.pages.budget.my_settings import MySettings
 from workbench.ui.pages.budget.sketches import Sketches
 from workbench.ui.pages.budget.small_sweep import SmallSweep
-from workbench.ui.pages.budget.words import head_of, of_task, origin_of, promise_head, question_on, table_of, usual
+from workbench.ui.pages.budget.words import head_of, of_task, origin_of, promise_head, table_of, usual
 from workbench.ui.pages.store_page import StorePage, StoreReading
 from workbench.ui.server.fault import told
 from workbench.ui.server.lab import one_user, sweeps
@@ -38,10 +39,13 @@ from workbench.views.budget import Here, damaged_words, read_shift
 from workbench.views.dial import field_of, read_dial, scale_of, strength_words
 from workbench.views.links import read_link, write_link
 from workbench.views.measured import Read, begun, is_wide, read
+from workbench.views.policies import find
 from workbench.views.question import Policy
+from workbench.views.unmeasured import is_measured, question_on, target_of, words_of
 
 FRONTIER = 330  # pixels
 PROMISE = 232
+MOST_DIMS = 100_000  # of an action: nothing of it is drawn but small pictures, which say when they cannot
 LOOK = (Path(__file__).parent / "budget.css").read_text(encoding="utf-8")
 
 
@@ -86,9 +90,11 @@ class BudgetPage(StorePage):
 
     def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
         super().__init__(arguments, cache, lambda: self.mine.awaited.pressed())
-        self.question, problems = read_link(arguments)
+        self.question, problems = read_link(arguments, MOST_DIMS)
+        self._aimed = "task" in arguments and not problems  # the link wants this task, and not just any
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.curves: list[Curve] = []
+        self._missing = ""  # words on what the link wants and nobody has measured
         self._damaged = ""  # which runs are left out
         self._reading = StoreReading(self, read, self._show)
 
@@ -151,12 +157,13 @@ class BudgetPage(StorePage):
         if self.equal.shift is not None:
             words["shift"] = self.equal.shift
         if self.dial.ride is not None:
-            words |= {"measured": self.task.value, "dial": self.dial.ride.name, "dial_at": f"{self.dial.strength:g}"}
+            words |= {"measured": self.task.value, "dial": self.dial.ride.name, "dial_at": exact(self.dial.strength)}
         return words
 
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Set what the link says."""
-        self.question, _ = read_link(arguments)
+        self.question, _ = read_link(arguments, MOST_DIMS)
+        self._aimed = "task" in arguments
         self.equal.shift, self._dialled = read_shift(arguments), read_dial(arguments)
         self._wanted = arguments.get("curves")
         with self.binding.by_program():
@@ -293,12 +300,26 @@ class BudgetPage(StorePage):
         self.curves, self._damaged = found[0], damaged_words(found[1], str(sweeps().folder))
         names = list(dict.fromkeys(curve.task for curve in self.curves))
         if names and names != list(self.task.options.values()):
-            wanted = (self._measured, self.question.task, names[0])  # own tasks stand before the shipped one
+            # own tasks stand before the shipped one
+            wanted = (self._measured, find(self.question.task).task.info.name, names[0])
             with self.binding.by_program():
                 self.task.options = {name: name for name in names}
                 self.task.value = next(name for name in wanted if name in names)
+        self._aim()
         self._offer()
         self._draw()
+
+    def _aim(self) -> None:
+        """Where the link wants what nobody has measured, say so, and let a small sweep measure it."""
+        self._missing = ""
+        if not self._aimed or self._measured in self.task.options.values():
+            return
+        target = target_of(self.question.task, self.question.first.rule)
+        if is_measured(target, self.curves, sweeps().found()):
+            return
+        if not target.command:
+            self.sweep.aim(target)
+        self._missing = words_of(target, str(self.task.value or ""))
 
     def _offer(self) -> None:
         """The rules of this task; new ones are shown, those that the user hid stay hidden."""
@@ -342,8 +363,8 @@ class BudgetPage(StorePage):
         self._frontier.objects = [pane(self._pictures.frontier, height=FRONTIER)]
         self._promise.objects = [pane(self._pictures.promise, height=PROMISE)]
         show_here(self._pictures, self.mine.marks)
-        self._head.object = head_of(shown, self.dial.ride)
-        self._promise_head.object = promise_head(self.dial.ride)
+        self._head.object = head_of(shown, self.dial.ride, self._missing)
+        self._promise_head.object = promise_head(self.dial.ride, shown)
         self._sketch()
         self.equal.draw(self._shown(), self._pictures)
         self.decision.draw(self._shown(), self.dial.ride)
