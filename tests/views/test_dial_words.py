@@ -1,4 +1,4 @@
-"""What the page of budgets says of a curve's critic: why it is wrong at both ends, and with which rules it is believed too much."""
+"""What the page of budgets says of a curve's critic: why it is wrong at both ends, and whom it fools."""
 
 from dataclasses import replace
 

@@ -334,9 +334,9 @@ class ParticlesPage(Page):
         task = self.cache.task(self.answer.question.task)
         with self.held():
             if (floor := floor_of(task)) is not None:
-                self.stages.world = room_of(self.plays.newest, self.answer, floor)
+                self.stages.world = room_of(self.plays.newest, self.answer, floor, self._held)
             self.stages.frame = frame_of(
-                self.answer, self.plays.newest, self._version, self.stages.selected, ending_of(task)
+                self.answer, self.plays.newest, self._version, self.stages.selected, ending_of(task), self._held
             )
 
     def close(self) -> None:
