@@ -83,7 +83,7 @@ begun.acquire()
 
 @pytest.mark.parametrize(
     "work",
-    [CREW.format(products=1_000), TRAINING, PART, EPISODES],
+    [CREW.format(products=200), TRAINING, PART, EPISODES],
     ids=["crews", "training", "learned part", "episodes"],
 )
 def test_it_ends_while_threads_compute(work: str, root: Path, tmp_path: Path) -> None:

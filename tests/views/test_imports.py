@@ -17,6 +17,7 @@ from workbench.experiments.store import Store
 from workbench.experiments.trained_parts import newest_trainings
 from workbench.runs.importing import import_checkpoint
 from workbench.views import imports
+from workbench.views.links import FIRST, read_link
 from workbench.views.policies import RUN, find
 
 ANN, BOB = "a" * 32, "b" * 32
@@ -57,7 +58,15 @@ def test_it_is_found_under_its_name_and_deleted_with_undo(made: Path, store: Sto
     stamps.append(store.stamp())
     assert imported_runs(store) == newest_trainings(Path(store.where)) == []
     assert store.trash() == names
+    question, problems = read_link({"task": RUN + name, "rule": "qgf"})
+    assert question.task == FIRST.task
+    assert "was deleted; choose another policy" in problems[0]
+    assert find(RUN + name) is source  # a page that shows it goes on
     assert store.put_back(names) == [name]
+    assert read_link({"task": RUN + name, "rule": "qgf"}) == (
+        replace(question, task=RUN + name, state=source.start),
+        [],
+    )
     stamps.append(store.stamp())
     assert len(set(stamps)) == 3
     assert imported_runs(store) == [run]
@@ -82,6 +91,8 @@ def test_on_a_shared_server_who_imported_it_deletes_it(made: Path, store: Store)
         imports.delete(store, name, BOB, False)
     with pytest.raises(UserError, match="not here any more"):
         imports.delete(store, "nothing", ANN, False)
+    assert brought(made, BOB) == name  # the same again: it stays Ann's
+    assert imports.deletable(store, BOB, False) == []
     Owners(store).share(ANN, True)
     assert imports.delete(store, name, BOB, False)
 

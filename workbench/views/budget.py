@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from workbench.experiments.files import DamagedError
 from workbench.experiments.grid import Grid
 from workbench.experiments.summary import MEASURES, Curve, matched
 from workbench.experiments.summary import curves as read  # noqa: F401 -- under this name until 0.3, for scripts
-from workbench.views.caller import Caller, go_on
+from workbench.views.caller import Caller, go_on, stop_where_overtaken
 from workbench.views.csv_file import csv_of
 from workbench.views.fields import fields_of
 from workbench.views.question import Policy, Question
@@ -128,13 +128,14 @@ def marks(question: Question, parts: Parts, task: Task, caller: Caller) -> list[
     evaluated = []
     for number, policy in enumerate(question.policies):
         go_on(caller, number / len(question.policies))
-        evaluated.append(replace(here(policy, parts, task, question.seed), source=question.task))
+        found = here(policy, parts, task, question.seed, lambda *_: stop_where_overtaken(caller))
+        evaluated.append(replace(found, source=question.task))
     return evaluated
 
 
-def here(policy: Policy, parts: Parts, task: Task, seed: int) -> Here:
+def here(policy: Policy, parts: Parts, task: Task, seed: int, watch: Callable[..., None] | None = None) -> Here:
     """Evaluate a policy; ValueError in the engine's words when rule and parts do not fit together."""
-    found = evaluate(policy.make(), parts, task, HERE_EPISODES, seed)
+    found = evaluate(policy.make(), parts, task, HERE_EPISODES, seed, watch=watch)
     promised = float("nan") if found.promised is None else found.promised.mean
     mean = found.returns
     return Here(policy, task.info.name, found.shift.w2, mean.mean, mean.low, mean.high, found.transport, promised)

@@ -53,5 +53,10 @@ NOBODY = Waiting()  # who asked hears nothing, and always wants it
 def go_on(caller: Caller, *values: float) -> None:
     """Say how far the work is; OvertakenError when it is not wanted any more."""
     caller.progress(*values)
+    stop_where_overtaken(caller)
+
+
+def stop_where_overtaken(caller: Caller) -> None:
+    """OvertakenError when the work is not wanted any more."""
     if caller.overtaken():
         raise OvertakenError

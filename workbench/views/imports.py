@@ -21,13 +21,15 @@ MOST_SIZE = 2 * 2**30  # bytes of them together
 def into_store(folder: Path, task: str, secret: str) -> str:
     """Move a run that was just imported into the server's store, where pages and sweeps find it; its name in links.
 
-    Its own folder, and the one around it, are gone afterwards, whatever happens.
+    Its own folder, and the one around it, are gone afterwards, whatever happens. One that is there already stays its owner's.
     """
     try:
         store = Store(store_folder(), create=True)
         job = Job(task=task, rule="bc", training={IMPORTED: digest_of(folder)})
+        before = {run.name for run in imported_runs(store)}
         name = keep_run(store, folder, job)
-        Owners(store).note(secret, [job.training_key])
+        if name not in before:
+            Owners(store).note(secret, [job.training_key])
         return RUN + name
     finally:
         shutil.rmtree(folder.parent, ignore_errors=True)

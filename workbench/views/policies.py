@@ -137,6 +137,12 @@ def find(name: str) -> Source:
         return _found[name]
 
 
+def check_kept(source: Source) -> None:
+    """Raise `UserError` for a run that was deleted from the store; pages that show it already go on showing it."""
+    if source.run is not None and source.name.startswith(RUN) and not (source.run.folder / RUN_FILE).is_file():
+        raise UserError(f"{source.title} was deleted; choose another policy")
+
+
 def forgotten(name: str) -> bool:
     """Whether this was an upload that nobody can use any more."""
     return name.startswith(UPLOAD) and name not in _shown

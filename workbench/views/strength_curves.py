@@ -17,7 +17,7 @@ from workbench.engine.steering.finite import NonFiniteError
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.abilities import HasTruth
 from workbench.engine.tasks.protocol import Task
-from workbench.views.caller import Caller, OvertakenError
+from workbench.views.caller import Caller, stop_where_overtaken
 from workbench.views.csv_file import csv_of
 from workbench.views.effort import Effort
 from workbench.views.fields import Field, fields_of
@@ -254,8 +254,7 @@ def measure(asked: tuple[Policy, int], parts: Parts, task: Task, caller: Caller)
     picked = sorted({round(place) for place in np.linspace(0, len(stops) - 1, MEASURED_AT)})
 
     def watch(*_: Any) -> None:
-        if caller.overtaken():
-            raise OvertakenError
+        stop_where_overtaken(caller)
 
     found = []
     for done, place in enumerate(picked):

@@ -244,6 +244,8 @@ def _draw_dot(made: Pictures, dot: ColumnDataSource) -> None:
         text_baseline="middle",
         text_font_size="12.5px",
         text_font_style="bold",
+        background_fill_color="#ffffff",  # the page's own, by the theme: the words cross the lines
+        background_fill_alpha=0.8,
     )
     for renderer in (gap, words):
         dye(renderer, PAST)
