@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from bokeh.models import BoxSelectTool, Line
+from bokeh.document import Document
+from bokeh.models import BoxSelectTool, Line, Row
 from engine.published_trees import tree_of
 from experiments.made_up import made_up_store
 from playwright.sync_api import Page as Tab
@@ -365,3 +367,38 @@ def test_words_past_the_peak_are_not_cut_off_where_the_peak_is_near_the_end(ship
         )
         words = [r for r in drawn.frontier.renderers if list(r.data_source.data.get("text", [])) == ["past the peak"]]
         assert [word.glyph.text_align for word in words] == [align]
+
+
+def test_whatever_is_pressed_is_sent_in_one_go(two_tasks: BudgetPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bokeh refuses a change that comes outside its lock, where Panel runs what buttons do; a page's `held` waits for it."""
+    page, document, outside = two_tasks, Document(), []
+    document.add_root(Row(page._pictures.frontier, page._pictures.promise))
+    for model in (page.decision._text, page.dial.dot):
+        document.add_root(model)
+    page.document = document
+    sending = [0]
+    send = page._send
+
+    def sent() -> None:
+        sending[0] += 1
+        send()
+        sending[0] -= 1
+
+    def changed(event: Any) -> None:
+        if not sending[0]:
+            outside.append(event)
+
+    monkeypatch.setattr(page, "_send", sent)
+    document.on_change(changed)
+    page._pictures.at.location = 0.5
+    assert len(outside) == 1  # the check sees
+    outside.clear()
+    buttons = [*page.equal._buttons, page.here]
+    for button in buttons:
+        button.disabled = False
+        button.clicks += 1
+    page.decision.limit.value = "least_return"
+    page.decision.value.text = "0.1"
+    page.rules.value = page.rules.options[:1]
+    page.task.value = "three_exits"
+    assert [event.model for event in outside] == []

@@ -130,7 +130,7 @@ class BringPage(StorePage):
         }
         self.drop = Drop(
             lambda upload: self.do(lambda: self._take(upload)),
-            self._cancel,
+            lambda: self.do(self._cancel),
             label="Drop a dataset or a checkpoint here",
             margin=0,
             sizing_mode="stretch_width",

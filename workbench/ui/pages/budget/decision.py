@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class Decision(pn.viewable.Viewer):
 
     Parameters
     ----------
+    held : callable
+        The page's `held`, for what a person presses.
     changed : callable
         The person changed what is asked.
     take : callable
@@ -43,8 +46,14 @@ class Decision(pn.viewable.Viewer):
     answer : Recommendation or None
     """
 
-    def __init__(self, changed: Callable[[], None], take: Callable[[Recommendation], None]) -> None:
+    def __init__(
+        self,
+        held: Callable[[], AbstractContextManager[None]],
+        changed: Callable[[], None],
+        take: Callable[[Recommendation], None],
+    ) -> None:
         super().__init__()
+        self._held = held
         self._curves: list[Curve] = []
         self._asked = False
         self.answer: Recommendation | None = None
@@ -103,8 +112,9 @@ class Decision(pn.viewable.Viewer):
 
     def _again(self, changed: Callable[[], None]) -> None:
         self._asked = True
-        self.tell()
-        changed()
+        with self._held():
+            self.tell()
+            changed()
 
     def __panel__(self) -> pn.viewable.Viewable:
         row = pn.Row(self.limit, self.value, styles={"gap": "10px"}, sizing_mode="stretch_width", margin=(6, 0, 0, 0))

@@ -114,7 +114,7 @@ class BudgetPage(StorePage):
         )
         self.dial = Dial(lambda: self.question.first.rule, self._chosen, self._rested)
         self.sketches = Sketches(self)
-        self.decision = Decision(self.changed, self._take)
+        self.decision = Decision(self.held, self.changed, self._take)
         self._head = HTML(
             "…",
             stylesheets=[WORDS, LOOK],
@@ -210,7 +210,7 @@ class BudgetPage(StorePage):
         self.rules = pn.widgets.CheckBoxGroup(label="Rules", options=[], value=[], css_classes=["wb-rules"], **options)
         self.here = pn.widgets.Button(label="Mark my settings", css_classes=["wb-here"], **options)
         self.binding.bind(self._changed, self.task, self.rules)
-        self.here.on_click(lambda _: self.mine.mark())
+        self.here.on_click(lambda _: self._mark())
 
     def _changed(self, event: Any) -> None:
         with self.held():
@@ -221,6 +221,10 @@ class BudgetPage(StorePage):
                 self._offer()
             self._draw()
             self.changed()
+
+    def _mark(self) -> None:
+        with self.held():
+            self.mine.mark()
 
     # The dial
 
