@@ -1,6 +1,5 @@
 """The page of budgets as a story: never empty, a dial on the measured curve, small pictures, a decision; its old faults."""
 
-import pickle
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 from bokeh.document import Document
 from bokeh.models import BoxSelectTool, Line, Row
-from engine.published_trees import tree_of
 from experiments.made_up import made_up_store
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
@@ -20,20 +18,14 @@ from ui.until import until_read
 from workbench.experiments.grid import Grid
 from workbench.experiments.launch import SweepState
 from workbench.experiments.own_store import STORE_VARIABLE
-from workbench.experiments.serial import Serial
-from workbench.experiments.store import Store
-from workbench.experiments.sweep import sweep
 from workbench.plots.palette import look
-from workbench.runs.importing import import_checkpoint
 from workbench.ui.pages.budget.draw import pictures_of
 from workbench.ui.pages.budget.page import BudgetPage
 from workbench.ui.pages.budget.small_sweep import SmallSweep
 from workbench.ui.server.lab import sweeps
 from workbench.ui.server.parts_cache import CACHE
 from workbench.views.dial import BETWEEN, Scale, critic_words
-from workbench.views.imports import into_store
 from workbench.views.measured import ride_of
-from workbench.views.unmeasured import question_on
 
 WEIGHTS = (0.1, 1.0, 10.0)
 MEANS = {0.1: 0.5, 1.0: 0.8, 10.0: 0.2}
@@ -301,55 +293,6 @@ def test_the_page_says_why_the_critic_is_wrong_and_whom_it_fooled(shipped: Budge
     assert ride is not None
     assert critic_words(ride) in shipped._promise_head.object
     assert "Past its best strength the critic fools qgf (" in shipped._promise_head.object
-
-
-def test_a_task_that_nobody_measured_is_named_and_the_sweep_measures_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = page_of(tmp_path / "none", monkeypatch, {"task": "bandit2d", "rule": "qgf", "weight": "1"})
-    assert page.task.value == "three_exits"
-    assert "No curve of Bandit in the plane has been measured yet; three_exits is shown" in page._head.object
-    assert page.sweep.grid().tasks == ("bandit2d",)
-    assert "Bandit in the plane" in page.sweep.start.label
-    page.left()
-    page = page_of(tmp_path / "none", monkeypatch, {})
-    assert "No curve of" not in page._head.object
-    assert page.sweep.grid().tasks == ("three_exits",)
-    page.left()
-    sweeps.cache_clear()
-
-
-def test_an_imported_run_is_measured_by_the_small_sweep_and_marked_as_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(STORE_VARIABLE, str(tmp_path / "store"))
-    path, folder = tmp_path / "params_7.pkl", tmp_path / "scratch" / "run"
-    folder.parent.mkdir()
-    path.write_bytes(pickle.dumps(tree_of("fql", (4, 2, (8, 8), 2))))
-    import_checkpoint(path, "three_exits", folder)
-    name = into_store(folder, "three_exits", "a" * 32)
-    page = page_of(tmp_path / "store", monkeypatch, {"task": name, "rule": "qgf"})
-    assert page._pictures is not None  # there is a curve to look at, and words that it is not this run's
-    assert "No curve of three_exits, run " in page._head.object
-    assert "press Run a small sweep" in page._head.object
-    page.sweep.rules.value = ["qgf"]
-    (digest,) = {job.training["imported"] for job in page.sweep.grid().jobs()}
-    assert {job.task for job in page.sweep.grid().jobs()} == {"three_exits"}
-    asked = question_on(page.question, "three_exits")
-    assert asked.task == name
-    assert page.mine._read_off(asked) == [None]  # the shipped curve is of another policy
-    small = page.sweep.grid().model_copy(
-        update={"axes": {"qgf.weight": (0.0, 1.0), "fit.imported": (digest,)}, "episodes": 2}
-    )
-    page.left()
-    for progress in sweep(small, Store(tmp_path / "store"), Serial()):
-        assert progress.failed == 0, progress.errors
-    page = page_of(tmp_path / "store", monkeypatch, {"task": name, "rule": "qgf"})
-    assert "No curve of" not in page._head.object
-    assert page.dial.ride is not None
-    assert page.dial.ride.origin == ""
-    page.left()
-    sweeps.cache_clear()
 
 
 def test_words_past_the_peak_are_not_cut_off_where_the_peak_is_near_the_end(shipped: BudgetPage) -> None:

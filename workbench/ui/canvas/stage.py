@@ -26,7 +26,7 @@ from workbench.ui.browser.link import component
 from workbench.ui.canvas.frames import pack
 from workbench.views.episodes import Play, plan
 from workbench.views.question import EXTENT, Answer
-from workbench.views.stage_numbers import FOLLOW, stage_numbers
+from workbench.views.stage_numbers import stage_numbers
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "stage.css").read_text(encoding="utf-8")
@@ -191,8 +191,8 @@ def truth_of(values: np.ndarray, answer: Answer) -> bytes:
     return pack(header, {"values": values})
 
 
-def room_of(plays: list[Play] | None, answer: Answer, floor: Floor, held: bool = False) -> bytes:
-    """Pack the ground: its map, and the episodes when they are played; while it is ``held``, when they will be."""
+def room_of(plays: list[Play] | None, answer: Answer, floor: Floor, passing: bool = False) -> bytes:
+    """Pack the ground: its map, and the episodes when they are played; ``passing`` ones, of a moment ago, are drawn faintly."""
     arrays = {f"paths{index}": play.paths for index, play in enumerate(plays or [])}
     state = answer.question.state
     where = [["Agent at", f"{figure(state[0])}, {figure(state[1])}", "its place on the ground"]]
@@ -204,10 +204,11 @@ def room_of(plays: list[Play] | None, answer: Answer, floor: Floor, held: bool =
     header = {
         "kind": "room",
         "title": floor.title,
-        "subtitle": f"{FOLLOW[:1].lower()}{FOLLOW[1:]}" if held else hand,
+        "subtitle": "episodes of a moment ago" if passing and plays is not None else hand,
         "plan": plan(floor),
         "plays": [found._asdict() for found in looks_of(answer.traces)] if plays is not None else [],
         "awaited": plays is None,
+        "faint": passing and plays is not None,
         "numbers": where,
     }
     return pack(header, arrays)

@@ -73,7 +73,9 @@ class ParticlesPage(Page):
             self._draw, self.later(self._show), QUICK, lambda asked: effort_of(asked[0], self.name, GRID)
         )
         self._waiting = Waiting(self, self._pictures, self.say)
-        self.plays = Plays(self, lambda: self.question, self._send_frame)
+        self.plays = Plays(
+            self, lambda: self.question, lambda whole: self._send_frame() if whole else self._send_room()
+        )
         self._make_controls(arguments.get("ground", "learned"))
         half = dict(sizing_mode="stretch_both", margin=0)
         self.stages = Stages(self._awaited.pressed, sizing_mode="stretch_width", margin=0)
@@ -314,14 +316,15 @@ class ParticlesPage(Page):
             self.say("hint" if hint else "", hint)
             before, self.picture, self.answer = self.picture, picture, picture.answer
             self.plays.forget()
+            if before is not None and not self.plays.fit(before.answer.question, question):
+                self.plays.leave()
             if before is None or picture.ground is not before.ground:
                 self.stages.landscape = landscape_of(picture.ground, *picture.ground_look)
             self._send_frame()
             self.displacement.series = series_of(picture.answer, picture.answer.displacement, zero=True)
             self.dial.ask(question)
             if self._floor() is not None:
-                if not self._held:  # episodes take a second: they are played where the hand rests
-                    self.plays.ask(question)
+                self.plays.ask(question)
             elif picture.truth is None or len(question.policies) > 1:
                 self.stages.world = b""
             elif before is None or picture.truth is not before.truth or not self.stages.world:
@@ -333,11 +336,17 @@ class ParticlesPage(Page):
         self._version += 1
         task = self.cache.task(self.answer.question.task)
         with self.held():
-            if (floor := floor_of(task)) is not None:
-                self.stages.world = room_of(self.plays.newest, self.answer, floor, self._held)
+            self._send_room()
             self.stages.frame = frame_of(
                 self.answer, self.plays.newest, self._version, self.stages.selected, ending_of(task), self._held
             )
+
+    def _send_room(self) -> None:
+        """The ground with the episodes, or with those of a moment ago."""
+        if self.answer is None or (floor := floor_of(self.cache.task(self.answer.question.task))) is None:
+            return
+        newest, passing = self.plays.newest, self.plays.passing
+        self.stages.world = room_of(passing if newest is None else newest, self.answer, floor, newest is None)
 
     def close(self) -> None:
         """Forget what waits."""
