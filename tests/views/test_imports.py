@@ -16,6 +16,7 @@ from workbench.experiments.owners import Owners
 from workbench.experiments.store import Store
 from workbench.experiments.trained_parts import newest_trainings
 from workbench.runs.importing import import_checkpoint
+from workbench.ui.pages.runs.rights import Rights
 from workbench.views import imports
 from workbench.views.links import FIRST, read_link
 from workbench.views.policies import RUN, find
@@ -93,6 +94,10 @@ def test_on_a_shared_server_who_imported_it_deletes_it(made: Path, store: Store)
         imports.delete(store, "nothing", ANN, False)
     assert brought(made, BOB) == name  # the same again: it stays Ann's
     assert imports.deletable(store, BOB, False) == []
+    names = imports.delete(store, name, ANN, False)
+    assert Rights(False, lambda: ANN).in_trash(store) == names  # Runs offers to put it back, to whom it belongs
+    assert Rights(False, lambda: BOB).in_trash(store) == []
+    store.put_back(names)
     Owners(store).share(ANN, True)
     assert imports.delete(store, name, BOB, False)
 
