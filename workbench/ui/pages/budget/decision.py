@@ -77,7 +77,12 @@ class Decision(pn.viewable.Viewer):
         )
         self._show.on_click(lambda _: self._taken(take))
         self._buttons = pn.Row(
-            self._copy, self._show, styles={"gap": "8px"}, margin=(8, 0, 0, 0), sizing_mode="stretch_width"
+            self._copy,
+            self._show,
+            styles={"gap": "8px"},
+            margin=(8, 0, 0, 0),
+            sizing_mode="stretch_width",
+            visible=False,  # until there is an answer
         )
         self.limit.param.watch(lambda _: self._again(changed), "value")
         self.value.param.watch(lambda _: self._again(changed), "text")

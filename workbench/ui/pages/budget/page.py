@@ -46,6 +46,7 @@ from workbench.views.unmeasured import is_measured, question_on, target_of, word
 FRONTIER = 330  # pixels
 PROMISE = 232
 MOST_DIMS = 100_000  # of an action: nothing of it is drawn but small pictures, which say when they cannot
+READING = html("<h2>Return against shift</h2><p role='status'>Reading what was measured…</p>")
 LOOK = (Path(__file__).parent / "budget.css").read_text(encoding="utf-8")
 
 
@@ -116,7 +117,7 @@ class BudgetPage(StorePage):
         self.sketches = Sketches(self)
         self.decision = Decision(self.held, self.changed, self._take)
         self._head = HTML(
-            "…",
+            READING,
             stylesheets=[WORDS, LOOK],
             margin=0,
             sizing_mode="stretch_width",
@@ -206,7 +207,7 @@ class BudgetPage(StorePage):
             "margin": (0, 0, 8, 0),
             "sizing_mode": "stretch_width",
         }
-        self.task = choice("Task", {"no runs yet": ""}, "", css_classes=["wb-task"])
+        self.task = choice("Task", {"…": ""}, "", css_classes=["wb-task"])
         self.rules = pn.widgets.CheckBoxGroup(label="Rules", options=[], value=[], css_classes=["wb-rules"], **options)
         self.here = pn.widgets.Button(label="Mark my settings", css_classes=["wb-here"], **options)
         self.binding.bind(self._changed, self.task, self.rules)
