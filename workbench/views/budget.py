@@ -115,8 +115,10 @@ def on_curve(policy: Policy, shown: Sequence[Curve]) -> Here | None:
         ratio = np.arcsinh(
             np.array([*strengths, float(value)]) / (min((s for s in strengths if s > 0), default=1.0) / 10)
         )
-        at = {name: float(np.interp(ratio[-1], ratio[:-1], columns[name])) for name in HERE}
-        return Here(policy, curve.task, **at, curve=curve.name)
+        shift, mean, low, high, transport, promised = (
+            float(np.interp(ratio[-1], ratio[:-1], columns[name])) for name in HERE
+        )
+        return Here(policy, curve.task, shift, mean, low, high, transport, promised, curve=curve.name)
     return None
 
 
