@@ -8,7 +8,9 @@ import numpy as np
 
 LARGE = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"))
 MOST = 1e15  # beyond, nobody reads the words
-LEAST, LONGEST = 1e-4, 1e12  # between them a number is read without powers of ten
+# between them a number is read without powers of ten
+LEAST = 1e-4
+LONGEST = 1e12
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 

@@ -62,6 +62,12 @@ def is_measured(target: Target, curves: Sequence[Curve], store: Store | None) ->
     return any(row.status == "done" and row.training.get(IMPORTED) in wanted for row in rows)
 
 
+def wish(question: Question, curves: Sequence[Curve], store: Store | None) -> Target | None:
+    """What a link asks for and none of the ``curves`` shows; None where one does."""
+    target = target_of(question.task, question.first.rule)
+    return None if is_measured(target, curves, store) else target
+
+
 def words_of(target: Target, shown: str) -> str:
     """That the page shows something else, and how to get the curve that was asked for."""
     instead = f"; {shown} is shown in its place" if shown else ""

@@ -157,8 +157,8 @@ class BringPage(StorePage):
         )
         self.train.on_click(lambda _: self.do(self._keep))
         self.checkpoint = CheckpointForm(lambda: self.do(self._look_at), lambda: self.do(self._import))
-        self.kept = Kept(self, self.drop.go, self._show_kept)
-        self.imports = Imports(self, self.anybody, self._show_import)
+        self.kept = Kept(self, self.drop.go, self._show_own)
+        self.imports = Imports(self, self.anybody, lambda run: self._show_own(run=run))
         self.links = HTML("", stylesheets=[STYLE], margin=0, sizing_mode="stretch_width", css_classes=["wb-links"])
 
     # Files
@@ -309,20 +309,14 @@ class BringPage(StorePage):
         if self.found.get("kind") != "checkpoint":
             self._drop_files()
 
-    def _show_kept(self, name: str) -> None:
-        """A dataset that was kept before; nothing where ``name`` is empty."""
+    def _show_own(self, dataset: str = "", run: ImportedRun | None = None) -> None:
+        """What one has kept: a dataset, or an imported run with where it can be looked at; nothing without either."""
         self._drop_files()
-        if name:
-            self.card.kept(name)
+        if dataset:
+            self.card.kept(dataset)
         else:
+            self.kept.forget()
             self.card.nothing()
-        self.changed()
-
-    def _show_import(self, run: ImportedRun | None) -> None:
-        """An imported run was chosen: where it can be looked at; nothing once it is deleted."""
-        self._drop_files()
-        self.kept.forget()
-        self.card.nothing()
         if run is not None:
             rule = "qgf" if run.critic else "bc"
             self.links.object = opened_run(RUN + run.name, run.task, run.action_dim, rule)

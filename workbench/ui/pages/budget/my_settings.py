@@ -49,6 +49,10 @@ class MySettings:
 
     def mark(self) -> None:
         """Evaluate them; while a part is trained, say so and ask again."""
+        with self._page.held():
+            self._mark()
+
+    def _mark(self) -> None:
         question = self._question()
         read_off = self._read_off(question)
         found = [mark for mark in read_off if mark is not None]

@@ -41,7 +41,7 @@ from workbench.views.links import read_link, write_link
 from workbench.views.measured import Read, begun, is_wide, read
 from workbench.views.policies import find
 from workbench.views.question import Policy
-from workbench.views.unmeasured import is_measured, question_on, target_of, words_of
+from workbench.views.unmeasured import question_on, wish, words_of
 
 FRONTIER = 330  # pixels
 PROMISE = 232
@@ -211,7 +211,7 @@ class BudgetPage(StorePage):
         self.rules = pn.widgets.CheckBoxGroup(label="Rules", options=[], value=[], css_classes=["wb-rules"], **options)
         self.here = pn.widgets.Button(label="Mark my settings", css_classes=["wb-here"], **options)
         self.binding.bind(self._changed, self.task, self.rules)
-        self.here.on_click(lambda _: self._mark())
+        self.here.on_click(lambda _: self.mine.mark())
 
     def _changed(self, event: Any) -> None:
         with self.held():
@@ -222,10 +222,6 @@ class BudgetPage(StorePage):
                 self._offer()
             self._draw()
             self.changed()
-
-    def _mark(self) -> None:
-        with self.held():
-            self.mine.mark()
 
     # The dial
 
@@ -310,21 +306,13 @@ class BudgetPage(StorePage):
             with self.binding.by_program():
                 self.task.options = {name: name for name in names}
                 self.task.value = next(name for name in wanted if name in names)
-        self._aim()
+        wants = self._aimed and self._measured not in names
+        target = wish(self.question, self.curves, sweeps().found()) if wants else None
+        self._missing = "" if target is None else words_of(target, str(self.task.value or ""))
+        if target is not None and not target.command:
+            self.sweep.aim(target)
         self._offer()
         self._draw()
-
-    def _aim(self) -> None:
-        """Where the link wants what nobody has measured, say so, and let a small sweep measure it."""
-        self._missing = ""
-        if not self._aimed or self._measured in self.task.options.values():
-            return
-        target = target_of(self.question.task, self.question.first.rule)
-        if is_measured(target, self.curves, sweeps().found()):
-            return
-        if not target.command:
-            self.sweep.aim(target)
-        self._missing = words_of(target, str(self.task.value or ""))
 
     def _offer(self) -> None:
         """The rules of this task; new ones are shown, those that the user hid stay hidden."""

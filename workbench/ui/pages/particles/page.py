@@ -73,9 +73,7 @@ class ParticlesPage(Page):
             self._draw, self.later(self._show), QUICK, lambda asked: effort_of(asked[0], self.name, GRID)
         )
         self._waiting = Waiting(self, self._pictures, self.say)
-        self.plays = Plays(
-            self, lambda: self.question, lambda whole: self._send_frame() if whole else self._send_room()
-        )
+        self.plays = Plays(self, lambda: self.question, self._send_frame)
         self._make_controls(arguments.get("ground", "learned"))
         half = dict(sizing_mode="stretch_both", margin=0)
         self.stages = Stages(self._awaited.pressed, sizing_mode="stretch_width", margin=0)
@@ -330,23 +328,20 @@ class ParticlesPage(Page):
             elif before is None or picture.truth is not before.truth or not self.stages.world:
                 self.stages.world = truth_of(picture.truth, picture.answer)
 
-    def _send_frame(self) -> None:
+    def _send_frame(self, whole: bool = True) -> None:
+        """The stages and the ground; without ``whole`` only the ground, with episodes of a moment ago."""
         if self.answer is None:
             return
-        self._version += 1
         task = self.cache.task(self.answer.question.task)
         with self.held():
-            self._send_room()
-            self.stages.frame = frame_of(
-                self.answer, self.plays.newest, self._version, self.stages.selected, ending_of(task), self._held
-            )
-
-    def _send_room(self) -> None:
-        """The ground with the episodes, or with those of a moment ago."""
-        if self.answer is None or (floor := floor_of(self.cache.task(self.answer.question.task))) is None:
-            return
-        newest, passing = self.plays.newest, self.plays.passing
-        self.stages.world = room_of(passing if newest is None else newest, self.answer, floor, newest is None)
+            if (floor := floor_of(task)) is not None:
+                newest, passing = self.plays.newest, self.plays.passing
+                self.stages.world = room_of(passing if newest is None else newest, self.answer, floor, newest is None)
+            if whole:
+                self._version += 1
+                self.stages.frame = frame_of(
+                    self.answer, self.plays.newest, self._version, self.stages.selected, ending_of(task), self._held
+                )
 
     def close(self) -> None:
         """Forget what waits."""
