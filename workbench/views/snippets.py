@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from workbench.engine.digits import exact
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import RULES
 from workbench.engine.training.plan import extra_parts
@@ -221,5 +222,5 @@ def _policy_call(policy: Policy) -> str:
 
 def _tuple(values: tuple[float, ...]) -> str:
     """A tuple of short numbers; Python writes one of a single number with a comma."""
-    inside = ", ".join(f"{value:.6g}" for value in values)
+    inside = ", ".join(exact(value) for value in values)
     return f"({inside},)" if len(values) == 1 else f"({inside})"
