@@ -163,4 +163,4 @@ def draw_goals(rows: np.ndarray, final: np.ndarray, count: int, discount: float,
     steps = np.ones(len(rows)) if discount == 0.0 else 1.0 + np.floor(np.log1p(-later) / np.log(discount))
     ahead = np.minimum(rows + np.minimum(steps, count).astype(np.int64), final)
     which = np.searchsorted((CURRENT, CURRENT + TRAJECTORY), kind, side="right")
-    return np.choose(which, (rows, ahead, np.minimum((any_row * count).astype(np.int64), count - 1)))
+    return np.asarray(np.choose(which, (rows, ahead, np.minimum((any_row * count).astype(np.int64), count - 1))))
