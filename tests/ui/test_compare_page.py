@@ -156,7 +156,7 @@ def test_in_a_browser(page: Tab, server: str) -> None:
     expect(table).not_to_contain_text("best_of_n")
     expect(page).to_have_url(re.compile("methods=bc%7Cqgf"))
     page.reload()
-    expect(page.get_by_role("region", name="Task by task")).to_contain_text("three_exits")
+    expect(page.get_by_role("region", name="Task by task", exact=True)).to_contain_text("three_exits")
     expect(page.get_by_role("region", name="All tasks together")).not_to_contain_text("best_of_n")
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as waiting:
