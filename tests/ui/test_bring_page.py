@@ -195,7 +195,7 @@ def test_bad_files_are_refused_in_words(page: Tab, server: str, tmp_path: Path) 
         expect(alert).to_contain_text(words)
         said = alert.inner_text()
         assert str(tmp_path) not in said
-        assert "workbench-brought" not in said
+        assert "scratch" not in said
         assert "Traceback" not in said
     assert not (tmp_path / "was-run").exists()
     table = tmp_path / "table.csv"
@@ -232,6 +232,25 @@ def test_a_checkpoint_becomes_a_run_and_is_steered(page: Tab, server: str, tmp_p
     page.locator(".wb-import button").click()
     link = page.locator(".wb-links").get_by_role("link", name="Particles")
     expect(link).to_be_visible(timeout=2 * LONG)
+    # it can be deleted, which is taken back
+    own = page.get_by_label("Your imported runs")
+    expect(own).to_be_visible(timeout=LONG)
+    own.select_option(index=1)
+    expect(link).to_be_visible(timeout=LONG)
+    page.locator(".wb-imports-delete button").click()
+    expect(page.get_by_text("1 imported run deleted.")).to_be_visible(timeout=LONG)
+    expect(own).to_be_hidden(timeout=LONG)
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.get_by_text("1 imported run put back.")).to_be_visible(timeout=LONG)
+    expect(own).to_be_visible(timeout=LONG)
+    own.select_option(index=1)
+    # of an empty store Budget says how its curve comes
+    budget = page.context.new_page()
+    budget.goto(f"{server}/{page.locator('.wb-links').get_by_role('link', name='Budget').get_attribute('href')}")
+    expect(budget.get_by_text(re.compile("No curve of three_exits, run .* has been measured yet"))).to_be_visible(
+        timeout=LONG
+    )
+    budget.close()
     link.click()
     expect(page.locator(".wb-task option:checked")).to_contain_text("three_exits, ", timeout=LONG)
     assert "task=run" in page.url

@@ -18,7 +18,9 @@ import panel as pn
 import torch
 
 from workbench.engine.allocator import map_large_blocks
+from workbench.engine.data.own_datasets import datasets_folder
 from workbench.engine.words import UserError
+from workbench.runs.scratch import clear_scratch
 from workbench.ui.server.draw_processes import STUDIO
 from workbench.ui.server.gate import NONCE, USER, Gate
 from workbench.ui.server.lab import SHARED_VARIABLE
@@ -132,6 +134,8 @@ def serve(
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
     check_free(address, port)
+    for place in (None, datasets_folder()):  # what servers left behind that were killed
+        clear_scratch(place)
     torch.set_num_threads(1)  # two threads a session kept most of 30 sessions from opening (design.md)
     map_large_blocks()  # pictures are drawn in other processes: here they pass
     names = names_of(address, port, further)
