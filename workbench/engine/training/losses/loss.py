@@ -53,7 +53,8 @@ class Loss(ABC, Generic[C]):
     trains : tuple of str
         Networks that get gradients.
     targets : tuple of str
-        Those of them that have an EMA target, called ``target_`` and the network's name.
+        Networks that have an EMA target, called ``target_`` and the network's name, where they are trained beside this loss:
+        mostly its own.
     reads : tuple of str
         Networks that other losses must train for this one to make sense.
     """
