@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from workbench.engine.settings import nearest
 from workbench.engine.training.losses import CRITICS, LEARNED_PARTS, LOSSES
-from workbench.engine.training.losses.loss import Loss
+from workbench.engine.training.losses.loss import followed
 from workbench.engine.training.run_settings import RunSettings
 from workbench.engine.words import UserError
 
@@ -103,13 +101,6 @@ def averaged(config: RunSettings) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(name for phase in plan(config) for name in followed(LOSSES[key] for key in phase.losses))
     )
-
-
-def followed(losses: Iterable[type[Loss[Any]] | Loss[Any]]) -> tuple[str, ...]:
-    """Names of the networks whose EMA copies follow them where these losses are trained together."""
-    together = tuple(losses)
-    trained = {name for loss in together for name in loss.trains}
-    return tuple(dict.fromkeys(name for loss in together for name in loss.targets if name in trained))
 
 
 def extra_parts(needs: tuple[str, ...]) -> tuple[str, ...]:

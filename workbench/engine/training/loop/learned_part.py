@@ -18,9 +18,9 @@ from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
 from workbench.engine.training.loop.update import learning_rate, update
 from workbench.engine.training.losses import LOSSES
-from workbench.engine.training.losses.loss import Scene
+from workbench.engine.training.losses.loss import Scene, followed
 from workbench.engine.training.networks import OF_EVERY_POLICY, Networks, fields_of, seed_of
-from workbench.engine.training.plan import BESIDE, Phase, check_part, followed
+from workbench.engine.training.plan import BESIDE, Phase, check_part
 from workbench.engine.words import UserError
 
 

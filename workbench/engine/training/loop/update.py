@@ -12,9 +12,8 @@ from torch import Tensor
 from workbench.engine.data.transitions import Batch
 from workbench.engine.precision import fast_matmul, few_threads
 from workbench.engine.training.fast.adam import Adam, shorten
-from workbench.engine.training.losses.loss import Loss, Scene
+from workbench.engine.training.losses.loss import Loss, Scene, followed
 from workbench.engine.training.networks import Networks
-from workbench.engine.training.plan import followed
 from workbench.engine.training.run_settings import RunSettings
 
 Noise = dict[str, tuple[Tensor, ...]]  # of each loss, by its key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
@@ -92,6 +93,13 @@ class Loss(ABC, Generic[C]):
     @abstractmethod
     def __call__(self, scene: Scene, batch: Batch, noise: tuple[Tensor, ...]) -> Losses:
         """Scalars by name; the update follows the gradient of their sum."""
+
+
+def followed(losses: Iterable[type[Loss[Any]] | Loss[Any]]) -> tuple[str, ...]:
+    """Names of the networks whose EMA copies follow them where these losses are trained together."""
+    together = tuple(losses)
+    trained = {name for loss in together for name in loss.trains}
+    return tuple(dict.fromkeys(name for loss in together for name in loss.targets if name in trained))
 
 
 def weighted_mean(loss: Tensor, valid: Tensor | None) -> Tensor:
