@@ -21,6 +21,7 @@ HOOKS = {
     "_fill_in": "a validator of pydantic",
     "_one_each": "a validator of pydantic",
     "_low_below_high": "a validator of pydantic",
+    "_off_a_mean": "a validator of pydantic",
     "_debounce": "Panel's model of the control",
     "get_user_async": "Panel's module of an authentication",
     "get_login_url": "Panel's module of an authentication",

@@ -169,7 +169,9 @@ class Trainer:
     def _compiled(self, keys: tuple[str, ...]) -> CompiledUpdate:
         if keys not in self._compilations:
             losses = {key: self.losses[key] for key in keys}
-            self._compilations[keys] = CompiledUpdate(self._scene, losses, self.adam, self.config.tau)
+            self._compilations[keys] = CompiledUpdate(
+                self._scene, losses, self.adam, self.config.tau, self.config.max_gradient_norm
+            )
         return self._compilations[keys]
 
     def parts(self) -> Parts:
