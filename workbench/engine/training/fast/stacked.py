@@ -116,10 +116,10 @@ class StackedMlp(Mlp):
         if torch.is_grad_enabled() and (theta.requires_grad or x.requires_grad):
             result: Tensor = _StackPass.apply(x, theta, self)  # type: ignore[no-untyped-call] # torch types it not
             return result
-        return self.run(x, keep=False)[0]
+        return self.run_stack(x, keep=False)[0]
 
-    def run(self, x: Tensor, keep: bool) -> tuple[Tensor, list[Saved]]:
-        """The forward pass, (E·K, M, O), and what the backward pass needs."""
+    def run_stack(self, x: Tensor, keep: bool) -> tuple[Tensor, list[Saved]]:
+        """The forward pass, (E·K, M, O), outside `vmap`, and what the backward pass needs."""
         h, saved = forward_hidden(x, self.pieces, self.shape.activation, keep)
         last = self.pieces[-1]
         if keep:
@@ -128,7 +128,9 @@ class StackedMlp(Mlp):
             return torch.baddbmm(last.bias.mT, last.weight.mT, h.mT).mT, saved
         return torch.baddbmm(last.bias, h, last.weight), saved
 
-    def run_back(self, grad: Tensor, saved: list[Saved], into: list[Layer] | None, need_input: bool) -> Tensor | None:
+    def run_stack_back(
+        self, grad: Tensor, saved: list[Saved], into: list[Layer] | None, need_input: bool
+    ) -> Tensor | None:
         """The backward pass; as `workbench.engine.models.mlp.backward`."""
         weight, h = self.pieces[-1].weight, saved[-1].x
         if into is not None:
@@ -171,7 +173,7 @@ class _StackPass(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, theta: Tensor, mlp: StackedMlp) -> Tensor:
-        y, ctx.saved = mlp.run(x, keep=True)
+        y, ctx.saved = mlp.run_stack(x, keep=True)
         ctx.mlp = mlp
         return y
 
@@ -181,5 +183,5 @@ class _StackPass(torch.autograd.Function):
         mlp: StackedMlp = ctx.mlp
         d_theta = torch.empty_like(mlp.theta) if ctx.needs_input_grad[1] else None
         into = None if d_theta is None else stack_layers(d_theta, mlp.stack)
-        d_x = mlp.run_back(grad, ctx.saved, into, need_input=ctx.needs_input_grad[0])
+        d_x = mlp.run_stack_back(grad, ctx.saved, into, need_input=ctx.needs_input_grad[0])
         return d_x, d_theta, None

@@ -1,0 +1,133 @@
+"""The forward and backward pass of a stack of MLPs as one call into C each.
+
+On small networks most of an update of ours was the cost of calling PyTorch's operations, on large ones a fifth of it LayerNorm
+and activation going through memory. The numbers agree with those operations to float rounding, and do not depend on the number
+of threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from workbench.engine.models.activation import is_traced
+from workbench.engine.models.native.build import library
+
+if TYPE_CHECKING:
+    from workbench.engine.models.mlp import MlpShape
+
+MOST_LAYERS = 16  # as in passes.c
+FEW = 24  # rows below which PyTorch's products with a vector are faster than panels of 64 rows
+
+
+class _Net(ctypes.Structure):
+    _fields_ = (
+        ("members", ctypes.c_int),
+        ("layers", ctypes.c_int),
+        ("gelu", ctypes.c_int),
+        ("width", ctypes.c_int * (MOST_LAYERS + 1)),
+        ("weight", ctypes.c_long * MOST_LAYERS),
+        ("bias", ctypes.c_long * MOST_LAYERS),
+        ("scale", ctypes.c_long * MOST_LAYERS),
+        ("shift", ctypes.c_long * MOST_LAYERS),
+    )
+
+
+class NativePasses:
+    """The passes of one shape.
+
+    Parameters
+    ----------
+    shape : MlpShape
+    places : dict of str to int
+        Where each array begins in the flat parameter.
+    """
+
+    def __init__(self, shape: MlpShape, places: dict[str, int]) -> None:
+        found = library()
+        assert found is not None
+        self._library, layers = found, len(shape.hidden) + 1
+        self._members, self._inputs, self._outputs = shape.members, shape.inputs, shape.outputs
+        self._net = _Net(shape.members, layers, shape.activation == "gelu")
+        self._net.width[: layers + 1] = (shape.inputs, *shape.hidden, shape.outputs)
+        for kind in ("weight", "bias", "scale", "shift"):
+            getattr(self._net, kind)[:layers] = [places.get(f"{i}.{kind}", -1) for i in range(layers)]
+        self._where = ctypes.addressof(self._net)
+        self._sizes: dict[tuple[int, int, bool], tuple[int, int, int]] = {}
+
+    def _room(self, rows: int, threads: int, weights: bool) -> tuple[int, int, int]:
+        """Numbers that are kept, and of working memory forward and back."""
+        key = (rows, threads, weights)
+        if key not in self._sizes:
+            of = self._library
+            self._sizes[key] = (
+                of.kept_size(self._where, rows),
+                of.forward_scratch(self._where, threads),
+                of.backward_scratch(self._where, rows, threads, weights),
+            )
+        return self._sizes[key]
+
+    def forward(self, theta: Tensor, x: Tensor, keep: bool) -> tuple[Tensor, Tensor | None]:
+        """Evaluate at ``x``, (M, I) or (K, M, I): outputs of the same number of axes, and what `backward` needs."""
+        if x.stride(-1) != 1:
+            x = x.contiguous()
+        rows, threads = x.shape[-2], torch.get_num_threads()
+        kept_size, scratch_size, _ = self._room(rows, threads, False)
+        y = torch.empty((*x.shape[:-1], self._outputs))
+        kept = torch.empty(kept_size) if keep else None
+        scratch = torch.empty(scratch_size)
+        self._library.forward(
+            self._where,
+            theta.data_ptr(),
+            x.data_ptr(),
+            x.stride(-2),
+            x.stride(0) if x.dim() == 3 else 0,
+            rows,
+            y.data_ptr(),
+            None if kept is None else kept.data_ptr(),
+            scratch.data_ptr(),
+            threads,
+        )
+        return y, kept
+
+    def backward(
+        self, theta: Tensor, grad: Tensor, kept: Tensor, into: Tensor | None, need_input: bool
+    ) -> Tensor | None:
+        """Push ``grad``, (M, O) or (K, M, O), back: fills ``into`` (P,), and returns the gradient in the input."""
+        grad = grad.contiguous()
+        rows, threads = grad.shape[-2], torch.get_num_threads()
+        scratch = torch.empty(self._room(rows, threads, into is not None)[2])
+        d_x = torch.empty((*grad.shape[:-1], self._inputs)) if need_input else None
+        self._library.backward(
+            self._where,
+            theta.data_ptr(),
+            grad.data_ptr(),
+            rows,
+            kept.data_ptr(),
+            None if into is None else into.data_ptr(),
+            None if d_x is None else d_x.data_ptr(),
+            scratch.data_ptr(),
+            threads,
+        )
+        return d_x
+
+
+def may_run(shape: MlpShape, theta: Tensor, x: Tensor) -> bool:
+    """Whether the passes are there, these are plain fp32 numbers on the CPU, and nobody watches the operations.
+
+    Those who watch are tracers, `torch.func` and forward-mode autograd.
+    """
+    return (
+        library() is not None
+        and x.shape[-2] >= FEW
+        and len(shape.hidden) < MOST_LAYERS
+        and x.dtype is theta.dtype is torch.float32
+        and x.device.type == theta.device.type == "cpu"
+        and not is_traced()
+        and torch._C._functorch.peek_interpreter_stack() is None
+        and forward_ad._current_level < 0
+    )
