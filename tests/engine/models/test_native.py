@@ -14,7 +14,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from workbench.engine.models import mlp as mlps
 from workbench.engine.models.mlp import Mlp, MlpShape
 from workbench.engine.models.native import build
-from workbench.engine.models.native.passes import FEW, NativePasses, may_run
+from workbench.engine.models.native.operations import may_run
+from workbench.engine.models.native.passes import FEW, NativePasses
 
 needs_library = pytest.mark.skipif(build.library() is None, reason=build.reason())
 ROWS = (FEW, 64, 65, 200)
@@ -137,7 +138,7 @@ def test_stands_aside_for_whoever_watches_the_operations() -> None:
 def test_without_a_compiler_nothing_changes_but_the_speed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CC", str(tmp_path / "none"))
     assert build.find_compiler() is None
-    monkeypatch.setattr("workbench.engine.models.native.passes.library", lambda: None)
+    monkeypatch.setattr("workbench.engine.models.native.operations.library", lambda: None)
     mlp, x = perturbed(SHAPES[2]), inputs(SHAPES[2], 64)
     for ours, exact in zip(everything(mlp, x), everything(copy.deepcopy(mlp).double(), x.double()), strict=True):
         torch.testing.assert_close(ours.double(), exact, rtol=1e-4, atol=1e-4)

@@ -71,7 +71,7 @@ class CriticEnsemble(nn.Module):
             seed = torch.zeros_like(q).scatter_(0, member[None], 1.0)
         else:
             value, seed = q.mean(0), torch.full_like(q, 1.0 / shape.members)
-        back = self.net.run_back(seed.reshape(out.shape), kept, None, need_input=True)
+        back, _ = self.net.run_back(seed.reshape(out.shape), kept, weights=False, inputs=True)
         assert back is not None
         d_a = back[..., self.observation_dim :]
         return value, d_a.sum(0) if shape.members > 1 else d_a

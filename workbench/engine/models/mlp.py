@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.activation import ACTIVATIONS, is_traced
-from workbench.engine.models.native.passes import NativePasses, may_run
+from workbench.engine.models.native.operations import may_run, number_of, run, run_back
 
 Activation = Literal["relu", "gelu"]
 Normed = Literal["all", "all_but_last", "none"]
@@ -274,8 +274,7 @@ class _Pass(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         mlp: Mlp = ctx.mlp
-        d_theta = torch.empty_like(mlp.theta) if ctx.needs_input_grad[1] else None
-        d_x = mlp.run_back(grad, ctx.saved, d_theta, need_input=ctx.needs_input_grad[0])
+        d_x, d_theta = mlp.run_back(grad, ctx.saved, weights=ctx.needs_input_grad[1], inputs=ctx.needs_input_grad[0])
         return d_x, d_theta, None
 
 
@@ -306,7 +305,6 @@ class Mlp(nn.Module):
                 view.copy_(torch.empty(view.shape).uniform_(-bound, bound, generator=generator))
         self.theta = nn.Parameter(flat)
         self._cut: tuple[int, list[Layer]] | None = None
-        self._native: NativePasses | None = None
 
     def layers(self) -> list[Layer]:
         """Views of the weights, cut anew only when the parameter's memory has moved."""
@@ -320,19 +318,17 @@ class Mlp(nn.Module):
     def run(self, x: Tensor, keep: bool) -> tuple[Tensor, Kept]:
         """As `forward`, without autograd; with ``keep`` also what `run_back` needs."""
         if may_run(self.shape, self.theta, x):
-            if self._native is None:
-                self._native = NativePasses(self.shape, places(self.shape))
-            y, kept = self._native.forward(self.theta, x, keep)
-            return y, [] if kept is None else kept
+            return run(number_of(self.shape, places), self.theta.detach(), x, keep)
         return forward(x, self.layers(), self.shape.activation, keep)
 
-    def run_back(self, grad: Tensor, kept: Kept, into: Tensor | None, need_input: bool) -> Tensor | None:
-        """Push ``grad`` (M, O) or (K, M, O) back: fills ``into`` (P,) where given; returns the gradient in the input."""
+    def run_back(self, grad: Tensor, kept: Kept, weights: bool, inputs: bool) -> tuple[Tensor | None, Tensor | None]:
+        """Push ``grad`` (M, O) or (K, M, O) back: gradients in the input, and in the weights (P,), where asked for."""
         if isinstance(kept, Tensor):
-            assert self._native is not None, "it kept them"
-            return self._native.backward(self.theta, grad, kept, into, need_input)
+            d_x, d_theta = run_back(number_of(self.shape, places), self.theta.detach(), grad, kept, weights, inputs)
+            return d_x if inputs else None, d_theta if weights else None
+        into = torch.empty_like(self.theta, requires_grad=False) if weights else None
         views = None if into is None else split_layers(into, self.shape)
-        return backward(grad, kept, self.layers(), self.shape.activation, views, need_input)
+        return backward(grad, kept, self.layers(), self.shape.activation, views, inputs), into
 
     def arrays(self) -> dict[str, Tensor]:
         """Named views of all weights, each (K, rows, columns): what a checkpoint stores."""
@@ -359,7 +355,7 @@ class Mlp(nn.Module):
         return self.run(x, keep=False)[0]
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_cut": None, "_native": None}  # places in this process's memory
+        return self.__dict__ | {"_cut": None}  # views into this process's memory mean nothing in another
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Mlp:
         twin = Mlp(self.shape)

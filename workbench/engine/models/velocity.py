@@ -105,7 +105,7 @@ class VelocityField(nn.Module):
 
         @torch.no_grad()
         def pull(u: Tensor) -> Tensor:
-            d_x = self.net.run_back(u, kept, None, need_input=True)
+            d_x, _ = self.net.run_back(u, kept, weights=False, inputs=True)
             assert d_x is not None
             return d_x[:, first:last]
 

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
-from workbench.engine.models.activation import is_traced
 from workbench.engine.models.native.build import library
 
 if TYPE_CHECKING:
@@ -71,14 +69,14 @@ class NativePasses:
             )
         return self._sizes[key]
 
-    def forward(self, theta: Tensor, x: Tensor, keep: bool) -> tuple[Tensor, Tensor | None]:
-        """Evaluate at ``x``, (M, I) or (K, M, I): outputs of the same number of axes, and what `backward` needs."""
+    def forward(self, theta: Tensor, x: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
+        """Evaluate at ``x``, (M, I) or (K, M, I): outputs of the same number of axes, and with ``keep`` what `backward` needs."""
         if x.stride(-1) != 1:
             x = x.contiguous()
         rows, threads = x.shape[-2], torch.get_num_threads()
         kept_size, scratch_size, _ = self._room(rows, threads, False)
         y = torch.empty((*x.shape[:-1], self._outputs))
-        kept = torch.empty(kept_size) if keep else None
+        kept = torch.empty(kept_size if keep else 0)
         scratch = torch.empty(scratch_size)
         self._library.forward(
             self._where,
@@ -88,46 +86,28 @@ class NativePasses:
             x.stride(0) if x.dim() == 3 else 0,
             rows,
             y.data_ptr(),
-            None if kept is None else kept.data_ptr(),
+            kept.data_ptr() if keep else None,
             scratch.data_ptr(),
             threads,
         )
         return y, kept
 
-    def backward(
-        self, theta: Tensor, grad: Tensor, kept: Tensor, into: Tensor | None, need_input: bool
-    ) -> Tensor | None:
-        """Push ``grad``, (M, O) or (K, M, O), back: fills ``into`` (P,), and returns the gradient in the input."""
+    def backward(self, theta: Tensor, grad: Tensor, kept: Tensor, weights: bool, inputs: bool) -> tuple[Tensor, Tensor]:
+        """Push ``grad``, (M, O) or (K, M, O), back: gradients in the input and the weights (P,), or empty."""
         grad = grad.contiguous()
         rows, threads = grad.shape[-2], torch.get_num_threads()
-        scratch = torch.empty(self._room(rows, threads, into is not None)[2])
-        d_x = torch.empty((*grad.shape[:-1], self._inputs)) if need_input else None
+        scratch = torch.empty(self._room(rows, threads, weights)[2])
+        d_x = torch.empty((*grad.shape[:-1], self._inputs) if inputs else 0)
+        d_theta = torch.empty(theta.shape if weights else 0)
         self._library.backward(
             self._where,
             theta.data_ptr(),
             grad.data_ptr(),
             rows,
             kept.data_ptr(),
-            None if into is None else into.data_ptr(),
-            None if d_x is None else d_x.data_ptr(),
+            d_theta.data_ptr() if weights else None,
+            d_x.data_ptr() if inputs else None,
             scratch.data_ptr(),
             threads,
         )
-        return d_x
-
-
-def may_run(shape: MlpShape, theta: Tensor, x: Tensor) -> bool:
-    """Whether the passes are there, these are plain fp32 numbers on the CPU, and nobody watches the operations.
-
-    Those who watch are tracers, `torch.func` and forward-mode autograd.
-    """
-    return (
-        library() is not None
-        and x.shape[-2] >= FEW
-        and len(shape.hidden) < MOST_LAYERS
-        and x.dtype is theta.dtype is torch.float32
-        and x.device.type == theta.device.type == "cpu"
-        and not is_traced()
-        and torch._C._functorch.peek_interpreter_stack() is None
-        and forward_ad._current_level < 0
-    )
+        return d_x, d_theta

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from workbench.engine.models.native.operations import DIRECTLY, recorded_whole
+
 
 def record(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
     """Run ``function`` once on ``example`` and return what repeats its operations on tensors of the same shapes.
@@ -19,8 +21,12 @@ def record(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
     The function must be pure in its arguments, up to tensors outside that are changed in place: these it reads anew at
     every call.
     """
-    graph = make_fx(lambda *args: function(*args))(*example)
+    with recorded_whole():
+        graph = make_fx(lambda *args: function(*args))(*example)
     _fold(graph)
+    for node in graph.graph.nodes:
+        node.target = DIRECTLY.get(node.target, node.target)
+    graph.recompile()
     return graph
 
 
@@ -41,7 +47,6 @@ def _fold(graph: fx.GraphModule) -> None:
         with graph.graph.inserting_before(node):
             node.replace_all_uses_with(graph.graph.get_attr(name))
     graph.graph.eliminate_dead_code()
-    graph.recompile()
 
 
 def _depends_on_nothing(node: fx.Node, known: dict[fx.Node, Any]) -> bool:

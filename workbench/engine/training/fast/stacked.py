@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.mlp import (
+    Kept,
     Layer,
     Mlp,
     MlpShape,
@@ -25,7 +26,9 @@ from workbench.engine.models.mlp import (
     forward_hidden,
     layers_of,
     named_views,
+    places,
 )
+from workbench.engine.models.native.operations import may_run, number_of, run, run_back
 
 THIN = 4  # outputs up to which products with the last layer are faster written the other way round
 
@@ -118,8 +121,10 @@ class StackedMlp(Mlp):
             return result
         return self.run_stack(x, keep=False)[0]
 
-    def run_stack(self, x: Tensor, keep: bool) -> tuple[Tensor, list[Saved]]:
+    def run_stack(self, x: Tensor, keep: bool) -> tuple[Tensor, Kept]:
         """The forward pass, (E·K, M, O), outside `vmap`, and what the backward pass needs."""
+        if may_run(self.stack, self.theta, x):
+            return run(number_of(self.stack, places), self.theta.detach(), x, keep)
         h, saved = forward_hidden(x, self.pieces, self.shape.activation, keep)
         last = self.pieces[-1]
         if keep:
@@ -129,20 +134,26 @@ class StackedMlp(Mlp):
         return torch.baddbmm(last.bias, h, last.weight), saved
 
     def run_stack_back(
-        self, grad: Tensor, saved: list[Saved], into: list[Layer] | None, need_input: bool
-    ) -> Tensor | None:
-        """The backward pass; as `workbench.engine.models.mlp.backward`."""
-        weight, h = self.pieces[-1].weight, saved[-1].x
+        self, grad: Tensor, kept: Kept, weights: bool, inputs: bool
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """The backward pass: gradients in the input and in the weights (E·P,), where asked for."""
+        if isinstance(kept, Tensor):
+            d_x, d_theta = run_back(number_of(self.stack, places), self.theta.detach(), grad, kept, weights, inputs)
+            return d_x if inputs else None, d_theta if weights else None
+        d_theta = torch.empty_like(self.theta, requires_grad=False)
+        into = stack_layers(d_theta, self.stack) if weights else None
+        weight, h = self.pieces[-1].weight, kept[-1].x
         if into is not None:
             torch.sum(grad, -2, keepdim=True, out=into[-1].bias)
             if self.shape.outputs <= THIN:
                 into[-1].weight.copy_(torch.bmm(grad.mT, h).mT)
             else:
                 torch.bmm(h.mT, grad, out=into[-1].weight)
-        if len(self.pieces) == 1 and not need_input:
-            return None
+        if len(self.pieces) == 1 and not inputs:
+            return None, d_theta
         grad = grad * weight.mT if self.shape.outputs == 1 else torch.bmm(grad, weight.mT)
-        return backward_hidden(grad, saved, self.pieces, self.shape.activation, into, need_input)
+        back = backward_hidden(grad, kept, self.pieces, self.shape.activation, into, inputs)
+        return back, d_theta if weights else None
 
 
 class _LeaveVmap(torch.autograd.Function):
@@ -181,7 +192,5 @@ class _StackPass(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         mlp: StackedMlp = ctx.mlp
-        d_theta = torch.empty_like(mlp.theta) if ctx.needs_input_grad[1] else None
-        into = None if d_theta is None else stack_layers(d_theta, mlp.stack)
-        d_x = mlp.run_stack_back(grad, ctx.saved, into, need_input=ctx.needs_input_grad[0])
+        d_x, d_theta = mlp.run_stack_back(grad, ctx.saved, ctx.needs_input_grad[1], ctx.needs_input_grad[0])
         return d_x, d_theta, None

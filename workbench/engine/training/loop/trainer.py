@@ -16,7 +16,8 @@ from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
 from workbench.engine.training.fast.compiled import CompiledUpdate, require_compiler
-from workbench.engine.training.loop.update import Noise, learning_rate, update
+from workbench.engine.training.fast.gradients import Gradients, Noise
+from workbench.engine.training.loop.update import learning_rate, update
 from workbench.engine.training.losses import CRITICS, LEARNED_PARTS, LOSSES
 from workbench.engine.training.losses.critic import CACHE_ROWS
 from workbench.engine.training.losses.loss import Loss, Scene
@@ -70,6 +71,7 @@ class Trainer:
             next_actions=self._critic.next_actions,
         )
         self._scene = Scene(self.networks)
+        self._gradients = Gradients(self.losses, self._scene, self.weights, repeats=True)
         self._compilations: dict[tuple[str, ...], CompiledUpdate] = {}
 
     @property
@@ -163,7 +165,7 @@ class Trainer:
         rate = self.learning_rate() if learning_rate is None else learning_rate
         if self.config.compile:
             return self._compiled(tuple(noise))(batch, noise, rate)
-        return update(self.losses, self._scene, batch, noise, self.adam, self.config, rate)
+        return update(self._gradients, batch, noise, self.adam, self.config, rate)
 
     def _compiled(self, keys: tuple[str, ...]) -> CompiledUpdate:
         if keys not in self._compilations:
