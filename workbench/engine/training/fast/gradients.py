@@ -84,7 +84,7 @@ class Gradients:
         cache, networks = self.scene.cache, self.scene.networks
         places = tuple(networks.net(name).theta.data_ptr() for name in networks.modules())
         sizes = tuple(x.shape for x in _flat(batch, noise))
-        return (*noise, *sizes, batch.valid is None, places, None if cache is None else (cache.data_ptr(), cache.shape))
+        return (*noise, *sizes, places, None if cache is None else (cache.data_ptr(), cache.shape))
 
     def _recorded(self, key: tuple[Any, ...], batch: Batch, noise: Noise) -> Replay | None:
         there = [name for name, x in batch._asdict().items() if x is not None]
@@ -95,7 +95,9 @@ class Gradients:
             own = {loss: tuple(rest.pop(0) for _ in range(count)) for loss, count in sizes.items()}
             values = self._values(Batch(**dict(zip(there, flat, strict=False))), own)
             names = list(self._weights)
-            grads = torch.autograd.grad(list(values.values()), [self._weights[n] for n in names], allow_unused=True)
+            grads: tuple[Tensor | None, ...] = torch.autograd.grad(
+                list(values.values()), [self._weights[n] for n in names], allow_unused=True
+            )
             trained = [name for name, grad in zip(names, grads, strict=True) if grad is not None]
             self._names[key] = list(values), trained
             return (*(value.detach() for value in values.values()), *(grad for grad in grads if grad is not None))
