@@ -12,13 +12,14 @@ from torch.autograd import forward_ad
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from workbench.engine.models import mlp as mlps
-from workbench.engine.models.mlp import Mlp, MlpShape
+from workbench.engine.models.critic import CriticEnsemble
+from workbench.engine.models.mlp import Mlp, MlpShape, Normed
 from workbench.engine.models.native import build
 from workbench.engine.models.native.operations import may_run
 from workbench.engine.models.native.passes import FEW, NativePasses
 
 needs_library = pytest.mark.skipif(build.library() is None, reason=build.reason())
-ROWS = (FEW, 64, 65, 200)
+ROWS = (1, FEW, 64, 65, 200)
 SHAPES = [
     MlpShape(3, 2, (), "gelu", "all", 1),
     MlpShape(3, 1, (5,), "relu", "all", 3),
@@ -74,6 +75,23 @@ def test_numbers_do_not_depend_on_the_number_of_threads() -> None:
         torch.set_num_threads(before)
     for other in found[1:]:
         assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+@needs_library
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("layer_norm", ["all", "none"])
+def test_gradient_of_the_lowest_critic(layer_norm: Normed, rows: int) -> None:
+    critic = CriticEnsemble(3, 4, MlpShape(7, 1, (70, 33), "gelu", layer_norm, 3), torch.Generator().manual_seed(0))
+    s, a = inputs(MlpShape(3, 1, ()), rows), inputs(MlpShape(4, 1, ()), rows)
+    with mock.patch.object(
+        NativePasses, "backward_chosen", autospec=True, side_effect=NativePasses.backward_chosen
+    ) as asked:
+        value, found = critic.value_and_grad(s, a, "min")
+    assert asked.called
+    leaf, exact = a.double().requires_grad_(), copy.deepcopy(critic).double()
+    lowest = exact(s.double(), leaf).amin(0)
+    torch.testing.assert_close(value.double(), lowest.detach(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found.double(), torch.autograd.grad(lowest.sum(), leaf)[0], rtol=1e-5, atol=1e-5)
 
 
 @needs_library

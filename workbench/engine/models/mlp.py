@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.activation import ACTIVATIONS, is_traced
-from workbench.engine.models.native.operations import may_run, number_of, run, run_back
+from workbench.engine.models.native.operations import may_run, number_of, run, run_back, run_back_chosen
 
 Activation = Literal["relu", "gelu"]
 Normed = Literal["all", "all_but_last", "none"]
@@ -329,6 +329,10 @@ class Mlp(nn.Module):
         into = torch.empty_like(self.theta, requires_grad=False) if weights else None
         views = None if into is None else split_layers(into, self.shape)
         return backward(grad, kept, self.layers(), self.shape.activation, views, inputs), into
+
+    def run_back_chosen(self, member: Tensor, kept: Tensor) -> Tensor:
+        """Gradient in the input (M, I) of the one output of each row's own ``member`` (M,)."""
+        return run_back_chosen(number_of(self.shape, places), self.theta.detach(), member, kept)
 
     def arrays(self) -> dict[str, Tensor]:
         """Named views of all weights, each (K, rows, columns): what a checkpoint stores."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from platformdirs import user_cache_path
 
-SOURCE = Path(__file__).with_name("passes.c")
+SOURCES = [Path(__file__).with_name(name) for name in ("passes.c", "numbers.h", "row.h")]
 OFF = "WORKBENCH_NATIVE"  # set to 0: PyTorch's operations alone
 
 
@@ -56,14 +56,16 @@ def find_compiler() -> str | None:
 
 def built(compiler: str) -> Path:
     """The compiled file; made where it is not there for this source, compiler and processor."""
-    mark = hashlib.sha256("\n".join((SOURCE.read_text("utf-8"), compiler, _processor(), torch.__version__)).encode())
+    mark = hashlib.sha256(
+        "\n".join((*(file.read_text("utf-8") for file in SOURCES), compiler, _processor(), torch.__version__)).encode()
+    )
     target = user_cache_path("workbench") / "native" / f"passes-{mark.hexdigest()[:16]}.so"
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         made = Path(folder) / "passes.so"
-        command = [compiler, "-O3", "-march=native", "-shared", "-fPIC", str(SOURCE), "-o", str(made), "-lm"]
+        command = [compiler, "-O3", "-march=native", "-shared", "-fPIC", str(SOURCES[0]), "-o", str(made), "-lm"]
         threads = [] if sys.platform == "darwin" else ["-fopenmp"]  # torch's own threads: its runtime is loaded already
         subprocess.run([*command, *threads], check=True, capture_output=True, timeout=120)
         made.replace(target)  # another process may have made the same one meanwhile
@@ -92,6 +94,8 @@ def _declared(found: ctypes.CDLL) -> ctypes.CDLL:
         ("forward_scratch", (pointer, integer), long),
         ("backward_scratch", (pointer, long, integer, integer), long),
         ("forward", (pointer, pointer, pointer, long, long, long, pointer, pointer, pointer, integer), None),
+        ("chosen_scratch", (pointer, integer), long),
+        ("backward_chosen", (pointer, pointer, pointer, long, pointer, pointer, pointer, pointer, integer), None),
         ("backward", (pointer, pointer, pointer, long, pointer, pointer, pointer, pointer, integer), None),
     ):
         function = getattr(found, name)

@@ -30,7 +30,7 @@ def may_run(shape: MlpShape, theta: Tensor, x: Tensor) -> bool:
     """
     return (
         library() is not None
-        and x.shape[-2] >= FEW
+        and (x.shape[-2] >= FEW or x.shape[-2] == 1)
         and len(shape.hidden) < MOST_LAYERS
         and x.dtype is theta.dtype is torch.float32
         and x.device.type == theta.device.type == "cpu"
@@ -66,6 +66,14 @@ def run_back(
     return _PASSES[number].backward(theta, grad, kept, weights, inputs)
 
 
+def run_back_chosen(number: int, theta: Tensor, member: Tensor, kept: Tensor) -> Tensor:
+    """Gradient in the input (M, I) of the one output of each row's own ``member`` (M,)."""
+    if _is_recorded():
+        result: Tensor = torch.ops.workbench.run_back_chosen(number, theta, member, kept)
+        return result
+    return _PASSES[number].backward_chosen(theta, member, kept)
+
+
 @contextmanager
 def recorded_whole() -> Iterator[None]:
     """Within this block a tracer sees each pass as one operation."""
@@ -88,12 +96,22 @@ def _run_back(number: int, *rest: Any) -> tuple[Tensor, Tensor]:
     return _PASSES[number].backward(*rest)
 
 
+def _run_back_chosen(number: int, *rest: Any) -> Tensor:
+    return _PASSES[number].backward_chosen(*rest)
+
+
 _OWN = torch.library.Library("workbench", "DEF")
 _OWN.define("run(int number, Tensor theta, Tensor x, bool keep) -> (Tensor, Tensor)")
 _OWN.define(
     "run_back(int number, Tensor theta, Tensor grad, Tensor kept, bool weights, bool inputs) -> (Tensor, Tensor)"
 )
+_OWN.define("run_back_chosen(int number, Tensor theta, Tensor member, Tensor kept) -> Tensor")
 _OWN.impl("run", _run, "CPU")
 _OWN.impl("run_back", _run_back, "CPU")
+_OWN.impl("run_back_chosen", _run_back_chosen, "CPU")
 # What a recording may call instead, without the way through the dispatcher.
-DIRECTLY = {torch.ops.workbench.run.default: _run, torch.ops.workbench.run_back.default: _run_back}
+DIRECTLY = {
+    torch.ops.workbench.run.default: _run,
+    torch.ops.workbench.run_back.default: _run_back,
+    torch.ops.workbench.run_back_chosen.default: _run_back_chosen,
+}

@@ -4,187 +4,14 @@
    sums without crossing lanes, and a row goes through all layers while it is in the cache. Weights are read where they are.
    Every number is summed in one order, whatever the number of threads. */
 
-#include <math.h>
-#include <stddef.h>
-#include <string.h>
+#include "numbers.h"
+#include "row.h"
 
-#if defined(__AVX512F__)
-enum { LANES = 16, SUMS = 24 }; /* numbers in a register; registers that hold sums of a product */
-#elif defined(__AVX__)
-enum { LANES = 8, SUMS = 12 };
+#ifdef _OPENMP
+#include <omp.h>
 #else
-enum { LANES = 4, SUMS = 16 };
+static int omp_get_thread_num(void) { return 0; }
 #endif
-enum { PANEL = 64, WIDEST = SUMS == 12 ? 2 : 4, FEW = SUMS / WIDEST, MOST_LAYERS = 16 };
-
-typedef float V __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef int VI __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-#define ALWAYS static inline __attribute__((always_inline))
-
-typedef struct {
-    int members, layers, gelu; /* K; Dense layers; 1 for GELU, 0 for ReLU */
-    int width[MOST_LAYERS + 1];
-    long weight[MOST_LAYERS], bias[MOST_LAYERS], scale[MOST_LAYERS], shift[MOST_LAYERS]; /* in theta; -1: no LayerNorm */
-} Net;
-
-static const float EPS = 1e-6f;
-
-ALWAYS V all(float x) { return x - (V){0}; }
-ALWAYS V at(const float *p) { return *(const V *)p; }
-ALWAYS void put(float *p, V x) { *(V *)p = x; }
-ALWAYS long larger(long a, long b) { return a > b ? a : b; }
-
-/* Add to *p, or begin there. */
-ALWAYS void collect(float *p, V x, int go_on)
-{
-    if (go_on) x += at(p);
-    put(p, x);
-}
-
-/* exp(x), to two units in the last place; 0 below -87, and 6e37 above 87. */
-ALWAYS V exp_of(V x)
-{
-    VI low = x < all(-87.0f), high = x > all(87.0f);
-    x = (V)(((VI)x & ~(low | high)) | ((VI)all(-87.0f) & low) | ((VI)all(87.0f) & high));
-    V shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f; /* rounded: 1.5 * 2^23 leaves no fraction */
-    V r = x - n * 0.693359375f - n * -2.12194440e-4f;
-    V p = all(1.9875691500e-4f);
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * (r * r) + r + 1.0f;
-    VI power = ((VI)shifted + (127 - 0x4B400000)) << 23;
-    return p * (V)power;
-}
-
-/* sum (few, WIDEST registers) += A B over k: A(i, p) = a[i * down + p * along], B in rows of PANEL numbers. */
-ALWAYS void product(long k, const float *a, long down, long along, const float *b, int few, V sum[][WIDEST])
-{
-    for (long p = 0; p < k; p++) {
-        V row[WIDEST];
-#pragma GCC unroll 8
-        for (int v = 0; v < WIDEST; v++) row[v] = at(b + p * PANEL + v * LANES);
-#pragma GCC unroll 32
-        for (int i = 0; i < few; i++) {
-            V scalar = all(a[i * down + p * along]);
-#pragma GCC unroll 8
-            for (int v = 0; v < WIDEST; v++) sum[i][v] += scalar * row[v];
-        }
-    }
-}
-
-/* `few` rows of out (n, PANEL) = begin + A B. */
-ALWAYS void strip(long k, const float *a, long down, long along, const float *b, const float *begin, float *out, int few)
-{
-    for (int first = 0; first < PANEL; first += WIDEST * LANES) {
-        V sum[FEW][WIDEST];
-#pragma GCC unroll 32
-        for (int i = 0; i < few; i++)
-#pragma GCC unroll 8
-            for (int v = 0; v < WIDEST; v++) sum[i][v] = all(begin ? begin[i] : 0.0f);
-        product(k, a, down, along, b + first, few, sum);
-#pragma GCC unroll 32
-        for (int i = 0; i < few; i++)
-#pragma GCC unroll 8
-            for (int v = 0; v < WIDEST; v++) put(out + (long)i * PANEL + first + v * LANES, sum[i][v]);
-    }
-}
-
-/* out (n, PANEL) = begin (n,) + A B; a last strip that is too short does some rows once more. */
-static void multiply(int n, int k, const float *a, long down, long along, const float *b, const float *begin, float *out)
-{
-    if (n < FEW)
-        for (int i = 0; i < n; i++)
-            strip(k, a + i * down, down, along, b, begin ? begin + i : NULL, out + (long)i * PANEL, 1);
-    else
-        for (int done = 0; done < n; done += FEW) {
-            int i = done + FEW <= n ? done : n - FEW;
-            strip(k, a + i * down, down, along, b, begin ? begin + i : NULL, out + (long)i * PANEL, FEW);
-        }
-}
-
-/* (n, PANEL) -> blocks of PANEL columns: out[n / PANEL][row][n % PANEL], each block `rows` rows apart. */
-static void turn(int n, const float *x, float *out, long rows)
-{
-    for (int first = 0; first < n; first += PANEL) {
-        int count = n - first < PANEL ? n - first : PANEL;
-        float *block = out + first / PANEL * rows * PANEL;
-        for (int j = 0; j < PANEL; j += LANES)
-            for (int i = 0; i < count; i++) {
-                const float *from = x + (long)(first + i) * PANEL + j;
-                for (int l = 0; l < LANES; l++) block[(long)(j + l) * PANEL + i] = from[l];
-            }
-        for (int r = 0; r < PANEL; r++)
-            for (int i = count; i < PANEL; i++) block[(long)r * PANEL + i] = 0.0f;
-    }
-}
-
-/* What the backward pass of a panel needs: inputs of every layer, and of every hidden one its normalised numbers, the slope of its
-   activation, and 1 / standard deviation; numbers of it. */
-static long kept_of_panel(const Net *net)
-{
-    long count = 0;
-    for (int l = 0; l < net->layers; l++) {
-        count += (long)net->width[l] * PANEL;
-        if (l + 1 < net->layers) count += (long)net->width[l + 1] * PANEL * (net->scale[l] < 0 ? 1 : 2) + PANEL;
-    }
-    return count;
-}
-
-static long widest(const Net *net)
-{
-    long most = 0;
-    for (int l = 0; l <= net->layers; l++) most = larger(most, net->width[l]);
-    return most;
-}
-
-ALWAYS void activate(int gelu, V x, V *y, V *slope)
-{
-    const float linear = 1.5957691216f, cubic = 0.044715f * 1.5957691216f;
-    if (gelu) {
-        V square = x * x, gate = 1.0f / (1.0f + exp_of(-x * (linear + cubic * square)));
-        *y = x * gate;
-        *slope = gate + (*y - *y * gate) * (linear + 3.0f * cubic * square);
-    } else {
-        *y = (V)((VI)x & ~(x < all(0.0f)));
-        *slope = (V)((VI)all(1.0f) & ~(x <= all(0.0f)));
-    }
-}
-
-/* LayerNorm and activation of h (n, PANEL) into y; `hat` (where there is a LayerNorm), `slope` and `inverse` unless NULL. */
-ALWAYS void finish(int gelu, int n, const float *scale, const float *shift, const float *h, float *y, float *hat, float *slope,
-                   float *inverse)
-{
-    for (int j = 0; j < PANEL; j += LANES) {
-        V mean = all(0.0f), rstd = all(1.0f);
-        if (scale) {
-            V sum = all(0.0f), squares = all(0.0f);
-            for (int i = 0; i < n; i++) sum += at(h + (long)i * PANEL + j);
-            mean = sum / (float)n;
-            for (int i = 0; i < n; i++) {
-                V off = at(h + (long)i * PANEL + j) - mean;
-                squares += off * off;
-            }
-            squares = squares / (float)n + EPS;
-            for (int l = 0; l < LANES; l++) rstd[l] = 1.0f / sqrtf(squares[l]);
-            if (inverse) put(inverse + j, rstd);
-        }
-        for (int i = 0; i < n; i++) {
-            long here = (long)i * PANEL + j;
-            V x = at(h + here), out, steep;
-            if (scale) {
-                x = (x - mean) * rstd;
-                if (hat) put(hat + here, x);
-                x = x * scale[i] + shift[i];
-            }
-            activate(gelu, x, &out, &steep);
-            put(y + here, out);
-            if (slope) put(slope + here, steep);
-        }
-    }
-}
 
 static void forward_panel(const Net *net, const float *theta, int k, const float *x, long row, int rows, float *y, float *kept,
                           float *scratch)
@@ -219,20 +46,24 @@ static void forward_panel(const Net *net, const float *theta, int k, const float
 }
 
 /* Numbers that `forward` keeps for `backward`, and those of working memory that each of the two needs. */
-long kept_size(const Net *net, long rows) { return net->members * ((rows + PANEL - 1) / PANEL) * kept_of_panel(net); }
+long kept_size(const Net *net, long rows)
+{
+    return net->members * (rows == 1 ? kept_of_row(net) : (rows + PANEL - 1) / PANEL * kept_of_panel(net));
+}
 long forward_scratch(const Net *net, int threads) { return 2 * widest(net) * PANEL * threads; }
-
-#ifdef _OPENMP
-#include <omp.h>
-#else
-static int omp_get_thread_num(void) { return 0; }
-#endif
 
 /* y (K, M, O) of x, whose rows are `row` numbers apart and whose members `member` (0: the same rows for all). */
 void forward(const Net *net, const float *theta, const float *x, long row, long member, long rows, float *y, float *kept,
              float *scratch, int threads)
 {
     long panels = (rows + PANEL - 1) / PANEL, out = net->width[net->layers], each = 2 * widest(net) * PANEL;
+    if (rows == 1) {
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && net->members > 1)
+        for (long k = 0; k < net->members; k++)
+            forward_row(net, theta, k, x + k * member, y + k * out, kept ? kept + k * kept_of_row(net) : NULL,
+                        scratch + omp_get_thread_num() * each);
+        return;
+    }
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (long task = 0; task < net->members * panels; task++) {
         long k = task / panels, first = task % panels * PANEL;
@@ -447,6 +278,13 @@ void backward(const Net *net, const float *theta, const float *grad, long rows, 
     long of_member = turned_of_member(net, panels);
     long out = net->width[net->layers], in = net->width[0];
     float *turned = d_theta ? scratch + each * threads : NULL, *parts = d_theta ? turned + net->members * of_member : NULL;
+    if (rows == 1) {
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && net->members > 1)
+        for (long k = 0; k < net->members; k++)
+            backward_row(net, theta, k, grad + k * out, kept + k * kept_of_row(net), d_x ? d_x + k * in : NULL, d_theta,
+                         scratch + omp_get_thread_num() * each);
+        return;
+    }
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
 #pragma omp for schedule(static)
@@ -464,5 +302,55 @@ void backward(const Net *net, const float *theta, const float *grad, long rows, 
                     for (int piece = 0; piece < PIECES; piece++)
                         weight_piece(net, k, l, piece, kept, panels, turned, parts, d_theta);
         }
+    }
+}
+
+/* What a panel of rows (places in the batch) needs, gathered from what member k kept. */
+static void gather(const Net *net, const float *kept, const long *row, int count, float *own)
+{
+    const float *from[PANEL];
+    for (int r = 0; r < PANEL; r++) from[r] = kept + row[r < count ? r : 0] / PANEL * kept_of_panel(net) + row[r < count ? r : 0] % PANEL;
+    for (int l = 0; l + 1 < net->layers; l++) {
+        long skip = (long)net->width[l] * PANEL, n = net->width[l + 1] * (net->scale[l] < 0 ? 1L : 2L) + 1;
+        own += skip;
+        for (int r = 0; r < PANEL; r++) from[r] += skip;
+        for (long i = 0; i < n; i++)
+            for (int r = 0; r < PANEL; r++) own[i * PANEL + r] = from[r][i * PANEL];
+        own += n * PANEL;
+        for (int r = 0; r < PANEL; r++) from[r] += n * PANEL;
+    }
+}
+
+long chosen_scratch(const Net *net, int threads)
+{
+    return (2 * widest(net) * PANEL + kept_of_panel(net) + PANEL * (net->width[0] + 1L)) * threads;
+}
+
+/* d_x (M, I) of one output: of each row that of its own member, member (M,), alone. `order` has room for M places. */
+void backward_chosen(const Net *net, const float *theta, const long *member, long rows, const float *kept, float *d_x,
+                     float *scratch, long *order, int threads)
+{
+    long panels = (rows + PANEL - 1) / PANEL, each = chosen_scratch(net, 1), in = net->width[0], first = 0;
+    float one = 1.0f;
+    if (rows == 1) {
+        backward_row(net, theta, member[0], &one, kept + member[0] * kept_of_row(net), d_x, NULL, scratch);
+        return;
+    }
+    for (int k = 0; k < net->members; k++) {
+        long count = 0;
+        for (long r = 0; r < rows; r++)
+            if (member[r] == k) order[first + count++] = r;
+        const float *held = kept + k * panels * kept_of_panel(net);
+#pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
+        for (long begin = 0; begin < count; begin += PANEL) {
+            int some = count - begin < PANEL ? (int)(count - begin) : PANEL;
+            float *working = scratch + omp_get_thread_num() * each, *own = working + 2 * widest(net) * PANEL;
+            float *ones = own + kept_of_panel(net), *result = ones + PANEL;
+            for (int r = 0; r < PANEL; r++) ones[r] = 1.0f;
+            gather(net, held, order + first + begin, some, own);
+            backward_panel(net, theta, k, ones, some, own, result, NULL, 0, 0, NULL, working);
+            for (int r = 0; r < some; r++) memcpy(d_x + order[first + begin + r] * in, result + r * in, 4 * in);
+        }
+        first += count;
     }
 }

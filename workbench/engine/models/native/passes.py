@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workbench.engine.models.mlp import MlpShape
 
 MOST_LAYERS = 16  # as in passes.c
-FEW = 24  # rows below which PyTorch's products with a vector are faster than panels of 64 rows
+FEW = 24  # rows, if more than one, below which PyTorch's products are faster than panels of 64 rows
 
 
 class _Net(ctypes.Structure):
@@ -111,3 +111,21 @@ class NativePasses:
             threads,
         )
         return d_x, d_theta
+
+    def backward_chosen(self, theta: Tensor, member: Tensor, kept: Tensor) -> Tensor:
+        """The gradient (M, I) of the one output of each row's own ``member`` (M,)."""
+        rows, threads = len(member), torch.get_num_threads()
+        d_x, order = torch.empty(rows, self._inputs), torch.empty(rows, dtype=torch.int64)
+        scratch = torch.empty(self._library.chosen_scratch(self._where, threads))
+        self._library.backward_chosen(
+            self._where,
+            theta.data_ptr(),
+            member.contiguous().data_ptr(),
+            rows,
+            kept.data_ptr(),
+            d_x.data_ptr(),
+            scratch.data_ptr(),
+            order.data_ptr(),
+            threads,
+        )
+        return d_x
