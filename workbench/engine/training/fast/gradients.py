@@ -59,6 +59,10 @@ class Gradients:
             self._weights[name].grad = grad
         return dict(zip(losses, found, strict=False))
 
+    def hurry(self, batch: Batch, noise: Noise) -> None:
+        """Record at the next update like this one, where one records at all."""
+        self._seen[self._key(batch, noise)] = WAIT
+
     def _plainly(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         with torch.enable_grad():
             values = self._values(batch, noise)
