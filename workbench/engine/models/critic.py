@@ -64,7 +64,7 @@ class CriticEnsemble(nn.Module):
         if how == "min":
             value, member = q.min(0)
             rows, width = actions.shape[0], max(shape.hidden, default=1)
-            if shape.members > 1 and isinstance(kept, Tensor):
+            if shape.members > 1 and self.net.sorts_rows and isinstance(kept, Tensor):
                 return value, self.net.run_back_chosen(member, kept)[:, self.observation_dim :]
             sorts = shape.members > 1 and self.net.sorts_rows and _worth_splitting(rows, width)
             if sorts and not isinstance(kept, Tensor):

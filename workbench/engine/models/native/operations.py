@@ -28,6 +28,11 @@ def may_run(shape: MlpShape, theta: Tensor, x: Tensor) -> bool:
 
     Those who look are tracers, `torch.func` and forward-mode autograd.
     """
+    return torch._C._functorch.peek_interpreter_stack() is None and may_run_stacked(shape, theta, x)
+
+
+def may_run_stacked(shape: MlpShape, theta: Tensor, x: Tensor) -> bool:
+    """As `may_run`, for who leaves ``torch.func`` by himself."""
     return (
         library() is not None
         and (x.shape[-2] >= FEW or x.shape[-2] == 1)
@@ -35,7 +40,6 @@ def may_run(shape: MlpShape, theta: Tensor, x: Tensor) -> bool:
         and x.dtype is theta.dtype is torch.float32
         and x.device.type == theta.device.type == "cpu"
         and (not is_traced() or _is_recorded())
-        and torch._C._functorch.peek_interpreter_stack() is None
         and forward_ad._current_level < 0
     )
 

@@ -28,7 +28,7 @@ from workbench.engine.models.mlp import (
     named_views,
     places,
 )
-from workbench.engine.models.native.operations import may_run, number_of, run, run_back
+from workbench.engine.models.native.operations import may_run, may_run_stacked, number_of, run, run_back
 
 THIN = 4  # outputs up to which products with the last layer are faster written the other way round
 
@@ -113,6 +113,32 @@ class StackedMlp(Mlp):
         result: Tensor = _LeaveVmap.apply(x, self.inside["0.bias"], self, False)  # type: ignore[no-untyped-call] # torch types it not
         return result
 
+    def run(self, x: Tensor, keep: bool) -> tuple[Tensor, Kept]:
+        """As `Mlp.run`, of the seed that `vmap` stands for."""
+        if not may_run_stacked(self.stack, self.theta, x):
+            return super().run(x, keep)
+        result: tuple[Tensor, Tensor] = _Run.apply(x, self.inside["0.bias"], self, keep)  # type: ignore[no-untyped-call] # torch types it not
+        return result
+
+    def run_back(self, grad: Tensor, kept: Kept, weights: bool, inputs: bool) -> tuple[Tensor | None, Tensor | None]:
+        """As `Mlp.run_back`, of the seed that `vmap` stands for."""
+        if weights or not isinstance(kept, Tensor):
+            return super().run_back(grad, kept, weights, inputs)
+        d_x: Tensor = _RunBack.apply(grad, self.inside["0.bias"], self, kept)  # type: ignore[no-untyped-call] # torch types it not
+        return d_x, None
+
+    def joined(self, x: Tensor, dim: int | None) -> Tensor:
+        """All seeds' ``x``, of which each has (M, I) or (K, M, I) along the axis ``dim``, as the stack's (E·K, M, I)."""
+        e, k = self.seeds, self.shape.members
+        x = x.expand(e, *x.shape) if dim is None else x.movedim(dim, 0)
+        if k == 1:
+            return x
+        return (x[:, None].expand(e, k, *x.shape[1:]) if x.dim() == 3 else x).flatten(0, 1)
+
+    def apart(self, y: Tensor) -> Tensor:
+        """The stack's ``y`` (E·K, M, O) with each seed's own (M, O) or (K, M, O) along the first axis."""
+        return y.unflatten(0, (self.seeds, self.shape.members)) if self.shape.members > 1 else y
+
     def evaluate(self, x: Tensor, train: bool) -> Tensor:
         """Evaluate the stack at ``x`` (E·K, M, I), outside `vmap`."""
         theta = self.theta if train else self.theta.detach()
@@ -171,12 +197,31 @@ class _LeaveVmap(torch.autograd.Function):
     def vmap(
         info: Any, in_dims: tuple[int | None, ...], x: Tensor, batched: Tensor, mlp: StackedMlp, train: bool
     ) -> tuple[Tensor, int]:
-        e, k, dim = mlp.seeds, mlp.shape.members, in_dims[0]
-        x = x.expand(e, *x.shape) if dim is None else x.movedim(dim, 0)
-        if k > 1:
-            x = x[:, None].expand(e, k, *x.shape[1:]) if x.dim() == 3 else x
-            return mlp.evaluate(x.flatten(0, 1), train).unflatten(0, (e, k)), 0
-        return mlp.evaluate(x, train), 0
+        return mlp.apart(mlp.evaluate(mlp.joined(x, in_dims[0]), train)), 0
+
+
+class _Run(_LeaveVmap):
+    """Hands them to `StackedMlp.run_stack`; what that keeps belongs to all seeds."""
+
+    @staticmethod
+    def vmap(  # type: ignore[override] # two results
+        info: Any, in_dims: tuple[int | None, ...], x: Tensor, batched: Tensor, mlp: StackedMlp, keep: bool
+    ) -> tuple[tuple[Tensor, Tensor], tuple[int, None]]:
+        y, kept = mlp.run_stack(mlp.joined(x, in_dims[0]), keep)
+        assert isinstance(kept, Tensor)
+        return (mlp.apart(y), kept), (0, None)
+
+
+class _RunBack(_LeaveVmap):
+    """Hands them to `StackedMlp.run_stack_back`."""
+
+    @staticmethod
+    def vmap(  # type: ignore[override] # another last argument
+        info: Any, in_dims: tuple[int | None, ...], grad: Tensor, batched: Tensor, mlp: StackedMlp, kept: Tensor
+    ) -> tuple[Tensor, int]:
+        d_x, _ = mlp.run_stack_back(mlp.joined(grad, in_dims[0]), kept, weights=False, inputs=True)
+        assert d_x is not None
+        return mlp.apart(d_x), 0
 
 
 class _StackPass(torch.autograd.Function):
