@@ -62,8 +62,8 @@ def sweep(
         run: A run that workbench import made: its networks are steered, nothing is trained. The store keeps a copy.
         data: Folder made by workbench generate; built-in tasks make their data without it.
         device: Where to train and evaluate.
-        retry_failed: Try jobs again that failed before.
-        together: Train the seeds of small networks at once; each ends as if alone, up to float rounding.
+        retry_failed: turn off: try jobs again that failed before.
+        together: turn off: train the seeds of small networks at once; each ends as if alone, up to float rounding.
     """
     from workbench.experiments.grid import make_grid, parse_axes, parse_seeds
     from workbench.experiments.imported_runs import axis_of, keep_run

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from workbench.engine.digits import rounded
 from workbench.engine.glossary import TERM, Term
 from workbench.engine.metrics.choose import Choice, Played, choose_strength
 from workbench.engine.metrics.intervals import Interval, bootstrap_mean, bootstrap_runs
@@ -269,7 +270,7 @@ def matched(found: list[Curve], at: Sequence[float] | None = None, count: int = 
     if not np.isfinite(reach).all() or max(reach) <= 0.0:
         return None
     if at is None:
-        at = [float(f"{x:.2g}") for x in np.linspace(0.0, max(reach), count + 2)[1:-1]]
+        at = [rounded(x, 2) for x in np.linspace(0.0, max(reach), count + 2)[1:-1]]
     played = {curve.name: [p for p in curve.played if p.run in runs] for curve in usable}
     best = max(usable, key=lambda curve: -np.inf if curve.choice is None else curve.choice.chosen_at)
     return Matched(

@@ -10,6 +10,7 @@ from bokeh.embed import components
 from bokeh.resources import Resources
 
 from workbench.engine.data.atomic import made_folder, write_atomic
+from workbench.engine.digits import exact
 from workbench.engine.words import counted
 from workbench.experiments.files import DamagedError
 from workbench.experiments.store import Store, StoreError, now
@@ -132,9 +133,9 @@ def _findings(curves: list[Curve]) -> Markup:
         start, end = returns[0], returns[-1]
         verb = "is valued at" if curve.offline else "returns"
         text = (
-            f": {curve.axis} = {choice.strength:g} is chosen and {verb} "
+            f": {curve.axis} = {exact(choice.strength)} is chosen and {verb} "
             f"{choice.reported.mean:.3f} [{choice.reported.low:.3f}, {choice.reported.high:.3f}]; the smallest strength "
-            f"({values[0]:g}) {verb} {start:.3f}, the largest ({values[-1]:g}) {end:.3f}."
+            f"({exact(values[0])}) {verb} {start:.3f}, the largest ({exact(values[-1])}) {end:.3f}."
         )
         lines.append(html("<li><b>{}</b>{}</li>", curve.name, text))
     return html("<ul class='findings'>{}</ul>", joined(lines)) if lines else Markup()
