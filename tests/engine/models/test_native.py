@@ -2,6 +2,7 @@
 
 import copy
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -151,6 +152,7 @@ def test_stands_aside_for_whoever_watches_the_operations() -> None:
         rows = torch.func.vmap(lambda row: mlp.run(row.expand(2, 1, 17), keep=False)[0][:, 0])(x)
         torch.testing.assert_close(rows.movedim(0, 1), plain)
     assert not may_run(mlp.shape, mlp.theta.double(), x.double())
+    assert not may_run(replace(mlp.shape, activation="mish"), mlp.theta, x)
 
 
 def test_without_a_compiler_nothing_changes_but_the_speed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ from torch.autograd import forward_ad
 
 from workbench.engine.models.activation import is_traced
 from workbench.engine.models.native.build import library
-from workbench.engine.models.native.passes import FEW, MOST_LAYERS, NativePasses
+from workbench.engine.models.native.passes import FEW, KNOWN, MOST_LAYERS, NativePasses
 
 if TYPE_CHECKING:
     from workbench.engine.models.mlp import MlpShape
 
-_KNOWN: dict[MlpShape, int] = {}  # the place of a shape's passes in `_PASSES`: a recording holds numbers
+_NUMBERS: dict[MlpShape, int] = {}  # the place of a shape's passes in `_PASSES`: a recording holds numbers
 _PASSES: list[NativePasses] = []
 _HERE = threading.local()
 
@@ -36,6 +36,7 @@ def may_run_stacked(shape: MlpShape, theta: Tensor, x: Tensor) -> bool:
     return (
         library() is not None
         and (x.shape[-2] >= FEW or x.shape[-2] == 1)
+        and shape.activation in KNOWN
         and len(shape.hidden) < MOST_LAYERS
         and x.dtype is theta.dtype is torch.float32
         and x.device.type == theta.device.type == "cpu"
@@ -46,10 +47,10 @@ def may_run_stacked(shape: MlpShape, theta: Tensor, x: Tensor) -> bool:
 
 def number_of(shape: MlpShape, places: Callable[[MlpShape], dict[str, int]]) -> int:
     """The number by which `run` and `run_back` know the passes of ``shape``."""
-    if shape not in _KNOWN:
+    if shape not in _NUMBERS:
         _PASSES.append(NativePasses(shape, places(shape)))
-        _KNOWN[shape] = len(_PASSES) - 1
-    return _KNOWN[shape]
+        _NUMBERS[shape] = len(_PASSES) - 1
+    return _NUMBERS[shape]
 
 
 def run(number: int, theta: Tensor, x: Tensor, keep: bool) -> tuple[Tensor, Tensor]:

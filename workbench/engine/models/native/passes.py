@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from workbench.engine.models.mlp import MlpShape
 
 MOST_LAYERS = 16  # as in passes.c
+KNOWN = ("relu", "gelu")  # activations
 FEW = 24  # rows, if more than one, below which PyTorch's products are faster than panels of 64 rows
 
 

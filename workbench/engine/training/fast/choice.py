@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 Step = Callable[[], dict[str, Tensor]]
-ROUNDS, UPDATES = 7, 3
+ROUNDS = 7
+UPDATES = 3  # a round
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.precision import fast_matmul, few_threads
-from workbench.engine.training.fast.adam import Adam
+from workbench.engine.training.fast.adam import Adam, shorten
 from workbench.engine.training.fast.gradients import Gradients, Noise
-from workbench.engine.training.losses.loss import Loss
+from workbench.engine.training.losses.loss import Loss, followed
 from workbench.engine.training.networks import Networks
 from workbench.engine.training.run_settings import RunSettings
 
@@ -33,17 +33,21 @@ def update(
     with few_threads(*size):
         with fast_matmul(*size):
             values = gradients(batch, noise)
+        if config.max_gradient_norm > 0.0:
+            moved = [theta for theta in adam.weights.values() if theta.grad is not None]
+            grads = shorten([theta.grad for theta in moved if theta.grad is not None], config.max_gradient_norm)
+            for theta, grad in zip(moved, grads, strict=True):
+                theta.grad = grad
         descend([gradients.losses[key] for key in noise], gradients.scene.networks, adam, config.tau, rate)
     return values
 
 
 def descend(losses: Iterable[Loss[Any]], networks: Networks, adam: Adam, tau: float, rate: float) -> None:
-    """Move the targets of ``losses`` and then the weights, whose gradients are there.
+    """Move the targets of ``losses`` whose networks these train, and then the weights, whose gradients are there.
 
     As published, a target moves towards its network *before* the gradient step, and after its values were used.
     """
     with torch.no_grad():
-        for loss in losses:
-            for name in loss.targets:
-                networks.net(f"target_{name}").theta.lerp_(networks.net(name).theta, tau)
+        for name in followed(losses):
+            networks.net(f"target_{name}").theta.lerp_(networks.net(name).theta, tau)
     adam.step(rate)
