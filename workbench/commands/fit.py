@@ -71,7 +71,7 @@ def fit(
     """
     from workbench.engine.data.boundaries import episodes_in_words
     from workbench.engine.data.footprint import KEEP, Keep
-    from workbench.engine.tasks.recorded import GOALS, RecordedTask
+    from workbench.engine.tasks.recorded import RecordedTask
     from workbench.runs.recipes import find_recipe
     from workbench.runs.training import TrainingRun, settings_for
 
@@ -82,17 +82,9 @@ def fit(
         raise UserError(
             f"{name} is given twice: {spelled(name)} {flags[name]} and --set {name}={others[name]}; leave one out"
         )
-    if goal_conditioned and not task.startswith("data/"):
-        raise UserError(
-            f"--goal-conditioned is for data/NAME, got {task}; OGBench's data are goal-conditioned without a task in their "
-            "name, as ogbench/cube-single-play-v0"
-        )
-    task = f"{task}{GOALS}" if goal_conditioned and not task.endswith(GOALS) else task
+    task = _towards_goals(task) if goal_conditioned else task
     method = find_recipe(recipe) if recipe else None
-    if method is None:
-        wanted = settings_for(rule, flags | others)
-    else:
-        wanted = settings_for(tuple(dict.fromkeys((method.rule, *rule))), {**method.training, **flags, **others})
+    wanted = settings_for(*((rule, flags | others) if method is None else method.beside(rule, flags | others)))
     KEEP.set(Keep(rows_in, lambda words: print(words, file=sys.stderr)))
     run = TrainingRun.open(task, out, wanted, data=data, device=device, resume=resume, clip_actions=clip_actions)
     again = f"go on with: workbench fit {task} --out {quoted(out)} --resume"
@@ -135,6 +127,18 @@ def fit(
     if stopped:
         print(f"stopped at step {result['step']:,}, saved; {again}", file=sys.stderr)
         raise SystemExit(130)
+
+
+def _towards_goals(task: str) -> str:
+    """The goal-conditioned task of a recorded one."""
+    from workbench.engine.tasks.recorded import GOALS
+
+    if not task.startswith("data/"):
+        raise UserError(
+            f"--goal-conditioned is for data/NAME, got {task}; OGBench's data are goal-conditioned without a task in their "
+            "name, as ogbench/cube-single-play-v0"
+        )
+    return task if task.endswith(GOALS) else f"{task}{GOALS}"
 
 
 def _losses(losses: dict[str, float]) -> str:

@@ -35,6 +35,10 @@ class Recipe:
         """Plain types, ready for JSON."""
         return asdict(self)
 
+    def beside(self, rules: tuple[str, ...], given: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """The rules and training settings where ``rules`` are wanted too, and settings are ``given`` that win."""
+        return tuple(dict.fromkeys((self.rule, *rules))), {**self.training, **given}
+
     def flags(self) -> str:
         """The rule as flags of ``workbench evaluate``."""
         settings = " ".join(f"{name}={value}" for name, value in self.settings.items())
