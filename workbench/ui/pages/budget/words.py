@@ -9,8 +9,8 @@ from workbench.engine.words import UserError
 from workbench.experiments.summary import Curve
 from workbench.plots.markup import Markup, html
 from workbench.views.budget import as_csv, words_of_choice
-from workbench.views.dial import critic_words, fooled_words, verdict
-from workbench.views.measured import USUAL, Ride, is_wide, ride
+from workbench.views.dial import critic_words, fooled_words, growth_of, verdict
+from workbench.views.measured import USUAL, Ride, is_wide
 
 
 def of_task(curves: Sequence[Curve], task: str) -> list[Curve]:
@@ -46,7 +46,7 @@ def head_of(shown: Sequence[Curve], on: Ride | None, missing: str = "") -> Marku
 
 def promise_head(on: Ride | None, shown: Sequence[Curve]) -> Markup:
     """Title of the lower picture, why the critic is wrong at both ends of the curve, and which rules it fooled."""
-    rides = [ride(curve) for curve in shown if is_wide(curve)]
+    grown = [growth_of(curve) for curve in shown if is_wide(curve)]
     return html(
         "<h2>What the critic promised, {}</h2>"
         '<p title="{}">Dashed: promised (Q). Solid: earned. The shaded area is how wrong the critic is.</p>'
@@ -54,7 +54,7 @@ def promise_head(on: Ride | None, shown: Sequence[Curve]) -> Markup:
         "…" if on is None else on.name,
         f"Promised: {TERM['promised'].hint}. Earned: {TERM['earned'].hint}",
         "" if on is None else critic_words(on),
-        fooled_words(rides),
+        fooled_words(grown),
     )
 
 
