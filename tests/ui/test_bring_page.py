@@ -16,6 +16,7 @@ from engine.data.formats.writers import lerobot, made, robomimic
 from engine.published_trees import tree_of
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
+from runs.exported import export
 
 from workbench.engine.data.npz import write_arrays
 from workbench.ui.pages.bring.page import BringPage
@@ -253,6 +254,23 @@ def test_a_checkpoint_becomes_a_run_and_is_steered(page: Tab, server: str, tmp_p
     link.click()
     expect(page.locator(".wb-task option:checked")).to_contain_text("three_exits, ", timeout=LONG)
     assert "task=run" in page.url
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("suffix", ["npz", "safetensors"])
+def test_what_the_script_wrote_becomes_a_run(page: Tab, server: str, tmp_path: Path, suffix: str) -> None:
+    """Its file has the settings too: it is all that is brought."""
+    weights = tmp_path / "params_1200.pkl"
+    weights.write_bytes(pickle.dumps(tree_of("qgf", (4, 2, (16, 16), 2))))
+    (tmp_path / "flags.json").write_text(json.dumps({"agent": {"discount": 0.96, "agent_name": "qgf"}}))
+    exported = export(weights, tmp_path / f"weights.{suffix}")
+    opened(page, server)
+    drop(page, exported)
+    expect(page.get_by_text(f"weights.{suffix}: a checkpoint, family qgf")).to_be_visible(timeout=LONG)
+    expect(page.locator(".wb-found").get_by_text("0.96")).to_be_visible()
+    page.get_by_label("Task that it was trained for").select_option("Three exits")
+    page.locator(".wb-import button").click()
+    expect(page.locator(".wb-links").get_by_role("link", name="Particles")).to_be_visible(timeout=2 * LONG)
 
 
 @pytest.mark.browser

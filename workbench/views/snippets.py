@@ -128,6 +128,27 @@ def budget(where: str, task: str) -> str:
     )
 
 
+def compare(where: str, methods: Sequence[str], tasks: Sequence[str], measure: str, scaled: str) -> str:
+    """A script that prints methods over tasks, and draws profiles and what computing buys; ``where`` as for `budget`."""
+    own = f"wb.curves(wb.Store({where!r}))" if where else "list(shipped_curves())"
+    imports = [PUBLIC, "from workbench.views.compare import compare"]
+    return _script(
+        imports if where else [*imports, "from workbench.views.measured import shipped_curves"],
+        f"measured = {own}",
+        "methods = [",
+        *(f"    {name!r}," for name in methods),
+        "]",
+        "tasks = [",
+        *(f"    {name!r}," for name in tasks),
+        "]",
+        f"board = compare(measured, methods, tasks, measure={measure!r})",
+        "for one in board.standings:",
+        '    print(f"{one.method:24} {one.middle.mean:.3f} [{one.middle.low:.3f}, {one.middle.high:.3f}]")',
+        f"picture = wb.plots.profiles(board) + wb.plots.scaling(measured, {scaled!r}, methods)",
+        *_kept("compare"),
+    )
+
+
 def runs(where: str, wanted: Filter, keys: Sequence[str]) -> str:
     """A script that prints the list of runs, and the comparison of ``keys`` when there are several."""
     settings = ", ".join(f"{name}={value!r}" for name, value in wanted.changed().items())
