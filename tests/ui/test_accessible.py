@@ -28,6 +28,7 @@ SHOWN = {
     "rollouts": "canvas[role=img]",
     "training": ".wb-start button",
     "runs": "tbody tr",
+    "bring": ".wb-place button",
 }
 FIRST_PICTURE = 14  # stops of the Tab key to it, at most: two skip links, the index, the pages, the toolbar, the theme
 
