@@ -3,8 +3,9 @@
 Names: updates, actions, guard, three_exits, three_exits_vgf, methods, online, together, central_picture, estimator, pointmaze,
 estimator_pointmaze, cube, cube_chunks (pointmaze and cube need the ogbench extra and
 some minutes), notebook, lessons, sweep, store, shards, shipped_store (which
-makes what the package ships), ui, soak. Without names: updates, actions, guard and three_exits. Medians over
-repeats; these are wall times, so run on an idle machine.
+makes what the package ships), ui, soak, peers (against the authors' own code, which you have), growth, latency.
+Without names: updates, actions, guard and three_exits. Medians over repeats; these are wall times, so run on an idle
+machine.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ NAMES = (
     "store",
     "shards",
     "shipped_store",
+    "peers",
+    "growth",
+    "latency",
 )
 QUICK = NAMES[:4]
 

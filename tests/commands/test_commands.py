@@ -22,7 +22,7 @@ COMMANDS = ("doctor", "tasks", "rules", "generate", "fit", "evaluate", "steer", 
 TIMES = ("ms_per_action", "ms_per_decision", "ms_alone")
 RESULT = {
     "version", "task", "rule", "settings", "episodes", "seed", "return", "success", "gain", "promised", "earned", "gap",
-    "transport", "shift", "own_shift", "occupancy", "states", "mmd_bound", "support", "coverage", "chunk",
+    "transport", "shift", "own_shift", "occupancy", "states", "mmd_bound", "support", "coverage", "chunk", "latency",
     "network_evaluations", "network_evaluations_per_action", *TIMES,
 }  # fmt: skip
 

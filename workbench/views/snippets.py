@@ -99,6 +99,7 @@ _PRINCIPAL = (
 def rollouts(order: Order) -> str:
     """A script that plays both policies' episodes and draws their paths."""
     imports, setup = _policy(order.task, [order.rule])
+    late = f", latency=wb.Latency(delay={order.delay}, way={order.way!r})" if order.delay else ""
     draw = "episodes(one, task)" if find(order.task).task.info.observation_dim > 1 else "rollouts(one)"
     return _script(
         [*imports, "from workbench.views.rollouts import play"],
@@ -106,7 +107,7 @@ def rollouts(order: Order) -> str:
         "rules = [",
         *(f"    {_rule_call(rule)}," for rule in order.rules()),
         "]",
-        f"played = [play(rule, parts, task, episodes={order.episodes}, seed={order.seed}) for rule in rules]",
+        f"played = [play(rule, parts, task, episodes={order.episodes}, seed={order.seed}{late}) for rule in rules]",
         "for one in played:",
         "    print(one.strength, one.measured.returns, one.measured.success)",
         f"first, second = (wb.plots.{draw} for one in played)",

@@ -14,6 +14,7 @@ from PIL import Image
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.tasks.film import Film, HasRenderer, NoPictureError, film
+from workbench.engine.tasks.latency import Latency
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.words import UserError, counted
 from workbench.plots.markup import Markup, html, joined
@@ -44,6 +45,7 @@ class Scene(NamedTuple):
     parts: Parts
     task: Task
     seed: int
+    latency: Latency
 
 
 class Strip(pn.Column):
@@ -106,7 +108,7 @@ class Strip(pn.Column):
         if not ONE_AT_A_TIME.acquire(timeout=2.0):
             raise NoPictureError("Somebody's episode is being rendered on this server; try again in some seconds.")
         try:
-            return film(scene.rule, scene.parts, scene.task, scene.seed, FRAMES, stopped)
+            return film(scene.rule, scene.parts, scene.task, scene.seed, FRAMES, stopped, latency=scene.latency)
         finally:
             ONE_AT_A_TIME.release()
 
