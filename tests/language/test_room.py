@@ -104,7 +104,7 @@ def test_the_judge_is_vader(room):
 
 
 def test_words_of_the_judge_add_up(room):
-    words = "she was so very good".split()
+    words = ["she", "was", "so", "very", "good"]
     assert sum(room.judge.of_words(words)) > room.judge.scores["good"]
     assert room.judge.of_words(words)[:4] == [0.0] * 4
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from workbench.commands.flags import Json
+from workbench.commands.flags import Json, check_range
 from workbench.console import Bar, print_json, print_table
+
+if TYPE_CHECKING:
+    from workbench.engine.metrics.intervals import Interval
 
 Text = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT")]
 Lexicon = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="LEXICON")]
@@ -40,4 +43,50 @@ def build(text: Text, lexicon: Lexicon, out: Path | None = None, as_json: Json =
     print_table(("what", "measured"), [(name, f"{value:.4g}") for name, value in measured.items()])
 
 
-LANGUAGE: dict[str, Callable[..., None]] = {"build": build}
+def table(
+    labels: tuple[int, ...] = (), seeds: int = 6, keep: bool = False, markdown: bool = False, as_json: Json = False
+) -> None:
+    """Measure steering on text: proxy, judge, readability, perplexity, diversity and shift, by rule and strength.
+
+    Args:
+        labels: Sentences that the judge scores for the proxy, such as 200 1000; without it both of these.
+        seeds: Proxies a row, each with labels, prompts and noise of its own; intervals are over them.
+        keep: Write the table to where the page of language reads it.
+        markdown: Print the table as docs/language.md has it.
+    """
+    import json
+
+    from workbench.engine.data.atomic import write_atomic
+    from workbench.language.room import load_room
+    from workbench.language.table import FILE, GRID, LABELS, NUMBERS, as_markdown, measure_table, verdicts
+
+    check_range("--seeds", seeds, 2, 1000)
+    chosen = labels or LABELS
+    bar = Bar(len(GRID) * len(chosen), "table", "rows")
+    found = list(measure_table(load_room(), GRID, chosen, range(seeds), bar.tick()))
+    bar.close()
+    said = verdicts(found)
+    result = {"seeds": seeds, "verdicts": said, "rows": [row.as_dict() for row, _ in found]}
+    if keep:
+        write_atomic(FILE, (json.dumps(result, indent=0) + "\n").encode())
+    if as_json:
+        print_json(result)
+        return
+    if markdown:
+        print(as_markdown([row for row, _ in found]))
+        return
+    heads = ("labels", "rule", "strength", "evaluations", *NUMBERS)
+    rows = [
+        (str(row.labels), row.name, f"{row.value:g}", str(row.network_evaluations), *map(_with_interval, row.numbers()))
+        for row, _ in found
+    ]
+    print_table(heads, rows)
+    for line in said:
+        print(line["text"])
+
+
+def _with_interval(number: Interval) -> str:
+    return f"{number.mean:.3g} [{number.low:.3g}, {number.high:.3g}]"
+
+
+LANGUAGE: dict[str, Callable[..., None]] = {"build": build, "table": table}
