@@ -44,7 +44,7 @@ def build(text: Text, lexicon: Lexicon, out: Path | None = None, as_json: Json =
 
 
 def table(
-    labels: tuple[int, ...] = (), seeds: int = 6, keep: bool = False, markdown: bool = False, as_json: Json = False
+    labels: tuple[int, ...] = (), seeds: int = 5, keep: bool = False, markdown: bool = False, as_json: Json = False
 ) -> None:
     """Measure steering on text: proxy, judge, readability, perplexity, diversity and shift, by rule and strength.
 
