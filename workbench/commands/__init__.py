@@ -20,6 +20,7 @@ from workbench.commands.report import report
 from workbench.commands.runs import RUNS
 from workbench.commands.serve import serve
 from workbench.commands.steer import evaluate, steer
+from workbench.commands.suite import suite
 from workbench.commands.sweep import sweep
 from workbench.commands.tune import tune
 
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "measure": MEASURE,
     "language": LANGUAGE,
     "sweep": sweep,
+    "suite": suite,
     "tune": tune,
     "recommend": recommend,
     "runs": RUNS,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from workbench.engine.digits import exact
 from workbench.engine.models.parts import Parts, q_values
 from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
@@ -18,7 +19,6 @@ from workbench.language.room import Room, load_room
 from workbench.language.table import Row, shipped_table
 from workbench.language.task import LanguageTask
 from workbench.views.csv_file import csv_of
-from workbench.views.digits import exact
 from workbench.views.fields import fields_of
 
 SHOWN = 5  # sentences

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from bokeh.models import ColumnDataSource
 
+from workbench.engine.digits import figure
 from workbench.language.table import NUMBERS, Row
 from workbench.plots.markup import Markup, html, joined
 from workbench.plots.palette import look
 from workbench.ui.canvas.bokeh_figures import dye, house_figure, hover, legend, span
-from workbench.views.digits import figure
 from workbench.views.language import Column, Said, Word
 
 STYLE = """
