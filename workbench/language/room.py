@@ -24,7 +24,8 @@ from workbench.language.networks import LATENT, Autoencoder, NextWord, WordFlow,
 from workbench.language.text import END, LONGEST, PROMPT
 
 FOLDER = Path(__file__).parent
-ARRAYS, FACTS = "room.safetensors", "room.json"
+ARRAYS = "room.safetensors"
+FACTS = "room.json"
 FLOW_STEPS = 10  # T with which behaviour samples are drawn
 
 

@@ -22,7 +22,8 @@ from workbench.engine.steering.rules import make_rule
 from workbench.language.room import Room
 from workbench.language.task import LanguageTask
 
-STATES, DRAWS = 32, 8  # prompts, and sentences at each: 256 sentences
+STATES = 32  # prompts
+DRAWS = 8  # sentences at each: 256 together
 LABELS = (1000, 200)
 SEEDS = tuple(range(5))
 FILE = Path(__file__).parent / "table.json"

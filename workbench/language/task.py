@@ -17,7 +17,8 @@ from workbench.language.proxy import Proxy, draw_labels, train_proxy
 from workbench.language.room import Room, load_room
 
 ROWS = 8192
-FEWEST, MOST = 50, 20_000  # labels
+FEWEST = 50  # labels
+MOST = 20_000
 USUAL = 1000
 SUCCESS = 0.4  # a sentence that can be read and is scored at least so is a success
 STATES = 256  # of the behaviour policy, where shift is measured
