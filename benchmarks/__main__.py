@@ -1,11 +1,11 @@
 """``python -m benchmarks [NAME ...]``: measure, print tables, compare with a peer or a bound in the same run.
 
 Names: updates, actions, guard, three_exits, three_exits_vgf, methods, online, together, central_picture, estimator, pointmaze,
-estimator_pointmaze, cube, cube_chunks (pointmaze and cube need the ogbench extra and
-some minutes), notebook, lessons, sweep, store, shards, shipped_store (which
-makes what the package ships), ui, soak, peers (against the authors' own code, which you have), growth, latency.
-Without names: updates, actions, guard and three_exits. Medians over repeats; these are wall times, so run on an idle
-machine.
+estimator_pointmaze, cube, cube_chunks (pointmaze and cube need the ogbench extra and some minutes), notebook, lessons, sweep,
+store, shards, shipped_store (which makes what the package ships), suite_times (--protocol NAME --tasks LABEL …), figures
+(figures NAME …: the papers' figures on small tasks), ui, soak, peers (against the authors' own code, which you have), growth,
+latency. Without names: updates, actions, guard and three_exits. Medians over repeats; these are wall times, so run on an
+idle machine.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ NAMES = (
     "store",
     "shards",
     "shipped_store",
+    "suite_times",
+    "figures",
     "peers",
     "growth",
     "latency",
@@ -49,6 +51,11 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="ui: thirty people for five minutes, not thirty seconds")
     parser.add_argument("--against", metavar="PATH", help="ui: another checkout, measured in the same sitting")
     names = parser.parse_known_args()[0].names or QUICK  # a benchmark reads its own options
+    if names[0] == "figures":
+        from benchmarks.figures import run
+
+        run(names[1:])
+        return
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         parser.error(f"no benchmark named {', '.join(unknown)}; there are {', '.join(NAMES)}")

@@ -16,11 +16,12 @@ ARGUMENTS = 7  # of a function, without self
 LINES = 100  # of a function, from its name to its last line
 # What stands above a limit, and why it may: at most this many.
 MANY_ARGUMENTS = {
+    "workbench/commands/suite.py:suite": 12,
     # One argument for each flag, from which the command line makes its help.
     "workbench/commands/online.py:online": 18,
     "workbench/commands/sweep.py:sweep": 18,
     "workbench/commands/checkpoints.py:import_run": 14,
-    "workbench/commands/fit.py:fit": 14,
+    "workbench/commands/fit.py:fit": 15,
     "workbench/commands/tune.py:tune": 12,
     "workbench/commands/serve.py:serve": 10,
     "workbench/commands/steer.py:steer": 8,

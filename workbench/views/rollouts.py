@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.engine.digits import exact
 from workbench.engine.metrics.evaluate import Evaluation, evaluate
 from workbench.engine.metrics.intervals import Interval, bootstrap_mean
 from workbench.engine.models.parts import Parts
@@ -18,7 +19,6 @@ from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.rollout import Episodes
 from workbench.views.caller import NOBODY, Caller, OvertakenError, Waiting, go_on
 from workbench.views.csv_file import csv_of
-from workbench.views.digits import exact
 
 BINS = 12
 

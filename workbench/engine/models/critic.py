@@ -14,9 +14,14 @@ Aggregate = Literal["min", "mean"]
 SPLIT = 8_000_000  # multiply-adds of one layer from which sorting rows by member pays
 
 
-def aggregate(q: Tensor, how: Aggregate) -> Tensor:
-    """Combine an ensemble's values (K, M) into (M,)."""
-    return q.amin(0) if how == "min" else q.mean(0)
+def aggregate(q: Tensor, how: Aggregate, deviations: float = 0.0) -> Tensor:
+    """Combine an ensemble's values (K, M) into (M,).
+
+    From a mean that many standard ``deviations`` of the K members (their own, not an estimate of others') are taken off.
+    """
+    if how == "min":
+        return q.amin(0)
+    return q.mean(0) if deviations == 0.0 else q.mean(0) - deviations * q.std(0, correction=0)
 
 
 class CriticEnsemble(nn.Module):

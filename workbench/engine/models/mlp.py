@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from workbench.engine.models.activation import ACTIVATIONS, is_traced
 
-Activation = Literal["relu", "gelu"]
+Activation = Literal["relu", "gelu", "mish"]
 Normed = Literal["all", "all_but_last", "none"]
 EPS = 1e-6  # flax's LayerNorm epsilon, which both papers' code uses
 
@@ -35,7 +35,7 @@ class MlpShape:
         Widths I and O.
     hidden : tuple of int
         Widths of the hidden layers.
-    activation : {"relu", "gelu"}
+    activation : {"relu", "gelu", "mish"}
         GELU is the tanh approximation, as in JAX.
     layer_norm : {"all", "all_but_last", "none"}
         Which hidden layers have LayerNorm (before the activation). ``all_but_last`` is the published QGF flow.
@@ -124,7 +124,7 @@ def forward(x: Tensor, layers: list[Layer], activation: Activation, keep: bool) 
         (M, I) for one member, (K, M, I) for a stack.
     layers : list of Layer
         From `split_layers`.
-    activation : {"relu", "gelu"}
+    activation : {"relu", "gelu", "mish"}
     keep : bool
         Record what `backward` needs.
 

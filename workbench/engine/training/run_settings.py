@@ -33,6 +33,9 @@ class RunSettings(BaseModel):
     batch_size: int = Field(256, ge=1, description="rows per update")
     learning_rate: float = Field(3e-4, gt=0.0, le=1.0, description="Adam's learning rate")
     schedule: Literal["constant", "cosine"] = Field("constant", description="learning rate over the run")
+    max_gradient_norm: float = Field(
+        0.0, ge=0.0, le=1e6, description="the gradient of all networks together is clipped to this norm; 0: it is not"
+    )
     discount: float = Field(0.99, ge=0.0, le=1.0, description="γ per environment step")
     n_step: int = Field(
         1, ge=1, le=100, description="environment steps of the n-step return; with chunks at least the chunk's own"

@@ -18,7 +18,7 @@ from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
 from workbench.engine.training.loop.update import learning_rate, update
 from workbench.engine.training.losses import LOSSES
-from workbench.engine.training.losses.loss import Scene
+from workbench.engine.training.losses.loss import Scene, followed
 from workbench.engine.training.networks import OF_EVERY_POLICY, Networks, fields_of, seed_of
 from workbench.engine.training.plan import BESIDE, Phase, check_part
 from workbench.engine.words import UserError
@@ -65,7 +65,7 @@ class LearnedPart:
         self.keys = (*(BESIDE[read] for read in absent), name)
         self.networks = _networks(parts, config, self.keys)
         self.trains = tuple(n for key in self.keys for n in LOSSES[key].trains)
-        self.targets = tuple(f"target_{n}" for key in self.keys for n in LOSSES[key].targets)
+        self.targets = tuple(f"target_{n}" for n in followed(LOSSES[key] for key in self.keys))
 
     def arrays(self) -> dict[str, Tensor]:
         """Views of the weights of what is trained, targets included, by name."""
@@ -150,7 +150,8 @@ class LearnedPartTrainer:
     def step(self) -> dict[str, Tensor]:
         """Do one update; returns the losses."""
         config = self.learned.config
-        batch = self._replay.batch(self._replay.draw(config.batch_size, self._generator))
+        index = self._replay.draw(config.batch_size, self._generator)
+        batch = self._replay.batch(index, self._replay.noise(len(index), self._generator))
         noise = {key: loss.draw(batch, self._generator) for key, loss in self.losses.items()}
         rate = learning_rate(config, self.step_number, self.total_steps)
         losses = update(self.losses, self._scene, batch, noise, self._adam, config, rate)

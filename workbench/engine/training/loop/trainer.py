@@ -115,7 +115,7 @@ class Trainer:
         if index is None:
             index = self.replay.draw(self.config.batch_size, self.generator)
         phase, _ = self.phase()
-        batch = self.replay.batch(index)
+        batch = self.replay.batch(index, self.replay.noise(len(index), self.generator))
         return batch, {key: self.losses[key].draw(batch, self._source(key)) for key in phase.losses}
 
     def make_room(self, rows: int) -> None:
@@ -168,7 +168,9 @@ class Trainer:
     def _compiled(self, keys: tuple[str, ...]) -> CompiledUpdate:
         if keys not in self._compilations:
             losses = {key: self.losses[key] for key in keys}
-            self._compilations[keys] = CompiledUpdate(self._scene, losses, self.adam, self.config.tau)
+            self._compilations[keys] = CompiledUpdate(
+                self._scene, losses, self.adam, self.config.tau, self.config.max_gradient_norm
+            )
         return self._compilations[keys]
 
     def parts(self) -> Parts:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.precision import fast_matmul, few_threads
-from workbench.engine.training.fast.adam import Adam
-from workbench.engine.training.losses.loss import Loss, Scene
+from workbench.engine.training.fast.adam import Adam, shorten
+from workbench.engine.training.losses.loss import Loss, Scene, followed
 from workbench.engine.training.networks import Networks
 from workbench.engine.training.run_settings import RunSettings
 
@@ -43,17 +43,21 @@ def update(
             for key, drawn in noise.items():
                 values |= losses[key](scene, batch, drawn)
             torch.autograd.backward(list(values.values()))
+        if config.max_gradient_norm > 0.0:
+            moved = [theta for theta in adam.weights.values() if theta.grad is not None]
+            grads = shorten([theta.grad for theta in moved if theta.grad is not None], config.max_gradient_norm)
+            for theta, grad in zip(moved, grads, strict=True):
+                theta.grad = grad
         descend([losses[key] for key in noise], scene.networks, adam, config.tau, rate)
     return {name: value.detach() for name, value in values.items()}
 
 
 def descend(losses: Iterable[Loss[Any]], networks: Networks, adam: Adam, tau: float, rate: float) -> None:
-    """Move the targets of ``losses`` and then the weights, whose gradients are there.
+    """Move the targets of ``losses`` whose networks these train, and then the weights, whose gradients are there.
 
     As published, a target moves towards its network *before* the gradient step, and after its values were used.
     """
     with torch.no_grad():
-        for loss in losses:
-            for name in loss.targets:
-                networks.net(f"target_{name}").theta.lerp_(networks.net(name).theta, tau)
+        for name in followed(losses):
+            networks.net(f"target_{name}").theta.lerp_(networks.net(name).theta, tau)
     adam.step(rate)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import panel as pn
 
+from workbench.engine.digits import exact
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import floor_of
 from workbench.engine.tasks.outcomes import names_of_outcomes
@@ -41,7 +42,6 @@ from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
 from workbench.views.caller import OvertakenError, Waiting
-from workbench.views.digits import exact
 from workbench.views.fields import fields_of
 from workbench.views.rollout_links import EPISODES, MOST, SEEDS, TASKS, chunk_of, read_link, write_link
 from workbench.views.rollout_presets import STORIES, tell

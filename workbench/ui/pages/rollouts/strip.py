@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import panel as pn
 from PIL import Image
 
+from workbench.engine.digits import figure
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.tasks.film import Film, HasRenderer, NoPictureError, film
@@ -24,7 +25,6 @@ from workbench.ui.server.fault import told
 from workbench.ui.server.parts_cache import Latest
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.page import Page
-from workbench.views.digits import figure
 
 FRAMES = 10
 SIDE = 240  # pixels of a frame
