@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor
 
-from workbench.engine.models.critic import Aggregate
+from workbench.engine.models.critic import Aggregate, aggregate
 from workbench.engine.training.losses.iql import WeightingSettings, critic_loss, expectile_loss, sql_loss
+from workbench.engine.words import UserError
+
+PUBLISHED = {"td": "square", "iql-q": "expectile", "sql-q": "sql"}  # the names of VGF's code
+
+
+def _of_the_code(name: object) -> object:
+    return PUBLISHED.get(name, name) if isinstance(name, str) else name
 
 
 class ResidualSettings(WeightingSettings):
     """How a TD target is made of the target critics, and how the distance to it counts."""
 
     target_aggregate: Aggregate = Field("min", description="td_vgf, td_actor: how target critics are combined")
-    td_loss: Literal["square", "expectile", "sql"] = Field(
-        "square", description="td_vgf, td_actor: how a TD residual counts by its sign"
+    target_pessimism: float = Field(
+        0.0,
+        ge=0.0,
+        le=100.0,
+        description="td_vgf, td_actor, with target_aggregate mean: ρ, standard deviations over the critics that are taken off",
     )
+    td_loss: Annotated[Literal["square", "expectile", "sql"], BeforeValidator(_of_the_code)] = Field(
+        "square", description="td_vgf, td_actor: how a TD residual counts by its sign (VGF's code: td, iql-q, sql-q)"
+    )
+
+    @model_validator(mode="after")
+    def _off_a_mean(self) -> Self:
+        if self.target_pessimism > 0.0 and self.target_aggregate != "mean":
+            raise UserError(
+                f"target_pessimism = {self.target_pessimism:g} is taken off the critics' mean, and target_aggregate is "
+                f"{self.target_aggregate}; set target_aggregate=mean"
+            )
+        return self
+
+
+def target_value(q: Tensor, config: ResidualSettings) -> Tensor:
+    r"""Combine the target critics' values (K, ...) into (...): min, or :math:`\mathrm{mean}_k - \rho\, \mathrm{std}_k`."""
+    return aggregate(q, config.target_aggregate, config.target_pessimism)
 
 
 def residual_loss(q: Tensor, target: Tensor, config: ResidualSettings, valid: Tensor | None) -> Tensor:
