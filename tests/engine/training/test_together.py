@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from engine.small_runs import TASK, WAYS, contents, small_config, small_data
+from engine.small_runs import FLOQ, TASK, WAYS, contents, small_config, small_data
 from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
@@ -21,10 +21,11 @@ SEEDS = (3, 7)
 UPDATES = 100
 EVERY = {
     **WAYS,
+    "floq": FLOQ,
     **{
         f"critic {name}": {"critic": name}
         for name in CRITICS
-        if all(w.get("critic", "iql") != name for w in WAYS.values())
+        if all(w.get("critic", "iql") != name for w in (FLOQ, *WAYS.values()))
     },
     **{f"part {name}": {"parts": (name,)} for name in LEARNED_PARTS},
     "chunks": {"chunk": 3, "n_step": 2},
