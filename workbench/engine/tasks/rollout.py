@@ -13,9 +13,9 @@ from torch import Tensor
 from workbench.engine.inference import outside_inference_mode
 from workbench.engine.models.parts import Parts, q_values
 from workbench.engine.steering.finite import NonFiniteError
+from workbench.engine.steering.graphs import Actor
 from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
-from workbench.engine.steering.run import act
 from workbench.engine.tasks.protocol import Playable, StepResult
 from workbench.engine.words import DivergedError, UserError, counted
 
@@ -120,7 +120,7 @@ def rollout(
             f"these parts act with {counted(parts.action_dim, 'number')}, {counted(parts.chunk, 'step')} of "
             f"{parts.step_dim}; task '{task.info.name}' takes {task.info.action_dim} a step: these are the parts of another task"
         )
-    env = task.environments(episodes, seed)
+    env, actor = task.environments(episodes, seed), Actor(rule, parts)
     device = parts.device
     generator = torch.Generator(device).manual_seed(seed)
     try:
@@ -135,17 +135,20 @@ def rollout(
             watch(observations, active)
         while active.any():
             noise = draw_noise(episodes, rule.particles, parts.action_dim, generator, rule.extra_draws())
-            rows = torch.from_numpy(np.flatnonzero(active)).to(device)
-            seen = torch.from_numpy(observations[active]).to(device)
+            which = np.flatnonzero(active)
+            count = len(which)
+            if actor.recorder is not None:  # it is recorded for one number of states: the first one fills the rest
+                which = np.concatenate((which, np.full(episodes - count, which[0])))
+            seen = torch.from_numpy(observations[which]).to(device)
             before = time.perf_counter()
             try:
-                picked = act(rule, parts, seen, noise.states(rows))
+                picked = actor(seen, noise.states(torch.from_numpy(which).to(device)))[:count]
             except NonFiniteError as error:
-                episode = int(rows[error.row or 0])
+                episode = int(which[error.row or 0])
                 error.add_note(f"state {error.row} is episode {episode} of task '{task.info.name}', at step {step}")
                 raise
             spent += time.perf_counter() - before
-            chosen += len(rows)
+            chosen += count
             if step == 0 and parts.critic is not None:
                 q_first[:] = _q_of(rule, parts, seen, picked)
             plan = np.zeros((episodes, parts.chunk, parts.step_dim), dtype=np.float32)

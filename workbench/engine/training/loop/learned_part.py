@@ -147,8 +147,8 @@ class LearnedPartTrainer:
         """The only phase, and the updates done in it."""
         return self._phase, self.step_number
 
-    def step(self) -> dict[str, Tensor]:
-        """Do one update; returns the losses."""
+    def step(self, most: int = 1) -> dict[str, Tensor]:
+        """Do one update, whatever ``most`` allows; returns the losses."""
         config = self.learned.config
         batch = self._replay.batch(self._replay.draw(config.batch_size, self._generator))
         noise = {key: loss.draw(batch, self._generator) for key, loss in self.losses.items()}

@@ -33,7 +33,7 @@ def update(
     noise: Noise,
     adam: Adam,
     config: RunSettings,
-    rate: float,
+    rate: float | Tensor,
 ) -> dict[str, Tensor]:
     """Follow the gradient of the losses named in ``noise``, each with its noise, on ``batch``; returns the losses."""
     values: dict[str, Tensor] = {}
@@ -47,7 +47,7 @@ def update(
     return {name: value.detach() for name, value in values.items()}
 
 
-def descend(losses: Iterable[Loss[Any]], networks: Networks, adam: Adam, tau: float, rate: float) -> None:
+def descend(losses: Iterable[Loss[Any]], networks: Networks, adam: Adam, tau: float, rate: float | Tensor) -> None:
     """Move the targets of ``losses`` and then the weights, whose gradients are there.
 
     As published, a target moves towards its network *before* the gradient step, and after its values were used.
