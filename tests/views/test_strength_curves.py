@@ -1,5 +1,7 @@
 """The curves of the budget dial: computed points are the pictures' own numbers, measured ones are the store's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from plain_rules import rules_without_parts
@@ -8,6 +10,7 @@ from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.tasks.bandits import Bandit2D
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.views.caller import OvertakenError, Waiting
+from workbench.views.known_curves import KnownCurves
 from workbench.views.measured import ride_of
 from workbench.views.parts import parts_for
 from workbench.views.question import Policy, Question, answer
@@ -77,16 +80,31 @@ def test_a_curve_depends_on_everything_but_the_strength():
     assert all(key_of(policy, other) != key for other in others)
 
 
-def test_curves_are_kept_and_of_two_rules_each_has_its_own(bandit):
+def test_of_two_rules_each_has_its_own_curve_and_the_peak_moves_it(bandit):
     artist = DialArtist()
     both = Question("bandit2d", (Policy("qgf"), Policy("grad_step")), 0, 32)
     first = artist.draw(both, *bandit)
     assert [curve.rule for curve in first] == ["qgf", "grad_step"]
-    moved = Question("bandit2d", (Policy("qgf", {"weight": 1.0}), Policy("grad_step")), 0, 32)
-    again = artist.draw(moved, *bandit)
-    assert all(old is new for old, new in zip(first, again, strict=True))
     with_peak = artist.draw(Question("bandit2d", (Policy("qgf"),), 0, 32, peak=(-0.5, 0.5)), *bandit)
     assert not np.allclose(with_peak[0].earned, first[0].earned)
+
+
+def test_a_curve_is_known_to_everybody_while_the_parts_are_the_same(bandit, monkeypatch):
+    monkeypatch.setattr("workbench.views.known_curves.KEPT", 2)
+    parts, known = bandit[0], KnownCurves()
+    (curve,) = DialArtist().draw(Question("bandit2d", (Policy("qgf"),), 0, 32), *bandit)
+    keys = [key_of(Policy("qgf"), Question("bandit2d", (Policy("qgf"),), seed, 32)) for seed in range(3)]
+    weaker = Policy("qgf", {"weight": 1.0})
+    known.put(parts, keys[0], curve)
+    assert (
+        known.get(parts, key_of(weaker, Question("bandit2d", (weaker,), 0, 32))) is curve
+    )  # the strength does not matter
+    assert known.get(replace(parts), keys[0]) is None
+    assert known.get(parts, keys[1]) is None
+    for key in keys[1:]:
+        known.put(parts, key, curve)
+    assert known.get(parts, keys[0]) is None  # the oldest is let go
+    assert known.get(parts, keys[2]) is curve
 
 
 def test_a_measured_curve_is_the_stores_own_and_says_where_it_is_from():

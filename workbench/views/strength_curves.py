@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -25,7 +24,10 @@ from workbench.views.measured import Ride
 from workbench.views.particles import MOST_PAIRS
 from workbench.views.question import Policy, Question, Scene, effort_of
 
-POINTS = 48  # strengths of a computed curve: as many as a dial has stops
+POINTS = 24  # strengths of a computed curve: every second stop of a dial; lines join them
+MOST_SHOWN = (
+    256  # particles of a point of single actions: a curve is dozens of pictures, and everybody who opens a page has one
+)
 GROUPS = 64  # independent groups at least, or a point would be of a few actions
 MOST_ROWS = 8192  # particles of a point
 TIMES = 100.0  # the usual strength, up and down
@@ -34,7 +36,6 @@ LEAST_WHOLE = 20
 MEASURED_AT = 8  # strengths of a curve that is measured on the page
 EPISODES = 60  # at each of them
 EPISODES_OF = f"shift {BEHAVIOUR}; promised and earned {FIRST}"
-KEPT = 24  # curves: another strength, and back to an earlier place, are there at once
 Source = Literal["computed", "promised", "measured"]
 
 
@@ -114,7 +115,7 @@ def grid_of(policy: Policy, shown: int, points: int = POINTS) -> tuple[Any, ...]
 
 def _rows(size: int, shown: int) -> int:
     """How many particles a point takes, in groups of ``size``."""
-    return max(shown, min(GROUPS * size, MOST_ROWS), size)
+    return max(min(shown, MOST_SHOWN), min(GROUPS * size, MOST_ROWS), size)
 
 
 def _pairs(policy: Policy, stop: Any, shown: int) -> float:
@@ -191,25 +192,12 @@ def effort_of_dial(question: Question) -> Effort:
 
 
 class DialArtist:
-    """Computes one user's curves in a drawing process, and keeps the newest."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, tuple[Parts, StrengthCurve]] = OrderedDict()
+    """Computes curves in a drawing process."""
 
     def draw(self, asked: Question, parts: Parts, task: Task) -> list[StrengthCurve]:
         """The curve of each policy of the question."""
         posed = asked.posed(parts, task)
-        return [self._curve(policy, asked, parts, posed) for policy in asked.policies]
-
-    def _curve(self, policy: Policy, asked: Question, parts: Parts, posed: tuple[Parts, Task]) -> StrengthCurve:
-        key = key_of(policy, asked)
-        known = self._kept.get(key)
-        if known is None or known[0] is not parts:
-            known = self._kept[key] = (parts, along(policy, asked, *posed))
-        self._kept.move_to_end(key)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return known[1]
+        return [along(policy, asked, *posed) for policy in asked.policies]
 
 
 def of_ride(ride: Ride) -> StrengthCurve:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from workbench.ui.server.lab import stamp_of_store, sweeps
 from workbench.ui.server.parts_cache import LONG, QUICK, Latest
 from workbench.ui.shell.page import Page
 from workbench.views.caller import OvertakenError, Waiting
+from workbench.views.known_curves import CURVES
 from workbench.views.measured import Ride, ride_of, rides
 from workbench.views.question import Policy, Question
 from workbench.views.strength_curves import (
@@ -45,6 +46,8 @@ class DialCard:
     page : Page
     controls : sequence of PolicyControls
         One for each rule; those without a policy have no dot.
+    held : callable
+        Whether a hand moves what the curves are of.
 
     Attributes
     ----------
@@ -53,8 +56,8 @@ class DialCard:
         What is drawn.
     """
 
-    def __init__(self, page: Page, controls: Sequence[PolicyControls]) -> None:
-        self._page, self._controls = page, controls
+    def __init__(self, page: Page, controls: Sequence[PolicyControls], held: Callable[[], bool]) -> None:
+        self._page, self._controls, self._held = page, controls, held
         self.dial = Dial(self._pressed, sizing_mode="stretch_both", margin=0)
         self.curves: list[StrengthCurve] = []
         self._stops: list[tuple[Any, ...]] = []  # of each rule's dial
@@ -92,6 +95,8 @@ class DialCard:
 
     def ask(self, question: Question, again: bool = False) -> None:
         """Ask for the curves of a question that is shown, unless they are there."""
+        if self._held():
+            return  # the peak moves under a hand, and every curve with it: they come when it rests
         key = self._key_of(question)
         if key != self._key or again:
             self._key, self._asked = key, question
@@ -124,15 +129,19 @@ class DialCard:
     def _compute(self, asked: tuple[Any, Question]) -> list[StrengthCurve]:
         question = asked[1]
         parts, task = self._page.cache.wait(question.task), self._page.cache.task(question.task)
-        known: list[StrengthCurve | None] = [None] * len(question.policies)
+        keys = [key_of(policy, question) for policy in question.policies]
+        known = [CURVES.get(parts, key) for key in keys]
         if not isinstance(task, HasTruth):
             found = self._rides(question.task)
-            known = [self._known(policy, question, found) for policy in question.policies]
+            measured = [self._known(policy, question, found) for policy in question.policies]
+            known = [curve or computed for curve, computed in zip(measured, known, strict=True)]
         missing = tuple(policy for policy, curve in zip(question.policies, known, strict=True) if curve is None)
         drawn: list[StrengthCurve] = []
         if missing:
             order = replace(question, policies=missing)
             drawn = self._desk.draw(order, order, parts, task)
+            for policy, curve in zip(missing, drawn, strict=True):
+                CURVES.put(parts, key_of(policy, question), curve)
         rest = iter(drawn)
         return [next(rest) if curve is None else curve for curve in known]
 

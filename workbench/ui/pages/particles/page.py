@@ -41,7 +41,7 @@ from workbench.views.presets import PRESETS, tell
 from workbench.views.question import GRID, Answer, Question, effort_of
 
 log = logging.getLogger(__name__)
-DRAFT = 256  # particles while the peak or the dial is dragged: twice the pictures a second
+DRAFT = 192  # particles while the peak or the dial is dragged: more than twice the pictures a second
 
 
 class ParticlesPage(Page):
@@ -82,7 +82,7 @@ class ParticlesPage(Page):
             note="from the same noise at the same flow time, action units",
             **half,
         )
-        self.dial = DialCard(self, self.policies)
+        self.dial = DialCard(self, self.policies, lambda: bool(self.stages.dragging))
         self.about = About()
         self._place_handles()
         self.binding.bind(self._moved_agent, self.stages, to="agent")
