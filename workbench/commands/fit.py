@@ -57,7 +57,7 @@ def fit(
         rule: Train also the parts that these steering rules need beyond flow and critic (workbench rules). With --critic
             td_actor a single rule is the actor too.
         data: Folder made by workbench generate, or a file (.npz, .hdf5: docs/tasks.md); built-in tasks need none.
-        device: auto takes CUDA when there is one.
+        device: auto takes CUDA where there is one and the training is large enough to gain by it, and says why.
         resume: Go on with the run in --out.
         rows_in: Where the rows of the data lie while training. auto leaves those of many shards on disk where they would take
             more than half of the free memory; they are unpacked there once. The training is the same, bit for bit.
@@ -78,7 +78,16 @@ def fit(
         )
     wanted = settings_for(rule, flags | others)
     KEEP.set(Keep(rows_in, lambda words: print(words, file=sys.stderr)))
-    run = TrainingRun.open(task, out, wanted, data=data, device=device, resume=resume, clip_actions=clip_actions)
+    run = TrainingRun.open(
+        task,
+        out,
+        wanted,
+        data=data,
+        device=device,
+        resume=resume,
+        clip_actions=clip_actions,
+        tell=lambda words: print(words, file=sys.stderr),
+    )
     again = f"go on with: workbench fit {task} --out {quoted(out)} --resume"
     stop, started, last = StopOnSignal(), time.perf_counter(), None
     try:

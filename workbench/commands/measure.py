@@ -136,18 +136,19 @@ def offline(
         rule: Name of the rule (workbench rules).
         seed: Fixes the noise.
         fitted_q: Train a critic of the rule itself on the data, and say what it is worth (slower).
-        device: auto takes CUDA when there is one.
+        device: auto takes CUDA where there is one and the work is large enough to gain by it.
     """
     from workbench.engine.metrics.offline import evaluate_offline
     from workbench.engine.steering.rules import make_rule
     from workbench.engine.training.loop.checkpoint import load_run
     from workbench.experiments.offline import measure_offline
-    from workbench.runs.training import choose_device, training_data
+    from workbench.runs.devices import choose_device, offline_work
+    from workbench.runs.training import training_data
 
     check_range("--seed", seed, 0, SEEDS - 1)
     steering = make_rule(rule, **parse_settings(settings))
     loaded = load_run(run)
-    parts = loaded.parts(choose_device(device))
+    parts = loaded.parts(choose_device(device, offline_work(steering, loaded)))
     data = training_data(loaded)
     if fitted_q:
         measured, _ = measure_offline(steering, parts, loaded.task, seed, data, hidden=tuple(loaded.config.hidden))
