@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from workbench.engine.precision import fast_matmul, medium_is_fp32
+from workbench.engine.precision import bf16_is_fast, fast_matmul, medium_is_fp32
 from workbench.engine.training.fast.compiled import compiler_available
 from workbench.runs.devices import decide, usual_work
 
@@ -39,6 +39,7 @@ def examine() -> dict[str, Any]:
     facts["threads"] = torch.get_num_threads()
     facts["compiler"] = compiler_available()
     facts["medium is fp32"] = medium_is_fp32()
+    facts["fast bf16"] = bf16_is_fast()
     facts["fp32 GFLOP/s"] = round(matmul_gflops(), 1)
     return facts
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.activation import ACTIVATIONS, is_traced
+from workbench.engine.precision import same_products
 
 Activation = Literal["relu", "gelu"]
 Normed = Literal["all", "all_but_last", "none"]
@@ -257,7 +258,7 @@ class _Pass(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, theta: Tensor, mlp: Mlp) -> Tensor:
         y, ctx.saved = forward(x, mlp.layers(), mlp.shape.activation, keep=True)
-        ctx.mlp = mlp
+        ctx.mlp, ctx.products = mlp, same_products()
         return y
 
     @staticmethod
@@ -266,7 +267,8 @@ class _Pass(torch.autograd.Function):
         mlp: Mlp = ctx.mlp
         d_theta = torch.empty_like(mlp.theta) if ctx.needs_input_grad[1] else None
         into = None if d_theta is None else split_layers(d_theta, mlp.shape)
-        d_x = backward(grad, ctx.saved, mlp.layers(), mlp.shape.activation, into, need_input=ctx.needs_input_grad[0])
+        with ctx.products:
+            d_x = backward(grad, ctx.saved, mlp.layers(), mlp.shape.activation, into, need_input=ctx.needs_input_grad[0])
         return d_x, d_theta, None
 
 

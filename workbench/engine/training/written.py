@@ -63,10 +63,12 @@ def written(config: RunSettings) -> dict[str, Any]:
     """The settings in plain types, as checkpoints and jobs write them; `make_config` reads them.
 
     Settings of a loss that came after the first format are left out where they stand at their defaults and the run does not
-    train that loss: registering a loss changes nothing about runs without it.
+    train that loss: registering a loss changes nothing about runs without it. Settings of every run that came later are left
+    out at their defaults.
     """
     plain = config.model_dump(mode="json")
     trained = {name for key in losses_of(config) for name in LOSSES[key].settings.model_fields}
+    trained -= RunSettings.model_fields.keys()
     later = {
         name: value
         for name, value in plain.items()

@@ -26,6 +26,7 @@ from workbench.engine.models.mlp import (
     layers_of,
     named_views,
 )
+from workbench.engine.precision import same_products
 
 THIN = 4  # outputs up to which products with the last layer are faster written the other way round
 
@@ -172,7 +173,7 @@ class _StackPass(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, theta: Tensor, mlp: StackedMlp) -> Tensor:
         y, ctx.saved = mlp.run(x, keep=True)
-        ctx.mlp = mlp
+        ctx.mlp, ctx.products = mlp, same_products()
         return y
 
     @staticmethod
@@ -181,5 +182,6 @@ class _StackPass(torch.autograd.Function):
         mlp: StackedMlp = ctx.mlp
         d_theta = torch.empty_like(mlp.theta) if ctx.needs_input_grad[1] else None
         into = None if d_theta is None else stack_layers(d_theta, mlp.stack)
-        d_x = mlp.run_back(grad, ctx.saved, into, need_input=ctx.needs_input_grad[0])
+        with ctx.products:
+            d_x = mlp.run_back(grad, ctx.saved, into, need_input=ctx.needs_input_grad[0])
         return d_x, d_theta, None

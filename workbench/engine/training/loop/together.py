@@ -18,7 +18,7 @@ from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.graphs import recorder_for
-from workbench.engine.precision import SMALL, few_threads
+from workbench.engine.precision import SMALL, few_threads, products
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
 from workbench.engine.training.fast.graphs import Launches
@@ -172,15 +172,17 @@ class TrainerGroup:
         """One update of every seed with what was drawn."""
         phase, _ = self.phase()
         config = self._first.config
-        with few_threads(config.batch_size, max(config.hidden), self.device):
+        size = config.batch_size, max(config.hidden), self.device
+        with few_threads(*size), products(config.precision, self.device):
             return self._apply(phase, *self._updates[phase](*drawn), rate)
 
     def _record(self, phase: Phase) -> None:
         """Trace the phase's update, on draws that are given back afterwards."""
         states = [trainer.generator.get_state() for trainer in self.trainers]
         config = self._first.config
+        size = config.batch_size, max(config.hidden), self.device
         try:
-            with few_threads(config.batch_size, max(config.hidden), self.device):
+            with few_threads(*size), products(config.precision, self.device):
                 self._updates[phase] = record(lambda b, n: self._gradients(phase, b, n), *self.draw())
         except (RuntimeError, NotImplementedError) as error:
             raise CannotTrainTogether(

@@ -14,6 +14,7 @@ from workbench.engine.data.replay_mapped import make_replay
 from workbench.engine.data.transitions import Batch, Transitions
 from workbench.engine.graphs import recorder_for
 from workbench.engine.models.parts import Parts
+from workbench.engine.precision import check_precision
 from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
@@ -25,6 +26,7 @@ from workbench.engine.training.losses.critic import CACHE_ROWS
 from workbench.engine.training.losses.loss import Loss, Scene
 from workbench.engine.training.networks import seed_of
 from workbench.engine.training.plan import Phase, plan, trained_parts
+from workbench.engine.words import UserError
 
 STD_FLOOR = 1e-3  # a coordinate that hardly varies is not blown up
 
@@ -46,9 +48,14 @@ class Trainer:
 
     def __init__(self, data: Transitions, config: FitConfig, device: torch.device | str = "cpu") -> None:
         keep_large_blocks()
+        self.config, self.device = config, torch.device(device)
+        check_precision(config.precision, self.device)
         if config.compile:
             require_compiler()
-        self.config, self.device = config, torch.device(device)
+            if config.precision != "highest":
+                raise UserError(
+                    f"precision={config.precision} is not for compiled updates; leave out compile=true, or precision"
+                )
         self.phases = plan(config)
         self.total_steps = sum(phase.steps for phase in self.phases)
         self.step_number = 0

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
-from workbench.engine.precision import fast_matmul, few_threads
+from workbench.engine.precision import fast_matmul, few_threads, products
 from workbench.engine.training.fast.adam import Adam
 from workbench.engine.training.losses.loss import Loss, Scene
 from workbench.engine.training.networks import Networks
@@ -39,7 +39,7 @@ def update(
     values: dict[str, Tensor] = {}
     size = (config.batch_size, max(config.hidden), batch.actions.device)
     with few_threads(*size), torch.enable_grad():
-        with fast_matmul(*size):
+        with fast_matmul(*size), products(config.precision, size[2]):
             for key, drawn in noise.items():
                 values |= losses[key](scene, batch, drawn)
             torch.autograd.backward(list(values.values()))
