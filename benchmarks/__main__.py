@@ -1,9 +1,9 @@
 """``python -m benchmarks [NAME ...]``: measure, print tables, compare with a peer or a bound in the same run.
 
 Names: updates, actions, guard, three_exits, three_exits_vgf, methods, online, together, central_picture, estimator, pointmaze,
-estimator_pointmaze, cube, cube_chunks (pointmaze and cube need the ogbench extra and
-some minutes), notebook, lessons, sweep, store, shards, shipped_store (which
-makes what the package ships), ui, soak. Without names: updates, actions, guard and three_exits. Medians over
+estimator_pointmaze, cube, cube_chunks (pointmaze and cube need the ogbench extra and some minutes), notebook, lessons, sweep,
+store, shards, shipped_store (which makes what the package ships), ui, soak, gpu (on a machine with one). Without names:
+updates, actions, guard and three_exits. Medians over
 repeats; these are wall times, so run on an idle machine.
 """
 
@@ -35,6 +35,7 @@ NAMES = (
     "store",
     "shards",
     "shipped_store",
+    "gpu",
 )
 QUICK = NAMES[:4]
 
@@ -44,6 +45,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--full", action="store_true", help="ui: thirty people for five minutes, not thirty seconds")
     parser.add_argument("--against", metavar="PATH", help="ui: another checkout, measured in the same sitting")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="gpu: where to run it; the GPU without it")
+    parser.add_argument("--quick", action="store_true", help="gpu: at tiny sizes, to try the script")
     names = parser.parse_known_args()[0].names or QUICK  # a benchmark reads its own options
     unknown = [name for name in names if name not in NAMES]
     if unknown:

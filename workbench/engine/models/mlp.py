@@ -268,7 +268,9 @@ class _Pass(torch.autograd.Function):
         d_theta = torch.empty_like(mlp.theta) if ctx.needs_input_grad[1] else None
         into = None if d_theta is None else split_layers(d_theta, mlp.shape)
         with ctx.products:
-            d_x = backward(grad, ctx.saved, mlp.layers(), mlp.shape.activation, into, need_input=ctx.needs_input_grad[0])
+            d_x = backward(
+                grad, ctx.saved, mlp.layers(), mlp.shape.activation, into, need_input=ctx.needs_input_grad[0]
+            )
         return d_x, d_theta, None
 
 
