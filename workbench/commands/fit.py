@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -25,6 +25,9 @@ from workbench.commands.model_flags import NOTHING, Given, read_given, settings_
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json
 from workbench.engine.words import UserError, counted
+
+if TYPE_CHECKING:
+    from workbench.runs.training import TrainingRun
 
 
 @settings_of(
@@ -78,16 +81,9 @@ def fit(
         )
     wanted = settings_for(rule, flags | others)
     KEEP.set(Keep(rows_in, lambda words: print(words, file=sys.stderr)))
-    run = TrainingRun.open(
-        task,
-        out,
-        wanted,
-        data=data,
-        device=device,
-        resume=resume,
-        clip_actions=clip_actions,
-        tell=lambda words: print(words, file=sys.stderr),
-    )
+    run = TrainingRun.open(task, out, wanted, data=data, device=device, resume=resume, clip_actions=clip_actions)
+    if not resume:
+        _say_device(device, run)
     again = f"go on with: workbench fit {task} --out {quoted(out)} --resume"
     stop, started, last = StopOnSignal(), time.perf_counter(), None
     try:
@@ -124,6 +120,15 @@ def fit(
     if stopped:
         print(f"stopped at step {result['step']:,}, saved; {again}", file=sys.stderr)
         raise SystemExit(130)
+
+
+def _say_device(device: str, run: TrainingRun) -> None:
+    from workbench.runs.devices import training_work, why_auto
+
+    info = run.task.info
+    why = why_auto(device, training_work(run.trainer.config, info.observation_dim, info.action_dim))
+    if why:
+        print(why, file=sys.stderr)
 
 
 def _losses(losses: dict[str, float]) -> str:

@@ -47,7 +47,7 @@ def evaluate(
     from workbench.engine.steering.rules import make_rule
     from workbench.engine.tasks.registry import make_task
     from workbench.engine.training.loop.checkpoint import load_run
-    from workbench.runs.devices import choose_device, evaluation_work
+    from workbench.runs.devices import choose_device, evaluation_work, why_auto
 
     check_range("--episodes", episodes, 1, None)
     check_range("--seed", seed, 0, SEEDS - 1)
@@ -55,7 +55,9 @@ def evaluate(
     loaded = load_run(run)
     played = make_task(loaded.task)
     size = evaluation_work(steering, loaded, episodes, played.info.horizon)
-    where = choose_device(device, size, lambda words: print(words, file=sys.stderr))
+    where, why = choose_device(device, size), why_auto(device, size)
+    if why:
+        print(why, file=sys.stderr)
     with closing(Bar(episodes, "evaluate", "episodes")) as bar:
         measured = measure(
             steering,

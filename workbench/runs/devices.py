@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 
 import torch
 
@@ -19,9 +18,11 @@ from workbench.engine.training.losses.td_vgf import TDVGFSettings
 from workbench.engine.training.plan import losses_of, plan
 from workbench.engine.words import UserError, counted
 
-# Tensor operations of one layer: forward alone, forward and backward; and of what an update does besides (minibatch, noise,
-# Adam, averages).
-FORWARD, TRAINED, BESIDES = 4, 12, 60
+# Tensor operations of one layer, forward alone, and forward and backward; and of what an update does besides (minibatch,
+# noise, Adam, averages).
+FORWARD = 4
+TRAINED = 12
+BESIDES = 60
 
 
 def named_device(name: str) -> torch.device:
@@ -33,23 +34,15 @@ def named_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def choose_device(name: str, work: Work, tell: Callable[[str], None] | None = None) -> torch.device:
-    """``auto``, ``cpu`` or ``cuda`` as a device; UserError as `named_device`.
+def choose_device(name: str, work: Work) -> torch.device:
+    """``auto``, ``cpu`` or ``cuda`` as a device; ``auto`` is decided by the size of ``work``. UserError as `named_device`."""
+    return torch.device(decide(work).device) if name == "auto" else named_device(name)
 
-    Parameters
-    ----------
-    name : str
-    work : Work
-        What ``auto`` decides by.
-    tell : callable, optional
-        Told in words what ``auto`` decided and why, where there was something to decide.
-    """
-    if name != "auto":
-        return named_device(name)
+
+def why_auto(name: str, work: Work) -> str:
+    """What ``auto`` decided and why, in words; "" where nothing was decided: a device was named, or there is only one."""
     choice = decide(work)
-    if tell is not None and choice.cuda_seconds is not None:
-        tell(f"device {choice.device}: {choice.why}")
-    return torch.device(choice.device)
+    return f"device {choice.device}: {choice.why}" if name == "auto" and choice.cuda_seconds is not None else ""
 
 
 def decide(work: Work) -> Choice:

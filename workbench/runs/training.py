@@ -132,13 +132,11 @@ class TrainingRun:
         device: str = "auto",
         resume: bool = False,
         clip_actions: bool = False,
-        tell: Callable[[str], None] | None = None,
     ) -> TrainingRun:
         """Start a run in a new folder, or take up the one that is there.
 
         Everything is checked before the folder is made, and the folder appears together with its first checkpoint: a
-        refused run leaves nothing behind, and a folder that is there can be resumed. ``tell`` hears why ``device="auto"`` is
-        the one that it is.
+        refused run leaves nothing behind, and a folder that is there can be resumed.
 
         Raises
         ------
@@ -157,7 +155,7 @@ class TrainingRun:
         defaults = task.training_defaults(str(settings.get("critic", "iql")))
         config = make_config(**(defaults | settings))
         source = Source.of(data, config.seed, clip_actions)
-        where = choose_device(device, training_work(config, task.info.observation_dim, task.info.action_dim), tell)
+        where = choose_device(device, training_work(config, task.info.observation_dim, task.info.action_dim))
         trainer = Trainer(source.load(task), config, where)
         with folder_at_once(folder) as draft:
             write_atomic(draft / SOURCE, (json.dumps(asdict(source), indent=1) + "\n").encode())
