@@ -99,6 +99,7 @@ SCENES = {
     "particles": Scene("particles", "?rule=qgf&weight=0.6&rule2=vgf&steps2=9&shown=256"),
     "landscape": Scene("landscape", "?rule=qgf&weight=1"),
     "budget": Scene("budget", "?task=bandit1d", balanced),
+    "compare": Scene("compare"),
     "rollouts": Scene("rollouts", "?rule=qgf&weight=0.3&other=30&episodes=300"),
     "frames": Scene("rollouts", f"?task=run:{MAZE}&rule=qgf&weight=30&other=300&episodes=100", rendered, ("desktop",)),
     "training": Scene("training", "", trained),

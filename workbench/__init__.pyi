@@ -40,6 +40,7 @@ from workbench.engine.steering.run import act as act
 from workbench.engine.steering.run import steer as steer
 from workbench.engine.steering.trace import Trace as Trace
 from workbench.engine.tasks.gym_vector import VectorTask as VectorTask
+from workbench.engine.tasks.latency import Latency as Latency
 from workbench.engine.tasks.protocol import Task as Task
 from workbench.engine.tasks.registry import TASKS as TASKS
 from workbench.engine.tasks.registry import make_task as make_task

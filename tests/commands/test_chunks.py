@@ -27,6 +27,17 @@ def test_evaluate_and_steer(command: Command, chunked: Path, tmp_path: Path) -> 
         assert trace["positions"].shape[1:] == (3, 2, 10)
 
 
+def test_evaluate_with_latency(command: Command, chunked: Path) -> None:
+    late = ("--rule", "qgf", "--episodes", 4, "--delay", 2, "--way", "naive")
+    done = command("evaluate", chunked, *late, "--json")
+    assert done.json["latency"] == {"delay": 2, "way": "naive", "execute": None, "clip": 5.0}
+    assert "latency" in command("evaluate", chunked, *late).out
+    refused = command("evaluate", chunked, "--rule", "qgf", "--episodes", 4, "--delay", 3)
+    assert refused.code == 2
+    assert "needs chunks of at least 6, and these have 5" in refused.err
+    assert "latency setting 'delay'" in command("evaluate", chunked, "--rule", "qgf", "--delay", -1).err
+
+
 def test_online(command: Command, chunked: Path, tmp_path: Path) -> None:
     few = ("--steps", 100, "--episodes", 2, "--updates-per-step", 0.1, "--eval-episodes", 2)
     done = command("online", chunked, "--rule", "qgf", "--out", tmp_path / "on", *few, "--json")

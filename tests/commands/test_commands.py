@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from commands.running import SMALL, Command
 
+from workbench import commands
 from workbench.engine.data.npz import load_dataset
 from workbench.engine.glossary import BEHAVIOUR, TERM
 from workbench.engine.steering.rules import RULES
@@ -22,7 +23,7 @@ COMMANDS = ("doctor", "tasks", "rules", "generate", "fit", "evaluate", "steer", 
 TIMES = ("ms_per_action", "ms_per_decision", "ms_alone")
 RESULT = {
     "version", "task", "rule", "settings", "episodes", "seed", "return", "success", "gain", "promised", "earned", "gap",
-    "transport", "shift", "own_shift", "occupancy", "states", "mmd_bound", "support", "coverage", "chunk",
+    "transport", "shift", "own_shift", "occupancy", "states", "mmd_bound", "support", "coverage", "chunk", "latency",
     "network_evaluations", "network_evaluations_per_action", *TIMES,
 }  # fmt: skip
 
@@ -48,6 +49,24 @@ def test_help(command: Command, name: str) -> None:
     if not name:
         assert all(known in done.out for known in COMMANDS)
     assert done.err == ""
+
+
+SHORT = [
+    f"{name} {inner}".strip()
+    for name, one in commands.COMMANDS.items()
+    for inner in (one if isinstance(one, dict) else ("",))
+]
+
+
+@pytest.mark.parametrize("words", SHORT)
+def test_help_is_for_people(command: Command, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No spelling of Python's, and a flag that turns something off says so."""
+    monkeypatch.setenv("COLUMNS", "400")
+    said = command(*words.split(), "--help").out
+    assert "{None}" not in said
+    for line in said.partition("─ options")[2].splitlines():
+        if (flag := re.search(r"--(no-\S+) +(\S.*)", line)) and "[" not in flag[1]:
+            assert flag[2].startswith("turn off: "), line
 
 
 def test_as_a_process(root: Path) -> None:

@@ -8,6 +8,7 @@ from commands.running import Command, Done, check
 from engine.data.formats.writers import WRITERS, made
 from engine.data.shard_files import walk, write
 
+import workbench as wb
 from workbench.engine.data.footprint import AUTO, KEEP
 
 
@@ -43,6 +44,27 @@ def test_a_file_is_described_added_trained_on_and_steered(command: Command, tmp_
     tuned = ok(command("tune", run, "--rule", "qgf", "--offline", "--over", "weight=0,1", "--in-support", "0"))
     assert "no return was measured" in tuned.out
     assert "use it: workbench measure offline" in tuned.err
+
+
+def test_a_dataset_towards_goals_of_its_own(command: Command, tmp_path: Path) -> None:
+    ok(command("data", "add", WRITERS["npz"](tmp_path, made(0, (40,) * 8)), "--name", "mine"))
+    run, small = tmp_path / "run", ("--steps", "40", "--set", "hidden=[16]", "batch_size=32")
+    trained = ok(command("fit", "data/mine", "--goal-conditioned", "--out", run, *small))
+    assert "workbench measure offline" in trained.out
+    loaded = wb.load_run(run)
+    states = wb.make_task("data/mine").info.observation_dim
+    assert (loaded.task, loaded.parts().observation_dim) == ("data/mine:goals", 2 * states)
+    data = wb.make_task("data/mine:goals").own_data()
+    assert set(np.unique(data.rewards)) == {-1.0, 0.0}
+    assert ok(command("measure", "offline", run, "--rule", "qgf", "--json")).json["shift"]["w2"] >= 0.0
+    ok(command("fit", "data/mine:goals", "--out", tmp_path / "same", *small))
+    weights = [wb.load_run(folder).parts().reference.state_dict() for folder in (run, tmp_path / "same")]
+    assert all(np.array_equal(one, two) for one, two in zip(*(part.values() for part in weights), strict=True))
+    check(
+        command("fit", "three_exits", "--goal-conditioned", "--out", tmp_path / "x"),
+        "is for data/NAME, got three_exits",
+    )
+    check(command("fit", "data/other:goals", "--out", tmp_path / "x"), "there: mine")
 
 
 def test_a_dataset_that_is_not_there_names_those_that_are(command: Command, tmp_path: Path) -> None:

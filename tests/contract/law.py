@@ -71,6 +71,7 @@ LAW: dict[str, tuple[str, ...]] = {
         "workbench.engine",
         "workbench.experiments",
         "workbench.plots",
+        "workbench.views",
         "workbench.elements",
         "workbench.report",
     ),

@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LABELS = {term.short for term in TERMS}
 # What a measurement says beside its numbers: who, where, how often.
 ABOUT = {
-    "version", "task", "rule", "settings", "episodes", "seed", "chunk", "states.from", "states.count", "mmd_bound.unproven",
+    "version", "task", "rule", "settings", "episodes", "seed", "chunk", "latency",
+    "states.from", "states.count", "mmd_bound.unproven",
 }  # fmt: skip
 # Names in code, where a retired word may stand: the upgrade of old files, and the list of retired words itself.
 MAY = {"docs/glossary.md", "workbench/experiments/upgrade.py", "workbench/engine/vocabulary.py"}
@@ -39,7 +40,7 @@ def leaves(value: Any, path: str = "") -> Iterator[str]:
     """Keys of a nested measurement, dots between; an interval and a table of named shares are one."""
     if (
         isinstance(value, dict)
-        and path not in ("settings", "coverage.shares")
+        and path not in ("settings", "latency", "coverage.shares")
         and not {"mean", "low", "high"} <= value.keys()
     ):
         for name, item in value.items():

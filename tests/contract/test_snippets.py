@@ -98,6 +98,18 @@ def budgets() -> list[str]:
     return [snippets.budget(where, "bandit2d") for where in ("store", 'it\'s "mine"')]
 
 
+def compares() -> list[str]:
+    """A store, the shipped example, and names with quotation marks."""
+    names = [
+        "qgf",
+        "qgf pick='a \"b\"' particles=4 temperature=0.123456 fit.hidden=(512, 512, 512, 512) fit.discount=0.999",
+    ]
+    return [
+        snippets.compare(where, names, ["three_exits"], "success", "three_exits")
+        for where in ("store", "it's mine", "")
+    ]
+
+
 def runs() -> list[str]:
     """Without a filter, with all of them, and a comparison."""
     full = Filter("bandit2d", "qgf", "done", 'weight=1 it\'s "quoted"')
@@ -125,6 +137,7 @@ SNIPPETS: dict[str, Callable[[], list[str]]] = {
     "landscape": landscapes,
     "rollouts": rollouts,
     "budget": budgets,
+    "compare": compares,
     "runs": runs,
     "training": trainings,
     "bring": brought,
@@ -199,7 +212,12 @@ def test_budget_and_runs_run(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     where = tmp_path / "it's a store"
     made_up_store(where, small_grid(Data(), rules=("qgf",), axes={"weight": (0.0, 1.0)}), measure)
     rows = Store(where).rows()
-    (curve,) = run(snippets.budget(str(where), rows[0].task))["measured"]
+    task = rows[0].task
+    board = run(snippets.compare(str(where), ["qgf"], [task], "return", task))["board"]
+    assert (board.methods, board.tasks) == (("qgf",), (task,))
+    assert Path("compare.png").stat().st_size > 5000
+    assert "qgf" in capsys.readouterr().out
+    (curve,) = run(snippets.budget(str(where), task))["measured"]
     assert curve.name == "qgf"
     assert Path("budget.png").stat().st_size > 5000
     capsys.readouterr()

@@ -11,11 +11,6 @@ from contract.law import ROOT
 WORD = re.compile(r"[A-Za-z_]\w*")
 # What the product does not name, and why it is there all the same.
 WAITING = {
-    "interquartile_mean": "numbers over several tasks, for the report's table over tasks",
-    "optimality_gap": "as interquartile_mean",
-    "probability_of_improvement": "as interquartile_mean",
-    "stratified_interval": "as interquartile_mean",
-    "profile_band": "as interquartile_mean",
     "abilities_of": "what a task can do, for the reference of tasks",
     "covariance": "Mixture's second moment, beside mean, which the samplers are held against",
 }

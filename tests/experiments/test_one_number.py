@@ -11,6 +11,7 @@ import torch
 from commands.running import run_main
 from experiments.small import small_grid
 
+from workbench.engine.digits import figure
 from workbench.engine.glossary import TERM, numbers_of
 from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.metrics.shift import shift_distance
@@ -27,7 +28,6 @@ from workbench.report.tables import SHOWN, number, points_table
 from workbench.runs.training import training_data
 from workbench.ui.pages.runs.details import describe
 from workbench.views.budget import HERE_EPISODES, as_csv, here
-from workbench.views.digits import figure
 from workbench.views.question import Policy, Question, answer
 from workbench.views.rollouts import play
 from workbench.views.runs import line_of

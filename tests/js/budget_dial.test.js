@@ -1,7 +1,8 @@
 import {expect, test} from "vitest"
 import {placeOfTip} from "../../workbench/ui/browser/tips.js"
 import {betweenWhich, nearestStop, spread, standOf} from "../../workbench/ui/canvas/curve.js"
-import {sentenceOf, wrongBy} from "../../workbench/ui/canvas/dial.js"
+import {number} from "../../workbench/ui/canvas/lettering.js"
+import {bestOf, sentenceOf, wrongBy} from "../../workbench/ui/canvas/dial.js"
 import {framed, linesOf} from "../../workbench/ui/canvas/dial_picture.js"
 import {momentsOf} from "../../workbench/ui/canvas/flow_time.js"
 import {meanwhile} from "../../workbench/ui/canvas/room.js"
@@ -61,6 +62,10 @@ test("the sentence gives earned, shift and promise, and by how much the critic i
   expect(sentenceOf(SCALE, 2, standOf(CURVE, 10), false)).toBe("QGF at weight 10: the critic promises 0.60 at shift 0.50; what that earns is not measured.")
   expect(sentenceOf(SCALE, 3, standOf(CURVE, 1000), true)).toContain("beyond what was measured")
   expect(sentenceOf(SCALE, 3, null, false)).toContain("being computed")
+  const line = {look: SCALE.look, curve: CURVE, measured: true, best: 1, bestWords: "weight 1"}
+  expect(bestOf(line)).toBe(`${number(CURVE.earned[1])} at weight 1`)
+  expect(sentenceOf(SCALE, 3, standOf(CURVE, 100), true, bestOf(line))).toContain(` Best: ${bestOf(line)}.`)
+  expect([bestOf({...line, best: -1}), bestOf(null)]).toEqual(["", ""])
   expect(wrongBy({shift: 0, promised: 0.2, earned: 0.5, error: 0.1, beyond: false})).toBe("The critic is wrong by −0.30.")
 })
 

@@ -45,5 +45,5 @@ test("keys lead through the list and not out of it", () => {
 })
 
 test("figures have a real minus sign, and nothing where there is none", () => {
-  expect([figure(-0.5), figure(null), figure(12345)]).toEqual(["−0.500", "", "1.2e+4"])
+  expect([figure(-0.5), figure(null), figure(12345)]).toEqual(["−0.500", "", "12,345"])
 })

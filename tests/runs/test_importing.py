@@ -3,8 +3,6 @@
 import json
 import pickle
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from engine.published_trees import FAMILIES, full_names, nets_of, tree_from, tree_of
+from runs.exported import export
 from torch import Tensor
 
 import workbench as wb
@@ -83,15 +82,6 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], str]:
         return str(kind.info.name)
 
     return add
-
-
-def export(checkpoint: Path, out: Path) -> Path:
-    """What a user does in the environment that wrote the checkpoint."""
-    script = checkpoint.with_name("export_checkpoint.py")
-    script.write_text(export_script(), encoding="utf-8")
-    done = subprocess.run([sys.executable, script, checkpoint, out], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return out
 
 
 def close(ours: Tensor, theirs: Tensor, tolerance: float = 1e-5) -> None:

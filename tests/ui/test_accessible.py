@@ -24,11 +24,12 @@ SHOWN = {
     "particles": ".wb-scene[data-version] .wb-canvas",
     "landscape": ".wb-surface canvas[aria-label]",
     "budget": "canvas[role=img]",
+    "compare": "canvas[role=img]",
     "rollouts": "canvas[role=img]",
     "training": ".wb-start button",
     "runs": "tbody tr",
 }
-FIRST_PICTURE = 13  # stops of the Tab key to it, at most: two skip links, the index, the pages, the toolbar, the theme
+FIRST_PICTURE = 14  # stops of the Tab key to it, at most: two skip links, the index, the pages, the toolbar, the theme
 
 
 @pytest.fixture(scope="module")

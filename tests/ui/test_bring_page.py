@@ -16,6 +16,7 @@ from engine.data.formats.writers import lerobot, made, robomimic
 from engine.published_trees import tree_of
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
+from runs.exported import export
 
 from workbench.engine.data.npz import write_arrays
 from workbench.ui.pages.bring.page import BringPage
@@ -194,7 +195,7 @@ def test_bad_files_are_refused_in_words(page: Tab, server: str, tmp_path: Path) 
         expect(alert).to_contain_text(words)
         said = alert.inner_text()
         assert str(tmp_path) not in said
-        assert "workbench-brought" not in said
+        assert "scratch" not in said
         assert "Traceback" not in said
     assert not (tmp_path / "was-run").exists()
     table = tmp_path / "table.csv"
@@ -231,9 +232,45 @@ def test_a_checkpoint_becomes_a_run_and_is_steered(page: Tab, server: str, tmp_p
     page.locator(".wb-import button").click()
     link = page.locator(".wb-links").get_by_role("link", name="Particles")
     expect(link).to_be_visible(timeout=2 * LONG)
+    # it can be deleted, which is taken back
+    own = page.get_by_label("Your imported runs")
+    expect(own).to_be_visible(timeout=LONG)
+    own.select_option(index=1)
+    expect(link).to_be_visible(timeout=LONG)
+    page.locator(".wb-imports-delete button").click()
+    expect(page.get_by_text("1 imported run deleted.")).to_be_visible(timeout=LONG)
+    expect(own).to_be_hidden(timeout=LONG)
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.get_by_text("1 imported run put back.")).to_be_visible(timeout=LONG)
+    expect(own).to_be_visible(timeout=LONG)
+    own.select_option(index=1)
+    # of an empty store Budget says how its curve comes
+    budget = page.context.new_page()
+    budget.goto(f"{server}/{page.locator('.wb-links').get_by_role('link', name='Budget').get_attribute('href')}")
+    expect(budget.get_by_text(re.compile("No curve of three_exits, run .* has been measured yet"))).to_be_visible(
+        timeout=LONG
+    )
+    budget.close()
     link.click()
     expect(page.locator(".wb-task option:checked")).to_contain_text("three_exits, ", timeout=LONG)
     assert "task=run" in page.url
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("suffix", ["npz", "safetensors"])
+def test_what_the_script_wrote_becomes_a_run(page: Tab, server: str, tmp_path: Path, suffix: str) -> None:
+    """Its file has the settings too: it is all that is brought."""
+    weights = tmp_path / "params_1200.pkl"
+    weights.write_bytes(pickle.dumps(tree_of("qgf", (4, 2, (16, 16), 2))))
+    (tmp_path / "flags.json").write_text(json.dumps({"agent": {"discount": 0.96, "agent_name": "qgf"}}))
+    exported = export(weights, tmp_path / f"weights.{suffix}")
+    opened(page, server)
+    drop(page, exported)
+    expect(page.get_by_text(f"weights.{suffix}: a checkpoint, family qgf")).to_be_visible(timeout=LONG)
+    expect(page.locator(".wb-found").get_by_text("0.96")).to_be_visible()
+    page.get_by_label("Task that it was trained for").select_option("Three exits")
+    page.locator(".wb-import button").click()
+    expect(page.locator(".wb-links").get_by_role("link", name="Particles")).to_be_visible(timeout=2 * LONG)
 
 
 @pytest.mark.browser

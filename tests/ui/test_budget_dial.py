@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from bokeh.models import BoxSelectTool, Line
+from bokeh.document import Document
+from bokeh.models import BoxSelectTool, Line, Row
 from experiments.made_up import made_up_store
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
@@ -15,11 +18,13 @@ from ui.until import until_read
 from workbench.experiments.grid import Grid
 from workbench.experiments.launch import SweepState
 from workbench.experiments.own_store import STORE_VARIABLE
+from workbench.plots.palette import look
+from workbench.ui.pages.budget.draw import pictures_of
 from workbench.ui.pages.budget.page import BudgetPage
 from workbench.ui.pages.budget.small_sweep import SmallSweep
 from workbench.ui.server.lab import sweeps
 from workbench.ui.server.parts_cache import CACHE
-from workbench.views.dial import BETWEEN
+from workbench.views.dial import BETWEEN, Scale, critic_words
 from workbench.views.measured import ride_of
 
 WEIGHTS = (0.1, 1.0, 10.0)
@@ -280,3 +285,63 @@ MOVE = """async () => {
   }
   return {places: places.size, sliders: sliders.length}
 }"""
+
+
+def test_the_page_says_why_the_critic_is_wrong_and_whom_it_fooled(shipped: BudgetPage) -> None:
+    shipped.dial.rule.value = "qgf"
+    ride = ride_of("three_exits", "qgf")
+    assert ride is not None
+    assert critic_words(ride) in shipped._promise_head.object
+    assert "Past its best strength the critic fools qgf (" in shipped._promise_head.object
+
+
+def test_words_past_the_peak_are_not_cut_off_where_the_peak_is_near_the_end(shipped: BudgetPage) -> None:
+    shipped.dial.rule.value = "grad_step"
+    on, curve = shipped.dial.ride, next(curve for curve in shipped._shown() if curve.rule == "grad_step")
+    assert on is not None
+    for best, align in ((on.best, "left"), (len(on.strength) - 1, "right")):
+        drawn = pictures_of(
+            [curve],
+            [look("grad_step")],
+            replace(on, best=best),
+            Scale(0.0, 1.0),
+            shipped.equal.tapped,
+            shipped.dial.dot,
+        )
+        words = [r for r in drawn.frontier.renderers if list(r.data_source.data.get("text", [])) == ["past the peak"]]
+        assert [word.glyph.text_align for word in words] == [align]
+
+
+def test_whatever_is_pressed_is_sent_in_one_go(two_tasks: BudgetPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bokeh refuses a change that comes outside its lock, where Panel runs what buttons do; a page's `held` waits for it."""
+    page, document, outside = two_tasks, Document(), []
+    document.add_root(Row(page._pictures.frontier, page._pictures.promise))
+    for model in (page.decision._text, page.dial.dot):
+        document.add_root(model)
+    page.document = document
+    sending = [0]
+    send = page._send
+
+    def sent() -> None:
+        sending[0] += 1
+        send()
+        sending[0] -= 1
+
+    def changed(event: Any) -> None:
+        if not sending[0]:
+            outside.append(event)
+
+    monkeypatch.setattr(page, "_send", sent)
+    document.on_change(changed)
+    page._pictures.at.location = 0.5
+    assert len(outside) == 1  # the check sees
+    outside.clear()
+    buttons = [*page.equal._buttons, page.here]
+    for button in buttons:
+        button.disabled = False
+        button.clicks += 1
+    page.decision.limit.value = "least_return"
+    page.decision.value.text = "0.1"
+    page.rules.value = page.rules.options[:1]
+    page.task.value = "three_exits"
+    assert [event.model for event in outside] == []

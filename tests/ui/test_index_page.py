@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from imageio_ffmpeg import count_frames_and_secs
@@ -159,3 +160,10 @@ def test_the_index_leads_on(page: Page, server: str) -> None:
     expect(rules.get_by_role("link", name="Best of N")).to_be_visible()
     page.get_by_role("link", name="Start here").click()
     page.wait_for_url(re.compile(rf"/particles\?.*weight={shipped().strengths[shipped().best]}"))
+
+
+@pytest.mark.parametrize("name", ["", *PAGES])
+def test_a_page_asks_for_no_script_that_nothing_on_it_needs(server: str, name: str) -> None:
+    with urlopen(f"{server}/{name}", timeout=60) as answer:
+        scripts = re.findall(r'src="[^"]*/(bokeh-[a-z]+)\.', answer.read().decode())
+    assert sorted(scripts) in ([], ["bokeh-tables", "bokeh-widgets"])

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_rules import rules_without_parts
 
+from workbench.engine.digits import figure
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import make_task
@@ -26,7 +27,6 @@ from workbench.ui.serve import check_free
 from workbench.ui.server.parts_cache import Cache, Latest
 from workbench.ui.shell.page import read_arguments, write_arguments
 from workbench.views.caller import NOBODY, OvertakenError
-from workbench.views.digits import figure
 from workbench.views.episodes import play
 from workbench.views.fields import fields_of, log_stops
 from workbench.views.links import read_link, write_link

@@ -13,9 +13,9 @@ from plain_rules import rules_without_parts
 from playwright.sync_api import Browser, Locator, Page, expect
 from ui.until import until
 
+from workbench.engine.digits import figure
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.bandits import Bandit2D
-from workbench.views.digits import figure
 from workbench.views.parts import parts_for
 from workbench.views.question import Policy, Question, answer
 

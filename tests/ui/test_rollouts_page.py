@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,13 +12,19 @@ import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
+import workbench as wb
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.tasks.film import Film
 from workbench.engine.tasks.three_exits import ThreeExits
+from workbench.engine.training.config import make_config
+from workbench.engine.training.loop.checkpoint import save_checkpoint
+from workbench.engine.training.loop.fit import fit
+from workbench.engine.training.loop.trainer import Trainer
 from workbench.ui.pages.rollouts import strip
 from workbench.ui.pages.rollouts.draw import starts_figure, times_figure
 from workbench.ui.pages.rollouts.page import RolloutsPage
 from workbench.ui.server.parts_cache import CACHE
+from workbench.views import policies
 from workbench.views.caller import NOBODY
 from workbench.views.parts import parts_for
 from workbench.views.rollout_links import read_link, write_link
@@ -44,6 +51,53 @@ def test_a_link_reproduces_its_order(rule):
     assert {k: v for k, v in first.model_dump().items() if k != strength} == {
         k: v for k, v in other.model_dump().items() if k != strength
     }
+
+
+@pytest.fixture
+def chunked(tmp_path, monkeypatch) -> Iterator[str]:
+    """A run whose policy acts in chunks of six steps, in the store of the server."""
+    monkeypatch.setenv("WORKBENCH_STORE", str(tmp_path / "store"))
+    trainer = Trainer(ThreeExits().generate(500, 0), make_config(hidden=(8, 8), steps=3, batch_size=32, chunk=6))
+    list(fit(trainer))
+    folder = tmp_path / "store" / "trained" / "cccc3333"
+    folder.mkdir(parents=True)
+    save_checkpoint(trainer, folder, "three_exits")
+    yield "run:cccc3333"
+    policies._found.pop("run:cccc3333", None)
+
+
+def test_latency_is_for_chunks(chunked):
+    """A control where the policy acts in chunks; words where it does not."""
+    plain = RolloutsPage({"episodes": "100", "delay": "2"}, CACHE)
+    assert "delay is one of 0" in plain.hint
+    assert not plain.wait.delay.visible or not plain.wait._row.visible
+    assert "decides anew at every step" in plain.wait._words.object
+    plain.left()
+    page = RolloutsPage({"task": chunked, "episodes": "100", "delay": "2", "way": "naive"}, CACHE)
+    assert list(page.wait.delay.options.values()) == [0, 1, 2, 3]
+    assert (page.wait.delay.value, page.wait.way.value) == (2, "naive")
+    assert page.order.latency() == wb.Latency(delay=2, way="naive")
+    assert "knows nothing of it" in page.wait._words.object
+    page.wait.way.value = "pause"
+    assert page.order.way == "pause"
+    assert page.state()["way"] == "pause"
+    assert "latency=wb.Latency(delay=2, way='pause')" in page.code()
+    page.task.value = "three_exits"
+    assert page.order.delay == 0
+    page.left()
+
+
+def test_latency_changes_what_is_played(chunked):
+    both = [read_link({"task": chunked, "episodes": "100", "delay": delay})[0] for delay in ("0", "3")]
+    assert write_link(both[1])["delay"] == 3
+    assert read_link({name: str(value) for name, value in write_link(both[1]).items()})[0] == both[1]
+    found = [
+        play(order.rules()[0], parts_for(chunked), ThreeExits(), 20, 1, order.latency()).measured for order in both
+    ]
+    assert [one.latency.delay for one in found] == [0, 3]
+    assert not np.array_equal(found[0].record.returns, found[1].record.returns) or not np.array_equal(
+        found[0].record.lengths, found[1].record.lengths
+    )
 
 
 def test_a_broken_link_says_what_it_could_not_read():
@@ -118,7 +172,7 @@ def test_frames_are_of_the_present_order(played, monkeypatch):
     page.strip.follow(SimpleNamespace(pictured=lambda seed: None))
     assert page.strip.visible
     shot = Film(np.full((3, 400, 400, 3), 90, dtype=np.uint8), np.array([0, 5, 9]), played.record)
-    monkeypatch.setattr(strip, "film", lambda *_: shot)
+    monkeypatch.setattr(strip, "film", lambda *_, **__: shot)
     page.strip._press(1)
     until = time.monotonic() + 30
     while "<img" not in page.strip._words.object and time.monotonic() < until:

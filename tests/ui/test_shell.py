@@ -241,7 +241,7 @@ def test_a_rule_that_is_registered_later_is_on_every_page(name: str, monkeypatch
     page = page_class(name)({"rule": "sideways"}, Cache())
     try:
         assert any("Sideways" in texts_of(pane) for pane in page.panels().values() if hasattr(pane, "select"))
-        assert "sideways" in page.state().values() or name in ("index", "training", "runs", "budget")
+        assert "sideways" in page.state().values() or name in ("index", "training", "runs", "budget", "compare")
     finally:
         page.left()
 

@@ -14,10 +14,8 @@ from workbench.engine.data.own_datasets import NAME, add_dataset, own_datasets, 
 from workbench.engine.tasks.registry import make_listed
 from workbench.engine.words import UserError
 from workbench.runs import brought
-from workbench.runs.importing import import_checkpoint
 from workbench.runs.owner import digest
 from workbench.views import bring
-from workbench.views.policies import find
 
 
 @pytest.fixture(autouse=True)
@@ -144,18 +142,6 @@ def test_tasks_that_fit_a_checkpoint(tmp_path: Path) -> None:
     rows = dict(bring.checkpoint_rows(chunked))
     assert rows["actions"] == "6 (a chunk of 3 steps)"
     assert rows["discount γ"] == "0.99 (nobody said: assumed)"
-
-
-def test_an_imported_run_is_found_under_its_name(tmp_path: Path) -> None:
-    path, folder = tmp_path / "params_7.pkl", tmp_path / "scratch" / "run"
-    folder.parent.mkdir()
-    path.write_bytes(pickle.dumps(tree_of("fql", (4, 2, (8, 8), 2))))
-    import_checkpoint(path, "three_exits", folder)
-    name = bring.into_store(folder, "three_exits")
-    assert not folder.parent.exists()
-    source = find(name)
-    assert source.task.info.name == "three_exits"
-    assert "one_step" in source.parts().available()
 
 
 def test_the_snippets_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

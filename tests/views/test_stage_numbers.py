@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workbench.views.digits import exact, figure
+from workbench.engine.digits import exact, figure
 from workbench.views.episodes import Play
 from workbench.views.numbers import Numbers
 from workbench.views.stage_numbers import stage_numbers

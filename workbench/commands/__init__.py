@@ -19,6 +19,7 @@ from workbench.commands.report import report
 from workbench.commands.runs import RUNS
 from workbench.commands.serve import serve
 from workbench.commands.steer import evaluate, steer
+from workbench.commands.suite import suite
 from workbench.commands.sweep import sweep
 from workbench.commands.tune import tune
 
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "export": export,
     "measure": MEASURE,
     "sweep": sweep,
+    "suite": suite,
     "tune": tune,
     "recommend": recommend,
     "runs": RUNS,

@@ -45,7 +45,11 @@ Home = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
 
 
 def collect(
-    folders: Folders, out: Path | None = None, home: Home = None, play: bool = True, as_json: Json = False
+    folders: Folders,
+    out: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
+    home: Home = None,
+    play: bool = True,
+    as_json: Json = False,
 ) -> None:
     """Gather what participants did into one table; capstone rules are played anew, each in a process of its own.
 
@@ -54,7 +58,7 @@ def collect(
         out: CSV file to write, one row per participant and one column per exercise and prediction.
         home: The teacher's own folder with the board's key and results; participants must not be able to read it. In your
             user data folder without it.
-        play: Play the capstone's rules; no-play gives no scores, and runs nothing of the participants'.
+        play: turn off: play the capstone's rules. Without that there are no scores, and nothing of the participants' is run.
     """
     from workbench.course.collect import collect as gather
     from workbench.course.collect import surprises, write_table

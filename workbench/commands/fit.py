@@ -42,6 +42,7 @@ def fit(
     device: Device = "auto",
     resume: bool = False,
     clip_actions: ClipActions = False,
+    goal_conditioned: bool = False,
     rows_in: RowsIn = "auto",
     save_every: int = 1000,
     snapshots: int = 0,
@@ -62,6 +63,8 @@ def fit(
         data: Folder made by workbench generate, or a file (.npz, .hdf5: docs/tasks.md); built-in tasks need none.
         device: auto takes CUDA where there is one and the training is large enough to gain by it, and says why.
         resume: Go on with the run in --out.
+        goal_conditioned: Train data/NAME towards goals of hindsight, which stand behind the observation; the task is then
+            data/NAME:goals. The data's own rewards are not read.
         rows_in: Where the rows of the data lie while training. auto leaves those of many shards on disk where they would take
             more than half of the free memory; they are unpacked there once. The training is the same, bit for bit.
         save_every: Updates between two checkpoints.
@@ -69,7 +72,7 @@ def fit(
     """
     from workbench.engine.data.boundaries import episodes_in_words
     from workbench.engine.data.footprint import KEEP, Keep
-    from workbench.engine.tasks.recorded import RecordedTask
+    from workbench.engine.tasks.recorded import GOALS, RecordedTask
     from workbench.runs.training import TrainingRun, settings_for
 
     check_range("--save-every", save_every, 1, None)
@@ -79,6 +82,12 @@ def fit(
         raise UserError(
             f"{name} is given twice: {spelled(name)} {flags[name]} and --set {name}={others[name]}; leave one out"
         )
+    if goal_conditioned and not task.startswith("data/"):
+        raise UserError(
+            f"--goal-conditioned is for data/NAME, got {task}; OGBench's data are goal-conditioned without a task in their "
+            "name, as ogbench/cube-single-play-v0"
+        )
+    task = f"{task}{GOALS}" if goal_conditioned and not task.endswith(GOALS) else task
     wanted = settings_for(rule, flags | others)
     KEEP.set(Keep(rows_in, lambda words: print(words, file=sys.stderr)))
     run = TrainingRun.open(task, out, wanted, data=data, device=device, resume=resume, clip_actions=clip_actions)

@@ -20,6 +20,7 @@ Settings = Annotated[
 ]
 RowsIn = Literal["auto", "memory", "disk"]
 ClipActions = Annotated[bool, tyro.conf.arg(help="Clip actions of the data to [-1, 1] instead of refusing them.")]
+Named = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
 Whole = Annotated[int | None, tyro.conf.arg(metavar="INT")]
 TaskName = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TASK")]
 Folder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]

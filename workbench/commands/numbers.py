@@ -15,6 +15,8 @@ def in_words(measured: dict[str, Any]) -> Iterator[str]:
     for name in ("task", "rule", "settings", "episodes", "seed", "chunk"):
         if name in measured:
             yield f"{name:{WIDTH}}  {_plain(measured[name])}"
+    if (measured.get("latency") or {}).get("delay"):
+        yield f"{'latency':{WIDTH}}  {_plain(measured['latency'])}"
     numbers, where = numbers_of(measured), None
     for term in TERMS:
         if term.key not in numbers:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from workbench.commands.flags import Json
+from workbench.commands.flags import Json, Named
 from workbench.console import print_json
 from workbench.engine.glossary import TERM
 from workbench.engine.words import UserError
@@ -15,7 +15,7 @@ from workbench.engine.words import UserError
 
 def recommend(
     store: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="STORE")],
-    task: str | None = None,
+    task: Named = None,
     most_shift: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None,
     least_return: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None,
     as_json: Json = False,

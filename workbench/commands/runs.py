@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from workbench.commands.flags import Json
+from workbench.commands.flags import Json, Named
 from workbench.commands.numbers import in_words, number
 from workbench.console import print_json, print_table
 from workbench.engine.glossary import TERM
@@ -27,8 +27,8 @@ SHORT = 8  # letters of a key that a table shows
 def list_runs(
     store: Place,
     status: Literal["all", "done", "failed", "running", "stopped", "planned", "damaged"] = "all",
-    task: str | None = None,
-    rule: str | None = None,
+    task: Named = None,
+    rule: Named = None,
     sort: Literal["time", "return", "shift", "key"] = "time",
     as_json: Json = False,
 ) -> None:

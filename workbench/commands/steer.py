@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.commands.flags import SEEDS, Device, Folder, Json, Settings, check_range, parse_settings
+from workbench.commands.model_flags import NOTHING, Given, read_given, settings_of
 from workbench.commands.numbers import in_words
 from workbench.console import Bar, print_json
 from workbench.engine.words import UserError, counted
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 MOST_PARTICLES = 65_536
 
 
+@settings_of("workbench.engine.tasks.latency:Latency")
 def evaluate(
     run: Folder,
     rule: str,
@@ -31,10 +33,12 @@ def evaluate(
     seed: int = 0,
     device: Device = "auto",
     as_json: Json = False,
+    *,
+    given: Given = NOTHING,
 ) -> None:
     """Play episodes with a steering rule and measure return, transport, shift, support and the critic's error.
 
-    docs/glossary.md says what each number is.
+    docs/glossary.md says what each number is. With --delay a decision takes time, in environment steps (docs/deploy.md).
 
     Args:
         run: Folder of a run (workbench fit).
@@ -44,7 +48,9 @@ def evaluate(
         device: auto takes CUDA where there is one and the episodes are enough to gain by it, and says why.
     """
     from workbench.engine.metrics.evaluate import evaluate as measure
+    from workbench.engine.settings import make
     from workbench.engine.steering.rules import make_rule
+    from workbench.engine.tasks.latency import Latency
     from workbench.engine.tasks.registry import make_task
     from workbench.engine.training.loop.checkpoint import load_run
     from workbench.runs.devices import choose_device, evaluation_work, why_auto
@@ -52,6 +58,7 @@ def evaluate(
     check_range("--episodes", episodes, 1, None)
     check_range("--seed", seed, 0, SEEDS - 1)
     steering = make_rule(rule, **parse_settings(settings))
+    latency = make(Latency, read_given(evaluate, given), "latency", "latency setting '{}'")
     loaded = load_run(run)
     played = make_task(loaded.task)
     size = evaluation_work(steering, loaded, episodes, played.info.horizon)
@@ -67,6 +74,7 @@ def evaluate(
             seed,
             tick=bar.tick(),
             data=_support_of(loaded),
+            latency=latency,
         )
     score = _score(played, measured)
     if as_json:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import tyro
 
-from workbench.commands.flags import ClipActions, Device, Json, check_range
+from workbench.commands.flags import ClipActions, Device, Json
 from workbench.commands.model_flags import NOTHING, Given, read_given, settings_of
-from workbench.commands.stop import StopOnSignal
-from workbench.console import Bar, print_json
-from workbench.engine.words import UserError, counted
-
-if TYPE_CHECKING:
-    from workbench.experiments.items import Executor
-    from workbench.experiments.sweep import SweepProgress
+from workbench.commands.work_through import ExecutorName, Scheduler, Work, Workers, executor_of, work_through
+from workbench.engine.words import UserError
 
 Axes = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE,… ...")]
 Names = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
@@ -32,9 +25,9 @@ def sweep(
     grid: Axes = (),
     fit_grid: Axes = (),
     seeds: Annotated[str, tyro.conf.arg(metavar="0..4")] = "0",
-    executor: Literal["local", "dask"] = "local",
-    scheduler: Annotated[str | None, tyro.conf.arg(metavar="tcp://…")] = None,
-    workers: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
+    executor: ExecutorName = "local",
+    scheduler: Scheduler = None,
+    workers: Workers = None,
     allow_version_mismatch: bool = False,
     run: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None,
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
@@ -62,8 +55,8 @@ def sweep(
         run: A run that workbench import made: its networks are steered, nothing is trained. The store keeps a copy.
         data: Folder made by workbench generate; built-in tasks make their data without it.
         device: Where to train and evaluate.
-        retry_failed: Try jobs again that failed before.
-        together: Train the seeds of small networks at once; each ends as if alone, up to float rounding.
+        retry_failed: turn off: try jobs again that failed before.
+        together: turn off: train the seeds of small networks at once; each ends as if alone, up to float rounding.
     """
     from workbench.experiments.grid import make_grid, parse_axes, parse_seeds
     from workbench.experiments.imported_runs import axis_of, keep_run
@@ -72,8 +65,6 @@ def sweep(
     from workbench.experiments.sweep import check_data
     from workbench.experiments.sweep import sweep as run_sweep
 
-    if workers is not None:
-        check_range("--workers", workers, 1, 4096)
     axes = parse_axes(grid)
     for name, values in parse_axes(fit_grid, "--fit-grid", "fit.").items():
         if name in axes:
@@ -92,78 +83,10 @@ def sweep(
         for name in task:
             found = check_data(Data(folder=None if data is None else str(data), clip_actions=clip_actions), name)
         wanted = wanted.model_copy(update={"data": found})
-    hands = _executor(executor, scheduler, workers, allow_version_mismatch)
+    hands = executor_of(executor, scheduler, workers, allow_version_mismatch)
     kept = Store(store, create=True)
     if run is not None:
         keep_run(kept, run, wanted.jobs()[0])
-    again = f"go on with the same command; see what is there: workbench runs list {store}"
-    stop, started, last, told = StopOnSignal("stopping; what is being trained is saved …"), time.perf_counter(), None, 0
-    begun = False
-    try:
-        with stop, closing(Bar(len(wanted.jobs()), "sweep", "jobs")) as bar:
-            progress = run_sweep(
-                wanted,
-                kept,
-                hands,
-                should_stop=stop.asked,
-                retry_failed=retry_failed,
-                device=device,
-                together=together,
-            )
-            for last in progress:
-                if not begun:
-                    begun = True
-                    for error in last.again.values():
-                        print(f"moved to the trash and done again: {error}", file=sys.stderr)
-                bar.at(last.done, _note(last))
-                for error in list(last.errors.values())[told:]:
-                    told += 1
-                    print(f"\nfailed: {error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print(f"interrupted; every finished result is kept; {again}", file=sys.stderr)
-        raise SystemExit(130) from None
-    assert last is not None
-    result = {
-        "store": store,
-        "done": last.done,
-        "total": last.total,
-        "failed": len(last.errors),
-        "stopped": last.stopped,
-        "seconds": time.perf_counter() - started,
-    }
-    if as_json:
-        print_json(result)
-    else:
-        print(f"{last.done:,} of {counted(last.total, 'job')} done, {result['seconds']:.1f} s")
-        print(f"look at them: workbench runs list {store}; workbench report {store} --out report.html", file=sys.stderr)
-    if last.stopped:
-        print(f"stopped; every finished result is kept; {again}", file=sys.stderr)
-        raise SystemExit(130)
-    if last.errors:
-        print(f"{len(last.errors)} failed; why: workbench runs list {store} --status failed", file=sys.stderr)
-        raise SystemExit(1)
-
-
-def _executor(name: str, scheduler: str | None, workers: int | None, allow_version_mismatch: bool) -> Executor:
-    if name == "local":
-        if allow_version_mismatch:
-            raise UserError("--allow-version-mismatch is for --executor dask; leave it out, or add --executor dask")
-        if scheduler is not None:
-            raise UserError("--scheduler is for --executor dask; leave it out, or add --executor dask")
-        from workbench.experiments.processes import Processes
-
-        return Processes(workers)
-    from workbench.experiments.cluster import Cluster
-
-    return Cluster(scheduler, workers, allow_version_mismatch=allow_version_mismatch)
-
-
-def _note(progress: SweepProgress) -> str:
-    words = []
-    if progress.training < progress.trainings:
-        words.append(f"trained {progress.training} of {progress.trainings}")
-    if progress.failed:
-        words.append(f"{progress.failed} failed")
-    if progress.eta_seconds is not None and progress.done < progress.total:
-        words.append(f"{progress.eta_seconds:.0f} s left")
-    return f"({'; '.join(words)})" if words else ""
+    look = f"look at them: workbench runs list {store}; workbench report {store} --out report.html"
+    progress = partial(run_sweep, wanted, kept, hands, retry_failed=retry_failed, device=device, together=together)
+    work_through(progress, Work("sweep", store, len(wanted.jobs()), look), as_json=as_json)

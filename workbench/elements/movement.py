@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from workbench.elements.particles import particles, paths
+from workbench.engine.digits import exact
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.noise import Noise
 from workbench.engine.steering.protocol import Rule
@@ -84,7 +85,7 @@ def over_strength(traces: Sequence[Trace], draw: Draw | None = None) -> hv.HoloM
     if len(found) < len(traces):
         raise UserError(f"two of the traces have the same {name}; over_strength shows one picture a strength")
     made = draw or (lambda trace: paths(trace) * particles(trace))
-    key = hv.Dimension((name, name.replace("_", " ")), value_format="{:g}".format)
+    key = hv.Dimension((name, name.replace("_", " ")), value_format=exact)
     return hv.HoloMap({value: made(found[value]) for value in sorted(found)}, kdims=[key])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import holoviews as hv
 import matplotlib
 
+from workbench.engine.digits import exact
 from workbench.engine.words import UserError
 
 FORMATS = (".pdf", ".svg", ".png")
@@ -50,7 +51,7 @@ def save(picture: Any, path: str | Path, width: float = 3.35, text: float = POIN
     if path.suffix.lower() not in FORMATS:
         raise UserError(f"a picture is saved as {', '.join(FORMATS)}; got '{path.name}'")
     if not 0.5 <= width <= 40.0:
-        raise UserError(f"width is in inches, 0.5 to 40; got {width:g}")
+        raise UserError(f"width is in inches, 0.5 to 40; got {exact(width)}")
     if not isinstance(picture, hv.core.dimension.Dimensioned):
         raise UserError(f"save takes a picture of workbench.plots or of HoloViews; got {type(picture).__name__}")
     if picture.traverse(lambda one: one, [hv.HoloMap]):

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from workbench.engine.digits import exact, short
 from workbench.engine.glossary import TERM, numbers_of
 from workbench.engine.metrics.evaluate import Evaluation
 from workbench.engine.models.parts import Parts
@@ -84,7 +85,7 @@ def _number(key: str, value: Any) -> tuple[str, str, str]:
     term = TERM[key]
     unit = f" ({term.unit})" if term.unit not in ("", "share") else ""
     several = isinstance(value, dict)
-    text = f"{value['mean']:.3g} [{value['low']:.3g}, {value['high']:.3g}]" if several else f"{value:.3g}"
+    text = f"{short(value['mean'])} [{short(value['low'])}, {short(value['high'])}]" if several else short(value)
     return f"{term.short}{unit}", text, term.hint
 
 
@@ -112,7 +113,7 @@ def _trace(trace: Trace) -> tuple[str, Rows]:
     ]
     if trace.q is not None:
         chosen = trace.q.gather(1, trace.picked[:, None])
-        rows.append(("Q of the chosen actions", f"{float(chosen.mean()):.3g}", "mean, in the critic's own units"))
+        rows.append(("Q of the chosen actions", short(float(chosen.mean())), "mean, in the critic's own units"))
     return f"Trace of {_title(trace.rule)}", rows
 
 
@@ -129,8 +130,8 @@ def _parts(parts: Parts) -> tuple[str, Rows]:
     rows: Rows = [
         ("Observation", f"{parts.observation_dim} numbers", ""),
         ("Action", f"{parts.action_dim} numbers" + (f", {parts.chunk} steps" if parts.chunk > 1 else ""), ""),
-        ("Discount", f"{parts.discount:g} a step", "γ of the critic"),
-        ("Reward scale", f"{parts.reward_scale:g}", "the critic's Q over this is in task units"),
+        ("Discount", f"{exact(parts.discount)} a step", "γ of the critic"),
+        ("Reward scale", exact(parts.reward_scale), "the critic's Q over this is in task units"),
     ]
     for name in parts.available():
         part = parts.part(name)

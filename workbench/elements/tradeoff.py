@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import holoviews as hv
 import numpy as np
 
+from workbench.engine.digits import exact
 from workbench.engine.glossary import TERM
 from workbench.engine.words import UserError
 from workbench.experiments.store import Store
@@ -82,7 +83,7 @@ def series_of(curve: Curve, x: str, y: str) -> Series:
         high if y == "return" else None,
         by_seed(curve, x, seeds),
         by_seed(curve, y, seeds),
-        tuple(f"{curve.name}, {curve.axis} = {point.value:g}" for point in curve.points),
+        tuple(f"{curve.name}, {curve.axis} = {exact(point.value)}" for point in curve.points),
         chosen(curve),
     )
 

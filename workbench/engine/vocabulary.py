@@ -21,6 +21,9 @@ WORDS: dict[str, str] = {
     "learned part": "a network beyond flow and critic that a rule needs, trained with --rule or when it is chosen on a page",
     "particle": "one action that is moved; a rule moves N of them for each state and picks one",
     "pick": "how one of the N particles becomes the action: greedy (largest Q), softmax, or uniform",
+    "chunk": "h actions of the environment in a row, decided at once and played one after the other",
+    "latency": "environment steps d between what a decision saw and the first action that it gives; what is played meanwhile is "
+    "the old chunk's rest (real-time chunking, naive) or zeros (pause)",
     "floor": "what a distance between finite samples reads by chance; its square is taken off before the root",
     "choosing episodes": "those on which a strength is chosen; never those on which it is reported",
     "reporting episodes": "those on which it is reported",

@@ -46,6 +46,11 @@ class Owners:
         own = digest(owner) if owner else ""
         return [key for key in keys if launched.get(key, "") not in sharing | {own} - {""}]
 
+    def own(self, owner: str, keys: Iterable[str]) -> list[str]:
+        """Those of ``keys`` that ``owner`` launched."""
+        launched = self._read()[0]
+        return [key for key in keys if owner and launched.get(key) == digest(owner)]
+
     def _read(self) -> tuple[dict[str, str], set[str]]:
         launched: dict[str, str] = {}
         sharing: set[str] = set()

@@ -27,6 +27,7 @@ MOST = 32 * 2**20  # bytes of one record; a sweep of 40,000 jobs has as many
 KEY = re.compile(r"[0-9A-Za-z]{1,64}")
 RETURNS = ("choose.returns", "report.returns")
 MEASURED = ("report.q_first", "report.discounted")  # promised and earned of each episode, where they were kept
+SUCCESS = "report.success"  # whether each episode reached the goal
 VALUES = ("choose.values", "report.values")  # where no episode was played: fitted-Q values of the data's starts
 
 
@@ -146,6 +147,7 @@ class Training(Record):
     """Where the networks lie, relative to the store."""
 
     folder: Name
+    seconds: Annotated[Number, Field(ge=0)] | None = None
 
 
 class Seeds(Record):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workbench.engine.digits import exact, short
 from workbench.engine.metrics.choose import by_strength
 from workbench.engine.metrics.intervals import Interval
 from workbench.engine.steering.protocol import SettingValue
@@ -125,7 +126,7 @@ def recommend(
         if value is not None and not np.isfinite(value):
             raise UserError(f"{name} must be a finite number, got {value}")
     if most_shift is not None and most_shift < 0.0:
-        raise UserError(f"most_shift must be at least 0, got {most_shift:g}")
+        raise UserError(f"most_shift must be at least 0, got {exact(most_shift)}")
     if len(tasks := {curve.task for curve in found}) > 1:
         raise UserError(f"these curves are of several tasks ({', '.join(sorted(tasks))}); choose one of them")
     if any(curve.offline for curve in found):
@@ -140,15 +141,16 @@ def recommend(
     if not fits:
         least = min(every, key=lambda one: one.shift)
         raise NothingFitsError(
-            f"no measured strength stays within shift {most_shift:g}: the least is {least.shift:.3g} ({_name(least)})"
+            f"no measured strength stays within shift {exact(most_shift or 0.0)}: "
+            f"the least is {short(least.shift)} ({_name(least)})"
         )
     enough = [one for one in fits if least_return is None or one.returns >= least_return - ROUNDING]
     if not enough:
         best = max(fits, key=lambda one: one.returns)
-        where = "" if most_shift is None else f" within shift {most_shift:g}"
+        where = "" if most_shift is None else f" within shift {exact(most_shift)}"
         raise NothingFitsError(
-            f"no measured strength returns {least_return:g}{where}: the most is {best.point.returns.mean:.3g} "
-            f"[{best.point.returns.low:.3g}, {best.point.returns.high:.3g}] at shift {best.shift:.3g} ({_name(best)})"
+            f"no measured strength returns {exact(least_return or 0.0)}{where}: the most is {short(best.point.returns.mean)} "
+            f"[{short(best.point.returns.low)}, {short(best.point.returns.high)}] at shift {short(best.shift)} ({_name(best)})"
         )
     if most_shift is None:
         chosen = min(enough, key=lambda one: (one.shift, -one.returns))
@@ -200,4 +202,4 @@ def _told(chosen: _Candidate, candidates: int, most_shift: float | None, least_r
 
 
 def _name(one: _Candidate) -> str:
-    return f"{one.curve.name}, {one.curve.axis} {one.point.value:g}"
+    return f"{one.curve.name}, {one.curve.axis} {exact(one.point.value)}"

@@ -12,6 +12,7 @@
       runs/KEY/failed.json       the error of the last attempt, when it failed
       trained/KEY/               the run folder of the training, as workbench fit makes it
       trash/TIME-KEY/            a run that was put away; it can be put back, until the trash is emptied
+      trash/TIME-trained.KEY/    an imported run that was put away, likewise
       index.jsonl                a cache of the rows of results; when it is deleted it is made again
 
 The folders are the truth. Nothing of torch is imported here, so that lists are quick.
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 LAYOUT = 1
 PLANNED = ("task", "rule", "settings", "training", "seed", "episodes")  # of a job in a sweep's record
 CLOCK = 1e-3  # seconds by which a file's time may be off: a result is older than its line in the index
+AWAY = re.compile(rf"-{TRAINED}\.(\w+(?:-\w+)*)$", re.ASCII)  # how a training is called in the trash
 ALIVE = 60.0  # seconds since the last sign of work on a run that counts as running
 
 
@@ -237,7 +240,7 @@ class Store(StoreFiles):
         return names
 
     def put_back(self, names: Iterable[str]) -> list[str]:
-        """Move runs from the trash to where they were.
+        """Move runs, imported ones too, from the trash to where they were.
 
         Returns
         -------
@@ -246,8 +249,9 @@ class Store(StoreFiles):
         """
         put_back, present = [], self.trash()
         for name in names:
-            key = name.rpartition("-")[2]
-            if name in present and reading.KEY.fullmatch(key) and self.place.move(f"{TRASH}/{name}", f"{RUNS}/{key}"):
+            home = home_of(name)
+            if name in present and home and self.place.move(f"{TRASH}/{name}", home):
+                key = home.partition("/")[2]
                 self.place.append(INDEX, json.dumps({"restored": key}))  # changes the stamp
                 put_back.append(key)
         return put_back
@@ -332,6 +336,15 @@ def now() -> str:
 def trash_name(key: str) -> str:
     """What a run is called in the trash, from now on."""
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}-{key}"
+
+
+def home_of(name: str) -> str:
+    """Where something lay that is called ``name`` in the trash; "" for what no run is called."""
+    trained = AWAY.search(name)
+    if trained is not None:
+        return f"{TRAINED}/{trained[1]}"
+    key = name.rpartition("-")[2]
+    return f"{RUNS}/{key}" if reading.KEY.fullmatch(key) else ""
 
 
 def to_json(value: object) -> bytes:

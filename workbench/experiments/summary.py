@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from workbench.engine.digits import rounded
 from workbench.engine.glossary import TERM, Term
 from workbench.engine.metrics.choose import Choice, Played, choose_strength
 from workbench.engine.metrics.intervals import Interval, bootstrap_mean, bootstrap_runs
@@ -21,7 +22,7 @@ from workbench.engine.metrics.matched import compare_at_shift, difference_at_shi
 from workbench.engine.steering.rules import RULES
 from workbench.experiments.files import DamagedError
 from workbench.experiments.offline import IN_SUPPORT
-from workbench.experiments.reading import MEASURED, RETURNS, VALUES, is_offline
+from workbench.experiments.reading import MEASURED, RETURNS, SUCCESS, VALUES, is_offline
 from workbench.experiments.row import spell
 from workbench.experiments.store import Store
 
@@ -42,6 +43,7 @@ MEASURES = (
     "gap",
     "mmd_bound.mmd2",
     "mmd_bound.bound",
+    "success",
 )
 COSTS = ("network_evaluations", "ms_per_decision", "ms_alone")
 Measured = tuple[dict[str, Any], dict[str, np.ndarray]]  # a result, and its episodes
@@ -63,11 +65,11 @@ class Point:
         (G,) each, NaN where it was not measured: ``return``, ``choose`` (return of the choosing episodes), and `MEASURES`. Of
         a curve that was measured offline the fitted-Q values stand in the place of returns.
     costs : dict of str to float
-        Mean over seeds.
+        Mean over seeds: `COSTS`, and ``training_seconds`` where the store has them.
     keys : tuple of str
         Runs of the store.
     episodes : dict of str to tuple of ndarray
-        ``return`` of every episode, an array a seed; ``promised`` and ``earned`` where the store kept them.
+        ``return`` of every episode, an array a seed; ``success``, ``promised`` and ``earned`` where the store kept them.
     """
 
     value: float
@@ -198,7 +200,7 @@ def curves_of(
             name = (job["task"], job["rule"], str(job["data"]["fingerprint"]), str(job["episodes"]))
             values = VALUES if is_offline(result) else RETURNS  # under the names of returns from here on
             taken = {name: episodes[value] for name, value in zip(RETURNS, values, strict=True)}
-            taken |= {name: episodes[name] for name in MEASURED if name in episodes}
+            taken |= {name: episodes[name] for name in (*MEASURED, SUCCESS) if name in episodes}
             groups.setdefault(name, []).append((result, taken))
     found = [curve for name in sorted(groups) for curve in _curves_of(groups[name])]
     return sorted(_told_apart(found), key=lambda curve: (curve.task, curve.rule, str(curve.fixed)))
@@ -269,7 +271,7 @@ def matched(found: list[Curve], at: Sequence[float] | None = None, count: int = 
     if not np.isfinite(reach).all() or max(reach) <= 0.0:
         return None
     if at is None:
-        at = [float(f"{x:.2g}") for x in np.linspace(0.0, max(reach), count + 2)[1:-1]]
+        at = [rounded(x, 2) for x in np.linspace(0.0, max(reach), count + 2)[1:-1]]
     played = {curve.name: [p for p in curve.played if p.run in runs] for curve in usable}
     best = max(usable, key=lambda curve: -np.inf if curve.choice is None else curve.choice.chosen_at)
     return Matched(
@@ -341,9 +343,13 @@ def _point(value: float, by_seed: dict[int, dict[str, Any]], episodes: dict[str,
     for name in MEASURES:
         per_seed[name] = np.array([_number(_at(result["report"], name)) for result in results])
     costs = {name: _mean(np.array([_number(r["report"].get(name)) for r in results])) for name in COSTS}
+    trained = _mean(np.array([_number(r["training"].get("seconds")) for r in results]))
+    costs |= {"training_seconds": trained} if np.isfinite(trained) else {}
     keys = tuple(result["key"] for result in results)
     each = {"return": tuple(runs)}
     found = [episodes[key] for key in keys]
+    if all(SUCCESS in one for one in found):
+        each["success"] = tuple(one[SUCCESS] for one in found)
     if all(np.isfinite(one.get(name, np.nan)).all() for one in found for name in MEASURED):
         each |= {
             name: tuple(one[at] for one in found) for name, at in (("promised", MEASURED[0]), ("earned", MEASURED[1]))

@@ -99,8 +99,30 @@ def sweep(
         A grid with unknown names or values out of bounds: raised before anything is run.
     """
     jobs = grid.jobs()
+    store.note_sweep(grid.model_dump(mode="json"), grid.command(store.where), map(record_of, jobs))
+    yield from sweep_jobs(
+        jobs,
+        store,
+        executor,
+        should_stop=should_stop,
+        retry_failed=retry_failed,
+        device=device,
+        together=together,
+    )
+
+
+def sweep_jobs(
+    jobs: list[Job],
+    store: Store,
+    executor: Executor,
+    *,
+    should_stop: Callable[[], bool] = never,
+    retry_failed: bool = True,
+    device: str = "cpu",
+    together: bool = True,
+) -> Iterator[SweepProgress]:
+    """As `sweep`, of jobs that need be no single grid; what was asked for is noted by the caller."""
     records = {job.key: record_of(job) for job in jobs}
-    store.note_sweep(grid.model_dump(mode="json"), grid.command(store.where), records.values())
     damaged = damaged_runs(store, records)
     store.put_away(damaged)
     missing = set(store.unfinished(records))

@@ -27,6 +27,7 @@ from workbench.experiments.place import Stopped
 from workbench.experiments.store import Store
 from workbench.experiments.trained_parts import Trained, ensure_trained, ensure_trained_together
 from workbench.runs.devices import choose_device, evaluation_work
+from workbench.runs.notes import read_reports, seconds_of
 from workbench.runs.training import training_data
 
 EVERY = 0.25  # seconds between two reports of progress
@@ -164,6 +165,7 @@ def _do_job(store: Store, job: Job, item: Item, bench: Bench, should_stop: Calla
             "fingerprint": trained.run.fingerprint,
             "device": trained.run.device,
             "steps": trained.run.total_steps,
+            "seconds": seconds_of(read_reports(trained.run.folder)),
         }
         seen = {"training": training, "device": parts.device.type, "evaluation_seeds": seeds, "seconds": spent}
         return store.finish(item.record, results | seen, episodes)

@@ -1,4 +1,6 @@
 from workbench.elements.brushing import linked as linked
+from workbench.elements.comparison import profiles as profiles
+from workbench.elements.comparison import scaling as scaling
 from workbench.elements.course import training as training
 from workbench.elements.course import values as values
 from workbench.elements.ground import landscape as landscape

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workbench.engine.digits import exact
 from workbench.plots.palette import Look, look
 
 
@@ -72,4 +73,4 @@ class Axes(NamedTuple):
 
 def places(values: np.ndarray) -> tuple[tuple[float, str], ...]:
     """Evenly spaced places for strengths that span orders of magnitude, 0 among them: (place, its name) each."""
-    return tuple((float(place), f"{value:g}") for place, value in enumerate(values))
+    return tuple((float(place), exact(value)) for place, value in enumerate(values))

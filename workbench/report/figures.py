@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workbench.elements.tradeoff import by_seed, chosen, series_of
+from workbench.engine.digits import exact
 from workbench.engine.glossary import TERM
 from workbench.experiments.summary import Curve
 from workbench.plots.palette import Look, looks_of
@@ -162,5 +163,5 @@ def _along(axis: str, curve: Curve, values: np.ndarray) -> tuple[list[int], np.n
     """What all figures over a strength share: seeds, places (P,) of the curve's points, the same for each seed, and labels."""
     seeds = sorted({seed for point in curve.points for seed in point.seeds})
     at = np.searchsorted(values, [point.value for point in curve.points]).astype(np.float64)
-    labels = tuple(f"{curve.name}, {axis} = {point.value:g}" for point in curve.points)
+    labels = tuple(f"{curve.name}, {axis} = {exact(point.value)}" for point in curve.points)
     return seeds, at, np.broadcast_to(at, (len(seeds), len(at))), labels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from bokeh.embed import components
 from bokeh.resources import Resources
 
 from workbench.engine.data.atomic import made_folder, write_atomic
+from workbench.engine.digits import exact
 from workbench.engine.words import counted
 from workbench.experiments.files import DamagedError
 from workbench.experiments.store import Store, StoreError, now
@@ -83,25 +84,42 @@ def page(
     damaged: Mapping[str, DamagedError] | None = None,
 ) -> Markup:
     """The whole page; no part of it is loaded from anywhere."""
-    figures = [
-        measurement.bokeh_figure(measurement.measured(p.series, p.axes)) for some in drawn.values() for p in some
-    ]
-    script, places = components(figures) if figures else ("", ())
+    script, places = live_figures([picture for some in drawn.values() for picture in some])
     live = iter(places)
     sections: list[Markup] = []
     for task, members in by_task.items():
-        body = [html("<h2>{}</h2>", task), _findings(members), _table(chosen_table(members))]
+        body = [html("<h2>{}</h2>", task), _findings(members), table_html(chosen_table(members))]
         for number, picture in enumerate(drawn[task]):
-            body.append(_figure(picture, next(live), f"f{len(sections)}-{number}"))
+            body.append(figure_html(picture, next(live), f"f{len(sections)}-{number}"))
         if (table := matched_table(members)) is not None:
-            body.append(_table(table))
-        body += [_table(cost_table(members)), _folded(points_table(members))]
+            body.append(table_html(table))
+        body += [table_html(cost_table(members)), folded_html(points_table(members))]
         sections.append(html("<section>{}</section>", joined(body)))
     missing = unfinished_table(store)
     keys = {key for members in by_task.values() for curve in members for point in curve.points for key in point.keys}
     results = store.results(sorted(keys))
     earlier = earlier_table(results)
     title = f"Report of {store.where}"
+    when = now()[:16].replace("T", " ")
+    parts = [
+        html("<h1>{}</h1><p class='when'>{}; written {} UTC</p>", title, counted(len(results), "result"), when),
+        folded_html(damaged_table(damaged, store.where), "warning") if damaged else "",
+        "" if missing is None else folded_html(missing, "warning"),
+        "" if earlier is None else folded_html(earlier, "warning"),
+        *sections,
+        _again(store, results),
+    ]
+    return whole_page(title, parts, script)
+
+
+def live_figures(drawn: Sequence[Picture]) -> tuple[str, Sequence[str]]:
+    """The script that draws them, and the place of each."""
+    figures = [measurement.bokeh_figure(measurement.measured(picture.series, picture.axes)) for picture in drawn]
+    return components(figures) if figures else ("", ())
+
+
+def whole_page(title: str, parts: Sequence[Markup | str], script: str) -> Markup:
+    """``parts`` as a page of its own, with Bokeh's code and the ``script`` of its figures."""
     head = html(
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>\n"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>\n<title>{}</title><style>{}</style>\n{}\n</head>",
@@ -109,15 +127,6 @@ def page(
         own(STYLE.read_text(encoding="utf-8")),
         _scripts(),
     )
-    when = now()[:16].replace("T", " ")
-    parts = [
-        html("<h1>{}</h1><p class='when'>{}; written {} UTC</p>", title, counted(len(results), "result"), when),
-        _folded(damaged_table(damaged, store.where), "warning") if damaged else "",
-        "" if missing is None else _folded(missing, "warning"),
-        "" if earlier is None else _folded(earlier, "warning"),
-        *sections,
-        _again(store, results),
-    ]
     return html("{}\n<body><main>\n{}\n</main>\n{}\n</body></html>", head, joined(parts, "\n"), own(script))
 
 
@@ -132,15 +141,16 @@ def _findings(curves: list[Curve]) -> Markup:
         start, end = returns[0], returns[-1]
         verb = "is valued at" if curve.offline else "returns"
         text = (
-            f": {curve.axis} = {choice.strength:g} is chosen and {verb} "
+            f": {curve.axis} = {exact(choice.strength)} is chosen and {verb} "
             f"{choice.reported.mean:.3f} [{choice.reported.low:.3f}, {choice.reported.high:.3f}]; the smallest strength "
-            f"({values[0]:g}) {verb} {start:.3f}, the largest ({values[-1]:g}) {end:.3f}."
+            f"({exact(values[0])}) {verb} {start:.3f}, the largest ({exact(values[-1])}) {end:.3f}."
         )
         lines.append(html("<li><b>{}</b>{}</li>", curve.name, text))
     return html("<ul class='findings'>{}</ul>", joined(lines)) if lines else Markup()
 
 
-def _figure(picture: Picture, live: str, mark: str) -> Markup:
+def figure_html(picture: Picture, live: str, mark: str) -> Markup:
+    """A figure twice: live on a screen, still on paper; ``mark`` keeps the ids of several apart."""
     still = measurement_still.svg(measurement_still.measured(picture.series, picture.axes), mark)
     return html(
         "<figure><div class='live'>{}</div><div class='still'>{}</div><figcaption>{}</figcaption></figure>",
@@ -150,7 +160,8 @@ def _figure(picture: Picture, live: str, mark: str) -> Markup:
     )
 
 
-def _table(table: Table, title: bool = True) -> Markup:
+def table_html(table: Table, title: bool = True) -> Markup:
+    """A table with its title and note."""
     return html(
         "{}<div class='wide'><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}",
         html("<h3>{}</h3>", table.title) if title else "",
@@ -160,13 +171,14 @@ def _table(table: Table, title: bool = True) -> Markup:
     )
 
 
-def _folded(table: Table, kind: str = "") -> Markup:
+def folded_html(table: Table, kind: str = "") -> Markup:
+    """A table that is opened by its title."""
     return html(
         "<details class='{}'><summary>{} ({})</summary>{}</details>",
         kind,
         table.title,
         len(table.rows),
-        _table(table, title=False),
+        table_html(table, title=False),
     )
 
 
@@ -190,7 +202,7 @@ def _again(store: Store, results: list[dict[str, Any]]) -> Markup:
         "<p class='note'>Evaluation seeds, to choose and to report: {}.</p>{}</section>",
         "\n".join(lines),
         pairs,
-        _table(made_by(results)),
+        table_html(made_by(results)),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from workbench.engine.digits import exact, short
 from workbench.engine.glossary import TERM, VERSION
 from workbench.engine.metrics.intervals import Interval
 from workbench.engine.words import counted, plain
@@ -67,7 +68,7 @@ def chosen_table(curves: list[Curve]) -> Table:
             (
                 curve.name,
                 curve.axis,
-                f"{choice.strength:g}",
+                exact(choice.strength),
                 f"{choice.chosen_at:.3f}",
                 interval(choice.reported),
                 f"{choice.regret:.3f}",
@@ -113,7 +114,7 @@ def matched_table(curves: list[Curve]) -> Table | None:
             rows.append((f"… minus {matches.against}", *(interval(entry) for entry in matches.differences[name])))
     return Table(
         "Methods at matched shift",
-        (f"{curves[0].worth.label} at shift =", *(f"{shift:g}" for shift in matches.at)),
+        (f"{curves[0].worth.label} at shift =", *(exact(shift) for shift in matches.at)),
         rows,
         "A strength means something else for every method; the distance that actions really moved is the same quantity for all. "
         "Returns of the reporting episodes, read off between measured strengths, with 95% intervals over training seeds and "
@@ -132,7 +133,7 @@ def cost_table(curves: list[Curve]) -> Table:
         rows.append(
             (
                 curve.name,
-                f"{curve.axis} = {point.value:g}",
+                f"{curve.axis} = {exact(point.value)}",
                 number(costs["network_evaluations"]),
                 number(costs["ms_per_decision"]),
                 number(costs["ms_alone"]),
@@ -157,7 +158,7 @@ def points_table(curves: list[Curve]) -> Table:
     for curve in curves:
         for point in curve.points:
             means = [number(_mean(point.per_seed[name])) for name in shown]
-            where = f"{curve.axis} = {point.value:g}"
+            where = f"{curve.axis} = {exact(point.value)}"
             rows.append((curve.name, where, str(len(point.seeds)), interval(point.returns), *means))
     return Table(
         "Every strength",
@@ -237,7 +238,7 @@ def interval(value: Interval | None) -> str:
 
 def number(value: float) -> str:
     """Four digits, or a dash for what was not measured."""
-    return f"{value:.4g}" if math.isfinite(value) else "–"
+    return short(value, 4) if math.isfinite(value) else "–"
 
 
 def _mean(values: np.ndarray) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import json
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from workbench.engine.data.records import read_json
 from workbench.engine.words import UserError, plain, shown
 from workbench.runs.brought import ANSWER, ORDER, PROGRESS
 from workbench.runs.child import ChildProgram
+from workbench.runs.scratch import scratch_folder
 
 MIB = 2**20
 MOST_BYTES = 256 * MIB  # of one upload
@@ -95,7 +95,7 @@ class Upload:
 
     def __init__(self, shelf: Shelf, most: int) -> None:
         self._shelf, self._most = shelf, most
-        self.folder = Path(tempfile.mkdtemp(prefix="workbench-brought-"))
+        self.folder = scratch_folder("brought")
         self.size = 0
         self._names: set[str] = set()
         self._lock = threading.Lock()
@@ -189,7 +189,7 @@ class Errand:
 
     def __init__(self, order: Mapping[str, Any], hide: Mapping[Path, str] | None = None) -> None:
         self.order = dict(order)
-        self.folder = Path(tempfile.mkdtemp(prefix="workbench-errand-"))
+        self.folder = scratch_folder("errand")
         self._hide = dict(hide or {})
         self._child: ChildProgram | None = None
         self._answer: dict[str, Any] | None = None

@@ -32,6 +32,7 @@ class Report(Record):
     step: Count
     total: Count
     losses: dict[Name, float]
+    steps_per_second: float = 0.0
 
 
 def reports_in(block: bytes) -> Iterator[dict[str, Any]]:
@@ -52,3 +53,17 @@ def read_reports(folder: Path) -> list[dict[str, Any]]:
         return []
     with open_regular(path) as file:
         return list(reports_in(file.read(MOST_READ)))
+
+
+def seconds_of(reports: list[dict[str, Any]]) -> float | None:
+    """Wall time of the updates that were reported, also over several sessions; None where there is no log of them.
+
+    Seeds that were trained together each have the time of all.
+    """
+    seconds, before = 0.0, 0
+    for report in reports:
+        speed, done = report.get("steps_per_second", 0.0), report["step"] - before
+        if speed > 0.0 and done > 0:
+            seconds += done / speed
+        before = report["step"]
+    return seconds or None

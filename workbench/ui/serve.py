@@ -17,8 +17,10 @@ from typing import Any
 import panel as pn
 import torch
 
-from workbench.engine.allocator import keep_large_blocks
+from workbench.engine.allocator import map_large_blocks
+from workbench.engine.data.own_datasets import datasets_folder
 from workbench.engine.words import UserError
+from workbench.runs.scratch import clear_scratch
 from workbench.ui.server.draw_processes import STUDIO
 from workbench.ui.server.gate import NONCE, USER, Gate
 from workbench.ui.server.lab import SHARED_VARIABLE
@@ -132,8 +134,10 @@ def serve(
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
     check_free(address, port)
+    for place in (None, datasets_folder()):  # what servers left behind that were killed
+        clear_scratch(place)
     torch.set_num_threads(1)  # two threads a session kept most of 30 sessions from opening (design.md)
-    keep_large_blocks()  # a landscape in a quarter of the time
+    map_large_blocks()  # pictures are drawn in other processes: here they pass
     names = names_of(address, port, further)
     if users is not None or further or trusted or not loopback(address):
         os.environ[SHARED_VARIABLE] = "1"

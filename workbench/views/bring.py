@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 import shlex
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -15,15 +14,12 @@ from typing import Any
 
 from workbench.engine.data.describe import Description
 from workbench.engine.data.own_datasets import NAME, OwnDataset, adopt_dataset, datasets_folder, own_datasets, read_own
+from workbench.engine.digits import exact
 from workbench.engine.tasks.registry import TASKS, make_listed
 from workbench.engine.words import UserError
-from workbench.experiments.imported_runs import digest_of, keep_run
-from workbench.experiments.job import IMPORTED, Job
-from workbench.experiments.own_store import store_folder
-from workbench.experiments.store import Store
 from workbench.runs.brought import WEIGHTS
 from workbench.runs.owner import digest
-from workbench.views.policies import RUN
+from workbench.runs.scratch import scratch_folder
 
 MOST_KEPT = 20  # datasets of one visitor
 MOST_SIZE = 2 * 2**30  # bytes of them together
@@ -87,7 +83,7 @@ def cautions(about: Mapping[str, Any]) -> list[str]:
     said = []
     if about["reward_low"] == about["reward_high"]:
         said.append(
-            f"all rewards are {about['reward_low']:g}: the behaviour flow can be learned, a critic has nothing to tell apart"
+            f"all rewards are {exact(about['reward_low'])}: the behaviour flow can be learned, a critic has nothing to tell apart"
         )
     if about["outside"]:
         said.append("actions beyond [-1, 1] are scaled by their smallest and largest values when the data are kept")
@@ -155,9 +151,7 @@ def name_for(file: str) -> str:
 
 def draft_folder() -> Path:
     """A new folder beside the datasets, on their disk, in which one is made before it is adopted."""
-    folder = datasets_folder() / f".brought-{secrets.token_hex(8)}"
-    folder.mkdir(parents=True)
-    return folder
+    return scratch_folder("brought", datasets_folder())
 
 
 def adopt(draft: Path, name: str) -> str:
@@ -252,7 +246,9 @@ def checkpoint_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         widths = " × ".join(map(str, net["hidden"]))
         rows.append((net["part"].replace("_", " "), f"{many}{widths}, {net['activation']}, {norm}"))
     words = {"discount": "discount γ", "chunk": "chunk", "reward_scale": "reward scale", "flow_steps": "flow steps T"}
-    rows += [(words[key], f"{settings[key]:g}{' (nobody said: assumed)' if key in assumed else ''}") for key in words]
+    rows += [
+        (words[key], f"{exact(settings[key])}{' (nobody said: assumed)' if key in assumed else ''}") for key in words
+    ]
     if found["left_out"]:
         rows.append(("left out, no part of a policy here", ", ".join(found["left_out"])))
     return rows
@@ -307,18 +303,6 @@ def checkpoint_code(file: str, task: str, reading: Mapping[str, Any], rule: str)
         f"measured = wb.evaluate(wb.make_rule({rule!r}), parts, task, episodes=200, seed=1, probes=made.run.probes)\n"
         "print(*made.notes, measured.as_dict(), sep='\\n')\n"
     )
-
-
-def into_store(folder: Path, task: str) -> str:
-    """Move a run that was just imported into the server's store, where pages and sweeps find it; its name in links.
-
-    Its own folder, and the one around it, are gone afterwards, whatever happens.
-    """
-    try:
-        job = Job(task=task, rule="bc", training={IMPORTED: digest_of(folder)})
-        return RUN + keep_run(Store(store_folder(), create=True), folder, job)
-    finally:
-        shutil.rmtree(folder.parent, ignore_errors=True)
 
 
 def way_on(file: str) -> tuple[str, list[str]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from workbench.engine.digits import exact, rounded
 from workbench.engine.glossary import TERM
 from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.metrics.intervals import Interval
@@ -19,10 +20,11 @@ from workbench.experiments.files import DamagedError
 from workbench.experiments.grid import Grid
 from workbench.experiments.summary import MEASURES, Curve, matched
 from workbench.experiments.summary import curves as read  # noqa: F401 -- under this name until 0.3, for scripts
-from workbench.views.caller import Caller, go_on
+from workbench.views.caller import Caller, go_on, stop_where_overtaken
 from workbench.views.csv_file import csv_of
 from workbench.views.fields import fields_of
 from workbench.views.question import Policy, Question
+from workbench.views.unmeasured import Target
 
 HERE_EPISODES = 200
 # A first sweep that takes a minute or two: three rules, each from too weak to too strong.
@@ -32,6 +34,7 @@ STRENGTHS: dict[str, tuple[float, ...]] = {
     "grad_step": (1, 2, 5, 10, 20, 40),
     "best_of_n": (2, 4, 8, 16),
 }
+USUAL = Target("three_exits", "Three exits")  # what a small sweep measures
 APART = 7  # stops of a slider between two strengths of a rule that has none above: for a weight a factor of five
 MOST = 6
 # A story is a shift that all rules are compared at, read off the measured curves.
@@ -55,10 +58,12 @@ def strengths_of(rule: str) -> tuple[float, ...]:
     return tuple(stop for stop in field.stops[middle % APART :: APART] if stop)[:MOST]
 
 
-def grid_of(rules: Sequence[str]) -> Grid:
-    """A small sweep on three exits: two seeds, 200 episodes in each set, each rule at its strengths."""
+def grid_of(rules: Sequence[str], target: Target = USUAL) -> Grid:
+    """A small sweep, on three exits unless ``target`` says otherwise: two seeds, each rule at its strengths."""
     axes = {f"{rule}.{RULES[rule].strength}": values for rule in rules if (values := strengths_of(rule))}
-    return Grid(tasks=("three_exits",), rules=tuple(rules), axes=axes, seeds=(0, 1), episodes=200)
+    return Grid(
+        tasks=(target.task,), rules=tuple(rules), axes=axes | target.axes, seeds=(0, 1), episodes=target.episodes
+    )
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,8 @@ class Here:
         NaN without a critic.
     curve : str
         The curve that it was read off; "" for an evaluation of its own.
+    source : str
+        Whose policy was evaluated, by its name in links; "" for what was read off.
     """
 
     policy: Policy
@@ -87,6 +94,7 @@ class Here:
     transport: float
     promised: float
     curve: str = ""
+    source: str = ""
 
 
 def on_curve(policy: Policy, shown: Sequence[Curve]) -> Here | None:
@@ -107,8 +115,10 @@ def on_curve(policy: Policy, shown: Sequence[Curve]) -> Here | None:
         ratio = np.arcsinh(
             np.array([*strengths, float(value)]) / (min((s for s in strengths if s > 0), default=1.0) / 10)
         )
-        at = {name: float(np.interp(ratio[-1], ratio[:-1], columns[name])) for name in HERE}
-        return Here(policy, curve.task, **at, curve=curve.name)
+        shift, mean, low, high, transport, promised = (
+            float(np.interp(ratio[-1], ratio[:-1], columns[name])) for name in HERE
+        )
+        return Here(policy, curve.task, shift, mean, low, high, transport, promised, curve=curve.name)
     return None
 
 
@@ -120,13 +130,14 @@ def marks(question: Question, parts: Parts, task: Task, caller: Caller) -> list[
     evaluated = []
     for number, policy in enumerate(question.policies):
         go_on(caller, number / len(question.policies))
-        evaluated.append(here(policy, parts, task, question.seed))
+        found = here(policy, parts, task, question.seed, lambda *_: stop_where_overtaken(caller))
+        evaluated.append(replace(found, source=question.task))
     return evaluated
 
 
-def here(policy: Policy, parts: Parts, task: Task, seed: int) -> Here:
+def here(policy: Policy, parts: Parts, task: Task, seed: int, watch: Callable[..., None] | None = None) -> Here:
     """Evaluate a policy; ValueError in the engine's words when rule and parts do not fit together."""
-    found = evaluate(policy.make(), parts, task, HERE_EPISODES, seed)
+    found = evaluate(policy.make(), parts, task, HERE_EPISODES, seed, watch=watch)
     promised = float("nan") if found.promised is None else found.promised.mean
     mean = found.returns
     return Here(policy, task.info.name, found.shift.w2, mean.mean, mean.low, mean.high, found.transport, promised)
@@ -142,8 +153,8 @@ def points_of(curve: Curve) -> dict[str, Any]:
         "transport": curve.column("transport"),
         "promised": curve.column("promised"),
         "earned": curve.column("earned"),
-        "strength": [f"{point.value:g}" for point in curve.points],
-        "label": [f"{curve.name}, {curve.axis} {point.value:g}" for point in curve.points],
+        "strength": [exact(point.value) for point in curve.points],
+        "label": [f"{curve.name}, {curve.axis} {exact(point.value)}" for point in curve.points],
         "seeds": [len(point.seeds) for point in curve.points],
         "key": [point.keys[0] for point in curve.points],
     }
@@ -205,7 +216,7 @@ def match(found: Sequence[Curve], at: float) -> tuple[list[Match], list[str]]:
         returns = None if table is None else table.returns.get(curve.name, [None])[0]
         own = table is None or curve.name == table.against
         difference = None if own or table is None else table.differences.get(curve.name, [None])[0]
-        matches.append(Match(curve, float(f"{value:.3g}"), returns, difference))
+        matches.append(Match(curve, rounded(value, 3), returns, difference))
     return matches, missing
 
 
@@ -216,8 +227,8 @@ def as_csv(found: Sequence[Curve]) -> bytes:
     for curve in found:
         columns = points_of(curve)
         for place, point in enumerate(curve.points):
-            measured = [f"{columns[name][place]:.6g}" for name in ("value", "low", "high")]
-            measured += [f"{curve.column(name)[place]:.6g}" for name in MEASURES]
+            measured = [exact(columns[name][place]) for name in ("value", "low", "high")]
+            measured += [exact(curve.column(name)[place]) for name in MEASURES]
             row = [curve.task, curve.name, curve.axis, point.value, *measured, len(point.seeds), columns["key"][place]]
             rows.append(row)
     return csv_of([*heads, *(TERM[name].column for name in MEASURES), "seeds", "run"], rows)
@@ -265,7 +276,7 @@ def shift_of(story: str, shown: Sequence[Curve], marks: Sequence[Here]) -> float
     at = story_shift(story or "too_far", wide)
     if not story:
         at = marks[0].shift if marks else min(float(curve.column("shift.w2").max()) for curve in wide) / 2
-    return float(f"{at:.4g}")
+    return rounded(at, 4)
 
 
 def read_shift(arguments: Mapping[str, str]) -> float | None:

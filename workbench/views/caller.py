@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from workbench.views.background import ending
+
 
 class OvertakenError(Exception):
     """What is being made is no longer wanted."""
@@ -41,8 +43,8 @@ class Waiting:
         self.hear(*values)
 
     def overtaken(self) -> bool:
-        """As `Caller`."""
-        return self.gone()
+        """As `Caller`; nobody wants anything once the process ends."""
+        return ending() or self.gone()
 
 
 NOBODY = Waiting()  # who asked hears nothing, and always wants it
@@ -51,5 +53,10 @@ NOBODY = Waiting()  # who asked hears nothing, and always wants it
 def go_on(caller: Caller, *values: float) -> None:
     """Say how far the work is; OvertakenError when it is not wanted any more."""
     caller.progress(*values)
+    stop_where_overtaken(caller)
+
+
+def stop_where_overtaken(caller: Caller) -> None:
+    """OvertakenError when the work is not wanted any more."""
     if caller.overtaken():
         raise OvertakenError

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from workbench.engine.digits import exact, figure, rounded
 from workbench.engine.glossary import TERM
 from workbench.engine.metrics.intervals import Interval
 from workbench.engine.steering.rules import RULES
-from workbench.views.digits import figure
 from workbench.views.fields import Field, fields_of
 from workbench.views.measured import Ride
 
@@ -49,7 +49,7 @@ class Scale:
         found = {0.0: "0"}
         for shift in shifts:
             if self.unit <= shift <= 1.6 * self.most:
-                found[float(self.to(shift))] = f"{shift:g}"
+                found[float(self.to(shift))] = exact(shift)
         return found
 
 
@@ -70,7 +70,7 @@ def strength_words(ride: Ride, strength: float) -> str:
     """The strength in words, by the symbol of the papers where there is one: "w = 0.3"."""
     field = field_of(ride.rule, ride.axis)
     name = (field.symbol if field is not None else "") or ride.axis.replace("_", " ")
-    return f"{name} = {strength:g}"
+    return f"{name} = {exact(strength)}"
 
 
 class Track(NamedTuple):
@@ -114,7 +114,7 @@ def _between(ride: Ride, place: float) -> float:
     second = ride.strength[low + 1]
     value = first ** (1 - part) * second**part if first > 0.0 else part * second
     field = field_of(ride.rule, ride.axis)
-    return float(round(value)) if field is not None and field.kind == "whole" else float(f"{value:.3g}")
+    return float(round(value)) if field is not None and field.kind == "whole" else rounded(value, 3)
 
 
 def _words(ride: Ride, columns: dict[str, np.ndarray], number: int, strength: float) -> str:
@@ -135,6 +135,62 @@ def verdict(ride: Ride) -> str:
     if best == last:
         return f"{first}; no stronger one was measured, so the peak may lie beyond it."
     return f"{first}; {strength_words(ride, ride.strength[last])} {loss(ride.returns[best], ride.returns[last])}."
+
+
+def critic_words(ride: Ride) -> str:
+    """One sentence on why the critic is wrong at both ends of the curve: what it errs by itself, and what steering changes.
+
+    A critic errs at the behaviour's own actions too: it may value how a better policy would go on. That tells nothing of a
+    strength; by how much the error changes along the curve does. "" where it was not measured.
+    """
+    start, last = ride.gap[0], ride.gap[-1]
+    if start is None or last is None or len(ride.gap) < 2:
+        return ""
+    words = strength_words(ride, ride.strength[0])
+    begins = f"without steering ({words})" if is_unsteered(ride) else f"at the least strength ({words})"
+    if start.low > 0.0 or start.high < 0.0:
+        way = "too much" if start.mean > 0.0 else "too little"
+        first = f"Already {begins} the critic promises {figure(abs(start.mean))} {way}, which no push has caused"
+    else:
+        half = figure((start.high - start.low) / 2)
+        first = f"{begins[:1].upper()}{begins[1:]} the critic is right within {half}"
+    steps = []
+    if ride.best not in (None, 0, len(ride.gap) - 1) and (best := ride.gap[ride.best or 0]) is not None:
+        steps.append(
+            f"to {figure(best.mean)} at the best strength ({strength_words(ride, ride.strength[ride.best or 0])})"
+        )
+    steps.append(f"to {figure(last.mean)} at {strength_words(ride, ride.strength[-1])}")
+    return f"{first}; what counts is the change: {', then '.join(steps)}."
+
+
+def is_unsteered(ride: Ride) -> bool:
+    """Whether the least strength of the curve is the behaviour policy."""
+    at: dict[str, Any] = RULES[ride.rule].bc_at or {}
+    return ride.axis in at and float(at[ride.axis]) == ride.strength[0]
+
+
+def fooled_words(rides: Sequence[Ride]) -> str:
+    """One sentence: with which rules the critic's error grows from the best strength to the largest one, and with which not.
+
+    It has grown where the 95% intervals of the two errors do not meet. "" where nothing of it was measured.
+    """
+    fooled, right = [], []
+    for ride in rides:
+        best, last = ride.gap[ride.best or 0], ride.gap[-1]
+        if best is None or last is None:
+            continue
+        if ride.best != len(ride.gap) - 1 and last.low > best.high:
+            grown = last.mean - best.mean
+            fooled.append(
+                (grown, f"{ride.name} ({figure(grown)} more wrong at {strength_words(ride, ride.strength[-1])})")
+            )
+        else:
+            right.append(ride.name)
+    if not fooled:
+        return f"The critic fools none of them past its best strength: {', '.join(right)}." if right else ""
+    worst = ", ".join(words for _, words in sorted(fooled, key=lambda one: -one[0]))
+    rest = f"; not {', '.join(right)}" if right else ""
+    return f"Past its best strength the critic fools {worst}{rest}."
 
 
 def loss(best: Interval, other: Interval) -> str:

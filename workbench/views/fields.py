@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from workbench.engine.digits import exact
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.words import UserError
-from workbench.views.digits import exact
 
 Kind = Literal["whole", "number", "choice", "flag"]
 # Ten stops a decade that read well; equal steps of the slider are then nearly equal ratios.

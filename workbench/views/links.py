@@ -14,7 +14,7 @@ from workbench.engine.tasks.floor import HasFloor, floor_of
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.words import UserError, counted
 from workbench.views.fields import fields_of
-from workbench.views.policies import ALL_TASKS, find
+from workbench.views.policies import ALL_TASKS, check_kept, find
 from workbench.views.question import Policy, Question
 
 # Tasks whose actions can be drawn: on a line or in a plane.
@@ -43,6 +43,7 @@ def read_source(arguments: Mapping[str, str], default: str, most_dims: int, prob
     name = arguments.get("task", default)
     try:
         source = find(name)
+        check_kept(source)
     except (UserError, OSError) as error:
         known = f"task is one of {', '.join(ALL_TASKS)}, got '{name[:40]}'"
         problems.append(f"task: {error}" if ":" in name or "/" in name else known)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import secrets
 import shutil
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -30,6 +29,8 @@ from workbench.engine.tasks.registry import make_listed
 from workbench.engine.training.loop.checkpoint import RUN_FILE, CheckpointError, Run, load_run
 from workbench.engine.words import UserError, shown
 from workbench.experiments.own_store import store_folder
+from workbench.runs.scratch import scratch_folder
+from workbench.views.background import begin, ending
 from workbench.views.contained import contained
 
 if TYPE_CHECKING:
@@ -136,6 +137,12 @@ def find(name: str) -> Source:
         return _found[name]
 
 
+def check_kept(source: Source) -> None:
+    """Raise `UserError` for a run that was deleted from the store; pages that show it already go on showing it."""
+    if source.run is not None and source.name.startswith(RUN) and not (source.run.folder / RUN_FILE).is_file():
+        raise UserError(f"{source.title} was deleted; choose another policy")
+
+
 def forgotten(name: str) -> bool:
     """Whether this was an upload that nobody can use any more."""
     return name.startswith(UPLOAD) and name not in _shown
@@ -204,6 +211,8 @@ def _warm(tasks: set[str]) -> None:
 
     def make() -> None:
         for task in fresh:
+            if ending():
+                return
             try:
                 with contained(task):
                     _ = make_listed(task).info
@@ -211,7 +220,7 @@ def _warm(tasks: set[str]) -> None:
                 continue  # said in words when it is chosen
 
     if fresh - set(ALL_TASKS):
-        threading.Thread(target=make, daemon=True, name="import of tasks").start()
+        begin("import of tasks", make)
 
 
 _warmed: set[str] = set()
@@ -249,7 +258,7 @@ def upload(files: Mapping[str, bytes]) -> Source:
         raise UserError(
             f"a checkpoint is two files of a run's folder, {RUN_FILE} and its .safetensors; choose both at once (got {given})"
         )
-    folder = Path(tempfile.mkdtemp(prefix="workbench-upload-"))
+    folder = scratch_folder("upload")
     name = f"{UPLOAD}{secrets.token_hex(16)}"
     try:
         for file, content in files.items():

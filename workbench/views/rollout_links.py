@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.engine.steering.rules import RULES
+from workbench.engine.tasks.latency import MEANINGS
 from workbench.engine.words import UserError
 from workbench.views.fields import fields_of
 from workbench.views.links import read_source
-from workbench.views.policies import ALL_TASKS
+from workbench.views.policies import ALL_TASKS, find
 from workbench.views.rollouts import Order
 
 TASKS = tuple(name for name, task in ALL_TASKS.items() if task.info.horizon > 1)  # episodes of more than one action
@@ -53,7 +54,18 @@ def read_link(arguments: Mapping[str, str]) -> tuple[Order, list[str]]:
         other = stops[min(place + FURTHER, len(stops) - 1)]
     episodes = one_of("episodes", EPISODES, 300)
     seed = one_of("seed", range(SEEDS + 1), 0)
-    return Order(task, rule, settings, other, episodes, seed), problems
+    delay = one_of("delay", range(longest_delay(task) + 1), 0)
+    return Order(task, rule, settings, other, episodes, seed, delay, one_of("way", MEANINGS, "rtc")), problems
+
+
+def chunk_of(task: str) -> int:
+    """Steps of the chunks that the policy ``task`` acts in."""
+    return int(find(task).config().chunk)
+
+
+def longest_delay(task: str) -> int:
+    """Steps that a decision may take: a chunk is decided while the one before it plays."""
+    return chunk_of(task) // 2
 
 
 def write_link(order: Order) -> dict[str, Any]:
@@ -61,4 +73,5 @@ def write_link(order: Order) -> dict[str, Any]:
     defaults = {field.name: field.default for field in fields_of(RULES[order.rule])}
     words: dict[str, Any] = {"task": order.task, "rule": order.rule, "episodes": order.episodes, "seed": order.seed}
     words |= {name: value for name, value in order.settings.items() if value != defaults[name]}
+    words |= {"delay": order.delay, "way": order.way} if order.delay else {}
     return words | ({} if order.other is None else {"other": order.other})

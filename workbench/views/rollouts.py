@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from workbench.engine.digits import exact
 from workbench.engine.metrics.evaluate import Evaluation, evaluate
 from workbench.engine.metrics.intervals import Interval, bootstrap_mean
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import RULES, make_rule
+from workbench.engine.tasks.latency import Latency, Way
 from workbench.engine.tasks.outcomes import outcomes
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.rollout import Episodes
-from workbench.views.caller import Caller, OvertakenError
+from workbench.views.caller import NOBODY, Caller, OvertakenError, Waiting, go_on
 from workbench.views.csv_file import csv_of
-from workbench.views.digits import exact
 
 BINS = 12
 
@@ -35,6 +35,10 @@ class Order:
     other : Any
         The second policy's strength; all its other settings are the first one's.
     episodes, seed : int
+    delay : int
+        Environment steps that a decision takes.
+    way : str
+        What is played meanwhile.
     """
 
     task: str
@@ -43,6 +47,12 @@ class Order:
     other: Any = None
     episodes: int = 300
     seed: int = 0
+    delay: int = 0
+    way: Way = "rtc"
+
+    def latency(self) -> Latency:
+        """How long a decision takes."""
+        return Latency(delay=self.delay, way=self.way) if self.delay else Latency()
 
     def rules(self) -> tuple[Rule, Rule]:
         """Both rules; UserError says which setting is wrong."""
@@ -93,25 +103,22 @@ def play(
     task: Task,
     episodes: int,
     seed: int,
-    tick: Callable[[int, int], None] | None = None,
-    overtaken: Callable[[], bool] = lambda: False,
+    latency: Latency | None = None,
+    caller: Caller = NOBODY,
 ) -> Played:
-    """Play ``episodes`` with ``rule`` and record them whole; OvertakenError once ``overtaken`` says so."""
+    """Play ``episodes`` with ``rule`` and record them whole; the caller hears the share done."""
     frames: list[np.ndarray] = []
 
     def watch(observations: np.ndarray, moved: np.ndarray) -> None:
-        if overtaken():
-            raise OvertakenError
-        if tick is not None:  # episodes of a thousand steps end late: steps count as progress too
-            done = max(1.0 - float(moved.mean()), len(frames) / task.info.horizon)
-            tick(round(episodes * min(1.0, done)), episodes)
+        # episodes of a thousand steps end late: steps count as progress too
+        go_on(caller, min(1.0, max(1.0 - float(moved.mean()), len(frames) / task.info.horizon)))
         frames.append(np.where(moved[:, None], observations, np.nan).astype(np.float32))
 
     def patient(done: int, total: int) -> None:
-        if overtaken():  # while the behaviour policy's own episodes are played
+        if caller.overtaken():  # while the behaviour policy's own episodes are played
             raise OvertakenError
 
-    measured = evaluate(rule, parts, task, episodes, seed, tick=patient, watch=watch)
+    measured = evaluate(rule, parts, task, episodes, seed, tick=patient, watch=watch, latency=latency)
     names, kinds = outcomes(task, measured.record)
     return Played(rule, np.stack(frames, 1), names, kinds, measured)
 
@@ -121,10 +128,11 @@ def play_both(order: Order, parts: Parts, task: Task, caller: Caller) -> tuple[P
     played = []
     for number, rule in enumerate(order.rules()):
 
-        def tick(done: int, total: int, number: int = number) -> None:
-            caller.progress((number + done / total) / 2)
+        def hear(share: float, number: int = number) -> None:
+            caller.progress((number + share) / 2)
 
-        played.append(play(rule, parts, task, order.episodes, order.seed, tick, caller.overtaken))
+        half = Waiting(hear, caller.overtaken)
+        played.append(play(rule, parts, task, order.episodes, order.seed, order.latency(), half))
     return played[0], played[1]
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from workbench.engine.digits import figure
 from workbench.engine.glossary import TERM
 from workbench.engine.metrics.intervals import Interval
-from workbench.views.digits import figure
 from workbench.views.rollouts import Played, difference
 from workbench.views.terrain import Terrain
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from workbench.engine.digits import exact
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import RULES
 from workbench.engine.training.plan import extra_parts
@@ -99,6 +100,7 @@ _PRINCIPAL = (
 def rollouts(order: Order) -> str:
     """A script that plays both policies' episodes and draws their paths."""
     imports, setup = _policy(order.task, [order.rule])
+    late = f", latency=wb.Latency(delay={order.delay}, way={order.way!r})" if order.delay else ""
     draw = "episodes(one, task)" if find(order.task).task.info.observation_dim > 1 else "rollouts(one)"
     return _script(
         [*imports, "from workbench.views.rollouts import play"],
@@ -106,7 +108,7 @@ def rollouts(order: Order) -> str:
         "rules = [",
         *(f"    {_rule_call(rule)}," for rule in order.rules()),
         "]",
-        f"played = [play(rule, parts, task, episodes={order.episodes}, seed={order.seed}) for rule in rules]",
+        f"played = [play(rule, parts, task, episodes={order.episodes}, seed={order.seed}{late}) for rule in rules]",
         "for one in played:",
         "    print(one.strength, one.measured.returns, one.measured.success)",
         f"first, second = (wb.plots.{draw} for one in played)",
@@ -123,6 +125,27 @@ def budget(where: str, task: str) -> str:
         f"measured = [curve for curve in {own} if curve.task == {task!r}]",
         "picture = wb.plots.frontier(measured)",
         *_kept("budget", 3.35),
+    )
+
+
+def compare(where: str, methods: Sequence[str], tasks: Sequence[str], measure: str, scaled: str) -> str:
+    """A script that prints methods over tasks, and draws profiles and what computing buys; ``where`` as for `budget`."""
+    own = f"wb.curves(wb.Store({where!r}))" if where else "list(shipped_curves())"
+    imports = [PUBLIC, "from workbench.views.compare import compare"]
+    return _script(
+        imports if where else [*imports, "from workbench.views.measured import shipped_curves"],
+        f"measured = {own}",
+        "methods = [",
+        *(f"    {name!r}," for name in methods),
+        "]",
+        "tasks = [",
+        *(f"    {name!r}," for name in tasks),
+        "]",
+        f"board = compare(measured, methods, tasks, measure={measure!r})",
+        "for one in board.standings:",
+        '    print(f"{one.method:24} {one.middle.mean:.3f} [{one.middle.low:.3f}, {one.middle.high:.3f}]")',
+        f"picture = wb.plots.profiles(board) + wb.plots.scaling(measured, {scaled!r}, methods)",
+        *_kept("compare"),
     )
 
 
@@ -199,5 +222,5 @@ def _policy_call(policy: Policy) -> str:
 
 def _tuple(values: tuple[float, ...]) -> str:
     """A tuple of short numbers; Python writes one of a single number with a comma."""
-    inside = ", ".join(f"{value:.6g}" for value in values)
+    inside = ", ".join(exact(value) for value in values)
     return f"({inside},)" if len(values) == 1 else f"({inside})"

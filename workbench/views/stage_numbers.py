@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from workbench.engine.digits import figure
 from workbench.engine.glossary import TERM
-from workbench.views.digits import figure
 from workbench.views.episodes import Play
 from workbench.views.numbers import COMPARED, Numbers
 
 Row = list[str]  # name, value, meaning
+FOLLOW = "Episodes follow when you let go"
 EXACT = 0.005  # a smaller gap reads 0.00
 
 
@@ -40,7 +41,7 @@ class StageNumbers:
         return [*self.heads, *self.rest]
 
 
-def stage_numbers(numbers: Numbers, play: Play | None, ending: str, groups: int) -> StageNumbers:
+def stage_numbers(numbers: Numbers, play: Play | None, ending: str, groups: int, held: bool = False) -> StageNumbers:
     """The numbers of one stage.
 
     Parameters
@@ -52,6 +53,8 @@ def stage_numbers(numbers: Numbers, play: Play | None, ending: str, groups: int)
         The kind of episodes that are counted; "" for a task without any.
     groups : int
         Independent groups of particles.
+    held : bool
+        A hand moves what is shown, and the episodes are played once it lets go.
     """
     shift = _row("state.shift", figure(numbers.shift), f"; of the first {COMPARED} chosen actions at most")
     promised = _row("state.promised", figure(numbers.promised))
@@ -72,7 +75,7 @@ def stage_numbers(numbers: Numbers, play: Play | None, ending: str, groups: int)
     more = "; here of episodes that begin at the state that is shown, with its 95% interval"
     if play is None:
         warning = [
-            "Episodes are being played…",
+            FOLLOW if held else "Episodes are being played…",
             "",
             "what the actions earn is known once the episodes from this state are over",
         ]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from workbench.engine.digits import exact
 from workbench.engine.glossary import BEHAVIOUR, FIRST, HERE
 from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.models.parts import Parts
@@ -15,7 +16,7 @@ from workbench.engine.steering.finite import NonFiniteError
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.abilities import HasTruth
 from workbench.engine.tasks.protocol import Task
-from workbench.views.caller import Caller, OvertakenError
+from workbench.views.caller import Caller, stop_where_overtaken
 from workbench.views.csv_file import csv_of
 from workbench.views.effort import Effort
 from workbench.views.fields import Field, fields_of
@@ -241,8 +242,7 @@ def measure(asked: tuple[Policy, int], parts: Parts, task: Task, caller: Caller)
     picked = sorted({round(place) for place in np.linspace(0, len(stops) - 1, MEASURED_AT)})
 
     def watch(*_: Any) -> None:
-        if caller.overtaken():
-            raise OvertakenError
+        stop_where_overtaken(caller)
 
     found = []
     for done, place in enumerate(picked):
@@ -274,7 +274,7 @@ def as_csv(curves: Sequence[StrengthCurve]) -> bytes:
             curve.error,
         )
         for values in zip(*columns, strict=True):
-            rows.append([curve.rule, *(f"{value:.6g}" for value in values), curve.source])
+            rows.append([curve.rule, *(exact(value) for value in values), curve.source])
     return csv_of(head, rows)
 
 

@@ -10,6 +10,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from workbench.engine.digits import exact
 from workbench.engine.models.parts import Parts, q_values
 from workbench.engine.steering.trace import Trace
 from workbench.engine.tasks.abilities import HasTruth
@@ -266,5 +267,5 @@ def as_csv(ground: Terrain) -> bytes:
         place = [axis[column]] if len(ground.basis.names) == 1 else [axis[column], axis[row]]
         truth = [] if ground.truth is None else [ground.truth[row, column]]
         numbers = (*place, ground.values[row, column], ground.spread[row, column], *truth)
-        rows.append([f"{number:.6g}" for number in numbers])
+        rows.append([exact(float(number)) for number in numbers])
     return csv_of([*ground.basis.names, "q", "spread", *(["true_reward"] if ground.truth is not None else [])], rows)

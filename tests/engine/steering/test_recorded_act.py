@@ -14,7 +14,8 @@ from workbench.engine.steering.graphs import MOST, Actor
 from workbench.engine.steering.noise import Noise, draw_noise
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.steering.run import act
-from workbench.engine.tasks import rollout as rollouts
+from workbench.engine.tasks import pilot
+from workbench.engine.tasks.rollout import rollout
 from workbench.engine.tasks.three_exits import ThreeExits
 
 
@@ -116,7 +117,7 @@ def test_what_is_being_captured_counts_as_traced(monkeypatch: pytest.MonkeyPatch
 def test_episodes_are_the_same_and_are_one_recording(monkeypatch: pytest.MonkeyPatch) -> None:
     """Episodes end one by one; those that are over keep their places filled, so that the number of states stays."""
     task, parts, rule = ThreeExits(), make_parts(4, 2), make_rule("qgf", weight=0.1)
-    expected = rollouts.rollout(rule, parts, task, 12, seed=3)
+    expected = rollout(rule, parts, task, 12, seed=3)
     assert len(set(expected.lengths.tolist())) > 3
     recorder = TapeRecorder()
 
@@ -125,8 +126,8 @@ def test_episodes_are_the_same_and_are_one_recording(monkeypatch: pytest.MonkeyP
             super().__init__(*given)  # type: ignore[arg-type]
             self.recorder = recorder
 
-    monkeypatch.setattr(rollouts, "Actor", Recorded)
-    found = rollouts.rollout(rule, parts, task, 12, seed=3)
+    monkeypatch.setattr(pilot, "Actor", Recorded)
+    found = rollout(rule, parts, task, 12, seed=3)
     assert np.array_equal(found.lengths, expected.lengths)
     np.testing.assert_allclose(found.returns, expected.returns, atol=1e-4)
     np.testing.assert_allclose(found.q_first, expected.q_first, atol=1e-4)

@@ -1,15 +1,17 @@
 """Goal-conditioned data: the published ratios, returns and chunks towards a row's own goal, five goals to play."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("ogbench")
 
 from workbench.engine.data.chunks import chunk_reach
 from workbench.engine.data.footprint import Keep
-from workbench.engine.data.goals import CURRENT, RANDOM, TRAJECTORY, GoalTransitions, with_goals
+from workbench.engine.data.goals import CURRENT, RANDOM, TRAJECTORY, GoalTransitions, draw_goals, final_rows, with_goals
 from workbench.engine.data.transitions import make_transitions
 from workbench.engine.tasks.registry import make_listed, make_task
 from workbench.engine.tasks.storage import load_saved, save_generated
@@ -77,6 +79,72 @@ def test_returns_lead_to_the_goal_of_their_first_row(steps: int) -> None:
         if factor:
             assert np.array_equal(following[row, :2], data.next_observations[row_at, :2])
         assert valid[row] == (factor == 0.0 or reach[row] == steps)
+
+
+def test_goals_drawn_anew_have_the_published_ratios() -> None:
+    """The same distribution as that of the rows' own goals, which the first test holds against the published ratios."""
+    data = walked(40_000)
+    rows = np.arange(40_000)
+    final = final_rows(data.ends)
+    noise = np.random.default_rng(0).random((40_000, 3))
+    goals = draw_goals(rows, final, 40_000, DISCOUNT, noise)
+    for part in (rows[rows % 50 < 5], rows[rows % 50 == 49], rows):
+        for count in (goals, data.goal_rows):
+            assert ((count >= 0) & (count < 40_000)).all()
+        ahead, kept = goals[part] - part, data.goal_rows[part] - part
+        for step in (0, 1, 2, 5, 20):
+            assert (ahead == step).mean() == pytest.approx((kept == step).mean(), abs=0.02), step
+    assert (goals > 20_000).mean() == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_rows_towards_other_goals_are_those_of_data_with_these_goals(steps: int) -> None:
+    data, generator = walked(600), np.random.default_rng(1)
+    rows = generator.integers(0, 600, 300)
+    goals = np.minimum(rows + generator.integers(-3, 8, 300), 599).clip(0)
+    found, places = data.aimed(rows, goals, steps)
+    rewards, discounts, last = found.returns(steps, DISCOUNT, places)
+    after, (reach, valid) = found.after(last, places), chunk_reach(found, steps, places)
+    for number, (row, goal) in enumerate(zip(rows, goals, strict=True)):
+        swapped = data.goal_rows.copy()
+        swapped[row] = goal
+        seen = data.observations.copy()
+        seen[row, 2:] = data.observations[goal, :2]
+        wanted = replace(data, goal_rows=swapped, observations=seen)
+        one = np.array([row])
+        total, factor, end = wanted.returns(steps, DISCOUNT, one)
+        assert (rewards[number], discounts[number]) == (total[0], factor[0])
+        assert np.array_equal(found.observations[places[number]], seen[row])
+        if factor[0]:
+            assert np.array_equal(after[number], wanted.after(end, one)[0])
+        covered, known = chunk_reach(wanted, steps, one)
+        assert (reach[number], valid[number]) == (covered[0], known[0])
+
+
+def test_a_training_meets_other_goals_each_time_and_goes_on_bit_for_bit() -> None:
+    data = walked(400)
+    config = make_config(steps=30, hidden=(8, 8), batch_size=16, n_step=3)
+
+    def trained(steps: int, trainer: Trainer | None = None) -> Trainer:
+        made = Trainer(data, config) if trainer is None else trainer
+        for _ in range(steps):
+            made.step()
+        return made
+
+    index = torch.zeros(64, dtype=torch.int64) + 7
+    first, _ = trained(0).draw(index)
+    assert len(torch.unique(first.observations[:, 2:], dim=0)) > 10  # one row, many goals
+    assert len(torch.unique(first.observations[:, :2], dim=0)) == 1
+    kept = trained(0).replay.batch(index)
+    assert len(torch.unique(kept.observations, dim=0)) == 1
+    whole, half = trained(20), trained(10)
+    other = Trainer(data, config)  # as a checkpoint is loaded: with the generator that goals come from
+    other.generator.set_state(half.generator.get_state())
+    (again, _), (went_on, _) = other.draw(), half.draw()
+    assert torch.equal(again.observations, went_on.observations)
+    assert all(
+        torch.equal(one, two) for one, two in zip(whole.weights.values(), trained(20).weights.values(), strict=True)
+    )
 
 
 def test_one_step_is_what_is_stored() -> None:

@@ -10,7 +10,7 @@ import ogbench
 import pytest
 
 from workbench.engine.data.npz import DataFileError, read_arrays, save_dataset, write_arrays
-from workbench.engine.tasks import cube, pointmaze
+from workbench.engine.tasks import manipulation, pointmaze
 from workbench.engine.tasks.collect import Generator, collect
 from workbench.engine.tasks.ogbench import OGBenchTask, parse_name
 from workbench.engine.tasks.ogbench_env import make_env
@@ -85,7 +85,7 @@ def test_an_existing_dataset_is_left_alone(made: tuple[str, Path], tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("generator", "env_id", "rows"),
-    [(pointmaze.NAVIGATE, "pointmaze-medium-v0", 2_300), (cube.PLAY, "cube-single-v0", 1_100)],
+    [(pointmaze.NAVIGATE, "pointmaze-medium-v0", 2_300), (manipulation.MADE["play"], "cube-single-v0", 1_100)],
 )
 def test_the_number_of_processes_does_not_matter(generator: Generator, env_id: str, rows: int) -> None:
     one, two = (collect(generator, env_id, rows, (5, 0), processes=count) for count in (1, 2))
@@ -135,6 +135,104 @@ def test_other_mazes_and_cubes_are_generated_too() -> None:
         assert data.observation_dim == OGBenchTask(name).info.observation_dim
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cube-single-noisy", "cube-double-noisy", "cube-triple-play",
+        "scene-play", "scene-noisy", "puzzle-3x3-noisy", "puzzle-4x4-play",
+    ],
+)  # fmt: skip
+def test_the_arm_and_its_oracles(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OGBench itself reads the files and computes the same rewards."""
+    task = OGBenchTask(f"{name}-singletask")
+    save_generated(task, tmp_path, 60, 1)
+    monkeypatch.setattr(ogbench.utils, "download_datasets", lambda names, folder: None)  # never the network
+    theirs, _ = ogbench.make_env_and_datasets(
+        f"{name}-singletask-v0", dataset_dir=str(tmp_path), dataset_only=True, cur_env=make_env(task.names.env)
+    )
+    ours = task.load(tmp_path)
+    for field in ("observations", "actions", "rewards", "masks", "next_observations"):
+        np.testing.assert_array_equal(getattr(ours, field), theirs[field], err_msg=field)
+    assert np.abs(ours.actions).max() <= 1.0
+
+
+def test_the_noise_of_a_closed_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without noise and random actions "noisy" is its oracle; with noise every action is, most of all the gripper's."""
+    monkeypatch.setattr(manipulation, "RANDOM", 0.0)
+    noisy = manipulation.episode("noisy", "cube-single-v0", 80, (0, 0, 0))["actions"]
+    monkeypatch.setattr(manipulation, "NOISE", 0.0)
+    quiet = manipulation.episode("noisy", "cube-single-v0", 80, (0, 0, 0))["actions"]
+    assert np.abs(np.diff(quiet[:, 4])).max() == 2.0  # opened and closed, nothing between
+    assert set(np.unique(quiet[:, 4])) <= {-1.0, 1.0}
+    inside = np.abs(noisy[:, 4]) < 1.0
+    assert inside.mean() > 0.2
+    monkeypatch.setattr(manipulation, "RANDOM", 1.0)
+    free = manipulation.episode("noisy", "cube-single-v0", 80, (0, 0, 0))["actions"]
+    assert abs(free.mean()) < 0.15
+    assert 0.5 < free.std() < 0.65  # uniform on [-1, 1]
+
+
+def test_a_scene_whose_cube_is_out_of_sight_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = manipulation.episode("play", "scene-v0", 10, (0, 0, 0))
+    seen = iter((False, False, True))
+    monkeypatch.setattr(manipulation, "_is_seen", lambda qpos: next(seen))
+    again = manipulation.episode("play", "scene-v0", 10, (0, 0, 0))
+    assert next(seen, None) is None
+    assert not np.array_equal(usual["observations"], again["observations"])
+    monkeypatch.undo()
+    qpos = np.zeros((3, 20))
+    qpos[:, 15], qpos[:, 16] = 0.1, 0.02
+    assert manipulation._is_seen(qpos)
+    qpos[1, 15] = 0.3
+    assert not manipulation._is_seen(qpos)
+    qpos[1, 15] = -0.35  # to the left, on the table
+    assert not manipulation._is_seen(qpos)
+    qpos[1, 16] = 0.07  # in the drawer
+    assert manipulation._is_seen(qpos)
+
+
+@pytest.mark.parametrize("maze", ["medium", "large", "teleport"])
+def test_trajectories_to_stitch_are_short_and_go_four_cells(maze: str) -> None:
+    env = make_env(f"pointmaze-{maze}-v0")
+    table = pointmaze.next_cells(env.maze_map)
+    for start in {start for start, _ in table}:
+        for goal in pointmaze._at_distance(table, start, 4):
+            at, steps = start, 0
+            while at != goal:
+                at, steps = table[at, goal], steps + 1
+            assert steps == 4
+    data = OGBenchTask(f"pointmaze-{maze}-stitch-singletask").generate(1_000, 0)
+    ends = np.flatnonzero(data.ends)
+    assert set(np.diff(ends)) <= {200} or bool((data.masks[ends] == 0).any())
+    reach = [np.ptp(part, axis=0).max() for part in np.split(data.observations, 5)]
+    assert max(reach) < 4 * env._maze_unit + 6 or maze == "teleport"
+
+
+@pytest.mark.parametrize("name", ["pointmaze-medium-stitch", "cube-single-play"])
+def test_what_was_stopped_goes_on(name: str, tmp_path: Path) -> None:
+    """Bit for bit as if it had not been stopped; nothing that is kept is made again, and nothing stays behind."""
+    task = OGBenchTask(f"{name}-singletask")
+    rows = 700 if name.startswith("point") else 40
+
+    class Stopped(KeyboardInterrupt):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done >= min(400, rows):
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        save_generated(task, tmp_path / "a", rows, 5, stop)
+    (kept,) = (tmp_path / "a").iterdir()
+    before = {path: path.stat().st_mtime_ns for path in kept.rglob("*.npz")}
+    assert before
+    seen: list[int] = []
+    save_generated(task, tmp_path / "a", rows, 5, lambda done, total: seen.append(done))
+    save_generated(task, tmp_path / "b", rows, 5, processes=1)
+    for one, two in zip(*(sorted((tmp_path / part).iterdir()) for part in "ab"), strict=True):
+        assert (one.name, one.read_bytes()) == (two.name, two.read_bytes())
+
+
 def test_tick_and_sizes_are_checked() -> None:
     seen: list[tuple[int, int]] = []
     OGBenchTask(MAZE).generate(1_200, 0, tick=lambda done, total: seen.append((done, total)))
@@ -156,12 +254,14 @@ def test_global_random_state_is_given_back(made: tuple[str, Path]) -> None:
 
 
 def test_data_that_are_not_generated_here_say_how_to_get_them(tmp_path: Path) -> None:
-    task = OGBenchTask("scene-play-singletask")
-    with pytest.raises(ValueError, match=r"only pointmaze-\*-navigate and cube-\*-play .*\.download\(FOLDER\)"):
+    task = OGBenchTask("antmaze-medium-navigate-singletask")
+    with pytest.raises(
+        ValueError, match=r"walk with policies that OGBench trained.* pointmaze-\*-stitch.*\.download\(FOLDER\)"
+    ):
         task.generate(None, 0)
     with pytest.raises(ValueError, match="download"):
         save_generated(task, tmp_path / "new", None, 0)
-    with pytest.raises(DataFileError, match=r"scene-play-v0\.npz: no such file; download it"):
+    with pytest.raises(DataFileError, match=r"antmaze-medium-navigate-v0\.npz: no such file; download it"):
         task.load(tmp_path)
     with pytest.raises(
         DataFileError, match=r"generate it: workbench generate ogbench/pointmaze.* --out .*; or download"

@@ -149,7 +149,11 @@ class Replay:
             columns.append(torch.from_numpy(np.where(data.ends[last][:, None], np.float32("nan"), after)))
         return torch.cat(columns, 1)
 
-    def _taken(self, index: Tensor) -> Tensor:
+    def noise(self, size: int, generator: torch.Generator) -> Tensor | None:
+        """What `batch` draws beside its rows: nothing here, and nothing is taken from ``generator``."""
+        return None
+
+    def _taken(self, index: Tensor, noise: Tensor | None = None) -> Tensor:
         """The rows ``index`` (M,) as `_rows` makes them."""
         return self._matrix.index_select(0, index)
 
@@ -175,10 +179,10 @@ class Replay:
         """What belongs to the rows, (R, …), from ``blocks`` in their order; kept where the rows are."""
         return torch.cat(list(blocks))
 
-    def batch(self, index: Tensor) -> Batch:
-        """Gather the rows ``index`` (M,)."""
+    def batch(self, index: Tensor, noise: Tensor | None = None) -> Batch:
+        """Gather the rows ``index`` (M,), with what is drawn of ``noise`` (`noise`)."""
         s, d = self._s, self._d
-        rows = self._taken(index)
+        rows = self._taken(index, noise)
         observations, actions, following = rows[:, :s], rows[:, s : s + d], rows[:, s + d + 2 : s + d + 2 + s]
         valid = None
         if self._chunk > 1:

@@ -15,14 +15,20 @@ from torch import Tensor
 
 from workbench.engine.data.atomic import explained
 from workbench.engine.data.chunks import chunk_rows
+from workbench.engine.data.goals import GoalTransitions
 from workbench.engine.data.mapped import MappedTransitions
 from workbench.engine.data.replay import Replay
+from workbench.engine.data.replay_goals import GoalReplay
 from workbench.engine.data.transitions import BLOCK, Transitions
 
 
 def make_replay(data: Transitions, mean: Tensor, std: Tensor, **settings: Any) -> Replay:
-    """The replay of ``data``: on the device, or reading from disk where the rows lie there; parameters as for `Replay`."""
-    kind = MappedReplay if isinstance(data, MappedTransitions) else Replay
+    """The replay of ``data``: on the device, or reading from disk where the rows lie there, or with goals that are drawn anew.
+
+    Parameters are those of `Replay`.
+    """
+    kinds: dict[type[Transitions], type[Replay]] = {MappedTransitions: MappedReplay, GoalTransitions: GoalReplay}
+    kind = next((replay for held, replay in kinds.items() if isinstance(data, held)), Replay)
     return kind(data, mean, std, **settings)
 
 
@@ -53,7 +59,7 @@ class MappedReplay(Replay):
         self.rows_read += len(windows)
         return self._rows(windows, places)
 
-    def _taken(self, index: Tensor) -> Tensor:
+    def _taken(self, index: Tensor, noise: Tensor | None = None) -> Tensor:
         rows = self._from_disk(np.minimum(index.cpu().numpy(), self.fixed - 1)).to(self._matrix.device)
         if not self.room:
             return rows

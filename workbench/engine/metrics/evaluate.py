@@ -34,6 +34,7 @@ from workbench.engine.models.parts import KnowsData, Parts
 from workbench.engine.showing import Shown
 from workbench.engine.steering.protocol import Rule, SettingValue
 from workbench.engine.steering.rules.bc import BC
+from workbench.engine.tasks.latency import Latency
 from workbench.engine.tasks.modes import KnowsModes
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.rollout import Episodes, Tick, Watch, rollout
@@ -84,6 +85,8 @@ class Evaluation(Shown):
         Where the task knows its modes.
     chunk : int
         h, environment actions per decision.
+    latency : Latency
+        How long a decision took in the episodes, and what was played meanwhile.
     network_evaluations : int
         Per decision; over ``chunk`` it is the cost of one environment action.
     ms_per_action, ms_per_decision : float
@@ -115,6 +118,7 @@ class Evaluation(Shown):
     support: Support | None
     coverage: Coverage | None
     chunk: int
+    latency: Latency
     network_evaluations: int
     ms_per_action: float
     ms_per_decision: float
@@ -146,6 +150,7 @@ class Evaluation(Shown):
             "support": _plain(self.support),
             "coverage": _plain(self.coverage),
             "chunk": self.chunk,
+            "latency": self.latency.model_dump(),
             "network_evaluations": self.network_evaluations,
             "network_evaluations_per_action": self.network_evaluations / self.chunk,
             "ms_per_action": self.ms_per_action,
@@ -165,6 +170,7 @@ def evaluate(
     tick: Tick | None = None,
     data: KnowsData | None = None,
     watch: Watch | None = None,
+    latency: Latency | None = None,
 ) -> Evaluation:
     """Play episodes with a rule, and measure what it earns, what was promised, and how far it goes from the data.
 
@@ -188,6 +194,9 @@ def evaluate(
         too ``support`` stays empty. Of an action chunk the first step is compared with the data's actions.
     watch : callable, optional
         As for `rollout`: sees the steered episodes as they are played.
+    latency : Latency, optional
+        How long a decision takes in the steered episodes. The behaviour policy's, and what is measured at single states, are
+        without it: so ``gain`` has what latency costs in it.
 
     Returns
     -------
@@ -201,11 +210,12 @@ def evaluate(
     """
     if episodes < 1:
         raise UserError(f"episodes must be at least 1, got {episodes}")
-    unsteered = type(rule) is BC and rule.pick == "uniform"
+    latency = latency or Latency()
+    unsteered = type(rule) is BC and rule.pick == "uniform" and latency == Latency()
     twice = not unsteered and not is_kept(parts, task, episodes, seed, rule)
     home = behaviour_episodes(parts, task, episodes, seed, rule, _half(tick, 0)) if twice else None
     path: list[np.ndarray] = []
-    watcher = Watcher(parts.chunk)
+    watcher = Watcher(parts.chunk, latency)
 
     def see(observations: np.ndarray, moved: np.ndarray) -> None:
         watcher(observations, moved)
@@ -214,7 +224,7 @@ def evaluate(
         if watch is not None:
             watch(observations, moved)
 
-    played = rollout(rule, parts, task, episodes, seed, _half(tick, 1) if twice else tick, see)
+    played = rollout(rule, parts, task, episodes, seed, _half(tick, 1) if twice else tick, see, latency=latency)
     visited = watcher.visited
     if unsteered:
         home = keep(parts, task, episodes, seed, rule, Home(played, visited))
@@ -250,6 +260,7 @@ def evaluate(
         support=None if data is None else support_of(clouds, data, parts, rows),
         coverage=_coverage(task, path, played) if isinstance(task, KnowsModes) else None,
         chunk=parts.chunk,
+        latency=latency,
         network_evaluations=network_evaluations(rule, parts, rows[0]),
         ms_per_action=1e3 * played.seconds_per_action,
         ms_per_decision=1e3 * played.seconds_per_decision,

@@ -17,6 +17,7 @@ from workbench.engine.metrics.shift import sliced_wasserstein2
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules.bc import BC
+from workbench.engine.tasks.latency import Latency
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.rollout import Episodes, Tick, rollout
 
@@ -76,10 +77,14 @@ class Watcher:
     ----------
     chunk : int
         Environment steps of one decision.
+    latency : Latency
+        When decisions are made.
     """
 
     chunk: int = 1
+    latency: Latency = field(default_factory=Latency)
     _seen: list[tuple[int, np.ndarray, np.ndarray]] = field(default_factory=list)
+    _count: int = 0  # states kept
     _before: np.ndarray | None = None
     _step: int = 0
     _stride: int = 1
@@ -90,12 +95,14 @@ class Watcher:
         `rollout` calls this after each step (``watch``).
         """
         if self._before is not None:
-            decision, late = divmod(self._step - 1, self.chunk)
-            if not late and decision % self._stride == 0:
+            decision = self.latency.schedule(self.chunk).decision(self._step - 1)
+            if decision is not None and decision % self._stride == 0:
                 self._seen.append((decision, self._before[moved], np.flatnonzero(moved)))
-                if sum(len(rows) for _, rows, _ in self._seen) > MOST and len(self._seen) > 1:
+                self._count += int(moved.sum())
+                if self._count > MOST and len(self._seen) > 1:
                     self._stride *= 2
                     self._seen = [kept for kept in self._seen if kept[0] % self._stride == 0]
+                    self._count = sum(len(rows) for _, rows, _ in self._seen)
         self._before, self._step = observations.copy(), self._step + 1
 
     @property

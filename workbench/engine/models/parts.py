@@ -203,12 +203,19 @@ def velocity_and_pull(reference: Reference, observations: Tensor, actions: Tenso
     """
     direct = getattr(reference, "value_and_pull", None)
     if direct is not None:
-        velocity, pull = direct(observations, actions, t)
-        return velocity, pull
+        velocity, own_pull = direct(observations, actions, t)
+        return velocity, own_pull
     with torch.enable_grad():
         leaf = actions.detach().requires_grad_()
         v = velocity_at(reference, observations, leaf, t)
-    return v.detach(), lambda u: torch.autograd.grad(v, leaf, u, retain_graph=True)[0]
+
+    def pull(u: Tensor) -> Tensor:
+        if not v.requires_grad:  # the field does not look at the action
+            return torch.zeros_like(u)
+        grad = torch.autograd.grad(v, leaf, u, retain_graph=True, allow_unused=True, materialize_grads=True)
+        return grad[0]
+
+    return v.detach(), pull
 
 
 def q_values(critic: Critic, observations: Tensor, actions: Tensor, how: Aggregate) -> Tensor:

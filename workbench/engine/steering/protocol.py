@@ -152,6 +152,10 @@ class Rule(BaseModel, ABC):
         """M: normal vectors per particle that the rule needs beside the one where it begins (`Noise.extra`)."""
         return 0
 
+    def flows(self) -> tuple[str, ...]:
+        """The parts that are flows which the rule samples: where a chunk that is partly decided can be completed."""
+        return ("reference",)
+
     def init(self, parts: Parts, observations: Tensor, start: Tensor, extra: Tensor | None = None) -> State:
         """Place the particles at ``start`` (B, N, D) for normalised ``observations`` (B, S)."""
         n = start.shape[1]
@@ -284,6 +288,10 @@ class TrainedFlow(Unguided):
     strength: ClassVar[str] = "particles"
     bc_at: ClassVar[dict[str, Any] | None] = None
 
+    def flows(self) -> tuple[str, ...]:
+        """The trained field."""
+        return (self.field,)
+
     def velocity(self, parts: Parts, rows: Tensor, actions: Tensor, t: float) -> Tensor:
         """The trained field's velocity (B, N, D)."""
         return velocity_at(parts.part(self.field), rows, actions.flatten(0, 1), t).reshape(actions.shape)
@@ -301,6 +309,10 @@ class OneJump(Rule):
     @abstractmethod
     def jump(self, parts: Parts, rows: Tensor, start: Tensor) -> Tensor:
         """Return actions (M, D), before clipping, at ``rows`` (M, S) from the noise ``start`` (M, D)."""
+
+    def flows(self) -> tuple[str, ...]:
+        """None."""
+        return ()
 
     def ticks(self) -> int:
         """One."""

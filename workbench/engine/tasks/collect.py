@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from workbench.engine.words import UserError
 Arrays = dict[str, np.ndarray]
 Tick = Callable[[int, int], None]
 Episode = Callable[[str, int, tuple[int, ...]], Arrays]
-EPISODE_STEPS = 1000  # OGBench's length; one more row holds the last state
+EPISODE_STEPS = 1000  # OGBench's usual length; one more row holds the last state
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,14 @@ class Generator:
         The usual size of the dataset, in transitions.
     rows_per_process : int
         Fewer than this are not worth starting a process for.
+    episode_steps : int
+        Transitions of a trajectory.
     """
 
     episode: Episode
     rows: int
     rows_per_process: int
+    episode_steps: int = EPISODE_STEPS
 
 
 def collect(
@@ -48,6 +52,7 @@ def collect(
     *,
     processes: int | None = None,
     tick: Tick | None = None,
+    keep: Path | None = None,
 ) -> Arrays:
     """Make a dataset; the number of processes does not change it.
 
@@ -64,6 +69,9 @@ def collect(
         By default one for each core, as far as the work is worth it.
     tick : callable, optional
         Called as ``tick(done, rows)`` after each episode.
+    keep : Path, optional
+        A folder in which every trajectory is kept until the dataset is whole, so that a run that was stopped goes on: the
+        same call reads what is there. It is not removed.
 
     Returns
     -------
@@ -79,15 +87,24 @@ def collect(
     """
     if rows < 1 or min(entropy) < 0:
         raise UserError(f"{env_id}: needs rows >= 1 and a seed >= 0, got rows={rows}, seed={entropy[0]}")
-    lengths = [EPISODE_STEPS] * (rows // EPISODE_STEPS) + ([rows % EPISODE_STEPS] if rows % EPISODE_STEPS else [])
+    each = generator.episode_steps
+    lengths = [each] * (rows // each) + ([rows % each] if rows % each else [])
     if processes is None:
         processes = max(1, min(os.cpu_count() or 1, rows // generator.rows_per_process))
     if multiprocessing.current_process().daemon:
         processes = 1  # such a process may not have children
-    processes = min(processes, len(lengths))
+    before = {} if keep is None else _kept(keep)
+    left = [(number, steps) for number, steps in enumerate(lengths) if (number, steps) not in before]
     make = partial(_numbered, generator.episode, env_id, entropy)
+    fresh = _run(make, left, max(1, min(processes, len(left))))
     done, episodes = 0, []
-    for episode, steps in zip(_run(make, lengths, processes), lengths, strict=True):
+    for number, steps in enumerate(lengths):
+        if (number, steps) in before:
+            episode = _read(before[number, steps])
+        else:
+            episode = next(fresh)
+            if keep is not None:
+                _write(keep / f"{number}-{steps}.npz", episode)
         episodes.append(episode)
         done += steps
         if tick is not None:
@@ -95,18 +112,42 @@ def collect(
     return {name: np.concatenate([episode[name] for episode in episodes]) for name in episodes[0]}
 
 
+def _kept(folder: Path) -> dict[tuple[int, int], Path]:
+    """The trajectories in ``folder`` by number and length; the folder is made where it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for path in folder.glob("*-*.npz"):
+        number, _, steps = path.stem.partition("-")
+        if number.isdecimal() and steps.isdecimal():
+            found[int(number), int(steps)] = path
+    return found
+
+
+def _read(path: Path) -> Arrays:
+    from workbench.engine.data.npz import read_arrays  # here: it brings torch, which worker processes do without
+
+    return read_arrays(path)
+
+
+def _write(path: Path, episode: Arrays) -> None:
+    from workbench.engine.data.npz import write_arrays
+
+    write_arrays(path, episode)
+
+
 def _numbered(episode: Episode, env_id: str, entropy: tuple[int, ...], number: int, steps: int) -> Arrays:
     return episode(env_id, steps, (*entropy, number))
 
 
-def _run(make: Callable[[int, int], Arrays], lengths: list[int], processes: int) -> Iterator[Arrays]:
+def _run(make: Callable[[int, int], Arrays], left: list[tuple[int, int]], processes: int) -> Iterator[Arrays]:
+    numbers, lengths = [number for number, _ in left], [steps for _, steps in left]
     if processes <= 1:
-        yield from map(make, range(len(lengths)), lengths)
+        yield from map(make, numbers, lengths)
         return
     # spawn: a fork of a process that runs torch's threads may hang.
     executor = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
     try:
-        yield from executor.map(make, range(len(lengths)), lengths)
+        yield from executor.map(make, numbers, lengths)
     except BrokenProcessPool as error:
         raise UserError(
             "the processes that generate data stopped. In a script, put the call under `if __name__ == '__main__':` "

@@ -189,7 +189,9 @@ class D4RLTask(GymTask):
         changed = {"actions": self.to_unit(arrays["actions"]), "rewards": arrays["rewards"] + self._setting.shift}
         return plain_transitions(arrays | changed, str(path), out_of_bounds)
 
-    def write(self, folder: str | Path, rows: int | None, seed: int, *, tick: Tick | None = None) -> tuple[Path, ...]:
+    def write(
+        self, folder: str | Path, rows: int | None, seed: int, *, tick: Tick | None = None, processes: int | None = None
+    ) -> tuple[Path, ...]:
         """D4RL's data are not made here: UserError says what to do."""
         raise UserError(
             f"{self.name}: D4RL's data are not generated here; put its file {self.files(folder)['train'].name} into {folder}"

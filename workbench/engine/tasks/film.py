@@ -18,6 +18,7 @@ import numpy as np
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
+from workbench.engine.tasks.latency import Latency
 from workbench.engine.tasks.protocol import BatchEnv, StepResult, Task
 from workbench.engine.tasks.rollout import Episodes, rollout
 from workbench.engine.words import UserError
@@ -75,6 +76,7 @@ def film(
     count: int = FRAMES,
     stopped: Callable[[], bool] = lambda: False,
     renderer: str | None = None,
+    latency: Latency | None = None,
 ) -> Film:
     """Play one episode of ``seed`` with ``rule``, and render it.
 
@@ -89,6 +91,8 @@ def film(
         Asked now and then; True gives up.
     renderer : str, optional
         MUJOCO_GL: "egl", "osmesa" or "glfw". Without it the environment variable, else "egl", which needs no display.
+    latency : Latency, optional
+        As for `rollout`.
 
     Raises
     ------
@@ -106,7 +110,7 @@ def film(
         actions.append(done[0].copy())
         last[:] = [result.observations[0].copy()]
 
-    episode = rollout(rule, parts, task, 1, seed, record=record)
+    episode = rollout(rule, parts, task, 1, seed, record=record, latency=latency)
     steps = np.unique(np.linspace(0, len(actions), count).round().astype(int))
     frames, seen = _look(task.info.name, seed, np.stack(actions), steps, renderer, stopped)
     if not np.allclose(seen, last[0], atol=CLOSE, rtol=CLOSE):

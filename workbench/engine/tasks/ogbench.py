@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shutil
 import socket
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -27,8 +28,8 @@ from workbench.engine.data.npz import (
 )
 from workbench.engine.data.shards import find_shards, read_shards
 from workbench.engine.data.transitions import OutOfBounds, Transitions, make_transitions
-from workbench.engine.tasks import cube, pointmaze
-from workbench.engine.tasks.collect import Arrays, Generator, Tick, collect
+from workbench.engine.tasks.collect import Arrays, Tick, collect
+from workbench.engine.tasks.generators import GENERATORS, generator_of
 from workbench.engine.tasks.ogbench_batch import EnvBatch, base_env
 from workbench.engine.tasks.ogbench_env import clone, horizon_of, numpy_seeded, require_ogbench
 from workbench.engine.tasks.protocol import TaskInfo
@@ -51,10 +52,6 @@ KINDS = {
     "puzzle": ("play", "noisy"),
 }
 MAZES = ("pointmaze", "antmaze", "humanoidmaze", "antsoccer")
-GENERATORS: dict[tuple[str, str], Generator] = {
-    ("pointmaze", "navigate"): pointmaze.NAVIGATE,
-    ("cube", "play"): cube.PLAY,
-}
 FEATURED = (
     "ogbench/pointmaze-medium-navigate-singletask-v0",
     "ogbench/cube-single-play-singletask-v0",
@@ -226,7 +223,7 @@ class OGBenchTask:
         UserError
             This kind of data cannot be made here, or ``rows`` or ``seed`` are out of range.
         """
-        generator = self._generator()
+        generator = generator_of(self.names.family, self.names.kind, self.names.task)
         rows = generator.rows if rows is None else rows
         arrays = collect(generator, self.names.collecting, rows, (seed, 0), processes=processes, tick=tick)
         return self._transitions(arrays, f"{self.names.task} (generated)", "refuse")
@@ -284,6 +281,9 @@ class OGBenchTask:
     ) -> tuple[Path, ...]:
         """Generate training data and a tenth of it for validation, and write both in OGBench's own format.
 
+        Trajectories are kept in a hidden folder beside the files until both are written: one that was stopped, or whose
+        process was killed, goes on where it was.
+
         Raises
         ------
         UserError
@@ -291,23 +291,35 @@ class OGBenchTask:
         OSError
             The files cannot be written; none is left behind.
         """
-        generator = self._generator()
+        generator = generator_of(self.names.family, self.names.kind, self.names.task)
         train = generator.rows if rows is None else rows
         sizes = {"train": train, "val": max(1, train // 10)}
-        total, done, written = sum(sizes.values()), 0, []
+        total, done = sum(sizes.values()), 0
+        files, made, written = self.files(folder), [], []
+        kept = Path(folder).expanduser() / f".{self.names.dataset}-seed{seed}.part"
         try:
-            for stream, (split, path) in enumerate(self.files(folder).items()):
-                report = _shifted(tick, done, total)
-                arrays = collect(
-                    generator, self.names.collecting, sizes[split], (seed, stream), processes=processes, tick=report
+            for stream, split in enumerate(files):
+                found = collect(
+                    generator,
+                    self.names.collecting,
+                    sizes[split],
+                    (seed, stream),
+                    processes=processes,
+                    tick=_shifted(tick, done, total),
+                    keep=kept / split,
                 )
+                made.append(found)
+                done += sizes[split]
+            for path, arrays in zip(files.values(), made, strict=True):
                 write_arrays(path, arrays)
                 written.append(path)
-                done += sizes[split]
-        except BaseException:
+        except BaseException as error:
             for path in written:
                 path.unlink(missing_ok=True)
+            if isinstance(error, Exception):  # and not a person who stopped it, and may go on
+                shutil.rmtree(kept, ignore_errors=True)
             raise
+        shutil.rmtree(kept, ignore_errors=True)
         return tuple(written)
 
     def download(self, folder: str | Path) -> tuple[Path, ...]:
@@ -334,16 +346,6 @@ class OGBenchTask:
             for path in self.files(folder).values():
                 path.with_name(f"{path.name}.tmp").unlink(missing_ok=True)
         return tuple(self.files(folder).values())
-
-    def _generator(self) -> Generator:
-        generator = GENERATORS.get((self.names.family, self.names.kind))
-        if generator is None:
-            made = " and ".join(f"{family}-*-{kind}" for family, kind in GENERATORS)
-            raise UserError(
-                f"{self.names.task}: only {made} data are generated here; download OGBench's own: "
-                f"OGBenchTask({self.names.task!r}).download(FOLDER)"
-            )
-        return generator
 
     def _transitions(self, arrays: Arrays, source: str, out_of_bounds: OutOfBounds) -> Transitions:
         """Transitions with this task's rewards, from the compact form."""

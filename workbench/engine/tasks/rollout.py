@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,10 +11,9 @@ from torch import Tensor
 
 from workbench.engine.inference import outside_inference_mode
 from workbench.engine.models.parts import Parts, q_values
-from workbench.engine.steering.finite import NonFiniteError
-from workbench.engine.steering.graphs import Actor
-from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
+from workbench.engine.tasks.latency import Latency
+from workbench.engine.tasks.pilot import Pilot
 from workbench.engine.tasks.protocol import Playable, StepResult
 from workbench.engine.words import DivergedError, UserError, counted
 
@@ -74,12 +72,14 @@ def rollout(
     watch: Watch | None = None,
     record: Record | None = None,
     most_steps: int | None = None,
+    latency: Latency | None = None,
 ) -> Episodes:
     """Play ``episodes`` episodes with ``rule``.
 
     The noise is drawn for every environment at every decision, active or not, so that two rules with the same seed and
     number of particles meet the same starts and the same noise. With action chunks a decision is h environment steps,
-    which are played without looking at the observations between; an episode may end among them.
+    which are played without looking at the observations between; an episode may end among them. ``latency`` says that a decision
+    takes time, and what is played meanwhile.
 
     Parameters
     ----------
@@ -98,6 +98,8 @@ def rollout(
         S), and the actions, (E, D): the way to make a dataset of the episodes (`Recorder`).
     most_steps : int, optional
         Cut episodes off after so many steps, before the task's own limit.
+    latency : Latency, optional
+        Without it a decision takes no time.
 
     Returns
     -------
@@ -107,7 +109,7 @@ def rollout(
     Raises
     ------
     UserError
-        The parts act with another number of dimensions than the task takes.
+        The parts act with another number of dimensions than the task takes, or their chunks are too short for the latency.
     FloatingPointError
         An observation or a reward of the environment is not finite, or the critic's Q of a first action is not.
     NonFiniteError
@@ -120,9 +122,8 @@ def rollout(
             f"these parts act with {counted(parts.action_dim, 'number')}, {counted(parts.chunk, 'step')} of "
             f"{parts.step_dim}; task '{task.info.name}' takes {task.info.action_dim} a step: these are the parts of another task"
         )
-    env, actor = task.environments(episodes, seed), Actor(rule, parts)
-    device = parts.device
-    generator = torch.Generator(device).manual_seed(seed)
+    pilot = Pilot(rule, parts, task.info.name, episodes, seed, latency or Latency())
+    env = task.environments(episodes, seed)
     try:
         observations = starts = env.reset()
         active = np.ones(episodes, dtype=bool)
@@ -130,54 +131,35 @@ def rollout(
         returns, discounted = np.zeros(episodes), np.zeros(episodes)
         terminated = np.zeros(episodes, dtype=bool)
         success, lengths = np.zeros(episodes, dtype=bool), np.zeros(episodes, dtype=np.int64)
-        q_first, spent, chosen, step = np.full(episodes, np.nan), 0.0, 0, 0
+        q_first, step = np.full(episodes, np.nan), 0
         if watch is not None:
             watch(observations, active)
         while active.any():
-            noise = draw_noise(episodes, rule.particles, parts.action_dim, generator, rule.extra_draws())
-            which = np.flatnonzero(active)
-            count = len(which)
-            if actor.recorder is not None:  # it is recorded for one number of states: the first one fills the rest
-                which = np.concatenate((which, np.full(episodes - count, which[0])))
-            seen = torch.from_numpy(observations[which]).to(device)
-            before = time.perf_counter()
-            try:
-                picked = actor(seen, noise.states(torch.from_numpy(which).to(device)))[:count]
-            except NonFiniteError as error:
-                episode = int(which[error.row or 0])
-                error.add_note(f"state {error.row} is episode {episode} of task '{task.info.name}', at step {step}")
-                raise
-            spent += time.perf_counter() - before
-            chosen += count
-            if step == 0 and parts.critic is not None:
-                q_first[:] = _q_of(rule, parts, seen, picked)
-            plan = np.zeros((episodes, parts.chunk, parts.step_dim), dtype=np.float32)
-            plan[active] = picked.view(-1, parts.chunk, parts.step_dim).cpu().numpy()
+            actions = pilot.actions(step, observations, active)
             if step == 0:
-                first_actions = plan[:, 0].copy()
-            for actions in plan.swapaxes(0, 1):
-                result = env.step(actions, active)
-                check_finite(task, "observation", result.observations, active, step + 1)
-                check_finite(task, "reward", result.rewards[:, None], active, step + 1)
-                returns[active] += result.rewards[active]
-                discounted[active] += parts.discount**step * result.rewards[active]
-                lengths[active] += 1
-                success |= active & result.success
-                terminated |= active & result.terminated
-                if watch is not None:
-                    watch(result.observations, active)
-                if record is not None:
-                    record(observations, actions, active, result)
-                step += 1
-                observations = result.observations
-                active = active & ~(result.terminated | result.truncated) & (most_steps is None or step < most_steps)
-                if tick is not None:
-                    tick(int(episodes - active.sum()), episodes)
-                if not active.any():
-                    break
+                first_actions = actions.copy()
+                if parts.critic is not None:
+                    q_first[:] = _q_of(rule, parts, *pilot.first)
+            result = env.step(actions, active)
+            check_finite(task, "observation", result.observations, active, step + 1)
+            check_finite(task, "reward", result.rewards[:, None], active, step + 1)
+            returns[active] += result.rewards[active]
+            discounted[active] += parts.discount**step * result.rewards[active]
+            lengths[active] += 1
+            success |= active & result.success
+            terminated |= active & result.terminated
+            if watch is not None:
+                watch(result.observations, active)
+            if record is not None:
+                record(observations, actions, active, result)
+            step += 1
+            observations = result.observations
+            active = active & ~(result.terminated | result.truncated) & (most_steps is None or step < most_steps)
+            if tick is not None:
+                tick(int(episodes - active.sum()), episodes)
     finally:
         env.close()
-    per_action, per_decision = spent / int(lengths.sum()), spent / chosen
+    per_action, per_decision = pilot.seconds / int(lengths.sum()), pilot.seconds / pilot.decided
     return Episodes(
         returns, discounted, q_first, success, terminated, lengths, starts, first_actions, per_action, per_decision
     )

@@ -40,8 +40,10 @@ class StoredTask(Protocol):
         """Read one file, such as one shard."""
         ...
 
-    def write(self, folder: str | Path, rows: int | None, seed: int, *, tick: Tick | None = None) -> tuple[Path, ...]:
-        """Generate and write the files."""
+    def write(
+        self, folder: str | Path, rows: int | None, seed: int, *, tick: Tick | None = None, processes: int | None = None
+    ) -> tuple[Path, ...]:
+        """Generate and write the files, in so many processes."""
         ...
 
 
@@ -96,7 +98,12 @@ def dataset_files(task: Task, folder: str | Path) -> tuple[Path, ...]:
 
 
 def save_generated(
-    task: Task, folder: str | Path, rows: int | None, seed: int, tick: Tick | None = None
+    task: Task,
+    folder: str | Path,
+    rows: int | None,
+    seed: int,
+    tick: Tick | None = None,
+    processes: int | None = None,
 ) -> tuple[Path, ...]:
     """Generate a dataset and write it into ``folder``, which is made when it is missing.
 
@@ -110,6 +117,8 @@ def save_generated(
         Non-negative; the same seed gives the same files, byte for byte.
     tick : callable, optional
         Called as ``tick(done, total)`` from time to time.
+    processes : int, optional
+        For tasks whose simulators take long; by default as many as are worth it. It does not change the files.
 
     Returns
     -------
@@ -139,7 +148,7 @@ def save_generated(
         for path in dataset_files(task, folder):
             remove_leftovers(folder, path.name)
         if isinstance(task, StoredTask):
-            return task.write(folder, rows, seed, tick=tick)
+            return task.write(folder, rows, seed, tick=tick, processes=processes)
         data = task.generate(rows, seed)
         (path,) = dataset_files(task, folder)
         save_dataset(path, data)

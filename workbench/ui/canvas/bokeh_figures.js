@@ -49,6 +49,7 @@ function dyeRenderer(renderer) {
     if (!glyph || typeof glyph === "string") continue
     const names = ["line_color", "fill_color", "text_color"].filter((name) => glyph[name] && glyph[name].value !== null)
     dye(glyph, Object.fromEntries(names.map((name) => [name, {value: colourOf(tag)}])))
+    if (glyph.background_fill_color?.value) dye(glyph, {background_fill_color: {value: pageLook().ground}}) // of words over lines
   }
 }
 

@@ -22,13 +22,14 @@ const SENT = 30 // positions a second, at most
  * @param {number} place
  * @param {Stand | null} stand
  * @param {boolean} measured
+ * @param {string} best What the best strength earns, in words; empty where that is not known.
  */
-export function sentenceOf(scale, place, stand, measured) {
+export function sentenceOf(scale, place, stand, measured, best = "") {
   const head = `${scale.title} at ${scale.word} ${scale.short[place]}`
   if (!stand) return `${head}: being computed…`
   if (stand.beyond) return `${head} lies beyond what was measured.`
   if (!measured || !Number.isFinite(stand.earned)) return `${head}: the critic promises ${number(stand.promised)} at shift ${number(stand.shift)}; what that earns is not measured.`
-  return `${head} earns ${number(stand.earned)} at shift ${number(stand.shift)}; the critic promises ${number(stand.promised)}. ${wrongBy(stand) || "It is right, as far as can be told."}`
+  return `${head} earns ${number(stand.earned)} at shift ${number(stand.shift)}; the critic promises ${number(stand.promised)}. ${wrongBy(stand) || "It is right, as far as can be told."}${best && ` Best: ${best}.`}`
 }
 
 /**
@@ -39,6 +40,12 @@ export function wrongBy(stand) {
   const gap = stand.promised - stand.earned
   return Math.abs(gap) > Math.max(stand.error || 0, EXACT) ? `The critic is wrong by ${number(gap)}.` : ""
 }
+
+/**
+ * What the best strength of a line earns, in words.
+ * @param {Line | null} line
+ */
+export const bestOf = (line) => (line && line.best >= 0 ? `${number(line.curve.earned[line.best])} at ${line.bestWords}` : "")
 
 /** @param {{model: DialModel}} component */
 export function render({model}) {
@@ -92,7 +99,7 @@ export function render({model}) {
 
   // Everything that is said of where the strengths stand.
   function tell() {
-    const there = stands(), all = model.scales.map((scale, i) => sentenceOf(scale, places[i], there[i], lines[i]?.measured ?? false))
+    const there = stands(), all = model.scales.map((scale, i) => sentenceOf(scale, places[i], there[i], lines[i]?.measured ?? false, bestOf(lines[i])))
     for (const [i, {input, value}] of made.entries()) {
       const scale = model.scales[i]
       input.value = String(places[i])

@@ -10,11 +10,11 @@ import numpy as np
 import param
 from panel.custom import JSComponent
 
+from workbench.engine.digits import exact
 from workbench.engine.glossary import TERM
 from workbench.plots.palette import Look, look, second_look
 from workbench.ui.browser.link import component
 from workbench.ui.canvas.frames import pack
-from workbench.views.digits import exact
 from workbench.views.strength_curves import StrengthCurve, strength_of, title_of
 
 HERE = Path(__file__).parent

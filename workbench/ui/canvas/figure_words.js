@@ -12,7 +12,7 @@ const MOST = 8 // things that are told one by one
 export function figure(value) {
   if (!Number.isFinite(value)) return "–"
   const size = Math.abs(value)
-  if (size && (size < 0.001 || size >= 1e6)) return value.toExponential(1).replaceAll("-", "−")
+  if (size && (size < 0.001 || size >= 1e6)) return value.toLocaleString("en-US", {maximumSignificantDigits: 2}).replace("-", "−")
   if (Number.isInteger(value)) return value.toLocaleString("en").replace("-", "−")
   return number(value, size < 0.1 ? 3 : size < 100 ? 2 : 0)
 }

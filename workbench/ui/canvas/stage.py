@@ -14,6 +14,7 @@ import numpy as np
 import param
 from panel.custom import JSComponent
 
+from workbench.engine.digits import exact, figure
 from workbench.engine.glossary import HERE as SHOWN_STATE
 from workbench.engine.steering.rules import RULES
 from workbench.engine.steering.trace import Trace
@@ -23,7 +24,6 @@ from workbench.plots.lines import positions_of
 from workbench.plots.palette import DIFFERENCE_RAMP, VALUE_RAMP, Look, look, second_look
 from workbench.ui.browser.link import component
 from workbench.ui.canvas.frames import pack
-from workbench.views.digits import exact, figure
 from workbench.views.episodes import Play, plan
 from workbench.views.question import EXTENT, Answer
 from workbench.views.stage_numbers import stage_numbers
@@ -116,7 +116,14 @@ def terms_of(trace: Trace, particle: int) -> tuple[list[str], np.ndarray]:
     return names, stacked.astype(np.float32)
 
 
-def frame_of(answer: Answer, plays: list[Play] | None, version: int, selected: int = -1, ending: str = "") -> bytes:
+def frame_of(
+    answer: Answer,
+    plays: list[Play] | None,
+    version: int,
+    selected: int = -1,
+    ending: str = "",
+    held: bool = False,
+) -> bytes:
     """Pack what the stages show.
 
     Parameters
@@ -130,6 +137,8 @@ def frame_of(answer: Answer, plays: list[Play] | None, version: int, selected: i
         The particle whose terms go along, -1 for none.
     ending : str
         What `ending_of` says of the task.
+    held : bool
+        A hand moves what is shown: episodes are played once it lets go.
     """
     arrays: dict[str, np.ndarray] = {}
     specs = []
@@ -141,7 +150,7 @@ def frame_of(answer: Answer, plays: list[Play] | None, version: int, selected: i
         if 0 <= selected < positions.shape[1]:
             names, arrays[f"terms{index}"] = terms_of(trace, selected)
         play = plays[index] if plays is not None else None
-        told = stage_numbers(numbers, play, ending, trace.positions.shape[1])
+        told = stage_numbers(numbers, play, ending, trace.positions.shape[1], held)
         specs.append(
             {
                 "index": index,
@@ -182,8 +191,8 @@ def truth_of(values: np.ndarray, answer: Answer) -> bytes:
     return pack(header, {"values": values})
 
 
-def room_of(plays: list[Play] | None, answer: Answer, floor: Floor) -> bytes:
-    """Pack the ground: its map, and the episodes when they are played."""
+def room_of(plays: list[Play] | None, answer: Answer, floor: Floor, passing: bool = False) -> bytes:
+    """Pack the ground: its map, and the episodes when they are played; ``passing`` ones, of a moment ago, are drawn faintly."""
     arrays = {f"paths{index}": play.paths for index, play in enumerate(plays or [])}
     state = answer.question.state
     where = [["Agent at", f"{figure(state[0])}, {figure(state[1])}", "its place on the ground"]]
@@ -191,13 +200,15 @@ def room_of(plays: list[Play] | None, answer: Answer, floor: Floor) -> bytes:
         where.append(["Velocity", f"{figure(state[2])}, {figure(state[3])}", f"in units of {floor.velocity_unit}"])
     else:
         where.append(["Episodes", counted(floor.steps, "step"), "they are cut off after so many"])
+    hand = "drag the agent or its velocity's knob" if floor.velocity_unit else "drag the agent"
     header = {
         "kind": "room",
         "title": floor.title,
-        "subtitle": "drag the agent or its velocity's knob" if floor.velocity_unit else "drag the agent",
+        "subtitle": "episodes of a moment ago" if passing and plays is not None else hand,
         "plan": plan(floor),
         "plays": [found._asdict() for found in looks_of(answer.traces)] if plays is not None else [],
         "awaited": plays is None,
+        "faint": passing and plays is not None,
         "numbers": where,
     }
     return pack(header, arrays)

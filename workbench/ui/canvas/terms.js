@@ -59,7 +59,7 @@ export function drawTerms(g, spec, arrays, selected, k, to, ratio, half, ink, gr
   spec.terms.forEach((name, n) => {
     const at = 2 * (tick * count + n), dx = block.data[at], dy = block.data[at + 1], size = Math.hypot(dx, dy)
     if (!(size > 0)) return
-    words.push(`${name} ${size < 0.1 ? size.toPrecision(1) : number(size)}`)
+    words.push(`${name} ${size < 0.001 ? "below 0.001" : number(size, size < 0.1 ? 3 : 2)}`)
     drawArrow(g, to.x(x), to.y(y), to.x(x + scale * dx), to.y(y + scale * dy), TERM_LOOKS[name] || SPARE_TERM, name, ratio, ground)
   })
   return words.length ? `step ${tick + 1}: ${words.join(", ")}` : ""

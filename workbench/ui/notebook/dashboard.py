@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import socket
 import threading
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import panel as pn
+from tornado.ioloop import IOLoop
 
 from workbench.engine.words import UserError
 from workbench.plots.markup import html
@@ -18,6 +20,7 @@ from workbench.ui.serve import guarded, stand_before
 from workbench.ui.server.names import names_of
 from workbench.ui.shell.registry import PAGES
 from workbench.ui.shell.template import opener, title_of
+from workbench.views.background import begin
 
 # Who may show the dashboard in a frame: notebooks that are served by this machine, and editors.
 NOTEBOOKS = ("http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*", "vscode-webview:")
@@ -93,9 +96,13 @@ def _start() -> int:
         )
         stand_before(server, names, frames=NOTEBOOKS)
         server.start()
+        loops.append(server.io_loop)
         server.io_loop.add_callback(listening.set)
         server.io_loop.start()
 
-    threading.Thread(target=run, daemon=True, name="dashboard").start()
+    loops: list[IOLoop] = []
+    begin("dashboard", run)
     listening.wait()
+    # before the threads are waited for: what is registered last is called first
+    atexit.register(loops[0].add_callback, loops[0].stop)
     return port

@@ -10,6 +10,7 @@ import ipywidgets as widgets
 import numpy as np
 from torch import Tensor
 
+from workbench.engine.digits import figure, short
 from workbench.engine.glossary import TERM
 from workbench.engine.metrics.visited import behaviour_states
 from workbench.engine.models.parts import Parts
@@ -23,7 +24,6 @@ from workbench.plots.lines import Dims, name_of, shown_dims
 from workbench.plots.live import LivePicture
 from workbench.plots.markup import Markup, html, joined
 from workbench.ui.notebook.widgets import on_paper
-from workbench.views.digits import figure
 from workbench.views.fields import Field, fields_of
 from workbench.views.ground import ground_of, observed
 from workbench.views.question import EXTENT, Answer, Policy, Question, Scene
@@ -245,7 +245,7 @@ def _states(parts: Parts, task: Task | None, state: Any) -> list[tuple[float, ..
 
 
 def _short(state: tuple[float, ...]) -> str:
-    return ", ".join(f"{value:.3g}" for value in state[:3]) + (", …" if len(state) > 3 else "")
+    return ", ".join(short(value) for value in state[:3]) + (", …" if len(state) > 3 else "")
 
 
 SHOWN = ("state.earned", "state.promised", "state.shift", "state.displacement", "state.transport")

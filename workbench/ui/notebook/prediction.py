@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from workbench.engine.digits import exact
 from workbench.engine.words import UserError
 from workbench.plots.markup import html, joined
 from workbench.ui.notebook.widgets import on_paper
@@ -38,7 +39,7 @@ class PredictionForm(widgets.VBox):  # type: ignore[misc] # ipywidgets has no ty
                 options=[(text, key) for key, text in options.items()], value=stored, layout=wide
             )
         else:
-            value = "" if stored is None else f"{stored:g}"
+            value = "" if stored is None else exact(stored)
             self.guess = widgets.Text(value=value, description=unit, layout=widgets.Layout(width="280px"))
         self.button = widgets.Button(description="Store my prediction", layout=widgets.Layout(width="180px"))
         self.said = widgets.HTML("" if stored is None else "Stored before; you may change it until it is revealed.")

@@ -14,6 +14,7 @@ from bokeh.models.ui import UIElement
 from bokeh.resources import INLINE
 from panel.io.notebook import patch_inline_stylesheets
 
+from workbench.engine.digits import exact
 from workbench.plots.markup import html
 from workbench.ui.browser.callbacks import stop_words
 from workbench.ui.browser.link import callback
@@ -21,7 +22,6 @@ from workbench.ui.canvas.stage import Stages
 from workbench.ui.controls.rule import STYLE, QuickSlider
 from workbench.ui.notebook.widgets import COLOURS, Bench
 from workbench.ui.shell.html_pane import HTML
-from workbench.views.digits import exact
 
 ICONS = re.compile(r'<link[^>]*href="https?://[^>]*>')  # Panel's own, on its CDN
 SHOW = Path(__file__).parent / "saved_figures.js"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
 from workbench.ui.server.costs import Costs
 from workbench.ui.server.turns import Turn, Turns
+from workbench.views.background import begin, ending
 from workbench.views.effort import Effort
 
+log = logging.getLogger(__name__)
 HEAVY = 0.1  # seconds of a processor; the pictures that a page opens with take a tenth to a third of it
 
 
@@ -42,9 +44,7 @@ class Crew:
         self._turns: Turns[tuple[Callable[[], None], Effort]] = Turns(workers, heavy)
         self._costs = Costs()
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(
-            workers, thread_name_prefix=name, initializer=torch.set_num_threads, initargs=(1,)
-        )
+        self._name = name
 
     def ask(self, key: Hashable, who: Hashable, work: Callable[[], None], effort: Effort) -> None:
         """Do ``work``, which raises nothing, when it is the session's turn.
@@ -72,18 +72,28 @@ class Crew:
 
     def _start(self) -> None:
         with self._lock:
-            while (turn := self._turns.take()) is not None:
-                self._threads.submit(self._work, turn)
+            while not ending() and (turn := self._turns.take()) is not None:
+                begin(self._name, self._work, turn)
 
-    def _work(self, turn: Turn[tuple[Callable[[], None], Effort]]) -> None:
+    def _work(self, turn: Turn[tuple[Callable[[], None], Effort]] | None) -> None:
+        """One turn after the other, as long as there are some."""
+        torch.set_num_threads(1)
+        while turn is not None:
+            self._do(turn)
+            with self._lock:
+                turn = None if ending() else self._turns.take()
+            self._start()  # others that had to stand back, as heavy work before the last worker
+
+    def _do(self, turn: Turn[tuple[Callable[[], None], Effort]]) -> None:
         work, effort = turn.question
         METER.heavy, METER.elsewhere = self._turns.heavy(turn), 0.0
         start = time.thread_time()
         try:
             work()
+        except Exception:  # it tells who asked by itself; what still arrives here must not end the others' thread
+            log.exception("work of the crew '%s' failed", self._name)
         finally:
             spent = time.thread_time() - start + METER.elsewhere
             with self._lock:
                 self._costs.learn(*effort, spent)
                 self._turns.done(turn, spent)
-            self._start()

@@ -20,6 +20,7 @@ from workbench.ui.server.fault import ToldError, told
 from workbench.ui.server.painter import Material
 from workbench.ui.server.turns import Turn, Turns
 from workbench.ui.server.workshop import add_part, build, elsewhere
+from workbench.views.background import begin, ending
 from workbench.views.caller import NOBODY, Caller, OvertakenError
 from workbench.views.contained import contained
 from workbench.views.effort import Effort
@@ -119,9 +120,8 @@ class Cache:
         return status
 
     def _start(self, name: str, work: Callable[..., None], *arguments: Any) -> threading.Thread:
-        thread = threading.Thread(target=work, args=arguments, daemon=True, name=name)
+        thread = begin(name, work, *arguments)
         self._threads = [one for one in self._threads if one.is_alive()] + [thread]
-        thread.start()
         return thread
 
     def ready(self, name: str, needs: tuple[str, ...], who: object, train: bool = True) -> Status:
@@ -162,7 +162,7 @@ class Cache:
     def _train(self) -> None:
         """Start the training whose turn it is, if none runs."""
         with self._lock:
-            turn = None if self._closing else self._turns.take()
+            turn = None if self._closing or ending() else self._turns.take()
         if turn is not None:
             source, _, learned = turn.question
             learned.waits = False
@@ -232,17 +232,14 @@ class Cache:
         self._closing = True
 
     def close(self, patience: float = 10.0) -> None:
-        """`stop`, and wait for that.
-
-        A thread that is still inside torch when the interpreter is torn down makes the process abort.
-        """
+        """`stop`, and wait for that."""
         self.stop()
         for thread in self._threads:
             thread.join(patience)
 
     def _make(self, source: Source, status: Status) -> None:
         def report(progress: float) -> None:
-            if self._closing:
+            if self._closing or ending():
                 raise OvertakenError
             status.progress = progress
 
@@ -262,7 +259,7 @@ class Cache:
         start = time.monotonic()
 
         def report(progress: float, left: float) -> None:
-            if self._closing or learned.cancelled:
+            if self._closing or ending() or learned.cancelled:
                 raise OvertakenError
             learned.progress, learned.left = progress, left
 

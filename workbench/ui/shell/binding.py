@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 
@@ -15,6 +15,11 @@ class Binding:
     the program when a link is restored, when a story is told, or when what there is to choose from has changed. Those changes
     stand inside `by_program`, and bound answers keep silent.
 
+    Parameters
+    ----------
+    around : callable, optional
+        Gives a block that stands around every answer: a page's `held`, without which Bokeh may refuse what is changed.
+
     Examples
     --------
     >>> binding = Binding()
@@ -23,7 +28,8 @@ class Binding:
     ...     self.task.value, self.seed.value = question.task, question.seed
     """
 
-    def __init__(self) -> None:
+    def __init__(self, around: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        self._around = around
         # By thread: while a worker sets something, what a person changes meanwhile is still answered.
         self._here = threading.local()
 
@@ -41,7 +47,8 @@ class Binding:
 
         def receive(event: Any) -> None:
             if not self.setting:
-                answer(event)
+                with self._around():
+                    answer(event)
 
         for widget in widgets:
             widget.param.watch(receive, to)

@@ -71,7 +71,7 @@ class Page(ABC):
     def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
         self.document: Document | None = pn.state.curdoc
         self.cache = cache if self.document is None else OnceOpened(cache, lambda: self._ready)
-        self.binding = Binding()
+        self.binding = Binding(self.held)
         self._loop = None if self.document is None else IOLoop.current()
         self.closed = self._ready = self._waits = False
         self._early: list[Callable[[], None]] = []

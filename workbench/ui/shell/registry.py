@@ -43,6 +43,12 @@ PAGES: dict[str, Entry] = {
         "workbench.ui.pages.budget.page",
         "BudgetPage",
     ),
+    "compare": Entry(
+        "Compare",
+        "Methods over tasks: the table with intervals, performance profiles, and return against what a decision costs.",
+        "workbench.ui.pages.compare.page",
+        "ComparePage",
+    ),
     "rollouts": Entry(
         "Rollouts",
         "Whole episodes at two strengths, drawn over each other: where they end, and from which starts.",

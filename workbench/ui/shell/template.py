@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 SCRIPT = re.compile(
     r"^\s*<script(?=[\s>])", re.MULTILINE
 )  # a tag of Bokeh's; what it writes into one is indented and escaped
+# Two megabytes of Bokeh's that no page asks for: equations are MathML, what people write is never read as TeX, and no figure
+# is drawn by WebGL.
+UNUSED = re.compile(r"""^\s*<script[^>]* src="[^"]*/bokeh-(mathjax|gl)\.[^"]*"[^>]*></script>\n?""", re.MULTILINE)
 HERE = Path(__file__).parent
 SHELL = (HERE / "shell.html").read_text(encoding="utf-8")
 STYLE = (HERE / "shell.css").read_text(encoding="utf-8")
@@ -58,6 +61,7 @@ def framed(page: Page) -> pn.Template:
     template.add_variable("nonce", nonce)
     template.add_variable("user", said.get(USER, ""))
     template.add_variable("with_nonce", lambda html: SCRIPT.sub(rf'\g<0> nonce="{nonce}"', html) if nonce else html)
+    template.add_variable("lean", lambda html: UNUSED.sub("", html))
     template.add_panel("toolbar", page.toolbar)
     for slot, pane in page.panels().items():
         template.add_panel(slot, pane)

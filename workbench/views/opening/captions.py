@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workbench.views.digits import figure
+from workbench.engine.digits import figure
 
 
 class Caption(NamedTuple):

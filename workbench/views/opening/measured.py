@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from workbench.engine.digits import exact, rounded
 from workbench.engine.metrics.evaluate import evaluate
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.finite import NonFiniteError
@@ -293,4 +294,8 @@ def _rounded(values: np.ndarray) -> tuple[float, ...]:
 
 def _words(field: Field, strength: float) -> str:
     """A strength in words, as "weight 0.3"."""
-    return f"{field.name.replace('_', ' ')} {strength:.2g}" if strength < 100 else f"{field.name} {strength:.0f}"
+    return (
+        f"{field.name.replace('_', ' ')} {exact(rounded(strength, 2))}"
+        if strength < 100
+        else f"{field.name} {strength:.0f}"
+    )

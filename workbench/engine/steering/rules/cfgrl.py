@@ -33,6 +33,10 @@ class CFGRL(DuringFlow):
     )
     base: Literal["reference", "own"] = setting("reference", "whose velocity the push is added to: bc's, or v_u")
 
+    def flows(self) -> tuple[str, ...]:
+        """Both: what is added up are velocities of the two."""
+        return ("reference", "conditioned_flow")
+
     def guidance(
         self, parts: Parts, rows: Tensor, actions: Tensor, velocity: Tensor, t: float
     ) -> tuple[Tensor, None, None]:

@@ -7,7 +7,8 @@ from torch import Tensor
 from workbench.engine.models.critic import Aggregate
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.ascent import Ascent, ascend, fresh_moments
-from workbench.engine.steering.kernel import Repulsion, rbf, repulsion
+from workbench.engine.steering.forces import forces
+from workbench.engine.steering.kernel import Repulsion
 from workbench.engine.steering.protocol import AfterFlow, Info, State, setting
 
 
@@ -47,9 +48,8 @@ class VGF(AfterFlow):
         """One step along the Stein direction."""
         x, n = state.actions, state.actions.shape[1]
         q, score = self.critic_gradient(parts, state.rows, x)
-        kernel = rbf(x)
-        attraction = (kernel.values @ score) / (self.alpha * n)
-        apart = repulsion(kernel, self.repulsion) / n
+        pulled, apart = forces(x, score, self.repulsion)
+        attraction, apart = pulled / (self.alpha * n), apart / n
         step, moments = ascend(attraction + apart, state.moments or fresh_moments(x), self.step_size, self.ascent)
         info = Info(1.0, None, {"attraction": attraction, "repulsion": apart}, q, x)
         return step, state._replace(moments=moments), info

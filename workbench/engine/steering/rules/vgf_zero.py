@@ -7,7 +7,7 @@ from torch import Tensor
 from workbench.engine.models.critic import Aggregate
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.ascent import Ascent, ascend, fresh_moments
-from workbench.engine.steering.kernel import rbf
+from workbench.engine.steering.forces import forces
 from workbench.engine.steering.protocol import AfterFlow, Info, State, setting
 
 
@@ -43,6 +43,6 @@ class VGFZero(AfterFlow):
         """One step along the kernel mean of the gradients."""
         x = state.actions
         q, score = self.critic_gradient(parts, state.rows, x)
-        attraction = (rbf(x).values @ score) / x.shape[1]
+        attraction = forces(x, score, "none")[0] / x.shape[1]
         step, moments = ascend(attraction, state.moments or fresh_moments(x), self.step_size, self.ascent)
         return step, state._replace(moments=moments), Info(1.0, None, {"attraction": attraction}, q, x)

@@ -150,7 +150,8 @@ class LearnedPartTrainer:
     def step(self, most: int = 1) -> dict[str, Tensor]:
         """Do one update, whatever ``most`` allows; returns the losses."""
         config = self.learned.config
-        batch = self._replay.batch(self._replay.draw(config.batch_size, self._generator))
+        index = self._replay.draw(config.batch_size, self._generator)
+        batch = self._replay.batch(index, self._replay.noise(len(index), self._generator))
         noise = {key: loss.draw(batch, self._generator) for key, loss in self.losses.items()}
         rate = learning_rate(config, self.step_number, self.total_steps)
         losses = update(self.losses, self._scene, batch, noise, self._adam, config, rate)

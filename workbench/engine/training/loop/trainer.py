@@ -149,7 +149,7 @@ class Trainer:
         if index is None:
             index = self.replay.draw(self.config.batch_size, self.generator)
         phase, _ = self.phase()
-        batch = self.replay.batch(index)
+        batch = self.replay.batch(index, self.replay.noise(len(index), self.generator))
         return batch, {key: self.losses[key].draw(batch, self._source(key, ahead)) for key in phase.losses}
 
     def make_room(self, rows: int) -> None:

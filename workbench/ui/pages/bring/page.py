@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,26 +10,30 @@ from urllib.parse import quote
 import panel as pn
 
 from workbench.engine.words import UserError
+from workbench.experiments.imported_runs import ImportedRun
 from workbench.plots.markup import Markup
 from workbench.runs.bring import Upload
 from workbench.runs.owner import digest
+from workbench.runs.scratch import scratch_folder
 from workbench.ui.canvas.bokeh_figures import pane
 from workbench.ui.controls.drop import SHELF, Drop
 from workbench.ui.controls.rule import STYLE as CONTROLS
 from workbench.ui.pages.bring.card import Card
 from workbench.ui.pages.bring.form import CheckpointForm, ColumnForm
+from workbench.ui.pages.bring.imports import Imports
 from workbench.ui.pages.bring.kept import Kept
 from workbench.ui.pages.bring.words import STYLE, opened_run
 from workbench.ui.pages.bring.work import Work
 from workbench.ui.pages.store_page import StorePage
 from workbench.ui.server.fault import told
-from workbench.ui.server.lab import one_user, served_data
+from workbench.ui.server.lab import one_user, served_data, sweeps
 from workbench.ui.server.parts_cache import CACHE, Cache, Latest
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.layout import sidebar
 from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Stop
-from workbench.views import bring
+from workbench.views import bring, imports
+from workbench.views.policies import RUN
 
 EXAMPLE = "three_exits.npz"
 NO_PICTURE = "There is no picture yet: bring a dataset, or try the example."
@@ -60,8 +63,8 @@ class BringPage(StorePage):
         self.file = ""  # what people call it
         self.found: dict[str, Any] = {}  # what an errand said of it
         self.work = Work()
-        self._imports: Latest[tuple[Path, str], str] = Latest(
-            lambda asked: bring.into_store(*asked), self.later(self._imported)
+        self._moves: Latest[tuple[Path, str, str], str] = Latest(
+            lambda asked: imports.into_store(*asked), self.later(self._imported)
         )
         self.card = Card(self.document)
         self._make_controls()
@@ -74,9 +77,9 @@ class BringPage(StorePage):
     def panels(self) -> Mapping[str, Any]:
         """Files on the left; what was recognised; two histograms."""
         wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
-        files = (self.owner, self.drop, self.where, self.example, self.columns, self.train, self.checkpoint, self.kept)
+        files = [self.owner, self.drop, self.where, self.example, self.columns, self.train, self.checkpoint]
         return {
-            "controls": pn.Column(*files, **wide),
+            "controls": pn.Column(*files, self.kept, self.imports, **wide),
             "main": pn.Column(self.notice, self.card.words, self.links, styles={"position": "relative"}, **wide),
             "actions": pane(self.card.actions, min_height=190),
             "lengths": pane(self.card.lengths, min_height=190),
@@ -112,7 +115,8 @@ class BringPage(StorePage):
 
     def close(self) -> None:
         """The visitor left: nothing that was not kept stays."""
-        self._imports.drop()
+        self._moves.drop()
+        self.imports.drop()
         self.drop.drop()
         self._drop_files()
 
@@ -126,7 +130,7 @@ class BringPage(StorePage):
         }
         self.drop = Drop(
             lambda upload: self.do(lambda: self._take(upload)),
-            self._cancel,
+            lambda: self.do(self._cancel),
             label="Drop a dataset or a checkpoint here",
             margin=0,
             sizing_mode="stretch_width",
@@ -153,7 +157,8 @@ class BringPage(StorePage):
         )
         self.train.on_click(lambda _: self.do(self._keep))
         self.checkpoint = CheckpointForm(lambda: self.do(self._look_at), lambda: self.do(self._import))
-        self.kept = Kept(self, self.drop.go, self._show_kept)
+        self.kept = Kept(self, self.drop.go, self._show_own)
+        self.imports = Imports(self, self.anybody, lambda run: self._show_own(run=run))
         self.links = HTML("", stylesheets=[STYLE], margin=0, sizing_mode="stretch_width", css_classes=["wb-links"])
 
     # Files
@@ -213,18 +218,19 @@ class BringPage(StorePage):
         task, reading = self.checkpoint.chosen(), self.checkpoint.reading()
         if task.startswith(bring.OWN):
             bring.check_mine(task.removeprefix(bring.OWN), self.secret(), self.anybody)
-        self.work.scratch = Path(tempfile.mkdtemp(prefix="workbench-import-"))
+        imports.check_room(sweeps().found(), self.secret())
+        self.work.scratch = scratch_folder("import")
         run = self.work.scratch / "run"
 
         def written(answer: dict[str, Any]) -> None:
             self.work.scratch = None  # the worker's from here on
             self.card.checkpoint(self.file, self.found, answer["notes"])
-            self._imports.ask((run, answer["task"]))
+            self._moves.ask((run, answer["task"], self.secret()))
 
         order = {"do": "import", "path": str(self.path), "task": task, "out": str(run), "reading": reading}
         self._start(order, f"Importing {self.file}", written)
 
-    def _imported(self, asked: tuple[Path, str], name: str | None, error: Exception | None) -> None:
+    def _imported(self, asked: tuple[Path, str, str], name: str | None, error: Exception | None) -> None:
         if name is None:
             self.notice.say("error", f"The run could not be written. {told(error)}")
         elif "action_dim" in self.found:
@@ -254,6 +260,7 @@ class BringPage(StorePage):
                 self.drop.holds = self.upload is not None
                 go_on()
             self.follow()
+        self.imports.look()
 
     def follow(self) -> None:
         """Say how far it is, and offer what can be done."""
@@ -302,11 +309,15 @@ class BringPage(StorePage):
         if self.found.get("kind") != "checkpoint":
             self._drop_files()
 
-    def _show_kept(self, name: str) -> None:
-        """A dataset that was kept before; nothing where ``name`` is empty."""
+    def _show_own(self, dataset: str = "", run: ImportedRun | None = None) -> None:
+        """What one has kept: a dataset, or an imported run with where it can be looked at; nothing without either."""
         self._drop_files()
-        if name:
-            self.card.kept(name)
+        if dataset:
+            self.card.kept(dataset)
         else:
+            self.kept.forget()
             self.card.nothing()
+        if run is not None:
+            rule = "qgf" if run.critic else "bc"
+            self.links.object = opened_run(RUN + run.name, run.task, run.action_dim, rule)
         self.changed()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import panel as pn
 from bokeh.models import ColumnDataSource
 
+from workbench.engine.digits import exact, figure, rounded
 from workbench.engine.steering.rules import RULES
 from workbench.engine.words import UserError, counted, plain
 from workbench.experiments.recommend import NothingFitsError, Recommendation, recommend
@@ -19,7 +21,6 @@ from workbench.ui.controls.field import Field
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE, choice
 from workbench.ui.shell.html_pane import HTML
-from workbench.views.digits import figure
 from workbench.views.measured import Ride
 
 COPY = Path(__file__).parent / "copy.js"
@@ -32,6 +33,8 @@ class Decision(pn.viewable.Viewer):
 
     Parameters
     ----------
+    held : callable
+        The page's `held`, for what a person presses.
     changed : callable
         The person changed what is asked.
     take : callable
@@ -43,8 +46,14 @@ class Decision(pn.viewable.Viewer):
     answer : Recommendation or None
     """
 
-    def __init__(self, changed: Callable[[], None], take: Callable[[Recommendation], None]) -> None:
+    def __init__(
+        self,
+        held: Callable[[], AbstractContextManager[None]],
+        changed: Callable[[], None],
+        take: Callable[[Recommendation], None],
+    ) -> None:
         super().__init__()
+        self._held = held
         self._curves: list[Curve] = []
         self._asked = False
         self.answer: Recommendation | None = None
@@ -68,7 +77,12 @@ class Decision(pn.viewable.Viewer):
         )
         self._show.on_click(lambda _: self._taken(take))
         self._buttons = pn.Row(
-            self._copy, self._show, styles={"gap": "8px"}, margin=(8, 0, 0, 0), sizing_mode="stretch_width"
+            self._copy,
+            self._show,
+            styles={"gap": "8px"},
+            margin=(8, 0, 0, 0),
+            sizing_mode="stretch_width",
+            visible=False,  # until there is an answer
         )
         self.limit.param.watch(lambda _: self._again(changed), "value")
         self.value.param.watch(lambda _: self._again(changed), "text")
@@ -79,7 +93,7 @@ class Decision(pn.viewable.Viewer):
         if not self._asked and ride is not None and ride.best is not None:
             self._asked = True
             first = max(ride.shift[ride.best], 0.01) if self.limit.value == "most_shift" else 0.0
-            self.value.text = f"{first:.1g}"
+            self.value.text = exact(rounded(first, 1))
         self.tell()
 
     def tell(self) -> None:
@@ -103,8 +117,9 @@ class Decision(pn.viewable.Viewer):
 
     def _again(self, changed: Callable[[], None]) -> None:
         self._asked = True
-        self.tell()
-        changed()
+        with self._held():
+            self.tell()
+            changed()
 
     def __panel__(self) -> pn.viewable.Viewable:
         row = pn.Row(self.limit, self.value, styles={"gap": "10px"}, sizing_mode="stretch_width", margin=(6, 0, 0, 0))
@@ -127,18 +142,20 @@ def answer_html(found: Recommendation) -> Markup:
     doubt = "" if found.certain else html('<p class="none">On the reporting episodes this is not certain.</p>')
     title = RULES[found.rule].title if found.rule in RULES else found.rule
     return html(
-        '<p class="answer" role="status">{}, {} {:g}</p>'
+        '<p class="answer" role="status">{}, {} {}</p>'
         "<p>return {} ({} to {}) at shift {}; the best of {} within the limit</p>{}"
-        "<p>Training seeds {}. Chosen on evaluation seeds {} to {}, reported on others: {} to {}.</p><code>{}</code>",
+        '<details class="seeds"><summary>Seeds: chosen on {}, reported on as many others</summary>'
+        "<p>Training seeds {}. Chosen on evaluation seeds {} to {}, reported on others: {} to {}.</p></details><code>{}</code>",
         title,
         found.axis.replace("_", " "),
-        found.strength,
+        exact(found.strength),
         figure(found.reported.mean),
         figure(found.reported.low),
         figure(found.reported.high),
         figure(found.shift),
         counted(found.candidates, "strength"),
         doubt,
+        counted(len(found.chosen_on), "evaluation seed"),
         ", ".join(map(str, found.training_seeds)),
         found.chosen_on[0],
         found.chosen_on[-1],

@@ -10,12 +10,12 @@ import numpy as np
 import panel as pn
 from bokeh.models import ColumnDataSource
 
+from workbench.engine.digits import figure
 from workbench.experiments.summary import Curve
 from workbench.ui.browser.callbacks import stop_words
 from workbench.ui.browser.link import callback
 from workbench.ui.controls.rule import STYLE, QuickSlider, choice
 from workbench.views.dial import BETWEEN, Scale, Track, track_of
-from workbench.views.digits import figure
 from workbench.views.measured import Ride, ride
 
 WRAP = ".bk-slider-title { white-space: normal; } @media (max-width: 700px) { .bk-slider-title { min-height: 2.6em; } }"

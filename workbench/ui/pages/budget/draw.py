@@ -11,6 +11,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource, FixedTicker, Range1d
 from bokeh.models.annotations import BoxAnnotation, Span
 
+from workbench.engine.digits import exact
 from workbench.engine.glossary import TERM
 from workbench.experiments.summary import Curve
 from workbench.plots.palette import Look, looks_of
@@ -33,6 +34,7 @@ TIPS = [
 INK = ("#17202c", "#e8edf3")
 SAFE = ("#23724b", "#6fd3a4")
 PAST = ("#a3402a", "#ff9d86")
+ROOM = 0.3  # share of the axis that words at its end need on the narrowest screen
 BEHIND = 0.42  # opacity of the curves that the dial does not ride on
 
 
@@ -205,16 +207,21 @@ def _draw_zones(made: Pictures, ride: Ride) -> None:
             BoxAnnotation(left=peak, fill_color=PAST[0], fill_alpha=0.07, line_alpha=0.0, level="underlay")
         )
     chart = made.frontier
-    top = chart.y_range.end
-    for word, align, away, style in (("safe", "right", -8, SAFE), ("past the peak", "left", 8, PAST)):
+    top, left, right = chart.y_range.end, chart.x_range.start, chart.x_range.end
+    beside = [("safe", "right", -8, SAFE, peak, 4), ("past the peak", "left", 8, PAST, peak, 4)]
+    if right - peak < ROOM * (
+        right - left
+    ):  # on a phone the words would be cut off: they stand below the others, at the end
+        beside[1] = ("past the peak", "right", -4, PAST, right, 20)
+    for word, align, away, style, place, below in beside:
         text = chart.text(
-            [peak],
+            [place],
             [top],
             [word],
             text_align=align,
             text_baseline="top",
             x_offset=away,
-            y_offset=4,
+            y_offset=below,
             text_font_size="12px",
             text_font_style="bold",
         )
@@ -237,6 +244,8 @@ def _draw_dot(made: Pictures, dot: ColumnDataSource) -> None:
         text_baseline="middle",
         text_font_size="12.5px",
         text_font_style="bold",
+        background_fill_color="#ffffff",  # the page's own, by the theme: the words cross the lines
+        background_fill_alpha=0.8,
     )
     for renderer in (gap, words):
         dye(renderer, PAST)
@@ -278,7 +287,7 @@ def show_here(made: Pictures, marks: Sequence[Here]) -> None:
 def name_of(mark: Here) -> str:
     """The rule and its strength."""
     rule = mark.policy.make()
-    return f"{rule.title}, {rule.strength.replace('_', ' ')} {getattr(rule, rule.strength):g}"
+    return f"{rule.title}, {rule.strength.replace('_', ' ')} {exact(getattr(rule, rule.strength))}"
 
 
 def looks_by_name(curves: Sequence[Curve]) -> dict[str, Look]:

@@ -96,6 +96,10 @@ class EqualShift(pn.viewable.Viewer):
 
     def match(self, story: str = "") -> None:
         """Compare the rules at the shift of a story, or at that of the reader's own settings."""
+        with self._page.held():
+            self._match(story)
+
+    def _match(self, story: str) -> None:
         try:
             self.shift = shift_of(story, self._curves, self._marks())
         except UserError as error:

@@ -12,6 +12,7 @@ from workbench.ui.server.fault import told
 from workbench.ui.server.parts_cache import LONG, Latest
 from workbench.views.budget import Here, marks, on_curve
 from workbench.views.caller import Waiting
+from workbench.views.policies import find
 from workbench.views.question import Question
 
 
@@ -48,8 +49,12 @@ class MySettings:
 
     def mark(self) -> None:
         """Evaluate them; while a part is trained, say so and ask again."""
-        question, curves = self._question(), self._curves()
-        read_off = [on_curve(policy, curves) for policy in question.policies]
+        with self._page.held():
+            self._mark()
+
+    def _mark(self) -> None:
+        question = self._question()
+        read_off = self._read_off(question)
         found = [mark for mark in read_off if mark is not None]
         if len(found) == len(read_off):
             self._receive(question, found, None)
@@ -73,12 +78,16 @@ class MySettings:
         self._latest.drop()
 
     def _evaluate(self, question: Question) -> list[Here]:
-        curves = self._curves()
-        read_off = [on_curve(policy, curves) for policy in question.policies]
+        read_off = self._read_off(question)
         rest = tuple(policy for policy, mark in zip(question.policies, read_off, strict=True) if mark is None)
         rules, waits = [policy.rule for policy in rest], Waiting(gone=lambda: self._page.closed)
         found = iter(self._page.cache.work(marks, replace(question, policies=rest), question.task, rules, waits))
         return [next(found) if mark is None else mark for mark in read_off]
+
+    def _read_off(self, question: Question) -> list[Here | None]:
+        """Where each policy lies on a curve; a run's own policy lies on none: they were measured with others."""
+        curves = self._curves() if find(question.task).run is None else []
+        return [on_curve(policy, curves) for policy in question.policies]
 
     def _receive(self, question: Question, marks: list[Here] | None, error: Exception | None) -> None:
         if question.task != self._question().task:

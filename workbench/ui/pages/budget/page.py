@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import panel as pn
 
+from workbench.engine.digits import exact
 from workbench.engine.steering.rules import RULES
 from workbench.engine.words import UserError
 from workbench.experiments.recommend import Recommendation
@@ -24,7 +25,7 @@ from workbench.ui.pages.budget.equal_shift import EqualShift
 from workbench.ui.pages.budget.my_settings import MySettings
 from workbench.ui.pages.budget.sketches import Sketches
 from workbench.ui.pages.budget.small_sweep import SmallSweep
-from workbench.ui.pages.budget.words import head_of, of_task, origin_of, promise_head, question_on, table_of, usual
+from workbench.ui.pages.budget.words import head_of, of_task, origin_of, promise_head, table_of, usual
 from workbench.ui.pages.store_page import StorePage, StoreReading
 from workbench.ui.server.fault import told
 from workbench.ui.server.lab import one_user, sweeps
@@ -38,10 +39,14 @@ from workbench.views.budget import Here, damaged_words, read_shift
 from workbench.views.dial import field_of, read_dial, scale_of, strength_words
 from workbench.views.links import read_link, write_link
 from workbench.views.measured import Read, begun, is_wide, read
+from workbench.views.policies import find
 from workbench.views.question import Policy
+from workbench.views.unmeasured import question_on, wish, words_of
 
 FRONTIER = 330  # pixels
 PROMISE = 232
+MOST_DIMS = 100_000  # of an action: nothing of it is drawn but small pictures, which say when they cannot
+READING = html("<h2>Return against shift</h2><p role='status'>Reading what was measured…</p>")
 LOOK = (Path(__file__).parent / "budget.css").read_text(encoding="utf-8")
 
 
@@ -86,9 +91,11 @@ class BudgetPage(StorePage):
 
     def __init__(self, arguments: Mapping[str, str], cache: Cache = CACHE) -> None:
         super().__init__(arguments, cache, lambda: self.mine.awaited.pressed())
-        self.question, problems = read_link(arguments)
+        self.question, problems = read_link(arguments, MOST_DIMS)
+        self._aimed = "task" in arguments and not problems  # the link wants this task, and not just any
         self.hint = "This link could not be read in full: " + "; ".join(problems) if problems else ""
         self.curves: list[Curve] = []
+        self._missing = ""  # words on what the link wants and nobody has measured
         self._damaged = ""  # which runs are left out
         self._reading = StoreReading(self, read, self._show)
 
@@ -108,9 +115,9 @@ class BudgetPage(StorePage):
         )
         self.dial = Dial(lambda: self.question.first.rule, self._chosen, self._rested)
         self.sketches = Sketches(self)
-        self.decision = Decision(self.changed, self._take)
+        self.decision = Decision(self.held, self.changed, self._take)
         self._head = HTML(
-            "…",
+            READING,
             stylesheets=[WORDS, LOOK],
             margin=0,
             sizing_mode="stretch_width",
@@ -151,12 +158,13 @@ class BudgetPage(StorePage):
         if self.equal.shift is not None:
             words["shift"] = self.equal.shift
         if self.dial.ride is not None:
-            words |= {"measured": self.task.value, "dial": self.dial.ride.name, "dial_at": f"{self.dial.strength:g}"}
+            words |= {"measured": self.task.value, "dial": self.dial.ride.name, "dial_at": exact(self.dial.strength)}
         return words
 
     def restore(self, arguments: Mapping[str, str]) -> None:
         """Set what the link says."""
-        self.question, _ = read_link(arguments)
+        self.question, _ = read_link(arguments, MOST_DIMS)
+        self._aimed = "task" in arguments
         self.equal.shift, self._dialled = read_shift(arguments), read_dial(arguments)
         self._wanted = arguments.get("curves")
         with self.binding.by_program():
@@ -199,7 +207,7 @@ class BudgetPage(StorePage):
             "margin": (0, 0, 8, 0),
             "sizing_mode": "stretch_width",
         }
-        self.task = choice("Task", {"no runs yet": ""}, "", css_classes=["wb-task"])
+        self.task = choice("Task", {"…": ""}, "", css_classes=["wb-task"])
         self.rules = pn.widgets.CheckBoxGroup(label="Rules", options=[], value=[], css_classes=["wb-rules"], **options)
         self.here = pn.widgets.Button(label="Mark my settings", css_classes=["wb-here"], **options)
         self.binding.bind(self._changed, self.task, self.rules)
@@ -293,10 +301,16 @@ class BudgetPage(StorePage):
         self.curves, self._damaged = found[0], damaged_words(found[1], str(sweeps().folder))
         names = list(dict.fromkeys(curve.task for curve in self.curves))
         if names and names != list(self.task.options.values()):
-            wanted = (self._measured, self.question.task, names[0])  # own tasks stand before the shipped one
+            # own tasks stand before the shipped one
+            wanted = (self._measured, find(self.question.task).task.info.name, names[0])
             with self.binding.by_program():
                 self.task.options = {name: name for name in names}
                 self.task.value = next(name for name in wanted if name in names)
+        wants = self._aimed and self._measured not in names
+        target = wish(self.question, self.curves, sweeps().found()) if wants else None
+        self._missing = "" if target is None else words_of(target, str(self.task.value or ""))
+        if target is not None and not target.command:
+            self.sweep.aim(target)
         self._offer()
         self._draw()
 
@@ -342,8 +356,8 @@ class BudgetPage(StorePage):
         self._frontier.objects = [pane(self._pictures.frontier, height=FRONTIER)]
         self._promise.objects = [pane(self._pictures.promise, height=PROMISE)]
         show_here(self._pictures, self.mine.marks)
-        self._head.object = head_of(shown, self.dial.ride)
-        self._promise_head.object = promise_head(self.dial.ride)
+        self._head.object = head_of(shown, self.dial.ride, self._missing)
+        self._promise_head.object = promise_head(self.dial.ride, shown)
         self._sketch()
         self.equal.draw(self._shown(), self._pictures)
         self.decision.draw(self._shown(), self.dial.ride)

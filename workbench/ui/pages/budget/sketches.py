@@ -10,6 +10,7 @@ import numpy as np
 import panel as pn
 from PIL import Image
 
+from workbench.engine.digits import figure
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import Floor
 from workbench.engine.words import UserError
@@ -24,7 +25,6 @@ from workbench.ui.server.parts_cache import QUICK, Latest
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.page import write_arguments
 from workbench.views import rollout_links
-from workbench.views.digits import figure
 from workbench.views.links import write_link
 from workbench.views.policies import ALL_TASKS, find
 from workbench.views.question import Policy, Question

@@ -7,6 +7,7 @@ from typing import Any
 
 import panel as pn
 
+from workbench.engine.digits import duration
 from workbench.engine.steering.rules import RULES
 from workbench.engine.words import UserError
 from workbench.experiments.grid import Grid
@@ -15,8 +16,8 @@ from workbench.plots.markup import html
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE
 from workbench.ui.shell.html_pane import HTML
-from workbench.views.budget import FIRST, grid_of
-from workbench.views.digits import duration
+from workbench.views.budget import FIRST, USUAL, grid_of
+from workbench.views.unmeasured import Target
 
 
 class SmallSweep(pn.viewable.Viewer):
@@ -39,6 +40,7 @@ class SmallSweep(pn.viewable.Viewer):
             css_classes=["wb-wanted"],
             **options,
         )
+        self.target = USUAL
         self.start = pn.widgets.Button(label="Run a small sweep", css_classes=["wb-sweep"], **options)
         self.cancel = pn.widgets.Button(label="Cancel", css_classes=["wb-cancel"], disabled=True, **options)
         self.progress = HTML("", stylesheets=[WORDS], margin=0, sizing_mode="stretch_width")
@@ -49,7 +51,12 @@ class SmallSweep(pn.viewable.Viewer):
         """What is asked for; ValueError while no rule is chosen."""
         if not self.rules.value:
             raise UserError("choose at least one rule for the sweep")
-        return grid_of(self.rules.value)
+        return grid_of(self.rules.value, self.target)
+
+    def aim(self, target: Target) -> None:
+        """Measure this from now on."""
+        self.target = target
+        self.start.label = f"Run a small sweep on {target.title}"
 
     def follow(self, state: SweepState | None, empty: bool, damaged: str) -> None:
         """Say how far the sweep is, and which runs of the store are ``damaged``; what a sweep brings while the page is empty."""

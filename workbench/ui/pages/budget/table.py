@@ -7,13 +7,14 @@ from urllib.parse import quote
 
 import numpy as np
 
+from workbench.engine.digits import exact, figure
 from workbench.engine.glossary import TERM
 from workbench.engine.metrics.intervals import Interval
 from workbench.experiments.summary import Curve
 from workbench.plots.markup import Markup, html, joined
 from workbench.ui.pages.budget.draw import name_of
 from workbench.views.budget import HERE_EPISODES, Here, match
-from workbench.views.digits import figure
+from workbench.views.policies import ALL_TASKS, find
 
 MOST = 60  # lines
 
@@ -31,7 +32,7 @@ def points_table(curves: Sequence[Curve], keys: Collection[str] = ()) -> Markup:
             if curve.origin:  # its runs are in no store of this machine
                 runs = html("{}", count)
             promise = "–" if not np.isfinite(promised[place]) else figure(promised[place], 2)
-            name = f"{curve.name}, {curve.axis} {point.value:g}"
+            name = f"{curve.name}, {curve.axis} {exact(point.value)}"
             cells = (name, _interval(point.returns, 2), figure(shift[place], 2), promise, runs)
             rows.append(joined(html("<td>{}</td>", cell) for cell in cells))
     worth = curves[0].worth.label if curves else TERM["return"].label
@@ -57,11 +58,11 @@ def match_table(curves: Sequence[Curve], at: float, link: Callable[[Curve, float
     there, missing = match(curves, at)
     rows = joined(
         html(
-            '<tr><td><a href="./particles?{}">{}</a></td><td>{} {:g}</td><td>{}</td><td>{}</td></tr>',
+            '<tr><td><a href="./particles?{}">{}</a></td><td>{} {}</td><td>{}</td><td>{}</td></tr>',
             link(one.curve, one.value),
             one.curve.name,
             one.curve.axis,
-            one.value,
+            exact(one.value),
             _interval(one.returns),
             _interval(one.difference),
         )
@@ -91,13 +92,15 @@ def here_list(marks: Sequence[Here]) -> Markup:
             figure(mark.low, 2),
             figure(mark.high, 2),
             figure(mark.shift, 3),
-            f"read off the curve {mark.curve}"
-            if mark.curve
-            else f"{HERE_EPISODES} episodes of the task's built-in policy",
+            f"read off the curve {mark.curve}" if mark.curve else f"{HERE_EPISODES} episodes of {_whose(mark)}",
         )
         for mark in marks
     )
     return html("<h2>You are here</h2><ul>{}</ul><p>Press Match mine to compare the rules at this shift.</p>", rows)
+
+
+def _whose(mark: Here) -> str:
+    return "the task's built-in policy" if mark.source in ("", *ALL_TASKS) else find(mark.source).title
 
 
 def _interval(value: Interval | None, digits: int = 3) -> Markup | str:

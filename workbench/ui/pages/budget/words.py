@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from workbench.engine.glossary import TERM
 from workbench.engine.words import UserError
 from workbench.experiments.summary import Curve
 from workbench.plots.markup import Markup, html
 from workbench.views.budget import as_csv, words_of_choice
-from workbench.views.dial import verdict
-from workbench.views.links import state_of
-from workbench.views.measured import USUAL, Ride
-from workbench.views.policies import ALL_TASKS
-from workbench.views.question import Question
+from workbench.views.dial import critic_words, fooled_words, verdict
+from workbench.views.measured import USUAL, Ride, is_wide, ride
 
 
 def of_task(curves: Sequence[Curve], task: str) -> list[Curve]:
@@ -34,15 +30,8 @@ def usual(here: Sequence[Curve], wanted: str | None) -> list[str]:
     return [curve.name for curve in here if not curve.origin or curve.rule in USUAL]
 
 
-def question_on(question: Question, task: str) -> Question:
-    """The policies of a link, on the task that is shown: what is drawn among its curves must be of it."""
-    if task in ("", question.task) or task not in ALL_TASKS:
-        return question
-    return replace(question, task=task, state=state_of(task), peak=None)
-
-
-def head_of(shown: Sequence[Curve], on: Ride | None) -> Markup:
-    """Title, what the dial's curve says, and where the numbers are from."""
+def head_of(shown: Sequence[Curve], on: Ride | None, missing: str = "") -> Markup:
+    """Title, what the dial's curve says, where the numbers are from, and which ones are ``missing``."""
     first = shown[0]
     mark: Markup | str = ""
     if first.origin:
@@ -51,16 +40,21 @@ def head_of(shown: Sequence[Curve], on: Ride | None) -> Markup:
         mark = html('<p class="shipped">{}.</p>', words_of_choice(first).capitalize())
     sentence = "" if on is None else f"{on.name}: {verdict(on)}"
     title = f"{first.worth.label} against shift, {first.task}"
-    return html('<h2>{}</h2><p class="verdict">{}</p>{}', title, sentence, mark)
+    lacks = html('<p class="missing" role="status">{}</p>', missing) if missing else ""
+    return html('<h2>{}</h2>{}<p class="verdict">{}</p>{}', title, lacks, sentence, mark)
 
 
-def promise_head(on: Ride | None) -> Markup:
-    """Title of the lower picture."""
+def promise_head(on: Ride | None, shown: Sequence[Curve]) -> Markup:
+    """Title of the lower picture, why the critic is wrong at both ends of the curve, and which rules it fooled."""
+    rides = [ride(curve) for curve in shown if is_wide(curve)]
     return html(
         "<h2>What the critic promised, {}</h2>"
-        '<p title="{}">Dashed: promised (Q). Solid: earned. The shaded area is how wrong the critic is.</p>',
+        '<p title="{}">Dashed: promised (Q). Solid: earned. The shaded area is how wrong the critic is.</p>'
+        '<p class="critic">{} {}</p>',
         "…" if on is None else on.name,
         f"Promised: {TERM['promised'].hint}. Earned: {TERM['earned'].hint}",
+        "" if on is None else critic_words(on),
+        fooled_words(rides),
     )
 
 

@@ -50,6 +50,8 @@ def offline(page: ParticlesPage) -> bytes:
     picture = page.picture
     if picture is None:
         raise UserError("Nothing is shown yet; wait for the picture.")
+    if page.plays.busy:  # a saved page has nobody who could play them
+        raise UserError("The episodes are being played; save the page once they are there.")
     shown = picture.answer
     world = b""
     task = page.cache.task(shown.question.task)

@@ -314,30 +314,34 @@ class ParticlesPage(Page):
             self.say("hint" if hint else "", hint)
             before, self.picture, self.answer = self.picture, picture, picture.answer
             self.plays.forget()
+            if before is not None and not self.plays.fit(before.answer.question, question):
+                self.plays.leave()
             if before is None or picture.ground is not before.ground:
                 self.stages.landscape = landscape_of(picture.ground, *picture.ground_look)
             self._send_frame()
             self.displacement.series = series_of(picture.answer, picture.answer.displacement, zero=True)
             self.dial.ask(question)
             if self._floor() is not None:
-                if not self._held:  # episodes take a second: they are played where the hand rests
-                    self.plays.ask(question)
+                self.plays.ask(question)
             elif picture.truth is None or len(question.policies) > 1:
                 self.stages.world = b""
             elif before is None or picture.truth is not before.truth or not self.stages.world:
                 self.stages.world = truth_of(picture.truth, picture.answer)
 
-    def _send_frame(self) -> None:
+    def _send_frame(self, whole: bool = True) -> None:
+        """The stages and the ground; without ``whole`` only the ground, with episodes of a moment ago."""
         if self.answer is None:
             return
-        self._version += 1
         task = self.cache.task(self.answer.question.task)
         with self.held():
             if (floor := floor_of(task)) is not None:
-                self.stages.world = room_of(self.plays.newest, self.answer, floor)
-            self.stages.frame = frame_of(
-                self.answer, self.plays.newest, self._version, self.stages.selected, ending_of(task)
-            )
+                newest, passing = self.plays.newest, self.plays.passing
+                self.stages.world = room_of(passing if newest is None else newest, self.answer, floor, newest is None)
+            if whole:
+                self._version += 1
+                self.stages.frame = frame_of(
+                    self.answer, self.plays.newest, self._version, self.stages.selected, ending_of(task), self._held
+                )
 
     def close(self) -> None:
         """Forget what waits."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from bokeh.models import ColumnDataSource, DataRange1d, Range1d
 
+from workbench.engine.digits import exact
 from workbench.engine.tasks.floor import Floor
 from workbench.plots.palette import Look
 from workbench.ui.canvas.bokeh_figures import dye, house_figure, hover, legend, span
@@ -86,7 +87,7 @@ def _ground(chart: Any, floor: Floor) -> None:
         dye(chart.quad(left=x0, right=x1, bottom=y0, top=y1, line_color=None, level="underlay"), colour)
     for x, y, radius, pays in floor.goals:
         dye(chart.circle([x], [y], radius=radius, line_color=None, level="underlay"), EXIT)
-        word = f"{pays:g}" if pays else "goal"
+        word = exact(pays) if pays else "goal"
         words = chart.text([x], [y], [word], text_align="center", text_baseline="middle", text_font_size="12px")
         dye(words, ("#17202c", "#e8edf3"))
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import panel as pn
 
+from workbench.engine.digits import exact
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.floor import floor_of
 from workbench.engine.tasks.outcomes import names_of_outcomes
@@ -31,6 +32,7 @@ from workbench.ui.pages.rollouts.draw import (
     times_figure,
 )
 from workbench.ui.pages.rollouts.strip import Scene, Strip
+from workbench.ui.pages.rollouts.wait import LatencyControls
 from workbench.ui.server.fault import told
 from workbench.ui.server.parts_cache import CACHE, LONG, Cache, Latest
 from workbench.ui.shell.html_pane import HTML
@@ -40,9 +42,8 @@ from workbench.ui.shell.sheet import Sheet
 from workbench.ui.shell.toolbar import Export, Stop
 from workbench.views import snippets
 from workbench.views.caller import OvertakenError, Waiting
-from workbench.views.digits import exact
 from workbench.views.fields import fields_of
-from workbench.views.rollout_links import EPISODES, MOST, SEEDS, TASKS, read_link, write_link
+from workbench.views.rollout_links import EPISODES, MOST, SEEDS, TASKS, chunk_of, read_link, write_link
 from workbench.views.rollout_presets import STORIES, tell
 from workbench.views.rollouts import Order, Played, as_csv, play_both
 from workbench.views.rows import compared, rollout_rows, unplayed_rows
@@ -105,7 +106,7 @@ class RolloutsPage(Page):
         end = pn.Row(self.episodes, self.seed, styles={"gap": "10px"}, sizing_mode="stretch_width", margin=0)
         return {
             "controls": pn.Column(
-                top, self.task.more, self.stories, self._place, end, sizing_mode="stretch_width", margin=0
+                top, self.task.more, self.stories, self._place, self.wait, end, sizing_mode="stretch_width", margin=0
             ),
             "main": pn.Column(
                 self.notice, grid, self.strip, sizing_mode="stretch_width", margin=0, styles={"position": "relative"}
@@ -124,6 +125,7 @@ class RolloutsPage(Page):
         with self.binding.by_program(), self.held():
             self.task.value, self.rule.value = self.order.task, self.order.rule
             self.episodes.value, self.seed.value = self.order.episodes, self.order.seed
+            self.wait.put(chunk_of(self.order.task), self.order.delay, self.order.way)
             self._make_settings()
         self.ask()
 
@@ -196,7 +198,9 @@ class RolloutsPage(Page):
         )
         self._place = pn.Column(margin=0, sizing_mode="stretch_width")
         self._make_settings()
-        self.binding.bind(self._changed, self.task, self.rule, self.episodes, self.seed)
+        self.wait = LatencyControls(chunk_of(order.task), order.delay, order.way)
+        controls = (self.task, self.rule, self.episodes, self.seed, self.wait.delay, self.wait.way)
+        self.binding.bind(self._changed, *controls)
 
     def _told(self, order: Order) -> None:
         self.restore({name: str(value) for name, value in write_link(order).items()})
@@ -222,6 +226,10 @@ class RolloutsPage(Page):
             if event.obj is self.rule:
                 self.order, _ = read_link({"task": self.task.value, "rule": self.rule.value})
                 self._make_settings()
+            if event.obj is self.task:
+                with self.binding.by_program():
+                    self.wait.put(chunk_of(self.task.value), self.wait.delay.value, self.wait.way.value)
+            self.wait.follow()
             self.hint = ""
             self.order = Order(
                 self.task.value,
@@ -230,6 +238,8 @@ class RolloutsPage(Page):
                 self.other.value,
                 self.episodes.value,
                 self.seed.value or 0,
+                self.wait.delay.value,
+                self.wait.way.value,
             )
             self.changed()
             self.ask()
@@ -279,7 +289,7 @@ class RolloutsPage(Page):
             raise UserError(words.text)
         rule = self.order.rules()[number]
         title = f"{'AB'[number]}, {rule.title}, {rule.strength.replace('_', ' ')} {exact(getattr(rule, rule.strength))}"
-        return Scene(title, rule, parts, self.cache.task(self.order.task), self.order.seed)
+        return Scene(title, rule, parts, self.cache.task(self.order.task), self.order.seed, self.order.latency())
 
     def _figures(self) -> list[Any]:
         return [*(paths.figure for paths in self._paths), self._starts.figure, self._times.figure]

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import panel as pn
 from PIL import Image
 
+from workbench.engine.digits import figure
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.tasks.film import Film, HasRenderer, NoPictureError, film
+from workbench.engine.tasks.latency import Latency
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.words import UserError, counted
 from workbench.plots.markup import Markup, html, joined
@@ -23,7 +25,6 @@ from workbench.ui.server.fault import told
 from workbench.ui.server.parts_cache import Latest
 from workbench.ui.shell.html_pane import HTML
 from workbench.ui.shell.page import Page
-from workbench.views.digits import figure
 
 FRAMES = 10
 SIDE = 240  # pixels of a frame
@@ -44,6 +45,7 @@ class Scene(NamedTuple):
     parts: Parts
     task: Task
     seed: int
+    latency: Latency
 
 
 class Strip(pn.Column):
@@ -106,7 +108,7 @@ class Strip(pn.Column):
         if not ONE_AT_A_TIME.acquire(timeout=2.0):
             raise NoPictureError("Somebody's episode is being rendered on this server; try again in some seconds.")
         try:
-            return film(scene.rule, scene.parts, scene.task, scene.seed, FRAMES, stopped)
+            return film(scene.rule, scene.parts, scene.task, scene.seed, FRAMES, stopped, latency=scene.latency)
         finally:
             ONE_AT_A_TIME.release()
 

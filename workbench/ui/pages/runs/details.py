@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from workbench.engine.digits import figure, short
 from workbench.engine.glossary import TERM, VERSION, numbers_of
 from workbench.engine.words import counted
 from workbench.experiments.compare import compare
@@ -14,7 +15,6 @@ from workbench.experiments.row import Row
 from workbench.experiments.store import Store
 from workbench.experiments.upgrade import version_of
 from workbench.plots.markup import Markup, html, joined
-from workbench.views.digits import figure
 from workbench.views.runs import settings_of
 
 MOST = 12  # runs side by side
@@ -157,5 +157,5 @@ def _cell(value: Any) -> object:
         numbers = (figure(value[name], 3) for name in ("mean", "low", "high"))
         return html("{} <small>{} to {}</small>", *numbers)
     if isinstance(value, float):
-        return f"{value:.4g}".replace("-", "−")
+        return short(value, 4)
     return str(value)

@@ -7,6 +7,7 @@ from typing import Any
 
 import panel as pn
 
+from workbench.engine.digits import duration
 from workbench.engine.steering.rules import RULES
 from workbench.engine.tasks.registry import TASKS, make_listed
 from workbench.engine.words import UserError, counted
@@ -18,7 +19,6 @@ from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE, choice
 from workbench.ui.shell.binding import Binding
 from workbench.ui.shell.html_pane import HTML
-from workbench.views.digits import duration
 
 TALL = ".bk-btn { min-height: 31px; }"  # as high as the button beside it
 MOST_JOBS = 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workbench.experiments.owners import Owners
-from workbench.experiments.store import Store, StoreError
+from workbench.experiments.store import Store, StoreError, home_of
 
 
 class Rights:
@@ -39,6 +39,6 @@ class Rights:
         names = store.trash()
         if self.anybody:
             return names
-        keys = {name: name.rpartition("-")[2] for name in names}
+        keys = {name: home_of(name).rpartition("/")[2].partition("-")[0] for name in names}
         foreign = set(Owners(store).foreign(self._secret(), keys.values()))
         return [name for name in names if keys[name] not in foreign]

@@ -1,5 +1,7 @@
 // The runs' columns, the order of the rows, and which rows a hand selects.
 
+import {number} from "../../canvas/lettering.js"
+
 /**
  * @typedef {object} Row
  * @property {string} key
@@ -20,8 +22,7 @@
 
 /** @param {number | null} value */
 export function figure(value) {
-  if (value === null) return ""
-  return Math.abs(value) < 1000 ? value.toFixed(3).replace("-", "−") : value.toExponential(1)
+  return value === null ? "" : number(value, 3)
 }
 
 const pad = (/** @type {number} */ value) => String(value).padStart(2, "0")

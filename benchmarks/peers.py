@@ -1,0 +1,218 @@
+"""The authors' own code beside ours, timed in turn: ``python -m benchmarks peers --qgf DIR --vgf DIR --python PY``.
+
+DIR is your checkout of the peer's repository, PY an interpreter that has what it needs (JAX, flax, distrax, optax,
+ml_collections); nothing of them is part of this project. TorchRL is timed where PY, or the interpreter of the workbench, has it.
+A peer gets one ready minibatch of random numbers again and again; ours draws one from its rows at every update, as in a training.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import statistics
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+
+from benchmarks.peer import Child, Peer, PeerError
+from benchmarks.timing import table
+from benchmarks.updates import random_data
+from workbench.engine.models.parts import Parts
+from workbench.engine.steering.compiled import compile_act
+from workbench.engine.steering.noise import draw_noise
+from workbench.engine.steering.rules import make_rule
+from workbench.engine.steering.run import act
+from workbench.engine.training.build import build_networks
+from workbench.engine.training.config import make_config
+from workbench.engine.training.fast.compiled import compiler_available
+from workbench.engine.training.loop.trainer import Trainer
+
+Seconds = Callable[[int], float]  # of so many calls
+
+
+class Work(NamedTuple):
+    """One row: what both do, and what ours is to reach.
+
+    Attributes
+    ----------
+    title : str
+    peer : {"qgf", "vgf", "torchrl"}
+    sizes : dict
+        What `benchmarks.peer_child` takes.
+    reach : str
+        The speed to reach, as a multiple of the peer's.
+    reference : str
+        Of VGF: is our flow frozen, or trained together with the critic, as the peer's is?
+    """
+
+    title: str
+    peer: str
+    sizes: dict[str, Any]
+    reach: str
+    reference: str = ""
+
+
+def sizes(kind: str, hidden: tuple[int, ...], **more: Any) -> dict[str, Any]:
+    big = hidden[0] > 200
+    task = {"observed": 29, "acted": 8} if big else {"observed": 4, "acted": 2}
+    return {"kind": kind, "hidden": hidden, "batch": 256, "chunk": 1, "flow_steps": 10} | task | more
+
+
+def vgf(transport_steps: int) -> dict[str, Any]:
+    """As published: 5 flow steps; ours takes as many."""
+    return sizes("update", (512,) * 4, flow_steps=5, particles=10, transport_steps=transport_steps)
+
+
+LARGE, SMALL = (512,) * 4, (128,) * 2
+ROWS = {
+    "qgf-512": Work("QGF update, 512×4, batch 256", "qgf", sizes("update", LARGE), "1.25"),
+    "qgf-128": Work("QGF update, 128×2, batch 256", "qgf", sizes("update", SMALL), "2"),
+    "qgf-1024": Work(
+        "QGF update, 1024×4, batch 1024, chunk 5",
+        "qgf",
+        sizes("update", (1024,) * 4, batch=1024, chunk=5, observed=28, acted=5),
+        "1.25",
+    ),
+    "vgf-1-frozen": Work("VGF update, N = 10, L_train = 1; ours frozen", "vgf", vgf(1), "4", "frozen"),
+    "vgf-1-joint": Work("VGF update, N = 10, L_train = 1; ours joint", "vgf", vgf(1), "1.75", "joint"),
+    "vgf-5-frozen": Work("VGF update, N = 10, L_train = 5; ours frozen", "vgf", vgf(5), "2.5", "frozen"),
+    "vgf-5-joint": Work("VGF update, N = 10, L_train = 5; ours joint", "vgf", vgf(5), "1.75", "joint"),
+    "act-512-1": Work("QGF act, 512×4, 1 state", "qgf", sizes("act", LARGE, batch=1), "1.67"),
+    "act-512-256": Work("QGF act, 512×4, 256 states", "qgf", sizes("act", LARGE), "1.33"),
+    "act-128-1": Work("QGF act, 128×2, 1 state", "qgf", sizes("act", SMALL, batch=1), "1.25"),
+    "act-128-256": Work("QGF act, 128×2, 256 states", "qgf", sizes("act", SMALL), "1.25"),
+    "torchrl-512": Work("IQL with an actor (torchrl), QGF (ours), 512×4", "torchrl", sizes("update", LARGE), ""),
+    "torchrl-128": Work("IQL with an actor (torchrl), QGF (ours), 128×2", "torchrl", sizes("update", SMALL), ""),
+}
+
+
+def ours(work: Work, compiled: bool) -> Seconds:
+    """The same work by the workbench, ready to be timed."""
+    size = work.sizes
+    call = _act(size, compiled) if size["kind"] == "act" else _update(work, compiled)
+    call()  # the first one compiles
+    return partial(_timed, call)
+
+
+def _update(work: Work, compiled: bool) -> Callable[[], Any]:
+    size = work.sizes
+    settings: dict[str, Any] = {"hidden": size["hidden"], "batch_size": size["batch"], "chunk": size["chunk"]}
+    settings |= {"flow_steps": size["flow_steps"], "compile": compiled, "steps": 10**9}
+    if work.peer == "vgf":
+        settings |= {"critic": "td_vgf", "family": "vgf", "reference": work.reference, "reference_steps": 1}
+        settings |= {"particles": size["particles"], "transport_steps": size["transport_steps"]}
+    trainer = Trainer(random_data(size["observed"], size["acted"]), make_config(**settings))
+    if work.reference == "frozen":
+        trainer.step()  # the flow's one update
+    return trainer.step
+
+
+def _act(size: dict[str, Any], compiled: bool) -> Callable[[], Any]:
+    config = make_config(hidden=size["hidden"])
+    networks = build_networks(config, size["observed"], size["acted"])
+    parts: Parts = networks.parts(config, ("reference", "critic", "target_critic"))
+    rule = make_rule("qgf", weight=0.3)
+    generator = torch.Generator().manual_seed(0)
+    observations = torch.randn(size["batch"], size["observed"], generator=generator)
+    noise = draw_noise(size["batch"], 1, size["acted"], generator)
+    actor = compile_act(rule, parts) if compiled else partial(act, rule, parts)
+    return partial(actor, observations, noise)
+
+
+def _timed(call: Callable[[], Any], count: int) -> float:
+    start = time.perf_counter()
+    for _ in range(count):
+        call()
+    return time.perf_counter() - start
+
+
+def in_turn(ways: list[Seconds], turns: int, at_least: float) -> list[list[float]]:
+    """Seconds a call of each way at each turn, ``at_least`` seconds of calls at a time."""
+    counts = [max(1, round(at_least / max(way(2) / 2, 1e-6))) for way in ways]
+    found: list[list[float]] = [[] for _ in ways]
+    for turn in range(turns):
+        order = range(len(ways)) if turn % 2 == 0 else reversed(range(len(ways)))
+        for i in order:
+            found[i].append(ways[i](counts[i]) / counts[i])
+    return found
+
+
+def peers(options: Any) -> dict[str, Peer]:
+    """Who is here to be timed against."""
+    found = {}
+    for name in ("qgf", "vgf"):
+        folder = vars(options)[name]
+        if folder is not None:
+            if not os.path.isfile(os.path.join(folder, "agents", f"{name}.py")):
+                raise SystemExit(f"--{name} takes the authors' checkout; there is no agents/{name}.py in {folder}")
+            found[name] = Peer(name, options.python, os.path.abspath(folder))
+    for python in dict.fromkeys((options.python, sys.executable)):
+        if python == sys.executable:
+            has = importlib.util.find_spec("torchrl") is not None
+        else:
+            has = subprocess.run([python, "-c", "import torchrl"], capture_output=True).returncode == 0
+        if has and "torchrl" not in found:
+            found["torchrl"] = Peer("torchrl", python)
+    return found
+
+
+def row(name: str, peer: Peer, options: Any) -> tuple[list[str], str]:
+    """One line of the table, and what the peer runs on."""
+    work = ROWS[name]
+    ways = {"eager": ours(work, False)}
+    if options.compiled and compiler_available():
+        ways["compiled"] = ours(work, True)
+    child = Child(peer, work.sizes)
+    try:
+        theirs, *mine = in_turn([child.seconds, *ways.values()], options.turns, options.seconds)
+    finally:
+        child.close()
+    unit = (lambda s: f"{1e3 * s:.2f} ms") if work.sizes["kind"] == "act" else (lambda s: f"{1 / s:.1f} /s")
+    line = [work.title, unit(statistics.median(theirs))]
+    for seconds in mine:
+        ratios = [other / own for other, own in zip(theirs, seconds, strict=True)]
+        spread = f"{statistics.median(ratios):.2f}× [{min(ratios):.2f}, {max(ratios):.2f}]"
+        line += [unit(statistics.median(seconds)), spread]
+    line += [""] * (2 * (2 - len(mine)))
+    return [*line, work.reach and f"{work.reach}×"], child.about
+
+
+def run() -> None:
+    parser = ArgumentParser(prog="python -m benchmarks peers", description=__doc__)
+    parser.add_argument("--qgf", metavar="DIR", help="the QGF authors' checkout")
+    parser.add_argument("--vgf", metavar="DIR", help="the VGF authors' checkout")
+    parser.add_argument("--python", metavar="PY", default=sys.executable, help="the interpreter that has JAX")
+    parser.add_argument(
+        "--rows", nargs="+", choices=list(ROWS), default=list(ROWS), metavar="ROW", help=", ".join(ROWS)
+    )
+    parser.add_argument("--turns", type=int, default=5, help="alternations")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of calls at each turn, at least")
+    parser.add_argument("--compiled", action="store_true", help="time our compiled code too")
+    options = parser.parse_known_args()[0]
+    found, lines, about, left = peers(options), [], {}, []
+    for name in options.rows:
+        who = ROWS[name].peer
+        if who not in found:
+            left.append(name)
+            continue
+        try:
+            line, about[who] = row(name, found[who], options)
+            lines.append(line)
+            print(*line, sep="  ", file=sys.stderr, flush=True)  # a sitting may be cut short
+        except PeerError as error:
+            left.append(f"{name} ({error})")
+    threads = f"torch on {torch.get_num_threads()} of {os.cpu_count()} cores; JAX takes all"
+    heads = ("work", "theirs", "ours", "times theirs [least, most]", "compiled", "times theirs", "to reach")
+    versions = "; ".join(f"{who}: {words}" for who, words in about.items())
+    title = f"The peers' code and ours in turn, medians of {options.turns} turns ({threads}; {versions or 'no peer'})"
+    table(title, heads, lines)
+    if left:
+        print("  not timed: " + ", ".join(left) + "\n")
+    if not found:
+        raise SystemExit("no peer to time: --qgf DIR and --vgf DIR take checkouts of theirs, --python PY their Python")

@@ -1,0 +1,215 @@
+"""Protocols and suites: every field is checked, what is done is never done again, and the tables come of the results alone."""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench.engine.words import UserError
+from workbench.experiments.place import never
+from workbench.experiments.serial import Serial
+from workbench.experiments.store import Store
+from workbench.experiments.suites.protocol import SHIPPED, Protocol, load_protocol, read_protocol, shipped_protocols
+from workbench.experiments.suites.run import (
+    board_of_suite,
+    estimate_of,
+    generate_data,
+    plan_of,
+    run_suite,
+    summary_of,
+)
+from workbench.report.suite import write_suite_markdown, write_suite_page
+
+TINY = """
+title = "Tiny"
+summary = "As small as it gets."
+seeds = [0, 1]
+episodes = 4
+reference = "flow"
+
+[[methods]]
+label = "flow"
+rule = "bc"
+
+[[methods]]
+label = "QGF"
+rule = "qgf"
+strengths = [0.1, 1]
+cost = 2.0
+
+[[tasks]]
+label = "plane"
+task = "bandit2d"
+training = { steps = 20, hidden = [8, 8] }
+times = { training = 3.0, job = 0.5 }
+
+[[tasks]]
+label = "line"
+task = "bandit1d"
+low = -1.0
+training = { steps = 20, hidden = [8, 8] }
+strengths = { QGF = [0.5] }
+times = { training = 1.0, job = 0.25, generate = 7.0 }
+"""
+
+
+def tiny() -> Protocol:
+    return read_protocol("tiny", tomllib.loads(TINY))
+
+
+@pytest.mark.parametrize("name", shipped_protocols())
+def test_every_shipped_protocol_can_be_planned(name: str) -> None:
+    pytest.importorskip("ogbench")
+    pytest.importorskip("gymnasium_robotics")
+    protocol = load_protocol(name)
+    plan = plan_of(protocol.model_copy(update={"seeds": protocol.seeds[:1]}))
+    assert len(plan) == len(protocol.methods) * len(protocol.tasks)
+    for (method, task), jobs in plan.items():
+        assert {job.seed for job in jobs} == {protocol.seeds[0]}, (method, task)
+        assert len({job.key for job in jobs}) == len(jobs)
+
+
+def test_the_laptop_protocol_is_as_large_as_it_says_and_takes_an_hour() -> None:
+    pytest.importorskip("ogbench")
+    protocol = load_protocol("laptop")
+    assert len(protocol.tasks) >= 6
+    assert len(protocol.methods) >= 10
+    assert len(protocol.seeds) >= 3
+    seconds = estimate_of(protocol).seconds
+    assert seconds is not None
+    assert seconds / 2 <= 3600  # on two cores
+    assert len({jobs[0].rule for jobs in plan_of(protocol).values()}) >= 10
+
+
+def test_how_much_it_is() -> None:
+    found = estimate_of(tiny())
+    # plane: flow 2 jobs, QGF 2 × 2 of twice the time; line: 2, and 2 of twice the time; a training a task and seed
+    assert (found.jobs, found.trainings) == (2 + 4 + 2 + 2, 4)
+    assert found.seconds == pytest.approx(2 * 3.0 + 0.5 * (2 + 2 * 4) + 7.0 + 2 * 1.0 + 0.25 * (2 + 2 * 2))
+    assert summary_of(tiny())["core_seconds"] == found.seconds
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace("episodes = 4", "episodes = 0"), "'episodes' of protocol 'x'"),
+        (lambda text: text.replace("episodes = 4", 'episodes = "4"'), "'episodes' of protocol 'x'"),
+        (lambda text: text.replace("seeds = [0, 1]", "seeds = []"), "'seeds' of protocol 'x'"),
+        (lambda text: text.replace("seeds = [0, 1]", "seeds = [0.5]"), "'seeds' of protocol 'x'"),
+        (lambda text: "seeeds = [1]\n" + text, "has no setting 'seeeds'; did you mean 'seeds'?"),
+        (lambda text: 'name = "y"\n' + text, "its file's name is its own"),
+        (lambda text: text.replace('rule = "qgf"', 'rule = "qfg"'), "no rule named 'qfg'; did you mean 'qgf'?"),
+        (lambda text: text.replace('rule = "qgf"', 'rulle = "qgf"'), "entry 2 of [[methods]]"),
+        (lambda text: text.replace("[0.1, 1]", "[0.1, true]"), "'strengths' of entry 2 of [[methods]]"),
+        (lambda text: text.replace("[0.1, 1]", "[]"), "'strengths' of entry 2 of [[methods]]"),
+        (lambda text: text.replace("[0.1, 1]", "[0.1, -1]"), "weight"),
+        (lambda text: text.replace('task = "bandit2d"', 'task = "bandit3d"'), "no task named 'bandit3d'"),
+        (lambda text: text.replace("steps = 20", "stepps = 20"), "no setting 'stepps'"),
+        (lambda text: text.replace('label = "QGF"', 'label = "flow"'), "two methods labelled 'flow'"),
+        (lambda text: text.replace('label = "line"', 'label = "plane"'), "two tasks labelled 'plane'"),
+        (lambda text: text.replace('reference = "flow"', 'reference = "flo"'), "did you mean 'flow'?"),
+        (lambda text: text.replace("low = -1.0", "low = 1.0"), "high must be above low"),
+        (lambda text: text.replace("{ QGF =", "{ QFG ="), "strengths for 'QFG'"),
+        (
+            lambda text: text.replace("[[methods]]", "[methods]", 1).replace("[[methods]]", "[other]"),
+            "tables of their own",
+        ),
+        (lambda text: text.replace("job = 0.5", "job = -0.5"), "'times' of entry 1 of [[tasks]]"),
+    ],
+)
+def test_what_a_protocol_cannot_say(change: Callable[[str], str], words: str) -> None:
+    changed = change(TINY)
+    assert changed != TINY
+    with pytest.raises(UserError) as refused:
+        plan_of(read_protocol("x", tomllib.loads(changed)))
+    assert words in str(refused.value)
+
+
+def test_where_a_wrong_setting_stands() -> None:
+    with pytest.raises(UserError) as refused:
+        plan_of(read_protocol("x", tomllib.loads(TINY.replace("stepps", "steps").replace("hidden", "hiden", 1))))
+    assert refused.value.__notes__ == ["in protocol 'x', method 'flow' on task 'plane'"]
+
+
+def test_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="did you mean 'smoke'"):
+        load_protocol("smok")
+    with pytest.raises(UserError, match="no such file"):
+        load_protocol(str(tmp_path / "x.toml"))
+    file = tmp_path / "mine.toml"
+    file.write_text("title = ", encoding="utf-8")
+    with pytest.raises(UserError, match="is no TOML"):
+        load_protocol(str(file))
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="is no TOML"):
+        load_protocol(str(file))
+    file.write_text(TINY, encoding="utf-8")
+    assert load_protocol(str(file)).name == "mine"
+    assert set(shipped_protocols()) == {path.stem for path in SHIPPED.glob("*.toml")} >= {"smoke", "laptop"}
+
+
+def finish(protocol: Protocol, plan: Any, store: Store, should_stop: Callable[[], bool] = never) -> Any:
+    *_, last = run_suite(protocol, plan, store, Serial(), "workbench suite tiny", should_stop)
+    assert last.errors == {}
+    return last
+
+
+def test_a_suite_goes_on_where_it_was_and_writes_its_tables(tmp_path: Path) -> None:
+    protocol, store = tiny(), Store(tmp_path / "store", create=True)
+    data = generate_data(protocol, tmp_path / "store" / "data")
+    assert data == {}  # the bandits make theirs from the seed
+    plan = plan_of(protocol, data)
+    results = tmp_path / "store" / "runs"
+    stopped = finish(protocol, plan, store, lambda: len(list(results.glob("*/result.json"))) >= 3)
+    assert stopped.stopped
+    assert stopped.done == 3
+    before = {
+        path.name: path.stat().st_mtime_ns
+        for path in (tmp_path / "store" / "runs").iterdir()
+        if (path / "result.json").is_file()
+    }
+    last = finish(protocol, plan, store)
+    assert (last.done, last.total) == (10, 10)
+    after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "store" / "runs").iterdir()}
+    assert {name: after[name] for name in before} == before
+    finish(protocol, plan, store)
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "store" / "runs").iterdir()} == after
+
+    board = board_of_suite(protocol, plan, store)
+    assert (board.methods, board.tasks, board.reference) == (("flow", "QGF"), ("plane", "line"), "flow")
+    assert {key: cell.chosen_from for key, cell in board.cells.items()} == {
+        ("flow", "plane"): 1, ("QGF", "plane"): 2, ("flow", "line"): 1, ("QGF", "line"): 1,
+    }  # fmt: skip
+    cell = board.cells["flow", "line"]
+    assert cell.scores == pytest.approx((cell.values + 1.0) / 2.0)
+    assert cell.costs["training_seconds"] > 0.0
+    page, text = tmp_path / "report.html", tmp_path / "tables.md"
+    write_suite_page(protocol, board, ["workbench suite tiny --store S"], page)
+    write_suite_markdown(protocol, board, ["workbench suite tiny --store S"], text)
+    for content in (page.read_text(encoding="utf-8"), text.read_text(encoding="utf-8")):
+        for words in (
+            "Tiny",
+            "All tasks together",
+            "Task by task",
+            "workbench suite tiny",
+            f"{cell.value.mean:.2f}",
+            "2 methods on 2 tasks",
+        ):
+            assert words in content, words
+    assert "Performance profiles" in page.read_text(encoding="utf-8")
+
+
+def test_a_table_of_half_a_suite_says_so(tmp_path: Path) -> None:
+    protocol, store = tiny(), Store(tmp_path / "store", create=True)
+    plan = plan_of(protocol)
+    with pytest.raises(UserError, match="nothing of this has been measured"):
+        board_of_suite(protocol, plan, store)
+    half = {labels: jobs for labels, jobs in plan.items() if labels[1] == "plane"}
+    finish(protocol, half, store)
+    board = board_of_suite(protocol, plan, store)
+    assert board.tasks == ("plane",)
+    text = tmp_path / "tables.md"
+    write_suite_markdown(protocol, board, ["x"], text)
+    assert "not whole yet: 2 of 4 cells" in text.read_text(encoding="utf-8")
