@@ -7,6 +7,8 @@ over that of the size, with its 95% interval; the last four sizes count, since s
 from __future__ import annotations
 
 import math
+import statistics
+import time
 import tracemalloc
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
@@ -18,7 +20,7 @@ import torch
 from scipy.stats import t as student
 
 from benchmarks.counting import Count, count
-from benchmarks.timing import median_seconds, table
+from benchmarks.timing import table
 from benchmarks.updates import random_data, trainer
 from workbench.engine.data.transitions import make_transitions
 from workbench.engine.models.parts import Parts
@@ -244,14 +246,14 @@ def run() -> None:
         seconds, costs = [], []
         for size in axis.sizes:
             call = axis.make(size)
-            seconds.append(median_seconds(call, repeats=5, warm_up=1))
+            seconds.append(processor_seconds(call))
             costs.append(measured(call, axis.arrays))
         curves[axis.title] = axis.sizes, seconds, [cost.peak for cost in costs]
         last = f"{1e3 * seconds[-1]:.1f} ms, {costs[-1].peak / 2**20:.1f} MiB"
         fits = [fit(axis.sizes, values) for values in (seconds, [c.work for c in costs], [c.peak for c in costs])]
         sizes = f"{axis.sizes[0]:,} to {axis.sizes[-1]:,}"
         lines.append([axis.title, sizes, *map(str, fits), f"{axis.most:g}", last])
-    heads = ("what", "sizes", "time", "work", "peak memory", "by the formula", "at the largest")
+    heads = ("what", "sizes", "processor time", "work", "peak memory", "by the formula", "at the largest")
     threads = torch.get_num_threads()
     title = f"Exponents with 95% intervals ({threads} threads; work is counted: multiply-adds and numbers written)"
     table(title, heads, lines)
@@ -259,8 +261,18 @@ def run() -> None:
         draw(curves, options.picture)
 
 
+def processor_seconds(call: Call, repeats: int = 5) -> float:
+    """Median of some calls, of all processors together: what runs beside this counts less than on the clock."""
+    times = []
+    for _ in range(1 + repeats):
+        start = time.process_time()
+        call()
+        times.append(time.process_time() - start)
+    return statistics.median(times[1:])
+
+
 def draw(curves: dict[str, tuple[Sequence[int], Sequence[float], Sequence[int]]], file: str) -> None:
-    """Time (solid) and peak memory (dashed) of every axis over its size, each beside the largest one's."""
+    """Processor time (solid) and peak memory (dashed) of every axis over its size, each beside the largest one's."""
     from matplotlib.figure import Figure
 
     columns = 4

@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.timing import table
 from workbench.engine.metrics.intervals import bootstrap_runs
 from workbench.engine.models.parts import Parts
+from workbench.engine.steering.protocol import DuringFlow
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.tasks.latency import MEANINGS, Latency
 from workbench.engine.tasks.protocol import Task
@@ -39,29 +40,31 @@ def trained(task: Task, rows: int | None, settings: dict[str, Any], chunk: int, 
     return trainer.parts()
 
 
-def measure(name: str, weight: float | None, options: Any) -> None:
+def measure(name: str, options: Any) -> None:
     rows, settings, most, usual = TASKS.get(name, (None, {}, None, 0.3))
-    task, weight = make_task(name), usual if weight is None else weight
+    task = make_task(name)
     policies = [trained(task, rows, settings, options.chunk, seed) for seed in range(options.seeds)]
     goal = task.info.horizon > 500  # such a task pays at the goal alone
     lines = []
-    for rule in (make_rule("bc"), make_rule("qgf", weight=weight)):
+    weights = [usual if weight is None else weight for weight in options.weight]
+    for rule in (make_rule("bc"), *(make_rule("qgf", weight=weight) for weight in weights)):
+        said = f"{rule.name}, w = {rule.weight:g}" if isinstance(rule, DuringFlow) else rule.name
         for delay in range(0, options.chunk // 2 + 1, options.every):
             cells = []
             for way in MEANINGS:
-                latency = Latency(delay=delay, way=way)
+                latency = Latency(delay=delay, way=way, clip=options.clip)
                 played = [
                     rollout(rule, parts, task, options.episodes, REPORTING + seed, most_steps=most, latency=latency)
                     for seed, parts in enumerate(policies)
                 ]
                 found = bootstrap_runs([one.success.astype(float) if goal else one.returns for one in played])
                 cells.append(f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]")
-            lines.append([rule.name, str(delay), *cells])
+            lines.append([said, str(delay), *cells])
             print(*lines[-1], sep="  ", flush=True)
     what = "success" if goal else "return"
     size = f"chunks of {options.chunk} steps, {options.seeds} seeds × {options.episodes} episodes"
     title = f"{name}: {what} against latency, {size}"
-    table(f"{title} (QGF weight {weight:g}); mean with 95% interval", ("rule", "delay, steps", *MEANINGS), lines)
+    table(f"{title} (β = {options.clip:g}); mean with 95% interval", ("rule", "delay, steps", *MEANINGS), lines)
 
 
 def run() -> None:
@@ -71,7 +74,10 @@ def run() -> None:
     parser.add_argument("--every", type=int, default=1, help="steps between the delays")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--episodes", type=int, default=300)
-    parser.add_argument("--weight", type=float, default=None, help="of QGF; without it the task's usual one")
+    parser.add_argument(
+        "--weight", type=float, nargs="+", default=(None,), help="of QGF; without it the task's usual one"
+    )
+    parser.add_argument("--clip", type=float, default=5.0, help="of real-time chunking: β")
     options = parser.parse_known_args()[0]
     for name in options.task:
-        measure(name, options.weight, options)
+        measure(name, options)

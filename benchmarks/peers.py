@@ -3,6 +3,7 @@
 DIR is your checkout of the peer's repository, PY an interpreter that has what it needs (JAX, flax, distrax, optax,
 ml_collections); nothing of them is part of this project. TorchRL is timed where PY, or the interpreter of the workbench, has it.
 A peer gets one ready minibatch of random numbers again and again; ours draws one from its rows at every update, as in a training.
+Ratios of processor time say more than those of the clock where other programs run beside.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from workbench.engine.training.config import make_config
 from workbench.engine.training.fast.compiled import compiler_available
 from workbench.engine.training.loop.trainer import Trainer
 
-Seconds = Callable[[int], float]  # of so many calls
+Seconds = Callable[[int], tuple[float, float]]  # of so many calls: on the clock, and of all processors together
 
 
 class Work(NamedTuple):
@@ -125,21 +126,22 @@ def _act(size: dict[str, Any], compiled: bool) -> Callable[[], Any]:
     return partial(actor, observations, noise)
 
 
-def _timed(call: Callable[[], Any], count: int) -> float:
-    start = time.perf_counter()
+def _timed(call: Callable[[], Any], count: int) -> tuple[float, float]:
+    start, spent = time.perf_counter(), time.process_time()
     for _ in range(count):
         call()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - spent
 
 
-def in_turn(ways: list[Seconds], turns: int, at_least: float) -> list[list[float]]:
+def in_turn(ways: list[Seconds], turns: int, at_least: float) -> list[list[tuple[float, float]]]:
     """Seconds a call of each way at each turn, ``at_least`` seconds of calls at a time."""
-    counts = [max(1, round(at_least / max(way(2) / 2, 1e-6))) for way in ways]
-    found: list[list[float]] = [[] for _ in ways]
+    counts = [max(1, round(at_least / max(way(2)[0] / 2, 1e-6))) for way in ways]
+    found: list[list[tuple[float, float]]] = [[] for _ in ways]
     for turn in range(turns):
         order = range(len(ways)) if turn % 2 == 0 else reversed(range(len(ways)))
         for i in order:
-            found[i].append(ways[i](counts[i]) / counts[i])
+            wall, cpu = ways[i](counts[i])
+            found[i].append((wall / counts[i], cpu / counts[i]))
     return found
 
 
@@ -174,12 +176,12 @@ def row(name: str, peer: Peer, options: Any) -> tuple[list[str], str]:
     finally:
         child.close()
     unit = (lambda s: f"{1e3 * s:.2f} ms") if work.sizes["kind"] == "act" else (lambda s: f"{1 / s:.1f} /s")
-    line = [work.title, unit(statistics.median(theirs))]
+    line = [work.title, unit(statistics.median(wall for wall, _ in theirs))]
     for seconds in mine:
-        ratios = [other / own for other, own in zip(theirs, seconds, strict=True)]
+        ratios, by_cpu = ([other[i] / own[i] for other, own in zip(theirs, seconds, strict=True)] for i in (0, 1))
         spread = f"{statistics.median(ratios):.2f}× [{min(ratios):.2f}, {max(ratios):.2f}]"
-        line += [unit(statistics.median(seconds)), spread]
-    line += [""] * (2 * (2 - len(mine)))
+        line += [unit(statistics.median(wall for wall, _ in seconds)), spread, f"{statistics.median(by_cpu):.2f}×"]
+    line += [""] * (3 * (2 - len(mine)))
     return [*line, work.reach and f"{work.reach}×"], child.about
 
 
@@ -208,7 +210,8 @@ def run() -> None:
         except PeerError as error:
             left.append(f"{name} ({error})")
     threads = f"torch on {torch.get_num_threads()} of {os.cpu_count()} cores; JAX takes all"
-    heads = ("work", "theirs", "ours", "times theirs [least, most]", "compiled", "times theirs", "to reach")
+    ours_heads = ("times theirs [least, most]", "by CPU time")
+    heads = ("work", "theirs", "ours", *ours_heads, "compiled", *ours_heads, "to reach")
     versions = "; ".join(f"{who}: {words}" for who, words in about.items())
     title = f"The peers' code and ours in turn, medians of {options.turns} turns ({threads}; {versions or 'no peer'})"
     table(title, heads, lines)

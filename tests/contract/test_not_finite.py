@@ -127,6 +127,7 @@ MUST = [  # what certainly uses the source, so that the test above cannot pass b
     *((name, "gradient") for name in ("grad_step", "qgf", "qgf_jacobian", "qgf_chain", "bptt", "noisy", "qpilots_m")),
     *((name, "gradient") for name in ("vgf", "vgf_zero")),
     *((name, "learned parts") for name in ("cfgrl", "vgf_amortised", "fql", "edp", "rebrac", "iql", "qam")),
+    *((name, "learned parts") for name in ("dsrl", "fbrac", "fawac", "iql_flow", "dac", "qsm")),
     *((name, "observation") for name in RULES),
     *((name, "normalizer") for name in RULES),
 ]  # fmt: skip

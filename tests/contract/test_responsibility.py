@@ -26,6 +26,7 @@ MANY_ARGUMENTS = {
     "workbench/commands/serve.py:serve": 10,
     "workbench/commands/steer.py:steer": 8,
     "workbench/commands/steer.py:evaluate": 8,
+    "workbench/commands/export.py:export": 8,
     "workbench/commands/data.py:add": 8,
     "workbench/commands/data.py:describe": 8,
     # What a user may say of data, of an evaluation and of a lesson's figure, all by name and with defaults.

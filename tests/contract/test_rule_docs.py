@@ -99,6 +99,10 @@ def test_the_stated_cost_is_the_counted_cost(name: str, particles: int, steps: i
     counted = evaluations_by_part(rule, parts, torch.zeros(4))
     if rows:
         counted["vjp"] = sum(rows)
+    once = {
+        key for key in counted if key in parts.extra and key not in rule.needs
+    }  # asked at each step for all particles
+    assert all(counted.pop(key) == steps for key in once)
     expected = {key: particles * number for key, number in stated(rule).items()}
     if particles > 1:
         expected["critic"] = expected.get("critic", 0) + particles

@@ -17,9 +17,12 @@ WAITING = {
 # What a library calls by its name.
 HOOKS = {
     "create_module": "Python's import",
+    "_close": "atexit",
+    "_fields_": "ctypes.Structure",
     "setup_context": "torch.autograd.Function",
     "_fill_in": "a validator of pydantic",
     "_one_each": "a validator of pydantic",
+    "_off_a_mean": "a validator of pydantic",
     "_debounce": "Panel's model of the control",
     "get_user_async": "Panel's module of an authentication",
     "get_login_url": "Panel's module of an authentication",

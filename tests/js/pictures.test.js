@@ -66,7 +66,7 @@ test("numbers for reading", () => {
 })
 
 test("every shape surrounds its place, and no two are the same", () => {
-  const names = ["circle", "square", "triangle", "inverted_triangle", "diamond", "hex", "star", "plus"]
+  const names = ["circle", "square", "triangle", "inverted_triangle", "diamond", "hex", "star", "plus", "square_pin"]
   const drawn = names.map((name) => {
     const path = new Path()
     addShape(as(path), name, 100, 50, 10)

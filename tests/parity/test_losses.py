@@ -153,7 +153,7 @@ def test_vgf_losses(path: Path) -> None:
     close(q[0].mean(), z["out.info.q_mean"])  # the published log line reads the first member alone
     for how in ("min", "mean"):
         for select in ("mean", "max"):
-            value = td_vgf.next_value(q_next, how, select)
+            value = td_vgf.next_value(q_next, config_of(z, target_aggregate=how, target_select=select))
             target = torch.addcmul(batch.rewards, batch.discounts, value)
             close(target, z[f"out.td_target_{how}_{select}"], 1e-4)
             close(td_vgf.critic_loss(q, target), z[f"out.critic_loss_{how}_{select}"], 1e-4)

@@ -1,6 +1,7 @@
 """A policy that was exported acts as it does here, in torch's own runner and in onnxruntime."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import torch
 from contract.scenes import make_parts
 
 from workbench.engine.models.parts import Parts
+from workbench.engine.steering.inpaint import act_on, held_parts
 from workbench.engine.steering.noise import Noise, draw_noise
 from workbench.engine.steering.program import arguments_of, inputs_of, program_of
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.steering.run import act
+from workbench.engine.tasks.latency import Latency
 from workbench.engine.words import MissingExtraError, UserError
 from workbench.runs import exporting
 from workbench.runs.exporting import export_policy
@@ -89,6 +92,26 @@ def test_for_one_number_of_states_alone(parts: Parts, tmp_path: Path) -> None:
     note = json.loads((done.folder / "policy.json").read_text())
     assert note["inputs"]["observations"]["shape"] == [2, parts.observation_dim]
     assert list(done.differences) == ["pt2"]
+
+
+def test_a_chunk_that_goes_on_from_the_one_before(parts: Parts, tmp_path: Path) -> None:
+    """Real-time chunking runs elsewhere as it does here: the plan is a part of what is observed."""
+    chunked, rule = replace(make_parts(4, 10), chunk=5), small("qgf")
+    done = export_policy(rule, chunked, tmp_path / "out", formats=["onnx"], latency=Latency(delay=2))
+    note = json.loads((done.folder / "policy.json").read_text())
+    assert note["plan"] | {"meaning": ""} == {"numbers": 10, "from_step": 3, "play_from": 2, "meaning": ""}
+    observations, noise = drawn(rule, chunked, 3)
+    before = act(rule, chunked, observations, noise).view(3, 5, 2)
+    plan = torch.cat((before[:, 3:], torch.zeros(3, 3, 2)), 1).flatten(1)
+    wanted = act_on(rule, held_parts(rule, chunked, 2, 2), observations, plan, 2, noise)
+    session = onnxruntime.InferenceSession(done.folder / "policy.onnx", providers=["CPUExecutionProvider"])
+    inputs = arguments_of(rule, torch.cat((plan, observations), 1), noise)
+    actions, _ = session.run(None, dict(zip(note["inputs"], (x.numpy() for x in inputs), strict=True)))
+    np.testing.assert_allclose(actions[:, 4:], wanted[:, 4:].numpy(), rtol=0.0, atol=1e-5)
+    with pytest.raises(UserError, match="only real-time chunking makes another program"):
+        export_policy(rule, chunked, tmp_path / "other", latency=Latency(delay=2, way="naive"))
+    with pytest.raises(UserError, match="needs chunks of at least 2"):
+        export_policy(rule, parts, tmp_path / "other", latency=Latency(delay=1))
 
 
 class Deciding(torch.nn.Module):

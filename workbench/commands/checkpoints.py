@@ -58,7 +58,7 @@ def import_run(
     mapping: File = None,
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     clip_actions: bool = False,
-    activation: Annotated[Literal["relu", "gelu"] | None, tyro.conf.arg(metavar="{relu,gelu}")] = None,
+    activation: Annotated[Literal["relu", "gelu", "mish"] | None, tyro.conf.arg(metavar="{relu,gelu,mish}")] = None,
     discount: Number = None,
     chunk: Whole = None,
     reward_scale: Number = None,

@@ -16,6 +16,7 @@ def export(
     settings: Settings = (),
     format: Literal["both", "pt2", "onnx"] = "both",
     states: Whole = None,
+    delay: int = 0,
     as_json: Json = False,
 ) -> None:
     """Write a rule and its policy as a torch.export program and as ONNX, each compared with the workbench's own actions.
@@ -28,15 +29,20 @@ def export(
         out: Folder to write; it must not exist.
         format: policy.pt2, policy.onnx, or both. ONNX needs the extra "export".
         states: Make it for this number of states alone; without it, it takes any number.
+        delay: Environment steps that a decision takes: real-time chunking, whose chunks go on from the one before
+            (docs/deploy.md).
     """
+    from workbench.engine.settings import make
     from workbench.engine.steering.rules import make_rule
+    from workbench.engine.tasks.latency import Latency
     from workbench.engine.training.loop.checkpoint import load_run
     from workbench.runs.exporting import FORMATS, export_policy
 
     steering, loaded = make_rule(rule, **parse_settings(settings)), load_run(run)
     formats = FORMATS if format == "both" else (format,)
     about = {"task": loaded.task, "data": loaded.fingerprint, "seed": loaded.config.seed}
-    written = export_policy(steering, loaded.parts(), out, formats=formats, states=states, about=about)
+    late = make(Latency, {"delay": delay}, "latency", "latency setting '{}'") if delay else None
+    written = export_policy(steering, loaded.parts(), out, formats=formats, states=states, about=about, latency=late)
     if as_json:
         print_json(
             {

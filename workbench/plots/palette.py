@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 
 Theme = Literal["light", "dark"]
-Shape = Literal["circle", "square", "triangle", "diamond", "inverted_triangle", "hex", "star", "plus"]
+Shape = Literal["circle", "square", "triangle", "diamond", "inverted_triangle", "hex", "star", "plus", "square_pin"]
 
 
 class Look(NamedTuple):
@@ -50,6 +50,12 @@ LOOKS: dict[str, Look] = {
     "cfgrl": Look("#a8417f", "#e59bc4", "hex"),
     "vgf_zero": Look("#d55e00", "#ff9245", "diamond"),
     "vgf_amortised": Look("#d55e00", "#ff9245", "star"),
+    "dsrl": Look("#0072b2", "#56b4e9", "circle"),
+    "fbrac": Look("#d55e00", "#ff9245", "square_pin"),
+    "fawac": Look("#00805d", "#2fc99a", "square_pin"),
+    "iql_flow": Look("#0072b2", "#56b4e9", "square_pin"),
+    "dac": Look("#00805d", "#2fc99a", "triangle"),
+    "qsm": Look("#0072b2", "#56b4e9", "plus"),
 }
 SPARE = (
     Look("#0072b2", "#56b4e9", "star"),
@@ -68,6 +74,7 @@ MATPLOTLIB_MARKERS: dict[Shape, str] = {
     "hex": "h",
     "star": "*",
     "plus": "P",
+    "square_pin": "X",
 }
 
 # Value from low to high. Both ramps are monotone in lightness, so they survive colour blindness and a grey printer,

@@ -34,7 +34,7 @@ class Reading(Record):
     """How a checkpoint is to be read, where its file does not say it (`import_checkpoint`)."""
 
     family: Literal["vgf", "qgf", "fql"] | None = None
-    activation: Literal["relu", "gelu"] | None = None
+    activation: Literal["relu", "gelu", "mish"] | None = None
     discount: float | None = None
     chunk: int | None = None
     reward_scale: float | None = None

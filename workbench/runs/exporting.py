@@ -17,10 +17,12 @@ from torch import Tensor
 
 from workbench.engine.data.atomic import folder_at_once
 from workbench.engine.models.parts import Parts
+from workbench.engine.steering.inpaint import held_parts
 from workbench.engine.steering.noise import Noise, draw_noise
 from workbench.engine.steering.program import arguments_of, inputs_of, most_states, program_of, quiet
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
+from workbench.engine.tasks.latency import Latency
 from workbench.engine.words import MissingExtraError, UserError
 
 Format = Literal["pt2", "onnx"]
@@ -61,6 +63,7 @@ def export_policy(
     formats: Sequence[Format] = FORMATS,
     states: int | None = None,
     about: Mapping[str, object] | None = None,
+    latency: Latency | None = None,
 ) -> Exported:
     """Write a folder with ``policy.pt2``, ``policy.onnx`` and ``policy.json``, which says what goes in and comes out.
 
@@ -79,6 +82,9 @@ def export_policy(
         B, for which alone it is made; without it any number of states can be given.
     about : mapping, optional
         More that ``policy.json`` should say.
+    latency : Latency, optional
+        Of real-time chunking: the program's observations then begin with what the chunk before planned, and its chunks go on from
+        there. The first chunk of an episode has none before it: export without this too.
 
     Returns
     -------
@@ -101,6 +107,9 @@ def export_policy(
         raise UserError(f"formats are {', '.join(FORMATS)}; got {', '.join(map(repr, formats)) or 'none'}")
     if "onnx" in formats:
         _check_onnx()
+    if latency is not None:
+        parts, plan = _continuing(rule, parts, latency)
+        about = {**plan, **dict(about or {})}
     program = program_of(rule, parts, states)
     with folder_at_once(folder) as draft:
         runners: dict[str, Callable[..., Any]] = {}
@@ -122,6 +131,22 @@ def export_policy(
         note = _note(rule, parts, states, differences, milliseconds) | most | dict(about or {})
         (draft / ABOUT).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
     return Exported(folder, differences, milliseconds, states)
+
+
+def _continuing(rule: Rule, parts: Parts, latency: Latency) -> tuple[Parts, dict[str, object]]:
+    """Parts that continue a plan, and what ``policy.json`` says of it."""
+    schedule, width = latency.schedule(parts.chunk), parts.action_dim
+    if latency.way != "rtc" or not schedule.shared:
+        raise UserError(
+            "only real-time chunking makes another program: latency takes way='rtc' and a delay of 1 step or more; for the other "
+            "ways export without it"
+        )
+    held = held_parts(rule, parts, schedule.delay, schedule.shared, latency.clip)
+    says = (
+        f"the first {width} of the observations: actions of the chunk before from its step {schedule.every} on, then zeros. "
+        f"Play the new chunk from its step {schedule.delay} on"
+    )
+    return held, {"plan": {"numbers": width, "from_step": schedule.every, "play_from": schedule.delay, "meaning": says}}
 
 
 def _check_onnx() -> None:

@@ -91,7 +91,7 @@ def import_checkpoint(
         recorded data (``data/…``, ``minari/…``) bring their own.
     clip_actions : bool
         Clip actions of the data to [-1, 1] instead of refusing them.
-    activation : {"relu", "gelu"}, optional
+    activation : {"relu", "gelu", "mish"}, optional
         As for `load_published`.
     discount, chunk, reward_scale, flow_steps : number, optional
         What it was trained with, where the settings do not say it.

@@ -134,8 +134,8 @@ def test_what_the_arrays_do_not_fit() -> None:
     moved = {f"ckpt.{name}": array for name, array in fql_weights().items()}
     with pytest.raises(ValueError, match=r"looks like family 'fql' with prefix='ckpt\.params\.'"):
         load_published(moved, "fql", prefix="weights.")
-    with pytest.raises(ValueError, match="activation must be one of relu, gelu, got 'mish'"):
-        load_published(fql_weights(), "fql", activation="mish")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="activation must be one of relu, gelu, mish, got 'tanh'"):
+        load_published(fql_weights(), "fql", activation="tanh")  # type: ignore[arg-type]
     renamed = {name.replace("actor_bc_flow", "actor_bc"): array for name, array in fql_weights().items()}
     normed = renamed | {f"params.actor_bc.mlp.LayerNorm_0.{name}": np.ones(8) for name in ("scale", "bias")}
     with pytest.raises(ValueError, match="layer 0 has LayerNorm, which this family does not have there"):

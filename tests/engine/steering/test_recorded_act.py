@@ -9,6 +9,7 @@ from contract.scenes import make_parts, scene
 from engine.tape import TapeRecorder
 
 from workbench.engine.models.activation import is_traced
+from workbench.engine.models.native import operations
 from workbench.engine.steering.finite import NonFiniteError
 from workbench.engine.steering.graphs import MOST, Actor
 from workbench.engine.steering.noise import Noise, draw_noise
@@ -17,6 +18,12 @@ from workbench.engine.steering.run import act
 from workbench.engine.tasks import pilot
 from workbench.engine.tasks.rollout import rollout
 from workbench.engine.tasks.three_exits import ThreeExits
+
+
+@pytest.fixture(autouse=True)
+def _plain_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: a tape sees PyTorch's operations, which round otherwise than the passes in C."""
+    monkeypatch.setattr(operations, "library", lambda: None)
 
 
 def recorded(name: str, size: tuple[int, int, int, int]) -> tuple[Actor, TapeRecorder]:

@@ -94,7 +94,7 @@ def test_a_pause_is_zeros_until_the_chunk_is_ready(chunk: int, delay: int, execu
 @pytest.mark.parametrize(
     ("settings", "chunk", "words"),
     [
-        ({"delay": 1}, 1, "needs chunks of at least 2, and these have 1: train with --chunk 2"),
+        ({"delay": 1}, 1, "needs chunks of at least 2, and these have 1: train with --set chunk=2"),
         ({"delay": 3, "way": "naive"}, 5, "a delay of 3 steps needs chunks of at least 6.*at most 2.*way = pause"),
         ({"delay": 2, "execute": 1}, 5, "execute = 1 must be at least the delay"),
         ({"delay": 2, "execute": 4}, 5, "at most the chunk less the delay"),

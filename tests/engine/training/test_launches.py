@@ -16,6 +16,7 @@ from torch import Tensor
 
 from workbench.engine.data.footprint import Keep
 from workbench.engine.data.transitions import Batch
+from workbench.engine.models.native import operations
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.storage import load_saved
 from workbench.engine.training.fast.graphs import UNROLL, Launches
@@ -38,6 +39,12 @@ EVERY = {
     "chunks": {"chunk": 3, "n_step": 2},
     "extra noise": {"critic": "td_actor", "actor": "qpilots_m", "flow_steps": 2},
 }
+
+
+@pytest.fixture(autouse=True)
+def _plain_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: a tape sees PyTorch's operations, which round otherwise than the passes in C."""
+    monkeypatch.setattr(operations, "library", lambda: None)
 
 
 def launched(trainer: Trainer) -> TapeRecorder:

@@ -8,6 +8,7 @@ import torch
 from engine.small_runs import WAYS, small_config, small_data, small_trainer
 from engine.tape import TapeRecorder
 
+from workbench.engine.models.native import operations
 from workbench.engine.training.fast.graphs import Launches
 from workbench.engine.training.loop.checkpoint import load_run, resume, save_checkpoint
 from workbench.engine.training.loop.fit import fit
@@ -15,6 +16,12 @@ from workbench.engine.training.loop.together import fit_together
 from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.written import written
 from workbench.engine.words import UserError
+
+
+@pytest.fixture(autouse=True)
+def _plain_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: a tape sees PyTorch's operations, which round otherwise than the passes in C."""
+    monkeypatch.setattr(operations, "library", lambda: None)
 
 
 def weights(trainer: Trainer) -> torch.Tensor:

@@ -68,6 +68,28 @@ def test_the_target_restated(actor: str, aggregate: str) -> None:
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4 * float(theirs.abs().max()))
 
 
+def test_pessimism_is_mean_less_deviations_of_the_members() -> None:
+    trainer = prepared(actor="fql", members=5, target_aggregate="mean", target_pessimism=0.5)
+    nets, loss = trainer.networks, trainer.losses["td_actor"]
+    batch, noise = trainer.draw()
+    actions = act(make_rule("fql", flow_steps=2), live_parts(nets), batch.next_observations, Noise(*noise["td_actor"]))
+    q = nets.target_critic(batch.next_observations, actions).detach().numpy()
+    backed_up = torch.from_numpy(q.mean(0) - 0.5 * q.std(0))
+    y = batch.rewards + batch.discounts * backed_up
+    (value,) = loss(trainer._scene, batch, noise["td_actor"]).values()
+    restated = ((y - nets.critic(batch.observations, batch.actions)) ** 2).mean()
+    torch.testing.assert_close(value, restated, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("critic", ["td_vgf", "td_actor"])
+def test_pessimism_reaches_both_critics(critic: str) -> None:
+    settings = {"critic": critic, "reference": "joint", "particles": 2, "flow_steps": 2, "target_aggregate": "mean"}
+    plain, careful = (small_trainer(**settings, target_pessimism=rho) for rho in (0.0, 2.0))
+    for trainer in (plain, careful):
+        trainer.step(), trainer.step()
+    assert not torch.equal(plain.networks.net("critic").theta, careful.networks.net("critic").theta)
+
+
 def test_the_ema_of_a_policy_stands_in_for_it() -> None:
     nets = prepared(actor="rebrac").networks
     slow, fast = nets.extra["target_rebrac_actor"], nets.extra["rebrac_actor"]
@@ -95,6 +117,10 @@ def test_what_the_actor_needs_is_trained_without_asking() -> None:
         (
             {"critic_penalty": 1.0, "chunk": 2},
             "next actions are not kept with action chunks; use chunk=1, or critic_penalty=0",
+        ),
+        (
+            {"target_pessimism": 0.5},
+            "target_pessimism = 0.5 is taken off the critics. mean, and target_aggregate is min; set target_aggregate=mean",
         ),
         ({"critic": "iql", "parts": ("one_stepp",)}, "no learned part named 'one_stepp'; did you mean 'one_step'"),
     ],

@@ -28,6 +28,7 @@ EVERY = {
     },
     **{f"part {name}": {"parts": (name,)} for name in LEARNED_PARTS},
     "chunks": {"chunk": 3, "n_step": 2},
+    "short gradients": {"max_gradient_norm": 0.05},
     "one critic, vgf networks": {"members": 1, "family": "vgf", "value_loss": "sql"},
     "the best particle": {"critic": "td_vgf", "reference": "joint", "target_select": "max", "repulsion": "none"},
     # Adam moves particles by the sign of a gradient at first, so that a rounding error where it is almost zero is soon seen:

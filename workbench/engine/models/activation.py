@@ -70,5 +70,18 @@ def is_traced() -> bool:
     return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
 
 
+def _mish(x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    return torch.nn.functional.mish(x), (x,)
+
+
+def _mish_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
+    result: Tensor = torch.ops.aten.mish_backward(grad, saved[0])
+    return result
+
+
 _CONSTANTS: dict[tuple[torch.dtype, torch.device], Tensor] = {}
-ACTIVATIONS = {"relu": Activation(_relu, _relu_backward), "gelu": Activation(_gelu, _gelu_backward)}
+ACTIVATIONS = {
+    "relu": Activation(_relu, _relu_backward),
+    "gelu": Activation(_gelu, _gelu_backward),
+    "mish": Activation(_mish, _mish_backward),
+}

@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from workbench.engine.models.critic import CriticEnsemble, StateValue
 from workbench.engine.models.mlp import Activation, Mlp, MlpShape, Normed
+from workbench.engine.models.noise_policy import NoisePolicy
 from workbench.engine.models.norm_after import DenseStack, StackedCritic, StackedField, StackedMap, StackedValue
 from workbench.engine.models.policies import OneStepPolicy
 from workbench.engine.models.value_gradient import ValueGradient
 from workbench.engine.models.velocity import TimeInput, VelocityField
+from workbench.engine.words import UserError
 
-Kind = Literal["velocity", "critic", "value", "one_step", "value_gradient"]
+Kind = Literal["velocity", "critic", "value", "one_step", "value_gradient", "noise_policy"]
 Width = Annotated[int, Field(ge=1, le=2**20)]
 CORE = ("reference", "critic", "target_critic", "value")  # the others are a policy's `extra`
 # The kind of each part that a policy may have, by the part's name in `Parts`.
@@ -29,6 +31,10 @@ PARTS: dict[str, Kind] = {
     "one_step": "one_step",
     "value_gradient": "value_gradient",
     "adjoint_flow": "velocity",
+    "fbrac_flow": "velocity",
+    "fawac_flow": "velocity",
+    "iql_flow": "velocity",
+    "noise_policy": "noise_policy",
 }
 
 
@@ -47,7 +53,7 @@ class NetDescription(BaseModel):
         Which of them have LayerNorm.
     after : bool
         LayerNorm stands after the activation, as in the FQL code.
-    activation : {"relu", "gelu"}
+    activation : {"relu", "gelu", "mish"}
     members : int
         K of an ensemble.
     time : {"raw", "sinusoidal"}
@@ -76,13 +82,14 @@ class NetDescription(BaseModel):
     def inputs(self) -> int:
         """Width of the first layer's input."""
         s, d = self.observation_dim, self.action_dim
-        widths = {"value": s, "velocity": VelocityField.inputs(s, d, self.time)}
+        widths = {"value": s, "noise_policy": s, "velocity": VelocityField.inputs(s, d, self.time)}
         return widths.get(self.kind, s + d)
 
     @property
     def outputs(self) -> int:
         """Width of the last layer's output."""
-        return 1 if self.kind in ("critic", "value") else self.action_dim
+        widths = {"critic": 1, "value": 1, "noise_policy": 2 * self.action_dim}
+        return widths.get(self.kind, self.action_dim)
 
     @property
     def layer_norm(self) -> str:
@@ -143,6 +150,8 @@ class NetDescription(BaseModel):
                 return OneStepPolicy(s, d, shape)
             case "value_gradient":
                 return ValueGradient(shape)
+            case "noise_policy":
+                return NoisePolicy(s, d, shape)
 
     def _stack(self, net: DenseStack) -> nn.Module:
         match self.kind:
@@ -154,3 +163,7 @@ class NetDescription(BaseModel):
                 return StackedValue(net)
             case "one_step" | "value_gradient":
                 return StackedMap(net)
+            case "noise_policy":
+                raise UserError(
+                    "a noise policy with LayerNorm after the activation, or on some layers alone, is not known here"
+                )

@@ -23,7 +23,7 @@ class DenseStack(nn.Module):
     arrays : mapping of str to Tensor
         ``{i}.weight`` (K, in, out), ``{i}.bias`` (K, 1, out), and where a layer has LayerNorm ``{i}.scale`` and ``{i}.shift``
         (K, 1, out): the names and shapes of `workbench.engine.models.mlp.layout`.
-    activation : {"relu", "gelu"}
+    activation : {"relu", "gelu", "mish"}
     after : bool
         LayerNorm stands after the activation.
     """
@@ -55,7 +55,13 @@ class DenseStack(nn.Module):
         return x
 
     def _act(self, x: Tensor) -> Tensor:
-        return F.relu(x) if self.activation == "relu" else F.gelu(x, approximate="tanh")
+        match self.activation:
+            case "relu":
+                return F.relu(x)
+            case "gelu":
+                return F.gelu(x, approximate="tanh")
+            case "mish":
+                return F.mish(x)
 
     @staticmethod
     def _norm(x: Tensor, layer: nn.ParameterDict) -> Tensor:

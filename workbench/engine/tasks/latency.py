@@ -77,7 +77,7 @@ class Latency(BaseModel):
         if self.execute is None and 2 * self.delay > chunk:
             raise UserError(
                 f"a delay of {counted(self.delay, 'step')} needs chunks of at least {2 * self.delay}, and these have {chunk}: "
-                f"train with --chunk {2 * self.delay} or more, allow a delay of at most {chunk // 2}, or use way = pause"
+                f"train with --set chunk={2 * self.delay} or more, allow a delay of at most {chunk // 2}, or use way = pause"
             )
         every = chunk - self.delay if self.execute is None else self.execute
         if not max(1, self.delay) <= every <= chunk - self.delay:

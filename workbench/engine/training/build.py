@@ -9,7 +9,7 @@ from torch import nn
 
 from workbench.engine.training.losses import LOSSES
 from workbench.engine.training.networks import Networks, seed_of
-from workbench.engine.training.plan import plan
+from workbench.engine.training.plan import averaged, plan
 from workbench.engine.training.run_settings import RunSettings
 
 
@@ -29,6 +29,9 @@ def build_networks(config: RunSettings, observation_dim: int, action_dim: int) -
     for key in dict.fromkeys(key for phase in plan(config) for key in phase.losses):
         if key not in every_policy:
             modules |= build(key, config, observation_dim, action_dim, own_generator(key, config))
+    for name in averaged(config):
+        if f"target_{name}" not in modules:  # of a network that another loss brings
+            modules[f"target_{name}"] = copy.deepcopy(modules[name]).requires_grad_(False)
     return Networks.of(modules, torch.zeros(observation_dim), torch.ones(observation_dim))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from workbench.engine.settings import nearest
 from workbench.engine.training.losses import CRITICS, LEARNED_PARTS, LOSSES
+from workbench.engine.training.losses.loss import followed
 from workbench.engine.training.run_settings import RunSettings
 from workbench.engine.words import UserError
 
@@ -92,8 +93,14 @@ def check_part(name: str) -> None:
 def trained_parts(config: RunSettings) -> tuple[str, ...]:
     """Names of the networks that the run trains, targets included."""
     names = [name for phase in plan(config) for key in phase.losses for name in LOSSES[key].trains]
-    targets = [f"target_{name}" for phase in plan(config) for key in phase.losses for name in LOSSES[key].targets]
-    return tuple(dict.fromkeys(names + targets))
+    return tuple(dict.fromkeys([*names, *(f"target_{name}" for name in averaged(config))]))
+
+
+def averaged(config: RunSettings) -> tuple[str, ...]:
+    """Names of the networks of which the run keeps an EMA copy: where a loss wants one, and they are trained beside it."""
+    return tuple(
+        dict.fromkeys(name for phase in plan(config) for name in followed(LOSSES[key] for key in phase.losses))
+    )
 
 
 def extra_parts(needs: tuple[str, ...]) -> tuple[str, ...]:

@@ -33,6 +33,9 @@ class RunSettings(BaseModel):
     batch_size: int = Field(256, ge=1, description="rows per update")
     learning_rate: float = Field(3e-4, gt=0.0, le=1.0, description="Adam's learning rate")
     schedule: Literal["constant", "cosine"] = Field("constant", description="learning rate over the run")
+    max_gradient_norm: float = Field(
+        0.0, ge=0.0, le=1e6, description="the gradient of all networks together is clipped to this norm; 0: it is not"
+    )
     discount: float = Field(0.99, ge=0.0, le=1.0, description="γ per environment step")
     n_step: int = Field(
         1, ge=1, le=100, description="environment steps of the n-step return; with chunks at least the chunk's own"
@@ -47,7 +50,8 @@ class RunSettings(BaseModel):
     )
     flow_steps: int = Field(10, ge=1, le=100, description="Euler steps T of every flow that training samples")
     compile: bool = Field(
-        False, description="compile the update (needs a C++ compiler; pays on long runs of small networks)"
+        False,
+        description="compile the update where that is measured to be faster (needs a C++ compiler, takes a minute)",
     )
     precision: Literal["highest", "tf32", "bf16"] = Field(
         "highest",

@@ -57,22 +57,25 @@ ALWAYS_WRITTEN = (
     "compile",
     "seed",
 )
+# Settings that came later to losses, or to runs, of the first format: written where they are set.
+ADDED = ("max_gradient_norm", "target_pessimism", "precision")
 
 
 def written(config: RunSettings) -> dict[str, Any]:
     """The settings in plain types, as checkpoints and jobs write them; `make_config` reads them.
 
     Settings of a loss that came after the first format are left out where they stand at their defaults and the run does not
-    train that loss: registering a loss changes nothing about runs without it. Settings of every run that came later are left
-    out at their defaults.
+    train that loss: registering a loss changes nothing about runs without it. So are those of `ADDED` at their defaults.
     """
     plain = config.model_dump(mode="json")
     trained = {name for key in losses_of(config) for name in LOSSES[key].settings.model_fields}
-    trained -= RunSettings.model_fields.keys()
     later = {
         name: value
         for name, value in plain.items()
         if name not in ALWAYS_WRITTEN
-        and (name in trained or getattr(config, name) != type(config).model_fields[name].get_default())
+        and (
+            (name in trained and name not in ADDED)
+            or getattr(config, name) != type(config).model_fields[name].get_default()
+        )
     }
     return {name: plain[name] for name in ALWAYS_WRITTEN} | later

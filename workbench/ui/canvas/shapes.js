@@ -19,6 +19,7 @@ const POLYGONS = {
   diamond: [[0, -1.3], [1.05, 0], [0, 1.3], [-1.05, 0]],
   hex: ring(6, 0),
   star: ring(10, -Math.PI / 2, 0.5),
+  square_pin: ring(8, Math.PI / 4, 0.5),
   plus: [[-A, -1.2], [A, -1.2], [A, -A], [1.2, -A], [1.2, A], [A, A], [A, 1.2], [-A, 1.2], [-A, A], [-1.2, A], [-1.2, -A], [-A, -A]],
 }
 

@@ -26,7 +26,7 @@ class FamilyTraits(NamedTuple):
 
     Attributes
     ----------
-    activation : {"relu", "gelu"}
+    activation : {"relu", "gelu", "mish"}
     after : bool
         LayerNorm stands after the activation.
     trunk : bool

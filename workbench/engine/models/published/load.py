@@ -31,6 +31,7 @@ from workbench.engine.models.published.families import (
 from workbench.engine.models.published.files import Weights, read_weights
 from workbench.engine.models.published.layers import Layers, read_layers
 from workbench.engine.models.published.settings import Settings, agent_settings, check_against, read_settings
+from workbench.engine.models.published.steered import noise_policy, steered_flow
 from workbench.engine.models.velocity import FREQUENCIES, TimeInput
 from workbench.engine.words import UserError, shown
 
@@ -122,7 +123,7 @@ def load_published(
     prefix : str
         What stands before the net's name, for archives that hold other arrays too. The names of a checkpoint's whole tree,
         ``agent.<net>.params.…`` and ``agent.network.params.modules_<net>.…``, are understood too.
-    activation : {"relu", "gelu"}, optional
+    activation : {"relu", "gelu", "mish"}, optional
         The arrays do not tell it. Without it the family's own; weights trained with another setting need it.
     discount, chunk, reward_scale : number, optional
         What the critic was trained with; without them what ``config`` or the file says, else 0.99, 1 and 1.
@@ -212,6 +213,12 @@ def _published(
             where = names[net] if traits.trunk else f"{names[net]}.mlp"
             networks[part] = read_layers(where, inner, trunk=traits.trunk)
             used.add(net)
+    also = steered_flow(flow, nets, time) if traits.trunk else None
+    if also is not None:
+        networks[also] = layers
+    if traits.trunk and flow != "actor" and below(nets.get("actor", {}), "actor_net"):
+        networks["noise_policy"] = noise_policy(names["actor"], nets["actor"])
+        used.add("actor")
     descriptions = agreed(networks, sizes, traits.activation, traits.after, time)
     for part, read in networks.items():
         _check_norms(read, part, traits, chosen)
@@ -307,7 +314,7 @@ def _check_norms(read: Layers, part: str, traits: FamilyTraits, family: Family) 
     if not any(read.normed):
         return
     bare = len(read.normed) - sum(read.normed)
-    allowed = traits.flow_norms if PARTS[part] in ("velocity", "one_step") else (0,)
+    allowed = traits.flow_norms if PARTS[part] in ("velocity", "one_step", "noise_policy") else (0,)
     if bare not in allowed:
         layer = 0 if not allowed else next((i for i, has in enumerate(read.normed) if not has), len(read.normed) - 1)
         has, rule = ("has", "does not have") if not allowed or bare == 0 else ("lacks", "has")

@@ -32,7 +32,7 @@ class MappingFile(Record):
 
     Attributes
     ----------
-    activation : {"relu", "gelu"}
+    activation : {"relu", "gelu", "mish"}
         GELU is the tanh approximation.
     norm : {"before", "after"}
         Where LayerNorm stands, as seen from the activation.

@@ -6,17 +6,23 @@ from workbench.engine.steering.rules.bc import BC
 from workbench.engine.steering.rules.best_of_n import BestOfN
 from workbench.engine.steering.rules.bptt import BPTT
 from workbench.engine.steering.rules.cfgrl import CFGRL
+from workbench.engine.steering.rules.dac import DAC
+from workbench.engine.steering.rules.dsrl import DSRL
 from workbench.engine.steering.rules.edp import EDP
+from workbench.engine.steering.rules.fawac import FAWAC
+from workbench.engine.steering.rules.fbrac import FBRAC
 from workbench.engine.steering.rules.fql import FQL
 from workbench.engine.steering.rules.grad_step import GradStep
 from workbench.engine.steering.rules.idql import IDQL
 from workbench.engine.steering.rules.iql import IQL
+from workbench.engine.steering.rules.iql_flow import IQLFlow
 from workbench.engine.steering.rules.noisy import Noisy
 from workbench.engine.steering.rules.qam import QAM
 from workbench.engine.steering.rules.qgf import QGF
 from workbench.engine.steering.rules.qgf_chain import QGFChain
 from workbench.engine.steering.rules.qgf_jacobian import QGFJacobian
 from workbench.engine.steering.rules.qpilots_m import QPilotsM
+from workbench.engine.steering.rules.qsm import QSM
 from workbench.engine.steering.rules.rebrac import ReBRAC
 from workbench.engine.steering.rules.robust_q import RobustQ
 from workbench.engine.steering.rules.vgf import VGF
@@ -31,7 +37,12 @@ TEST_TIME: tuple[type[Rule], ...] = (
     VGF, VGFZero, VGFAmortised,
 )
 # fmt: on
-TRAIN_TIME: tuple[type[Rule], ...] = (FQL, EDP, ReBRAC, IQL, IDQL, QAM)
+# fmt: off
+TRAIN_TIME: tuple[type[Rule], ...] = (
+    FQL, EDP, ReBRAC, IQL, IDQL, QAM,
+    DSRL, FBRAC, FAWAC, IQLFlow, DAC, QSM,
+)
+# fmt: on
 RULES: dict[str, type[Rule]] = {rule.name: rule for rule in TEST_TIME + TRAIN_TIME}
 """Every steering rule by its name: first those that steer at test time, then those that are steered in training."""
 
@@ -69,16 +80,22 @@ __all__ = [
     "BC",
     "BPTT",
     "CFGRL",
+    "DAC",
+    "DSRL",
     "EDP",
+    "FAWAC",
+    "FBRAC",
     "FQL",
     "IDQL",
     "IQL",
     "QAM",
     "QGF",
+    "QSM",
     "RULES",
     "VGF",
     "BestOfN",
     "GradStep",
+    "IQLFlow",
     "Noisy",
     "QGFChain",
     "QGFJacobian",

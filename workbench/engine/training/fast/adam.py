@@ -6,12 +6,21 @@ the small networks of the lessons that is a tenth of the training time. A test c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 BETA_1 = 0.9
 BETA_2 = 0.999
 EPS = 1e-8
+
+
+def shorten(grads: Sequence[Tensor], limit: float) -> list[Tensor]:
+    """The gradients ``grads``, shortened by one factor so that all together have at most the norm ``limit``."""
+    norm = torch.stack([grad.square().sum() for grad in grads]).sum().sqrt()
+    factor = (limit / norm).clamp_max(1.0)
+    return [factor * grad for grad in grads]
 
 
 class Adam:

@@ -17,11 +17,10 @@ from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.steering.compiled import compile_whole
-from workbench.engine.training.fast.adam import BETA_1, BETA_2, EPS, Adam
-from workbench.engine.training.losses.loss import Loss, Scene
+from workbench.engine.training.fast.adam import BETA_1, BETA_2, EPS, Adam, shorten
+from workbench.engine.training.fast.gradients import Noise
+from workbench.engine.training.losses.loss import Loss, Scene, followed
 from workbench.engine.words import UserError
-
-Noise = dict[str, tuple[Tensor, ...]]
 
 
 def compiler_available() -> bool:
@@ -66,13 +65,15 @@ class CompiledUpdate:
         Its moments are updated in place.
     tau : float
         EMA rate of the targets.
+    limit : float
+        Norm that the gradients of all networks together may have; 0: any.
     """
 
-    def __init__(self, scene: Scene, losses: dict[str, Loss[Any]], adam: Adam, tau: float) -> None:
-        self._adam, self._tau = adam, tau
+    def __init__(self, scene: Scene, losses: dict[str, Loss[Any]], adam: Adam, tau: float, limit: float = 0.0) -> None:
+        self._adam, self._tau, self._limit = adam, tau, limit
         self._total = _Total(scene, losses)
         self._names = sorted({name for loss in losses.values() for name in loss.trains})
-        self._targets = sorted({name for loss in losses.values() for name in loss.targets})
+        self._targets = sorted(followed(losses.values()))
         self._weights = {f"networks.{name}.net.theta": adam.weights[name] for name in self._names}
         self._step = compile_whole(self._update, on_cpu=next(iter(adam.weights.values())).device.type == "cpu")
         self._networks = scene.networks
@@ -119,7 +120,8 @@ class CompiledUpdate:
         grads, losses = torch.func.grad(total, has_aux=True)(named)
         for name, theta in zip(self._targets, targets, strict=True):
             theta.lerp_(weights[self._names.index(name)], self._tau)
-        for theta, grad, first, second in zip(weights, grads.values(), firsts, seconds, strict=True):
+        moves = shorten(list(grads.values()), self._limit) if self._limit > 0.0 else list(grads.values())
+        for theta, grad, first, second in zip(weights, moves, firsts, seconds, strict=True):
             first.lerp_(grad, 1.0 - BETA_1)
             second.mul_(BETA_2).addcmul_(grad, grad, value=1.0 - BETA_2)
             theta.sub_(size * first / (second.sqrt() / root + EPS))

@@ -16,9 +16,10 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.training.build import build, own_generator
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
+from workbench.engine.training.fast.gradients import Gradients
 from workbench.engine.training.loop.update import learning_rate, update
 from workbench.engine.training.losses import LOSSES
-from workbench.engine.training.losses.loss import Scene
+from workbench.engine.training.losses.loss import Scene, followed
 from workbench.engine.training.networks import OF_EVERY_POLICY, Networks, fields_of, seed_of
 from workbench.engine.training.plan import BESIDE, Phase, check_part
 from workbench.engine.words import UserError
@@ -65,7 +66,7 @@ class LearnedPart:
         self.keys = (*(BESIDE[read] for read in absent), name)
         self.networks = _networks(parts, config, self.keys)
         self.trains = tuple(n for key in self.keys for n in LOSSES[key].trains)
-        self.targets = tuple(f"target_{n}" for key in self.keys for n in LOSSES[key].targets)
+        self.targets = tuple(f"target_{n}" for n in followed(LOSSES[key] for key in self.keys))
 
     def arrays(self) -> dict[str, Tensor]:
         """Views of the weights of what is trained, targets included, by name."""
@@ -120,7 +121,8 @@ class LearnedPartTrainer:
         self.losses = {key: LOSSES[key](config) for key in learned.keys}
         self._phase = Phase(learned.name.replace("_", " "), config.steps, learned.keys)
         self.weights = {name: learned.networks.net(name).theta for name in learned.trains}
-        self._scene, self._adam = Scene(learned.networks), Adam(self.weights)
+        self._adam = Adam(self.weights)
+        self._gradients = Gradients(self.losses, Scene(learned.networks), self.weights, repeats=False)
         self._generator = torch.Generator().manual_seed(seed_of(config.seed, "further", learned.name))
         self._replay = make_replay(
             data,
@@ -154,7 +156,7 @@ class LearnedPartTrainer:
         batch = self._replay.batch(index, self._replay.noise(len(index), self._generator))
         noise = {key: loss.draw(batch, self._generator) for key, loss in self.losses.items()}
         rate = learning_rate(config, self.step_number, self.total_steps)
-        losses = update(self.losses, self._scene, batch, noise, self._adam, config, rate)
+        losses = update(self._gradients, batch, noise, self._adam, config, rate)
         self.step_number += 1
         return losses
 

@@ -21,12 +21,13 @@ from workbench.engine.graphs import recorder_for
 from workbench.engine.precision import SMALL, few_threads, products
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
+from workbench.engine.training.fast.gradients import Noise
 from workbench.engine.training.fast.graphs import Launches
 from workbench.engine.training.fast.recording import record
-from workbench.engine.training.fast.stacked import StackedMlp, join, part
+from workbench.engine.training.fast.stacked import StackedMlp, by_seed, join, part
 from workbench.engine.training.loop.fit import Progress, fit
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.loop.update import Noise, descend
+from workbench.engine.training.loop.update import descend
 from workbench.engine.training.losses.loss import Scene
 from workbench.engine.training.plan import Phase
 from workbench.engine.words import UserError
@@ -230,11 +231,22 @@ class TrainerGroup:
         self, phase: Phase, losses: dict[str, Tensor], grads: dict[str, Tensor], rate: float | Tensor
     ) -> dict[str, Tensor]:
         """Move the stacked targets and weights."""
+        first = self._first
+        if first.config.max_gradient_norm > 0.0:
+            self._shorten(grads, first.config.max_gradient_norm)
         for name, grad in grads.items():
             self.weights[name].grad = grad
-        first = self._first
         descend([first.losses[key] for key in phase.losses], self._networks, self.adam, first.config.tau, rate)
         return losses
+
+    def _shorten(self, grads: dict[str, Tensor], limit: float) -> None:
+        """Shorten each seed's own gradients in place, so that all of its networks together have at most the norm ``limit``."""
+        seeds = len(self.trainers)
+        arrays = [a for name, grad in grads.items() for a in by_seed(grad, self.nets[name].shape, seeds).values()]
+        norm = torch.stack([array.square().sum((1, 2, 3)) for array in arrays]).sum(0).sqrt()
+        factor = (limit / norm).clamp_max(1.0)[:, None, None, None]
+        for array in arrays:
+            array.mul_(factor)
 
     def _draw_caches(self) -> None:
         """Each seed's samples of its own frozen flow, one after the other in one array that ``rows`` point into."""

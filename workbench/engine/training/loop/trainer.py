@@ -18,9 +18,11 @@ from workbench.engine.precision import check_precision
 from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
+from workbench.engine.training.fast.choice import Choice, choose
 from workbench.engine.training.fast.compiled import CompiledUpdate, require_compiler
+from workbench.engine.training.fast.gradients import Gradients, Noise
 from workbench.engine.training.fast.graphs import Launches
-from workbench.engine.training.loop.update import Noise, learning_rate, update
+from workbench.engine.training.loop.update import learning_rate, update
 from workbench.engine.training.losses import CRITICS, LEARNED_PARTS, LOSSES
 from workbench.engine.training.losses.critic import CACHE_ROWS
 from workbench.engine.training.losses.loss import Loss, Scene
@@ -85,6 +87,9 @@ class Trainer:
             next_actions=self._critic.next_actions,
         )
         self._scene = Scene(self.networks)
+        self._gradients = Gradients(self.losses, self._scene, self.weights, repeats=True)
+        self.compiled: dict[str, bool] = {}  # by the names of the losses, where settings ask for the compiled update
+        self.choice: Choice | None = None  # the latest
         self._compilations: dict[tuple[str, ...], CompiledUpdate] = {}
         recorder = None if config.compile else recorder_for(self.device)
         self.launches = None if recorder is None else Launches(self, recorder)
@@ -211,18 +216,34 @@ class Trainer:
     def update(self, batch: Batch, noise: Noise, learning_rate: float | None = None) -> dict[str, Tensor]:
         """Follow the gradient of the losses named in ``noise``, each with its noise, on ``batch``; returns the losses."""
         rate = self.learning_rate() if learning_rate is None else learning_rate
-        if self.config.compile:
+        if self.config.compile and self._is_compiled(batch, noise):
             return self._compiled(tuple(noise))(batch, noise, rate)
         return self.apply((batch, noise), rate)
 
     def apply(self, drawn: tuple[Batch, Noise], rate: float | Tensor) -> dict[str, Tensor]:
-        """As `update`, with what was drawn, operation by operation; a rate that is a tensor is read on the device."""
-        return update(self.losses, self._scene, *drawn, self.adam, self.config, rate)
+        """As `update`, with what was drawn, and never compiled; a rate that is a tensor is read on the device."""
+        return update(self._gradients, *drawn, self.adam, self.config, rate)
+
+    def _is_compiled(self, batch: Batch, noise: Noise) -> bool:
+        """Whether the compiled update is the faster one; measured at the first one of its kind, on copies of the state."""
+        key = ", ".join(noise)
+        if key not in self.compiled:
+            self._gradients.hurry(batch, noise)
+            thetas = [self.networks.net(name).theta for name in self.networks.modules()]
+            self.choice = choose(
+                lambda: update(self._gradients, batch, noise, self.adam, self.config, 0.0),
+                lambda: self._compiled(tuple(noise))(batch, noise, 0.0),
+                [*thetas, *self.adam.arrays().values()],
+            )
+            self.compiled[key] = self.choice.compiled
+        return self.compiled[key]
 
     def _compiled(self, keys: tuple[str, ...]) -> CompiledUpdate:
         if keys not in self._compilations:
             losses = {key: self.losses[key] for key in keys}
-            self._compilations[keys] = CompiledUpdate(self._scene, losses, self.adam, self.config.tau)
+            self._compilations[keys] = CompiledUpdate(
+                self._scene, losses, self.adam, self.config.tau, self.config.max_gradient_norm
+            )
         return self._compilations[keys]
 
     def parts(self) -> Parts:

@@ -14,10 +14,15 @@ from workbench.engine.training.losses.adjoint_flow import AdjointFlow
 from workbench.engine.training.losses.awr_actor import AWRActor
 from workbench.engine.training.losses.conditioned_flow import ConditionedFlow
 from workbench.engine.training.losses.critic import CriticLoss
+from workbench.engine.training.losses.diffusion import DAC, QSM
 from workbench.engine.training.losses.edp_flow import EDPFlow
+from workbench.engine.training.losses.fawac_flow import FAWACFlow
+from workbench.engine.training.losses.fbrac_flow import FBRACFlow
 from workbench.engine.training.losses.flow_matching import FlowMatching
 from workbench.engine.training.losses.iql import IQL
+from workbench.engine.training.losses.iql_flow import IQLFlow
 from workbench.engine.training.losses.loss import Loss
+from workbench.engine.training.losses.noise_policy import NoisePolicyLoss
 from workbench.engine.training.losses.one_step import OneStep
 from workbench.engine.training.losses.rebrac_actor import ReBRACActor
 from workbench.engine.training.losses.robust_critic import RobustCritic
@@ -47,5 +52,11 @@ LEARNED_PARTS: dict[str, type[Loss[Any]]] = {
     "rebrac_actor": ReBRACActor,
     "awr_actor": AWRActor,
     "adjoint_flow": AdjointFlow,
+    "noise_policy": NoisePolicyLoss,
+    "fbrac_flow": FBRACFlow,
+    "fawac_flow": FAWACFlow,
+    "iql_flow": IQLFlow,
+    "dac_actor": DAC,
+    "qsm_actor": QSM,
 }
 LOSSES: MutableMapping[str, type[Loss[Any]]] = ChainMap(BASIC, CRITICS, LEARNED_PARTS)  # type: ignore[arg-type]

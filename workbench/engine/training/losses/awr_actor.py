@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.critic import aggregate
 from workbench.engine.models.policies import GaussianPolicy
+from workbench.engine.training.losses.advantage import advantage_weight
 from workbench.engine.training.losses.iql import AggregateSettings
 from workbench.engine.training.losses.loss import Loss, Losses, Scene, weighted_mean
 from workbench.engine.training.networks import shape_of
-
-WEIGHT_LIMIT = 100.0  # IQL's code clips the weights here
 
 
 def log_density(mean: Tensor, log_std: Tensor, actions: Tensor) -> Tensor:
@@ -63,7 +62,6 @@ class AWRActor(Loss[AWRSettings]):
         with torch.no_grad():
             q = aggregate(nets.target_critic(batch.observations, batch.actions), config.value_aggregate)
             advantage = q - nets.value(batch.observations)
-            # clipping the exponent instead of its exponential: the same weights, and never infinite
-            weight = torch.exp((advantage / config.awr_temperature).clamp_max(math.log(WEIGHT_LIMIT)))
+            weight = advantage_weight(advantage / config.awr_temperature)
         mean, log_std = nets.extra["awr_actor"](batch.observations)
         return {"awr_actor": -weighted_mean(weight * log_density(mean, log_std, batch.actions), batch.valid)}

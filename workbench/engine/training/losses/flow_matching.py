@@ -39,6 +39,13 @@ def flow_matching_loss(reference: Reference, batch: Batch, start: Tensor, time: 
     return error.square().mean()
 
 
+def flow_errors(reference: Reference, batch: Batch, start: Tensor, time: Tensor) -> Tensor:
+    """The squared error of `flow_matching_loss` row by row, (M,): its mean over the dimensions, for losses that weigh rows."""
+    x_t = torch.lerp(start, batch.actions, time[:, None])
+    error = reference(batch.observations, x_t, time) - (batch.actions - start)
+    return error.square().mean(1)
+
+
 def draw_start_and_time(config: RunSettings, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """x_0 (M, D) and t (M,): uniform on the grid {0, 1/T, …, 1} (QGF) or on [0, 1] (VGF)."""
     m, device = batch.actions.shape[0], batch.actions.device

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
@@ -53,7 +54,8 @@ class Loss(ABC, Generic[C]):
     trains : tuple of str
         Networks that get gradients.
     targets : tuple of str
-        Those of them that have an EMA target, called ``target_`` and the network's name.
+        Networks that have an EMA target, called ``target_`` and the network's name, where they are trained beside this loss:
+        mostly its own.
     reads : tuple of str
         Networks that other losses must train for this one to make sense.
     """
@@ -91,6 +93,13 @@ class Loss(ABC, Generic[C]):
     @abstractmethod
     def __call__(self, scene: Scene, batch: Batch, noise: tuple[Tensor, ...]) -> Losses:
         """Scalars by name; the update follows the gradient of their sum."""
+
+
+def followed(losses: Iterable[type[Loss[Any]] | Loss[Any]]) -> tuple[str, ...]:
+    """Names of the networks whose EMA copies follow them where these losses are trained together."""
+    together = tuple(losses)
+    trained = {name for loss in together for name in loss.trains}
+    return tuple(dict.fromkeys(name for loss in together for name in loss.targets if name in trained))
 
 
 def weighted_mean(loss: Tensor, valid: Tensor | None) -> Tensor:

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from workbench.engine.models.critic import Aggregate
+from workbench.engine.models.critic import Aggregate, aggregate
 from workbench.engine.training.losses.iql import WeightingSettings, critic_loss, expectile_loss, sql_loss
+from workbench.engine.words import UserError
 
 
 class ResidualSettings(WeightingSettings):
     """How a TD target is made of the target critics, and how the distance to it counts."""
 
     target_aggregate: Aggregate = Field("min", description="td_vgf, td_actor: how target critics are combined")
+    target_pessimism: float = Field(
+        0.0,
+        ge=0.0,
+        le=100.0,
+        description="td_vgf, td_actor, with target_aggregate mean: ρ, standard deviations over the critics that are taken off",
+    )
     td_loss: Literal["square", "expectile", "sql"] = Field(
         "square", description="td_vgf, td_actor: how a TD residual counts by its sign"
     )
+
+    @model_validator(mode="after")
+    def _off_a_mean(self) -> Self:
+        if self.target_pessimism > 0.0 and self.target_aggregate != "mean":
+            raise UserError(
+                f"target_pessimism = {self.target_pessimism:g} is taken off the critics' mean, and target_aggregate is "
+                f"{self.target_aggregate}; set target_aggregate=mean"
+            )
+        return self
+
+
+def target_value(q: Tensor, config: ResidualSettings) -> Tensor:
+    r"""Combine the target critics' values (K, ...) into (...): min, or :math:`\mathrm{mean}_k - \rho\, \mathrm{std}_k`."""
+    return aggregate(q, config.target_aggregate, config.target_pessimism)
 
 
 def residual_loss(q: Tensor, target: Tensor, config: ResidualSettings, valid: Tensor | None) -> Tensor:

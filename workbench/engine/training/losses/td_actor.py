@@ -7,7 +7,6 @@ from pydantic import Field
 from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
-from workbench.engine.models.critic import aggregate
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.noise import Noise, draw_noise
 from workbench.engine.steering.protocol import Rule
@@ -15,7 +14,7 @@ from workbench.engine.steering.rules import find_rule, make_rule
 from workbench.engine.steering.run import decide
 from workbench.engine.training.losses.critic import CriticLoss
 from workbench.engine.training.losses.loss import Losses, Scene
-from workbench.engine.training.losses.residual import ResidualSettings, residual_loss
+from workbench.engine.training.losses.residual import ResidualSettings, residual_loss, target_value
 from workbench.engine.training.networks import Networks
 
 NOISE_LIMIT = 2.5  # TD3 clips the smoothing noise here, in its standard deviations (0.5 at 0.2)
@@ -46,7 +45,7 @@ def live_parts(networks: Networks) -> Parts:
     extra = {
         name: networks.extra.get(f"target_{name}", net)
         for name, net in networks.extra.items()
-        if not name.startswith("target_")
+        if name.removeprefix("target_") not in networks.extra or not name.startswith("target_")
     }
     return Parts(
         networks.reference.observation_dim,
@@ -68,8 +67,9 @@ class TDActor(CriticLoss[TDActorSettings]):
     a' is the action of the steering rule ``actor`` on the networks of this very update (on the EMA of its policy, where the
     part has one), so training plays what will be played. The parts that the rule needs are trained beside the critic. Cost
     of an update: the rule's own cost, and one evaluation each of critic and target critic. Departures: ``target_aggregate`` is
-    min by default (FQL's OGBench runs: mean; QAM: mean minus half a standard deviation); β2 counts only where the data
-    hold the next action; after n-step returns that is the action at the bootstrap state.
+    min by default (FQL's OGBench runs: mean; QAM, DSRL, FAWAC and FBRAC: mean less ``target_pessimism`` = 0.5
+    standard deviations, the last three of 10 critics); β2 counts only where the data hold
+    the next action; after n-step returns that is the action at the bootstrap state.
     """
 
     def __init__(self, config: TDActorSettings) -> None:
@@ -104,7 +104,7 @@ class TDActor(CriticLoss[TDActorSettings]):
             if smooth:
                 jitter = config.target_noise * noise[-1].clamp(-NOISE_LIMIT, NOISE_LIMIT)
                 actions = (actions + jitter).clamp(-1.0, 1.0)
-            value = aggregate(nets.target_critic(following, actions), config.target_aggregate)
+            value = target_value(nets.target_critic(following, actions), config)
             if batch.next_actions is not None:
                 value = value - config.critic_penalty * (actions - batch.next_actions).square().nan_to_num(0.0).sum(1)
             target = torch.addcmul(batch.rewards, batch.discounts, value)

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
-from workbench.engine.models.critic import Aggregate, CriticEnsemble, aggregate
+from workbench.engine.models.critic import CriticEnsemble
 from workbench.engine.models.parts import Parts, Reference
 from workbench.engine.models.velocity import sample
 from workbench.engine.precision import fast_matmul
@@ -19,7 +19,7 @@ from workbench.engine.steering.protocol import State
 from workbench.engine.steering.rules.vgf import VGF
 from workbench.engine.training.losses.critic import CriticLoss
 from workbench.engine.training.losses.loss import Losses, Scene, weighted_mean
-from workbench.engine.training.losses.residual import ResidualSettings, residual_loss
+from workbench.engine.training.losses.residual import ResidualSettings, residual_loss, target_value
 from workbench.engine.training.networks import Networks
 
 
@@ -70,10 +70,10 @@ def _never(observations: Tensor, actions: Tensor, t: Tensor, /) -> Tensor:
     raise AssertionError("a transport starts after the flow")
 
 
-def next_value(q: Tensor, how: Aggregate, select: Literal["mean", "max"]) -> Tensor:
+def next_value(q: Tensor, config: TDVGFSettings) -> Tensor:
     """Value of the next state, (M,), from target critics at its particles, (K, M, N): sel_i agg_k."""
-    per_particle = aggregate(q, how)
-    return per_particle.mean(1) if select == "mean" else per_particle.amax(1)
+    per_particle = target_value(q, config)
+    return per_particle.mean(1) if config.target_select == "mean" else per_particle.amax(1)
 
 
 def critic_loss(q: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -135,7 +135,7 @@ class TDVGF(CriticLoss[TDVGFSettings]):
             moved = transport(self._rule, nets.critic, following, particles)
             rows = following.repeat_interleave(config.particles, 0)
             q_next = nets.target_critic(rows, moved.flatten(0, 1)).view(-1, *moved.shape[:2])
-            value = next_value(q_next, config.target_aggregate, config.target_select)
+            value = next_value(q_next, config)
             target = torch.addcmul(batch.rewards, batch.discounts, value)
         q = nets.critic(batch.observations, batch.actions)
         if config.td_loss == "square":

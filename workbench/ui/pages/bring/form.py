@@ -111,7 +111,9 @@ class CheckpointForm(pn.viewable.Viewer):
             **text,
         )
         self.family = choice("Code", {"by its names": "", "vgf": "vgf", "qgf": "qgf", "fql": "fql"}, "")
-        self.activation = choice("Activation", {"the code's own": "", "relu": "relu", "gelu": "gelu"}, "")
+        self.activation = choice(
+            "Activation", {"the code's own": "", "relu": "relu", "gelu": "gelu", "mish": "mish"}, ""
+        )
         labels = {
             "discount": "Discount γ",
             "chunk": "Chunk",

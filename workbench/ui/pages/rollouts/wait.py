@@ -11,7 +11,9 @@ from workbench.ui.controls.rule import STYLE, choice
 from workbench.ui.shell.html_pane import HTML
 
 NAMES = {"rtc": "Real-time chunking", "naive": "Naive", "pause": "Pause"}
-UNCHUNKED = "This policy decides anew at every step. Latency is shown for policies that act in chunks: train one with --chunk 8."
+UNCHUNKED = (
+    "This policy decides anew at every step. Latency is for policies that act in chunks: train one with --set chunk=8."
+)
 
 
 class LatencyControls(pn.Column):
