@@ -13,7 +13,7 @@ from torch.autograd import forward_ad
 
 from workbench.engine.models.activation import is_traced
 from workbench.engine.models.native.build import library
-from workbench.engine.models.native.passes import FEW, KNOWN, MOST_LAYERS, NativePasses
+from workbench.engine.models.native.passes import FEW, KNOWN, MOST, MOST_LAYERS, NativePasses
 
 if TYPE_CHECKING:
     from workbench.engine.models.mlp import MlpShape
@@ -37,6 +37,7 @@ def may_run_stacked(shape: MlpShape, theta: Tensor, x: Tensor) -> bool:
         library() is not None
         and (x.shape[-2] >= FEW or x.shape[-2] == 1)
         and shape.activation in KNOWN
+        and x.shape[-2] * shape.members * sum(shape.hidden) <= MOST
         and len(shape.hidden) < MOST_LAYERS
         and x.dtype is theta.dtype is torch.float32
         and x.device.type == theta.device.type == "cpu"
