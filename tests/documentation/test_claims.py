@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from contract.scenes import make_parts
 
 import workbench as wb
 from workbench.engine.metrics.cost import evaluations_by_part, network_evaluations
+from workbench.engine.steering.inpaint import act_on, held_parts
 from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import OneJump
 from workbench.engine.steering.rules import RULES, make_rule
@@ -65,6 +67,28 @@ def test_a_rule_that_works_in_pieces_names_its_bound(tmp_path: Path, monkeypatch
     monkeypatch.setattr("workbench.engine.steering.rules.bptt.ROWS", 64)
     wb.export_policy(make_rule("bptt", flow_steps=2), make_parts(4, 2), tmp_path / "policy", formats=["pt2"])
     assert json.loads((tmp_path / "policy" / "policy.json").read_text())["states_at_most"] == 64
+
+
+def test_real_time_chunking_costs_one_vector_jacobian_product_a_flow_step() -> None:
+    asked = {"velocity": 0, "pull": 0}
+
+    class Field:
+        def __call__(self, observations: torch.Tensor, actions: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            raise AssertionError("no further evaluation")
+
+        def value_and_pull(self, observations: torch.Tensor, actions: torch.Tensor, t: float) -> Any:
+            asked["velocity"] += 1
+
+            def pull(u: torch.Tensor) -> torch.Tensor:
+                asked["pull"] += 1
+                return -u
+
+            return -actions, pull
+
+    parts, rule = wb.Parts(1, 6, Field(), chunk=3), make_rule("bc", flow_steps=7)
+    noise = draw_noise(4, 1, 6, torch.Generator().manual_seed(0))
+    act_on(rule, held_parts(rule, parts, 1, 2), torch.zeros(4, 1), torch.zeros(4, 6), 1, noise)
+    assert asked == {"velocity": 7, "pull": 7}
 
 
 def test_the_strengths_of_the_gallery_are_nothing_better_exploited() -> None:

@@ -11,6 +11,7 @@ from workbench.commands.data import DATA, record
 from workbench.commands.export import export
 from workbench.commands.fit import fit
 from workbench.commands.generate import generate
+from workbench.commands.language import LANGUAGE
 from workbench.commands.measure import MEASURE
 from workbench.commands.movie import movie
 from workbench.commands.online import online
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "steer": steer,
     "export": export,
     "measure": MEASURE,
+    "language": LANGUAGE,
     "sweep": sweep,
     "suite": suite,
     "tune": tune,

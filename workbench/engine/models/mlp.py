@@ -200,7 +200,8 @@ def backward(
     if into is not None:
         torch.sum(grad, -2, keepdim=True, out=into[-1].bias)
         if one:
-            torch.bmm(grad.mT, saved[-1].x, out=into[-1].weight.mT)
+            # not with out=: on the path of `fast_matmul` torch 2.13 may leave it as it was, whatever the memory held before
+            into[-1].weight.copy_(torch.bmm(grad.mT, saved[-1].x).mT)
         else:
             product(saved[-1].x.mT, grad, out=into[-1].weight)
     if len(layers) == 1 and not need_input:
