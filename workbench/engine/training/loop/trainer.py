@@ -58,6 +58,7 @@ class Trainer:
                 raise UserError(
                     f"precision={config.precision} is not for compiled updates; leave out compile=true, or precision"
                 )
+        CRITICS[config.critic].check(config, data)
         self.phases = plan(config)
         self.total_steps = sum(phase.steps for phase in self.phases)
         self.step_number = 0
