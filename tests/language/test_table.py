@@ -44,7 +44,7 @@ def test_a_row_is_measured_and_comes_back(monkeypatch):
     monkeypatch.setattr(table, "DRAWS", 4)
     grid = (Strength("bc", "", 0.0, {}), Strength("qgf", "weight", 40.0, {}))
     (still, _), (moved, values) = measure_table(load_room(), grid, (60,), (0, 1))
-    assert still.shift.mean == 0.0
+    assert still.shift.mean < 1e-6
     assert moved.shift.mean > 1.0
     assert moved.proxy.mean > still.proxy.mean
     assert (still.network_evaluations, moved.network_evaluations) == (10, 20)
@@ -68,7 +68,7 @@ def test_rise_and_fall_are_counted_in_standard_errors():
     (said,) = verdicts(found)
     changes = np.array([0.5, 0.4, 0.6])
     assert said["best"] == 1.0
-    assert said["over_best_of_16"] == 3.0
+    assert np.isclose(said["over_best_of_16"], 3.0)
     assert np.isclose(said["rise"], changes.mean() / (changes.std(ddof=1) / 3**0.5))
 
 
