@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workbench.commands.about import doctor, losses, rules, tasks
+from workbench.commands.about import doctor, losses, recipes, rules, tasks
 from workbench.commands.checkpoints import convert, import_run
 from workbench.commands.course import COURSE, handout
 from workbench.commands.data import DATA, record
@@ -30,6 +30,7 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "tasks": tasks,
     "rules": rules,
     "losses": losses,
+    "recipes": recipes,
     "generate": generate,
     "data": DATA,
     "record": record,

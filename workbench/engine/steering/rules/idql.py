@@ -3,9 +3,10 @@
 from typing import Any, ClassVar
 
 from workbench.engine.steering.protocol import Unguided, setting
+from workbench.engine.steering.pruning import Pruned
 
 
-class IDQL(Unguided):
+class IDQL(Pruned, Unguided):
     r"""Implicit Diffusion Q-Learning, with a flow in place of the diffusion model (IFQL in FQL's comparison).
 
     .. math:: a = \arg\max_{i \le N} Q_{IQL}(s, a_i), \qquad a_i \sim \mu(\cdot \mid s)
