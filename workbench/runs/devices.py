@@ -13,6 +13,7 @@ from workbench.engine.steering.protocol import AfterFlow, DuringFlow, Rule
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.engine.training.config import FitConfig, make_config
 from workbench.engine.training.loop.checkpoint import Run
+from workbench.engine.training.losses.floq import FloqSettings
 from workbench.engine.training.losses.td_actor import TDActorSettings, actor_rule
 from workbench.engine.training.losses.td_vgf import TDVGFSettings
 from workbench.engine.training.plan import losses_of, plan
@@ -56,6 +57,8 @@ def training_work(config: FitConfig, observation_dim: int, action_dim: int) -> W
     time = VelocityField.inputs(0, 0, "sinusoidal" if config.family == "qgf" else "raw")
     flow, value = _weights(s + d + time, config.hidden, d), _weights(s, config.hidden, 1)
     critic = config.members * _weights(s + d, config.hidden, 1)
+    if config.critic == "floq" and isinstance(config, FloqSettings):
+        critic *= config.floq_steps * config.floq_starts  # its values are the ends of flows
     costs = [(0.0, BESIDES), (3.0 * flow, layers * TRAINED), (4.0 * critic, layers * (TRAINED + FORWARD))]
     if config.critic == "td_vgf" and isinstance(config, TDVGFSettings):
         ticks = config.flow_steps if config.reference == "joint" else 0
