@@ -5,6 +5,12 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
+from unittest import mock
+
+from workbench.engine.models.native import operations
+
+T = TypeVar("T")
 
 
 def median_seconds(call: Callable[[], object], repeats: int, warm_up: int = 3) -> float:
@@ -30,6 +36,16 @@ def alternate(calls: Sequence[Callable[[], object]], repeats: int, warm_up: int 
             call()
             record.append(time.perf_counter() - start)
     return [statistics.median(record) for record in times]
+
+
+def without_c(call: Callable[[], T]) -> Callable[[], T]:
+    """``call`` with PyTorch's operations in place of the passes in C."""
+
+    def plainly() -> T:
+        with mock.patch.object(operations, "library", return_value=None):
+            return call()
+
+    return plainly
 
 
 def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

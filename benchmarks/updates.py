@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from benchmarks.plain_torch import PlainUpdate
-from benchmarks.timing import alternate, median_seconds, table
+from benchmarks.timing import alternate, table, without_c
 from workbench.doctor import matmul_gflops
 from workbench.engine.data.transitions import Transitions, make_transitions
 from workbench.engine.training.config import make_config
 from workbench.engine.training.fast.compiled import compiler_available
 from workbench.engine.training.loop.trainer import Trainer
 
-ROWS, BATCH = 5000, 256
+ROWS = 5000
 
 
 def random_data(observation_dim: int, action_dim: int) -> Transitions:
@@ -44,11 +44,16 @@ def multiply_adds(observation_dim: int, action_dim: int, hidden: tuple[int, ...]
 
 
 def qgf_row(
-    name: str, observation_dim: int, action_dim: int, hidden: tuple[int, ...], reach: float, bound: float
+    name: str, sizes: tuple[int, int, tuple[int, ...]], reach: float, bound: float, **settings: Any
 ) -> list[list[str]]:
-    ours, count = trainer(observation_dim, action_dim, hidden=hidden), 10 if hidden[0] > 200 else 100
-    peer = PlainUpdate(observation_dim, action_dim, hidden)
-    batch = ours.replay.batch(torch.arange(BATCH))
+    observation_dim, action_dim, hidden = sizes
+    count = 10 if hidden[0] > 200 else 100
+    if hidden[0] > 600:
+        count = 1
+    ours, plainly = (trainer(*sizes[:2], hidden=hidden, **settings) for _ in range(2))
+    rows, chunk = ours.config.batch_size, ours.config.chunk
+    peer = PlainUpdate(observation_dim, action_dim * chunk, hidden)
+    batch = ours.replay.batch(torch.arange(rows))
 
     def repeat(step: Any) -> Any:
         return lambda: [step() for _ in range(count)]
@@ -56,51 +61,49 @@ def qgf_row(
     plain = repeat(
         lambda: peer.step(batch.observations, batch.actions, batch.rewards, batch.discounts, batch.next_observations)
     )
-    calls, names = [repeat(ours.step), plain], ["eager"]
+    ways = {"passes in C": repeat(ours.step), "PyTorch's operations": without_c(repeat(plainly.step))}
     if compiler_available():
-        compiled = trainer(observation_dim, action_dim, hidden=hidden, compile=True)
+        compiled = trainer(observation_dim, action_dim, hidden=hidden, compile=True, **settings)
         compiled.step()
-        calls, names = [repeat(ours.step), repeat(compiled.step), plain], ["eager", "compiled"]
-    *seconds, plain_seconds = alternate(calls, repeats=7, warm_up=1)
-    gflop = 2e-9 * BATCH * multiply_adds(observation_dim, action_dim, hidden)
-    rows = []
-    for label, total in zip(names, seconds, strict=True):
-        rate = count / total
-        rows.append(
-            [
-                f"{name}, {label}",
-                f"{rate:.1f}",
-                f"{reach:g}",
-                f"{plain_seconds / total:.2f}×",
-                f"{rate * gflop / bound:.0%}",
-            ]
-        )
-    return rows
-
-
-def vgf_row(steps: int, reach: float, reference: str) -> list[str]:
-    settings: dict[str, Any] = {"critic": "td_vgf", "family": "vgf", "hidden": (512,) * 4, "transport_steps": steps}
-    ours = trainer(29, 8, reference=reference, reference_steps=1, **settings)
-    ours.step()
-    rate = 1.0 / median_seconds(ours.step, repeats=7, warm_up=2)
+        compiled.compiled = dict.fromkeys(compiled.compiled, True)
+        print(f"{name}: {compiled.choice}")
+        ways["compiled"] = repeat(compiled.step)
+    *seconds, plain_seconds = alternate([*ways.values(), plain], repeats=7, warm_up=2)
+    gflop = 2e-9 * rows * multiply_adds(observation_dim, action_dim * chunk, hidden)
     return [
-        f"VGF critic update, 512×4, N = 10, L_train = {steps}, {reference} reference",
-        f"{rate:.2f}",
-        f"{reach:g}",
-        "",
-        "",
+        [
+            f"{name}, {label}",
+            f"{count / total:.1f}",
+            f"{reach:g}",
+            f"{plain_seconds / total:.2f}×",
+            f"{count / total * gflop / bound:.0%}",
+        ]
+        for label, total in zip(ways, seconds, strict=True)
     ]
+
+
+def vgf_rows(steps: int, reach: float, reference: str) -> list[list[str]]:
+    settings: dict[str, Any] = {"critic": "td_vgf", "family": "vgf", "hidden": (512,) * 4, "transport_steps": steps}
+    ours, plainly = (trainer(29, 8, reference=reference, reference_steps=1, **settings) for _ in range(2))
+    ours.step()
+    plainly.step()
+    ways = {"passes in C": ours.step, "PyTorch's operations": without_c(plainly.step)}
+    seconds = alternate(list(ways.values()), repeats=7, warm_up=2)
+    name = f"VGF critic update, 512×4, N = 10, L_train = {steps}, {reference} reference"
+    return [[f"{name}, {way}", f"{1.0 / s:.2f}", f"{reach:g}", "", ""] for way, s in zip(ways, seconds, strict=True)]
 
 
 def run() -> None:
     bound = matmul_gflops()
     rows = [
-        *qgf_row("QGF update, 512×4, batch 256, obs 29, act 8", 29, 8, (512,) * 4, 41, bound),
-        *qgf_row("QGF update, 128×2, batch 256, obs 4, act 2", 4, 2, (128,) * 2, 700, bound),
-        vgf_row(1, 5, "frozen"),
-        vgf_row(5, 2.5, "frozen"),
-        vgf_row(1, 5, "joint"),
-        vgf_row(5, 2.5, "joint"),
+        *qgf_row("QGF update, 512×4, batch 256, obs 29, act 8", (29, 8, (512,) * 4), 52, bound),
+        *qgf_row("QGF update, 128×2, batch 256, obs 4, act 2", (4, 2, (128,) * 2), 1400, bound),
+        *qgf_row("QGF update, 64×2, batch 256, obs 4, act 2", (4, 2, (64,) * 2), 1400, bound),
+        *qgf_row("QGF update, 1024×4, batch 1024, chunk 5", (29, 8, (1024,) * 4), 2, bound, batch_size=1024, chunk=5),
+        *vgf_rows(1, 18, "frozen"),
+        *vgf_rows(5, 5.8, "frozen"),
+        *vgf_rows(1, 7.9, "joint"),
+        *vgf_rows(5, 4, "joint"),
     ]
     title = f"Updates a second (matrix multiply here: {bound:.0f} GFLOP/s fp32, {torch.get_num_threads()} threads)"
     table(title, ("work", "steps/s", "to reach", "speed / plain torch", "of the multiply bound"), rows)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from workbench.engine.models.native import build
 from workbench.engine.precision import fast_matmul, medium_is_fp32
 from workbench.engine.training.fast.compiled import compiler_available
 
@@ -36,6 +37,7 @@ def examine() -> dict[str, Any]:
     facts["cuda"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     facts["threads"] = torch.get_num_threads()
     facts["compiler"] = compiler_available()
+    facts["passes in C"] = build.reason() or "yes"
     facts["medium is fp32"] = medium_is_fp32()
     facts["fp32 GFLOP/s"] = round(matmul_gflops(), 1)
     return facts

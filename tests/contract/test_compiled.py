@@ -70,6 +70,7 @@ def test_a_compiled_rule_refuses_what_is_not_finite(name: str) -> None:
 
 def train_both_ways(**changes: Any) -> None:
     eager, compiled = small_trainer(**changes), small_trainer(**changes, compile=True)
+    compiled.compiled = {", ".join(phase.losses): True for phase in compiled.phases}
     for _ in range(2):
         expected, found = eager.step(), compiled.step()
         for key, loss in expected.items():

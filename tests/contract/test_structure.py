@@ -43,6 +43,7 @@ ENGINE_PARTIES = {
         "platformdirs",
         "filelock",
     },
+    "workbench.engine.models.native": {"torch", "platformdirs"},
     "workbench.engine.tasks": {"torch", "numpy", "pydantic", "gymnasium", "ogbench", "mujoco", "platformdirs"},
     "workbench.engine.training": {"torch", "numpy", "pydantic", "safetensors", "platformdirs"},
     "workbench.engine.online": {"torch", "numpy", "pydantic"},

@@ -112,9 +112,13 @@ def fit(
         "losses": last.losses if last is not None else {},
         "device": run.trainer.device.type,
     }
+    if run.trainer.choice is not None:
+        result["update"] = str(run.trainer.choice)
     if as_json:
         print_json(result)
     elif not stopped:
+        if run.trainer.choice is not None:
+            print(run.trainer.choice)
         look = "measure offline" if isinstance(run.task, RecordedTask) else "evaluate"
         print(
             f"trained {counted(run.trainer.step_number, 'step')} in {result['seconds']:.1f} s on "

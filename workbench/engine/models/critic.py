@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.activation import is_traced
-from workbench.engine.models.mlp import Layer, Mlp, MlpShape, Saved, backward, forward
+from workbench.engine.models.mlp import Layer, Mlp, MlpShape, Saved, backward
 
 Aggregate = Literal["min", "mean"]
 SPLIT = 8_000_000  # multiply-adds of one layer from which sorting rows by member pays
@@ -60,23 +60,28 @@ class CriticEnsemble(nn.Module):
 
         The gradient is of the sum over rows, so that a row's result never depends on the other rows.
         """
-        shape, layers = self.net.shape, self.net.layers()
+        shape = self.net.shape
         x = torch.cat((observations, actions), 1)
         if shape.members > 1:
             x = x.expand(shape.members, *x.shape)
-        out, saved = forward(x, layers, shape.activation, keep=True)
+        out, kept = self.net.run(x, keep=True)
         q = out.reshape(shape.members, -1)
         if how == "min":
             value, member = q.min(0)
             rows, width = actions.shape[0], max(shape.hidden, default=1)
-            if shape.members > 1 and self.net.sorts_rows and _worth_splitting(rows, width):
-                d_x = _backward_by_member(member, saved, layers, shape)
+            if shape.members > 1 and self.net.sorts_rows and isinstance(kept, Tensor):
+                return value, self.net.run_back_chosen(member, kept)[:, self.observation_dim :]
+            sorts = shape.members > 1 and self.net.sorts_rows and _worth_splitting(rows, width)
+            if sorts and not isinstance(kept, Tensor):
+                d_x = _backward_by_member(member, kept, self.net.layers(), shape)
                 return value, d_x[:, self.observation_dim :]
             seed = torch.zeros_like(q).scatter_(0, member[None], 1.0)
         else:
             value, seed = q.mean(0), torch.full_like(q, 1.0 / shape.members)
-        d_x = _input_gradient(seed.reshape(out.shape), saved, layers, shape)[..., self.observation_dim :]
-        return value, d_x.sum(0) if shape.members > 1 else d_x
+        back, _ = self.net.run_back(seed.reshape(out.shape), kept, weights=False, inputs=True)
+        assert back is not None
+        d_a = back[..., self.observation_dim :]
+        return value, d_a.sum(0) if shape.members > 1 else d_a
 
 
 def _input_gradient(seed: Tensor, saved: list[Saved], layers: list[Layer], shape: MlpShape) -> Tensor:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.activation import ACTIVATIONS, is_traced
+from workbench.engine.models.native.operations import may_run, number_of, run, run_back, run_back_chosen
 
 Activation = Literal["relu", "gelu", "mish"]
 Normed = Literal["all", "all_but_last", "none"]
@@ -93,6 +94,12 @@ def layout(shape: MlpShape) -> dict[str, tuple[int, int, int]]:
         if i < len(shape.hidden) and shape.normed(i):
             arrays[f"{i}.scale"] = arrays[f"{i}.shift"] = (k, 1, n_out)
     return arrays
+
+
+def places(shape: MlpShape) -> dict[str, int]:
+    """Name and beginning of every array in the flat parameter."""
+    sizes = [k * r * c for k, r, c in layout(shape).values()]
+    return dict(zip(layout(shape), itertools.accumulate(sizes, initial=0), strict=False))
 
 
 def named_views(flat: Tensor, shape: MlpShape) -> dict[str, Tensor]:
@@ -252,12 +259,15 @@ def _norm_backward(
     return result
 
 
+Kept = Tensor | list[Saved]  # what a forward pass keeps for the backward pass: in C one array
+
+
 class _Pass(torch.autograd.Function):
     """The whole stack as one autograd node."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, theta: Tensor, mlp: Mlp) -> Tensor:
-        y, ctx.saved = forward(x, mlp.layers(), mlp.shape.activation, keep=True)
+        y, ctx.saved = mlp.run(x, keep=True)
         ctx.mlp = mlp
         return y
 
@@ -265,9 +275,7 @@ class _Pass(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         mlp: Mlp = ctx.mlp
-        d_theta = torch.empty_like(mlp.theta) if ctx.needs_input_grad[1] else None
-        into = None if d_theta is None else split_layers(d_theta, mlp.shape)
-        d_x = backward(grad, ctx.saved, mlp.layers(), mlp.shape.activation, into, need_input=ctx.needs_input_grad[0])
+        d_x, d_theta = mlp.run_back(grad, ctx.saved, weights=ctx.needs_input_grad[1], inputs=ctx.needs_input_grad[0])
         return d_x, d_theta, None
 
 
@@ -308,6 +316,25 @@ class Mlp(nn.Module):
             self._cut = (where, split_layers(self.theta.detach(), self.shape))
         return self._cut[1]
 
+    def run(self, x: Tensor, keep: bool) -> tuple[Tensor, Kept]:
+        """As `forward`, without autograd; with ``keep`` also what `run_back` needs."""
+        if may_run(self.shape, self.theta, x):
+            return run(number_of(self.shape, places), self.theta.detach(), x, keep)
+        return forward(x, self.layers(), self.shape.activation, keep)
+
+    def run_back(self, grad: Tensor, kept: Kept, weights: bool, inputs: bool) -> tuple[Tensor | None, Tensor | None]:
+        """Push ``grad`` (M, O) or (K, M, O) back: gradients in the input, and in the weights (P,), where asked for."""
+        if isinstance(kept, Tensor):
+            d_x, d_theta = run_back(number_of(self.shape, places), self.theta.detach(), grad, kept, weights, inputs)
+            return d_x if inputs else None, d_theta if weights else None
+        into = torch.empty_like(self.theta, requires_grad=False) if weights else None
+        views = None if into is None else split_layers(into, self.shape)
+        return backward(grad, kept, self.layers(), self.shape.activation, views, inputs), into
+
+    def run_back_chosen(self, member: Tensor, kept: Tensor) -> Tensor:
+        """Gradient in the input (M, I) of the one output of each row's own ``member`` (M,)."""
+        return run_back_chosen(number_of(self.shape, places), self.theta.detach(), member, kept)
+
     def arrays(self) -> dict[str, Tensor]:
         """Named views of all weights, each (K, rows, columns): what a checkpoint stores."""
         return named_views(self.theta.detach(), self.shape)
@@ -321,7 +348,7 @@ class Mlp(nn.Module):
         if torch.is_grad_enabled() and (self.theta.requires_grad or x.requires_grad):
             result: Tensor = _Pass.apply(x, self.theta, self)  # type: ignore[no-untyped-call] # torch types it not
             return result
-        return forward(x, self.layers(), self.shape.activation, keep=False)[0]
+        return self.run(x, keep=False)[0]
 
     def frozen(self, x: Tensor) -> Tensor:
         """As `forward`, but gradients flow to ``x`` alone: for losses that look through a network without training it."""
@@ -330,7 +357,7 @@ class Mlp(nn.Module):
         if torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling():
             result: Tensor = _Pass.apply(x, self.theta.detach(), self)  # type: ignore[no-untyped-call] # torch types it not
             return result
-        return forward(x, self.layers(), self.shape.activation, keep=False)[0]
+        return self.run(x, keep=False)[0]
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_cut": None}  # views into this process's memory mean nothing in another

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.activation import is_traced
-from workbench.engine.models.mlp import Mlp, MlpShape, backward, forward
+from workbench.engine.models.mlp import Mlp, MlpShape
 from workbench.engine.models.parts import Pull, Reference, velocity_at
 
 TimeInput = Literal["raw", "sinusoidal"]
@@ -100,13 +100,12 @@ class VelocityField(nn.Module):
     @torch.no_grad()
     def value_and_pull(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> tuple[Tensor, Pull]:
         """Velocities (M, D) as `forward` gives them, and the map u -> (∂v/∂a)ᵀ u, both without an autograd graph."""
-        layers, activation = self.net.layers(), self.net.shape.activation
-        v, saved = forward(self._inputs(observations, actions, t), layers, activation, keep=True)
+        v, kept = self.net.run(self._inputs(observations, actions, t), keep=True)
         first, last = self.observation_dim, self.observation_dim + self.action_dim
 
         @torch.no_grad()
         def pull(u: Tensor) -> Tensor:
-            d_x = backward(u, saved, layers, activation, None, need_input=True)
+            d_x, _ = self.net.run_back(u, kept, weights=False, inputs=True)
             assert d_x is not None
             return d_x[:, first:last]
 

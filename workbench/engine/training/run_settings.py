@@ -50,6 +50,7 @@ class RunSettings(BaseModel):
     )
     flow_steps: int = Field(10, ge=1, le=100, description="Euler steps T of every flow that training samples")
     compile: bool = Field(
-        False, description="compile the update (needs a C++ compiler; pays on long runs of small networks)"
+        False,
+        description="compile the update where that is measured to be faster (needs a C++ compiler, takes a minute)",
     )
     seed: int = Field(0, ge=0, lt=2**31, description="fixes weights, minibatches and noise")

@@ -18,10 +18,9 @@ from torch import Tensor, nn
 from workbench.engine.data.transitions import Batch
 from workbench.engine.steering.compiled import compile_whole
 from workbench.engine.training.fast.adam import BETA_1, BETA_2, EPS, Adam, shorten
+from workbench.engine.training.fast.gradients import Noise
 from workbench.engine.training.losses.loss import Loss, Scene, followed
 from workbench.engine.words import UserError
-
-Noise = dict[str, tuple[Tensor, ...]]
 
 
 def compiler_available() -> bool:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.mlp import (
+    Kept,
     Layer,
     Mlp,
     MlpShape,
@@ -25,7 +26,9 @@ from workbench.engine.models.mlp import (
     forward_hidden,
     layers_of,
     named_views,
+    places,
 )
+from workbench.engine.models.native.operations import may_run, may_run_stacked, number_of, run, run_back
 
 THIN = 4  # outputs up to which products with the last layer are faster written the other way round
 
@@ -110,16 +113,44 @@ class StackedMlp(Mlp):
         result: Tensor = _LeaveVmap.apply(x, self.inside["0.bias"], self, False)  # type: ignore[no-untyped-call] # torch types it not
         return result
 
+    def run(self, x: Tensor, keep: bool) -> tuple[Tensor, Kept]:
+        """As `Mlp.run`, of the seed that `vmap` stands for."""
+        if not may_run_stacked(self.stack, self.theta, x):
+            return super().run(x, keep)
+        result: tuple[Tensor, Tensor] = _Run.apply(x, self.inside["0.bias"], self, keep)  # type: ignore[no-untyped-call] # torch types it not
+        return result
+
+    def run_back(self, grad: Tensor, kept: Kept, weights: bool, inputs: bool) -> tuple[Tensor | None, Tensor | None]:
+        """As `Mlp.run_back`, of the seed that `vmap` stands for."""
+        if weights or not isinstance(kept, Tensor):
+            return super().run_back(grad, kept, weights, inputs)
+        d_x: Tensor = _RunBack.apply(grad, self.inside["0.bias"], self, kept)  # type: ignore[no-untyped-call] # torch types it not
+        return d_x, None
+
+    def joined(self, x: Tensor, dim: int | None) -> Tensor:
+        """All seeds' ``x``, of which each has (M, I) or (K, M, I) along the axis ``dim``, as the stack's (E·K, M, I)."""
+        e, k = self.seeds, self.shape.members
+        x = x.expand(e, *x.shape) if dim is None else x.movedim(dim, 0)
+        if k == 1:
+            return x
+        return (x[:, None].expand(e, k, *x.shape[1:]) if x.dim() == 3 else x).flatten(0, 1)
+
+    def apart(self, y: Tensor) -> Tensor:
+        """The stack's ``y`` (E·K, M, O) with each seed's own (M, O) or (K, M, O) along the first axis."""
+        return y.unflatten(0, (self.seeds, self.shape.members)) if self.shape.members > 1 else y
+
     def evaluate(self, x: Tensor, train: bool) -> Tensor:
         """Evaluate the stack at ``x`` (E·K, M, I), outside `vmap`."""
         theta = self.theta if train else self.theta.detach()
         if torch.is_grad_enabled() and (theta.requires_grad or x.requires_grad):
             result: Tensor = _StackPass.apply(x, theta, self)  # type: ignore[no-untyped-call] # torch types it not
             return result
-        return self.run(x, keep=False)[0]
+        return self.run_stack(x, keep=False)[0]
 
-    def run(self, x: Tensor, keep: bool) -> tuple[Tensor, list[Saved]]:
-        """The forward pass, (E·K, M, O), and what the backward pass needs."""
+    def run_stack(self, x: Tensor, keep: bool) -> tuple[Tensor, Kept]:
+        """The forward pass, (E·K, M, O), outside `vmap`, and what the backward pass needs."""
+        if may_run(self.stack, self.theta, x):
+            return run(number_of(self.stack, places), self.theta.detach(), x, keep)
         h, saved = forward_hidden(x, self.pieces, self.shape.activation, keep)
         last = self.pieces[-1]
         if keep:
@@ -128,19 +159,27 @@ class StackedMlp(Mlp):
             return torch.baddbmm(last.bias.mT, last.weight.mT, h.mT).mT, saved
         return torch.baddbmm(last.bias, h, last.weight), saved
 
-    def run_back(self, grad: Tensor, saved: list[Saved], into: list[Layer] | None, need_input: bool) -> Tensor | None:
-        """The backward pass; as `workbench.engine.models.mlp.backward`."""
-        weight, h = self.pieces[-1].weight, saved[-1].x
+    def run_stack_back(
+        self, grad: Tensor, kept: Kept, weights: bool, inputs: bool
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """The backward pass: gradients in the input and in the weights (E·P,), where asked for."""
+        if isinstance(kept, Tensor):
+            d_x, d_theta = run_back(number_of(self.stack, places), self.theta.detach(), grad, kept, weights, inputs)
+            return d_x if inputs else None, d_theta if weights else None
+        d_theta = torch.empty_like(self.theta, requires_grad=False)
+        into = stack_layers(d_theta, self.stack) if weights else None
+        weight, h = self.pieces[-1].weight, kept[-1].x
         if into is not None:
             torch.sum(grad, -2, keepdim=True, out=into[-1].bias)
             if self.shape.outputs <= THIN:
                 into[-1].weight.copy_(torch.bmm(grad.mT, h).mT)
             else:
                 torch.bmm(h.mT, grad, out=into[-1].weight)
-        if len(self.pieces) == 1 and not need_input:
-            return None
+        if len(self.pieces) == 1 and not inputs:
+            return None, d_theta
         grad = grad * weight.mT if self.shape.outputs == 1 else torch.bmm(grad, weight.mT)
-        return backward_hidden(grad, saved, self.pieces, self.shape.activation, into, need_input)
+        back = backward_hidden(grad, kept, self.pieces, self.shape.activation, into, inputs)
+        return back, d_theta if weights else None
 
 
 class _LeaveVmap(torch.autograd.Function):
@@ -158,12 +197,31 @@ class _LeaveVmap(torch.autograd.Function):
     def vmap(
         info: Any, in_dims: tuple[int | None, ...], x: Tensor, batched: Tensor, mlp: StackedMlp, train: bool
     ) -> tuple[Tensor, int]:
-        e, k, dim = mlp.seeds, mlp.shape.members, in_dims[0]
-        x = x.expand(e, *x.shape) if dim is None else x.movedim(dim, 0)
-        if k > 1:
-            x = x[:, None].expand(e, k, *x.shape[1:]) if x.dim() == 3 else x
-            return mlp.evaluate(x.flatten(0, 1), train).unflatten(0, (e, k)), 0
-        return mlp.evaluate(x, train), 0
+        return mlp.apart(mlp.evaluate(mlp.joined(x, in_dims[0]), train)), 0
+
+
+class _Run(_LeaveVmap):
+    """Hands them to `StackedMlp.run_stack`; what that keeps belongs to all seeds."""
+
+    @staticmethod
+    def vmap(  # type: ignore[override] # two results
+        info: Any, in_dims: tuple[int | None, ...], x: Tensor, batched: Tensor, mlp: StackedMlp, keep: bool
+    ) -> tuple[tuple[Tensor, Tensor], tuple[int, None]]:
+        y, kept = mlp.run_stack(mlp.joined(x, in_dims[0]), keep)
+        assert isinstance(kept, Tensor)
+        return (mlp.apart(y), kept), (0, None)
+
+
+class _RunBack(_LeaveVmap):
+    """Hands them to `StackedMlp.run_stack_back`."""
+
+    @staticmethod
+    def vmap(  # type: ignore[override] # another last argument
+        info: Any, in_dims: tuple[int | None, ...], grad: Tensor, batched: Tensor, mlp: StackedMlp, kept: Tensor
+    ) -> tuple[Tensor, int]:
+        d_x, _ = mlp.run_stack_back(mlp.joined(grad, in_dims[0]), kept, weights=False, inputs=True)
+        assert d_x is not None
+        return mlp.apart(d_x), 0
 
 
 class _StackPass(torch.autograd.Function):
@@ -171,7 +229,7 @@ class _StackPass(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, theta: Tensor, mlp: StackedMlp) -> Tensor:
-        y, ctx.saved = mlp.run(x, keep=True)
+        y, ctx.saved = mlp.run_stack(x, keep=True)
         ctx.mlp = mlp
         return y
 
@@ -179,7 +237,5 @@ class _StackPass(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         mlp: StackedMlp = ctx.mlp
-        d_theta = torch.empty_like(mlp.theta) if ctx.needs_input_grad[1] else None
-        into = None if d_theta is None else stack_layers(d_theta, mlp.stack)
-        d_x = mlp.run_back(grad, ctx.saved, into, need_input=ctx.needs_input_grad[0])
+        d_x, d_theta = mlp.run_stack_back(grad, ctx.saved, ctx.needs_input_grad[1], ctx.needs_input_grad[0])
         return d_x, d_theta, None

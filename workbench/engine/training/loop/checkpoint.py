@@ -66,6 +66,8 @@ class Run(Shown):
         What a run that went on with environment steps notes of itself.
     imported : ImportNote or None
         Where an imported run comes from; None for one that was trained here.
+    compiled : dict of str to bool or None
+        Whether the compiled update was the faster one, by the names of the losses; None where it was not asked.
     """
 
     folder: Path
@@ -79,6 +81,7 @@ class Run(Shown):
     arrays: dict[str, Tensor]
     online: dict[str, Any] | None = None
     imported: ImportNote | None = None
+    compiled: dict[str, bool] | None = None
 
     @property
     def finished(self) -> bool:
@@ -126,6 +129,8 @@ def save_checkpoint(trainer: Trainer, folder: Path, task: str, online: Mapping[s
         "data": {"fingerprint": trainer.data.fingerprint(), "rows": len(trainer.data)},
         "device": trainer.device.type,
     }
+    if trainer.compiled:
+        record["compiled"] = trainer.compiled
     if online is not None:
         record["online"] = dict(online)
     write_run(folder, record, arrays)
@@ -205,6 +210,7 @@ def load_run(folder: str | Path, task: str | None = None) -> Run:
         arrays=arrays,
         online=record.online,
         imported=record.imported,
+        compiled=record.compiled,
     )
 
 
@@ -269,6 +275,9 @@ def resume(run: Run, data: Transitions, device: torch.device | str = "cpu") -> T
             f"the state file in {run.folder} does not fit {RUN_FILE} ({error}); train again"
         ) from None
     trainer.step_number = run.step
+    # before there was a choice every update was compiled that should be
+    always = {", ".join(phase.losses): True for phase in trainer.phases} if run.config.compile and run.step else {}
+    trainer.compiled = dict(always if run.compiled is None else run.compiled)
     trainer.adam.load(held)
     return trainer
 

@@ -16,6 +16,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.training.build import build, own_generator
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
+from workbench.engine.training.fast.gradients import Gradients
 from workbench.engine.training.loop.update import learning_rate, update
 from workbench.engine.training.losses import LOSSES
 from workbench.engine.training.losses.loss import Scene, followed
@@ -120,7 +121,8 @@ class LearnedPartTrainer:
         self.losses = {key: LOSSES[key](config) for key in learned.keys}
         self._phase = Phase(learned.name.replace("_", " "), config.steps, learned.keys)
         self.weights = {name: learned.networks.net(name).theta for name in learned.trains}
-        self._scene, self._adam = Scene(learned.networks), Adam(self.weights)
+        self._adam = Adam(self.weights)
+        self._gradients = Gradients(self.losses, Scene(learned.networks), self.weights, repeats=False)
         self._generator = torch.Generator().manual_seed(seed_of(config.seed, "further", learned.name))
         self._replay = make_replay(
             data,
@@ -154,7 +156,7 @@ class LearnedPartTrainer:
         batch = self._replay.batch(index, self._replay.noise(len(index), self._generator))
         noise = {key: loss.draw(batch, self._generator) for key, loss in self.losses.items()}
         rate = learning_rate(config, self.step_number, self.total_steps)
-        losses = update(self.losses, self._scene, batch, noise, self._adam, config, rate)
+        losses = update(self._gradients, batch, noise, self._adam, config, rate)
         self.step_number += 1
         return losses
 

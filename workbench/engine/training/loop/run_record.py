@@ -50,3 +50,4 @@ class RunRecord(Record):
     state: FileNote
     online: dict[str, Any] | None = None
     imported: ImportNote | None = None
+    compiled: dict[Name, bool] | None = None

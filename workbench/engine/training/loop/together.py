@@ -20,11 +20,12 @@ from workbench.engine.data.transitions import Batch
 from workbench.engine.precision import SMALL, few_threads
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
+from workbench.engine.training.fast.gradients import Noise
 from workbench.engine.training.fast.recording import record
 from workbench.engine.training.fast.stacked import StackedMlp, by_seed, join, part
 from workbench.engine.training.loop.fit import Progress, fit
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.loop.update import Noise, descend
+from workbench.engine.training.loop.update import descend
 from workbench.engine.training.losses.loss import Scene
 from workbench.engine.training.plan import Phase
 from workbench.engine.words import UserError

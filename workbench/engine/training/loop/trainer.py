@@ -15,8 +15,10 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
+from workbench.engine.training.fast.choice import Choice, choose
 from workbench.engine.training.fast.compiled import CompiledUpdate, require_compiler
-from workbench.engine.training.loop.update import Noise, learning_rate, update
+from workbench.engine.training.fast.gradients import Gradients, Noise
+from workbench.engine.training.loop.update import learning_rate, update
 from workbench.engine.training.losses import CRITICS, LEARNED_PARTS, LOSSES
 from workbench.engine.training.losses.critic import CACHE_ROWS
 from workbench.engine.training.losses.loss import Loss, Scene
@@ -70,6 +72,9 @@ class Trainer:
             next_actions=self._critic.next_actions,
         )
         self._scene = Scene(self.networks)
+        self._gradients = Gradients(self.losses, self._scene, self.weights, repeats=True)
+        self.compiled: dict[str, bool] = {}  # by the names of the losses, where settings ask for the compiled update
+        self.choice: Choice | None = None  # the latest
         self._compilations: dict[tuple[str, ...], CompiledUpdate] = {}
 
     @property
@@ -161,9 +166,23 @@ class Trainer:
     def update(self, batch: Batch, noise: Noise, learning_rate: float | None = None) -> dict[str, Tensor]:
         """Follow the gradient of the losses named in ``noise``, each with its noise, on ``batch``; returns the losses."""
         rate = self.learning_rate() if learning_rate is None else learning_rate
-        if self.config.compile:
+        if self.config.compile and self._is_compiled(batch, noise):
             return self._compiled(tuple(noise))(batch, noise, rate)
-        return update(self.losses, self._scene, batch, noise, self.adam, self.config, rate)
+        return update(self._gradients, batch, noise, self.adam, self.config, rate)
+
+    def _is_compiled(self, batch: Batch, noise: Noise) -> bool:
+        """Whether the compiled update is the faster one; measured at the first one of its kind, on copies of the state."""
+        key = ", ".join(noise)
+        if key not in self.compiled:
+            self._gradients.hurry(batch, noise)
+            thetas = [self.networks.net(name).theta for name in self.networks.modules()]
+            self.choice = choose(
+                lambda: update(self._gradients, batch, noise, self.adam, self.config, 0.0),
+                lambda: self._compiled(tuple(noise))(batch, noise, 0.0),
+                [*thetas, *self.adam.arrays().values()],
+            )
+            self.compiled[key] = self.choice.compiled
+        return self.compiled[key]
 
     def _compiled(self, keys: tuple[str, ...]) -> CompiledUpdate:
         if keys not in self._compilations:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -12,11 +12,10 @@ from torch import Tensor
 from workbench.engine.data.transitions import Batch
 from workbench.engine.precision import fast_matmul, few_threads
 from workbench.engine.training.fast.adam import Adam, shorten
-from workbench.engine.training.losses.loss import Loss, Scene, followed
+from workbench.engine.training.fast.gradients import Gradients, Noise
+from workbench.engine.training.losses.loss import Loss, followed
 from workbench.engine.training.networks import Networks
 from workbench.engine.training.run_settings import RunSettings
-
-Noise = dict[str, tuple[Tensor, ...]]  # of each loss, by its key
 
 
 def learning_rate(config: RunSettings, done: int, steps: int) -> float:
@@ -27,29 +26,20 @@ def learning_rate(config: RunSettings, done: int, steps: int) -> float:
 
 
 def update(
-    losses: Mapping[str, Loss[Any]],
-    scene: Scene,
-    batch: Batch,
-    noise: Noise,
-    adam: Adam,
-    config: RunSettings,
-    rate: float,
+    gradients: Gradients, batch: Batch, noise: Noise, adam: Adam, config: RunSettings, rate: float
 ) -> dict[str, Tensor]:
     """Follow the gradient of the losses named in ``noise``, each with its noise, on ``batch``; returns the losses."""
-    values: dict[str, Tensor] = {}
     size = (config.batch_size, max(config.hidden), batch.actions.device)
-    with few_threads(*size), torch.enable_grad():
+    with few_threads(*size):
         with fast_matmul(*size):
-            for key, drawn in noise.items():
-                values |= losses[key](scene, batch, drawn)
-            torch.autograd.backward(list(values.values()))
+            values = gradients(batch, noise)
         if config.max_gradient_norm > 0.0:
             moved = [theta for theta in adam.weights.values() if theta.grad is not None]
             grads = shorten([theta.grad for theta in moved if theta.grad is not None], config.max_gradient_norm)
             for theta, grad in zip(moved, grads, strict=True):
                 theta.grad = grad
-        descend([losses[key] for key in noise], scene.networks, adam, config.tau, rate)
-    return {name: value.detach() for name, value in values.items()}
+        descend([gradients.losses[key] for key in noise], gradients.scene.networks, adam, config.tau, rate)
+    return values
 
 
 def descend(losses: Iterable[Loss[Any]], networks: Networks, adam: Adam, tau: float, rate: float) -> None:
