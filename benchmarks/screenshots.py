@@ -85,6 +85,12 @@ def rendered(page: Page) -> None:
     page.locator(".film img").last.wait_for(timeout=PATIENCE_MS)
 
 
+def exemplified(page: Page) -> None:
+    """The example's dataset, as it was recognised."""
+    page.locator(".wb-example button").click()
+    expect(page.get_by_text("three_exits.npz: a dataset")).to_be_visible(timeout=PATIENCE_MS)
+
+
 class Scene(NamedTuple):
     """A picture that tells something: the page, what is set, and what a person then does."""
 
@@ -104,6 +110,7 @@ SCENES = {
     "frames": Scene("rollouts", f"?task=run:{MAZE}&rule=qgf&weight=30&other=300&episodes=100", rendered, ("desktop",)),
     "training": Scene("training", "", trained),
     "runs": Scene("runs", "", compared),
+    "bring": Scene("bring", "", exemplified),
 }
 
 
@@ -161,7 +168,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "lab"
         os.environ |= {STORE_VARIABLE: str(store), "XDG_DATA_HOME": folder}  # nothing of the user's own is shown
-        if set(names) & {"budget", "runs", "frames"}:
+        if set(names) & {"budget", "compare", "runs", "frames"}:
             fill(store)
         with server() as (url, _), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS.split())

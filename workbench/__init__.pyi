@@ -31,6 +31,7 @@ from workbench.engine.steering.rules import Noisy as Noisy
 from workbench.engine.steering.rules import QGFChain as QGFChain
 from workbench.engine.steering.rules import QGFJacobian as QGFJacobian
 from workbench.engine.steering.rules import QPilotsM as QPilotsM
+from workbench.engine.steering.rules import QPilotsU as QPilotsU
 from workbench.engine.steering.rules import ReBRAC as ReBRAC
 from workbench.engine.steering.rules import RobustQ as RobustQ
 from workbench.engine.steering.rules import VGFAmortised as VGFAmortised

@@ -12,7 +12,13 @@ FOLDERS = ("workbench", "apps", "tests", "benchmarks")
 ENGINE = "workbench.engine"
 
 BELOW_TRAINING = ("workbench.engine.steering", "workbench.engine.models", "workbench.engine.data")
-BELOW_VIEWS = ("workbench.engine", "workbench.runs", "workbench.experiments", "workbench.plots")
+BELOW_VIEWS = (
+    "workbench.engine",
+    "workbench.language",
+    "workbench.runs",
+    "workbench.experiments",
+    "workbench.plots",
+)
 BELOW_UI = (*BELOW_VIEWS, "workbench.report", "workbench.views")
 UI = tuple(f"workbench.ui.{room}" for room in ("browser", "canvas", "server", "shell", "controls"))
 # Each place and what it may import of the workbench; the longest matching place counts. `X` covers X and all below it.
@@ -64,6 +70,7 @@ LAW: dict[str, tuple[str, ...]] = {
         "workbench.engine.online",
     ),
     "workbench.engine": (),  # files beside the rooms (allocator, precision): torch and nothing of ours
+    "workbench.language": ("workbench.engine", "workbench.language"),
     "workbench.runs": ("workbench.engine", "workbench.runs"),
     "workbench.experiments": ("workbench.engine", "workbench.runs", "workbench.experiments"),
     "workbench.plots": ("workbench.engine", "workbench.plots", "workbench.lazy_names"),

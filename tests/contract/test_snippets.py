@@ -19,7 +19,7 @@ from workbench.experiments.job import Data
 from workbench.experiments.store import Store
 from workbench.ui.shell.page import Page
 from workbench.ui.shell.registry import PAGES, page_class
-from workbench.views import bring, policies, snippets
+from workbench.views import bring, language, policies, snippets
 from workbench.views.links import TASKS, has_peak, state_of
 from workbench.views.policies import UPLOAD, Source
 from workbench.views.question import Policy, Question
@@ -132,6 +132,11 @@ def brought() -> list[str]:
     return [*data, bring.kept_code("mine-0a1b2c"), *found]
 
 
+def languages() -> list[str]:
+    """At the best strength, and at a chosen one."""
+    return [language.code_of(one) for one in (language.Reading(), language.Reading("vgf", 200, 2, 7))]
+
+
 SNIPPETS: dict[str, Callable[[], list[str]]] = {
     "particles": particles,
     "landscape": landscapes,
@@ -140,6 +145,7 @@ SNIPPETS: dict[str, Callable[[], list[str]]] = {
     "compare": compares,
     "runs": runs,
     "training": trainings,
+    "language": languages,
     "bring": brought,
 }
 

@@ -22,6 +22,7 @@ HOOKS = {
     "setup_context": "torch.autograd.Function",
     "_fill_in": "a validator of pydantic",
     "_one_each": "a validator of pydantic",
+    "_low_below_high": "a validator of pydantic",
     "_off_a_mean": "a validator of pydantic",
     "_debounce": "Panel's model of the control",
     "get_user_async": "Panel's module of an authentication",

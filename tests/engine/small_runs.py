@@ -28,6 +28,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "iql, every part": {"parts": tuple(LEARNED_PARTS), "flow_steps": 2},
     "td_actor, fql": {"critic": "td_actor", "flow_steps": 2, "td_loss": "expectile"},
     "td_actor, rebrac": {"critic": "td_actor", "actor": "rebrac", "target_noise": 0.2, "critic_penalty": 0.1},
+    "floq": {"critic": "floq", "floq_low": -6.0, "floq_high": 6.0, "floq_steps": 2, "floq_starts": 2, "flow_steps": 2},
     "td_vgf, joint": {"critic": "td_vgf", "reference": "joint", "particles": 3, "flow_steps": 2},
 }
 

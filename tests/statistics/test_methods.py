@@ -16,7 +16,18 @@ from workbench.engine.training.plan import extra_parts
 
 DRAWS = 4000  # the true reward's deviation is at most 0.5, so the standard error of a mean is at most 0.008
 TRAINED = [name for name, rule in RULES.items() if rule.trained_strength is not None]
-STRENGTHS = {"fql_alpha": 3.0, "edp_bc": 3.0, "rebrac_bc": 1.0, "awr_temperature": 0.1, "qam_inverse_temperature": 10.0}
+STRENGTHS = {
+    "fql_alpha": 3.0,
+    "edp_bc": 3.0,
+    "rebrac_bc": 1.0,
+    "awr_temperature": 0.1,
+    "qam_inverse_temperature": 10.0,
+    "dsrl_scale": 2.0,
+    "dsrl_temperature": 0.02,
+    "dsrl_entropy": -1.0,
+    "fbrac_alpha": 7.0,
+    "iql_flow_inverse_temperature": 10.0,
+}
 
 
 def trained(task: Bandit2D, **settings: object) -> Parts:
@@ -34,13 +45,13 @@ def task() -> Bandit2D:
 
 @pytest.fixture(scope="module")
 def parts(task: Bandit2D) -> Parts:
-    """One critic and all five actors, trained together; none of them sees the others."""
+    """One critic and all actors, trained together; none of them sees the others."""
     return trained(task, parts=[part for name in TRAINED for part in extra_parts(RULES[name].needs)], **STRENGTHS)
 
 
 def actions(name: str, parts: Parts) -> Tensor:
     rule = make_rule(name, flow_steps=5)
-    noise = draw_noise(DRAWS, rule.particles, 2, torch.Generator().manual_seed(1))
+    noise = draw_noise(DRAWS, rule.particles, 2, torch.Generator().manual_seed(1), rule.extra_draws())
     return act(rule, parts, torch.zeros(DRAWS, 1), noise)
 
 

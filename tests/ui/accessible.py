@@ -8,8 +8,10 @@ from playwright.sync_api import Page
 
 AXE = Path("node_modules") / "axe-core" / "axe.min.js"
 BAD = ("serious", "critical")
-RUN = """() => axe.run(document, {resultTypes: ["violations"]}).then((found) => found.violations.flatMap((one) =>
-  one.nodes.map((node) => [one.impact, one.id, node.target.flat().join(" "), node.html.slice(0, 120)])))"""
+RUN = """(rules) => axe.run(document, {resultTypes: ["violations"], ...(rules.length ? {runOnly: rules} : {})})
+  .then((found) => found.violations.flatMap((one) =>
+    one.nodes.map((node) => [one.impact, one.id, node.target.flat().join(" "), node.html.slice(0, 120)])))"""
+COLOURS = ("color-contrast", "link-in-text-block")  # the rules that ask for colours, which are all that a theme changes
 # Whoever can have the focus and do something; a region that only scrolls is named, but does nothing.
 ROLES = {
     "application", "button", "checkbox", "combobox", "link", "listbox", "menuitem", "option", "radio", "row", "searchbox",
@@ -39,11 +41,11 @@ FOCUSED = """() => {
 }"""
 
 
-def serious(page: Page, root: Path, where: str) -> list[tuple[str, ...]]:
-    """What axe finds that is serious or critical, in all shadow trees; ``where`` leads each."""
+def serious(page: Page, root: Path, where: str, rules: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """What axe finds that is serious or critical, in all shadow trees, by all its rules or these; ``where`` leads each."""
     if not page.evaluate("!!window.axe"):
         page.evaluate((root / AXE).read_text(encoding="utf-8"))
-    return [(where, *one) for one in page.evaluate(RUN) if one[0] in BAD]
+    return [(where, *one) for one in page.evaluate(RUN, list(rules)) if one[0] in BAD]
 
 
 def unnamed(page: Page) -> list[str]:

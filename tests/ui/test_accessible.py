@@ -7,7 +7,7 @@ import pytest
 from experiments.made_up import made_up_store
 from node_tools import NoNodeError, ready
 from playwright.sync_api import Page, expect
-from ui.accessible import focused, serious, unnamed, wear
+from ui.accessible import COLOURS, focused, serious, unnamed, wear
 
 from workbench.experiments.grid import Grid
 from workbench.ui.shell.registry import PAGES
@@ -28,6 +28,7 @@ SHOWN = {
     "rollouts": "canvas[role=img]",
     "training": ".wb-start button",
     "runs": "tbody tr",
+    "bring": ".wb-place button",
 }
 FIRST_PICTURE = 14  # stops of the Tab key to it, at most: two skip links, the index, the pages, the toolbar, the theme
 
@@ -73,13 +74,13 @@ def walk(page: Page, count: int) -> list[dict[str, object]]:
 
 
 def found_in_every_look(page: Page, root: Path, name: str) -> list[tuple[str, ...]]:
-    """What axe finds on desktop and phone, in light and dark."""
+    """What axe finds on desktop and phone, in light and dark; in the dark only the colours are other ones."""
     found = []
     for size, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
-        for theme in ("dark", "light"):
+        for theme, rules in (("dark", COLOURS), ("light", ())):
             wear(page, theme)
-            found += serious(page, root, f"{name}, {size}, {theme}")
+            found += serious(page, root, f"{name}, {size}, {theme}", rules)
     page.set_viewport_size({"width": 1440, "height": 900})
     return found
 

@@ -292,7 +292,7 @@ def test_the_page_says_why_the_critic_is_wrong_and_whom_it_fooled(shipped: Budge
     ride = ride_of("three_exits", "qgf")
     assert ride is not None
     assert critic_words(ride) in shipped._promise_head.object
-    assert "Past its best strength the critic fools qgf (" in shipped._promise_head.object
+    assert "Past its best strength the critic fools qgf (" in shipped._head.object
 
 
 def test_words_past_the_peak_are_not_cut_off_where_the_peak_is_near_the_end(shipped: BudgetPage) -> None:

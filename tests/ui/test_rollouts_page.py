@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 import workbench as wb
 from workbench.engine.steering.rules import RULES, make_rule
 from workbench.engine.tasks.film import Film
+from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.engine.training.config import make_config
 from workbench.engine.training.loop.checkpoint import save_checkpoint
@@ -27,6 +28,7 @@ from workbench.ui.server.parts_cache import CACHE
 from workbench.views import policies
 from workbench.views.caller import NOBODY
 from workbench.views.parts import parts_for
+from workbench.views.policies import ALL_TASKS
 from workbench.views.rollout_links import read_link, write_link
 from workbench.views.rollout_presets import tell
 from workbench.views.rollouts import Order, Played, as_csv, by_start, ends_of, lines_of, play, start_range
@@ -252,3 +254,23 @@ def test_it_fits_the_desktop_and_the_phone(page: Tab, server: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(500)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_link_of_a_task_without_movement_shows_one_that_moves() -> None:
+    """Links travel between pages, and the first one of Particles is of a bandit."""
+    for name, task in ALL_TASKS.items():
+        order, problems = read_link({"task": name, "rule": "qgf", "weight": "1"})
+        moves = task.info.observation_dim > 1
+        assert (order.task == name, problems == []) == (moves, moves)
+        assert moves or "nothing moves; Three exits is shown" in problems[0]
+        assert order.settings == {"weight": 1.0}
+
+
+def test_episodes_of_one_number_can_be_drawn() -> None:
+    """A run of a bandit can be chosen among the store's."""
+    parts, task = make_task("bandit2d").parts(), make_task("bandit2d")
+    played = play(make_rule("bc"), parts, task, 6, 0)
+    assert ends_of(played).shape == (6, 2)
+    x, y = lines_of(played, int(played.kinds[0]))
+    assert set(y[np.isfinite(y)]) == {0.0}
+    assert len(x) == len(y)

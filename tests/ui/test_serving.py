@@ -144,3 +144,10 @@ def test_children_end_with_the_server() -> None:
     child.start()
     end_children()
     assert not child.is_alive()
+
+
+def test_a_mistyped_address_leads_to_the_pages(locked: str) -> None:
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        Visitor(locked).get("/particels")
+    assert answer.value.code == 404
+    assert '<a href="/particles">Particles</a>' in answer.value.read().decode()

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from workbench.engine.metrics.intervals import Interval
-from workbench.views.dial import critic_words, fooled_words
-from workbench.views.measured import Ride, ride_of
+from workbench.views.dial import Growth, critic_words, fooled_words, growth_of
+from workbench.views.measured import Ride, ride_of, shipped_curves
 
 
 def with_gaps(ride: Ride, *gaps: tuple[float, float, float] | None) -> Ride:
@@ -33,13 +33,19 @@ def test_one_sentence_says_why_the_critic_is_wrong_at_both_ends() -> None:
 
 
 def test_the_page_says_whom_the_critic_fooled() -> None:
-    ride = ride_of("three_exits", "qgf")
-    assert ride is not None
-    fooled = with_gaps(ride, (0.2, 0.1, 0.3), (0.1, 0.0, 0.2), (0.9, 0.8, 1.0))
-    more = replace(with_gaps(ride, (0.2, 0.1, 0.3), (0.1, 0.0, 0.2), (1.9, 1.8, 2.0)), name="worse")
-    right = replace(with_gaps(ride, (0.2, 0.1, 0.3), (0.1, 0.0, 0.2), (0.2, 0.15, 0.3)), name="other")
-    assert fooled_words([fooled, right, more]) == (
-        "Past its best strength the critic fools worse (1.80 more wrong at w = 0.1), qgf (0.80 more wrong at w = 0.1); not other."
+    best = Interval(0.1, 0.0, 0.2)
+    fooled = Growth("qgf", "w = 30", best, Interval(0.9, 0.8, 1.0))
+    worse = Growth("worse", "L = 40", best, Interval(1.9, 1.8, 2.0))
+    right = Growth("other", "N = 32", best, Interval(0.2, 0.15, 0.3))
+    assert fooled_words([fooled, right, worse]) == (
+        "Past its best strength the critic fools worse (1.80 more wrong at L = 40), qgf (0.80 more wrong at w = 30); not other."
     )
     assert fooled_words([right]) == "The critic fools none of them past its best strength: other."
-    assert fooled_words([]) == fooled_words([with_gaps(ride, None, None, None)]) == ""
+    assert fooled_words([]) == fooled_words([right._replace(best=None)]) == ""
+
+
+def test_how_the_error_grew_is_read_off_the_curve() -> None:
+    curve = next(curve for curve in shipped_curves() if (curve.task, curve.rule) == ("three_exits", "qgf"))
+    ride = ride_of("three_exits", "qgf")
+    assert ride is not None
+    assert growth_of(curve) == ("qgf", "w = 30", ride.gap[ride.best], ride.gap[-1])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workbench.commands.about import doctor, losses, rules, tasks
+from workbench.commands.about import doctor, losses, recipes, rules, tasks
 from workbench.commands.checkpoints import convert, import_run
 from workbench.commands.course import COURSE, handout
 from workbench.commands.data import DATA, record
 from workbench.commands.export import export
 from workbench.commands.fit import fit
 from workbench.commands.generate import generate
+from workbench.commands.language import LANGUAGE
 from workbench.commands.measure import MEASURE
 from workbench.commands.movie import movie
 from workbench.commands.online import online
@@ -29,6 +30,7 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "tasks": tasks,
     "rules": rules,
     "losses": losses,
+    "recipes": recipes,
     "generate": generate,
     "data": DATA,
     "record": record,
@@ -40,6 +42,7 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "steer": steer,
     "export": export,
     "measure": MEASURE,
+    "language": LANGUAGE,
     "sweep": sweep,
     "suite": suite,
     "tune": tune,

@@ -1,4 +1,4 @@
-"""What is installed, and what there is: ``workbench doctor | tasks | rules | losses``."""
+"""What is installed, and what there is: ``workbench doctor | tasks | rules | losses | recipes``."""
 
 from __future__ import annotations
 
@@ -66,6 +66,20 @@ def losses(as_json: Json = False) -> None:
     for loss in listed:
         print(f"{loss['name']} ({loss['kind']}): {loss['summary']}")
         _print_settings(loss["settings"])
+
+
+def recipes(as_json: Json = False) -> None:
+    """List the recipes: methods that workbench fit --recipe trains as they are published, and the rule that plays them."""
+    from workbench.runs.recipes import RECIPES
+
+    if as_json:
+        print_json([{"name": name, **recipe.as_dict()} for name, recipe in RECIPES.items()])
+        return
+    for name, recipe in RECIPES.items():
+        print(f"{name}: {recipe.title} ({recipe.paper}); {recipe.summary}")
+        for setting, value in recipe.training.items():
+            print(f"    {setting} = {json.dumps(value)}")
+        print(f"    played by: {recipe.flags()}")
 
 
 def _print_settings(settings: list[dict[str, Any]]) -> None:

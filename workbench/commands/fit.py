@@ -35,6 +35,7 @@ def fit(
     task: TaskName,
     out: Path,
     rule: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RULE ...")] = (),
+    recipe: Annotated[str, tyro.conf.arg(metavar="RECIPE")] = "",
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     device: Device = "auto",
     resume: bool = False,
@@ -57,6 +58,7 @@ def fit(
         out: Folder of the run; it must not exist, unless --resume.
         rule: Train also the parts that these steering rules need beyond flow and critic (workbench rules). With --critic
             td_actor a single rule is the actor too.
+        recipe: Train as this method is published (workbench recipes); settings that are given besides win over its own.
         data: Folder made by workbench generate, or a file (.npz, .hdf5: docs/tasks.md); built-in tasks need none.
         device: auto takes CUDA when there is one.
         resume: Go on with the run in --out.
@@ -69,7 +71,8 @@ def fit(
     """
     from workbench.engine.data.boundaries import episodes_in_words
     from workbench.engine.data.footprint import KEEP, Keep
-    from workbench.engine.tasks.recorded import GOALS, RecordedTask
+    from workbench.engine.tasks.recorded import RecordedTask
+    from workbench.runs.recipes import find_recipe
     from workbench.runs.training import TrainingRun, settings_for
 
     check_range("--save-every", save_every, 1, None)
@@ -79,13 +82,9 @@ def fit(
         raise UserError(
             f"{name} is given twice: {spelled(name)} {flags[name]} and --set {name}={others[name]}; leave one out"
         )
-    if goal_conditioned and not task.startswith("data/"):
-        raise UserError(
-            f"--goal-conditioned is for data/NAME, got {task}; OGBench's data are goal-conditioned without a task in their "
-            "name, as ogbench/cube-single-play-v0"
-        )
-    task = f"{task}{GOALS}" if goal_conditioned and not task.endswith(GOALS) else task
-    wanted = settings_for(rule, flags | others)
+    task = _towards_goals(task) if goal_conditioned else task
+    method = find_recipe(recipe) if recipe else None
+    wanted = settings_for(*((rule, flags | others) if method is None else method.beside(rule, flags | others)))
     KEEP.set(Keep(rows_in, lambda words: print(words, file=sys.stderr)))
     run = TrainingRun.open(task, out, wanted, data=data, device=device, resume=resume, clip_actions=clip_actions)
     again = f"go on with: workbench fit {task} --out {quoted(out)} --resume"
@@ -123,11 +122,23 @@ def fit(
         print(
             f"trained {counted(run.trainer.step_number, 'step')} in {result['seconds']:.1f} s on "
             f"{episodes_in_words(run.trainer.data.ends)}; "
-            f"steer it: workbench {look} {quoted(out)} --rule qgf"
+            f"steer it: workbench {look} {quoted(out)} {'--rule qgf' if method is None else method.flags()}"
         )
     if stopped:
         print(f"stopped at step {result['step']:,}, saved; {again}", file=sys.stderr)
         raise SystemExit(130)
+
+
+def _towards_goals(task: str) -> str:
+    """The goal-conditioned task of a recorded one."""
+    from workbench.engine.tasks.recorded import GOALS
+
+    if not task.startswith("data/"):
+        raise UserError(
+            f"--goal-conditioned is for data/NAME, got {task}; OGBench's data are goal-conditioned without a task in their "
+            "name, as ogbench/cube-single-play-v0"
+        )
+    return task if task.endswith(GOALS) else f"{task}{GOALS}"
 
 
 def _losses(losses: dict[str, float]) -> str:

@@ -152,7 +152,7 @@ def steer(
     about["chunk"] = parts.chunk  # positions hold chunk · D numbers, the first step's action first
     write_arrays(out, trace.arrays() | {"about": np.array(json.dumps(about))})
     size = {"ticks": len(trace.times) - 1, "states": states, "particles": particles}
-    result = about | {"out": str(out)} | size | {"transport": float(trace.transport.mean())}
+    result = about | {"out": str(out)} | size | {"transport": float(trace.of_kept(trace.transport).mean())}
     if as_json:
         print_json(result)
     else:

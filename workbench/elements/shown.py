@@ -109,7 +109,7 @@ def _trace(trace: Trace) -> tuple[str, Rows]:
     rows = [
         ("Settings", _settings(trace.rule, trace.settings), "those that differ from the defaults"),
         ("Shape", f"{states} states × {particles} particles × {dims} numbers an action, {ticks} ticks", ""),
-        _number("state.transport", float(trace.transport.mean())),
+        _number("state.transport", float(trace.of_kept(trace.transport).mean())),
     ]
     if trace.q is not None:
         chosen = trace.q.gather(1, trace.picked[:, None])

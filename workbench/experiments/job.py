@@ -88,11 +88,11 @@ class Job(BaseModel):
                     f"an imported run is not trained here, so 'fit.{others[0]}' means nothing; leave it out"
                 )
             filled = {IMPORTED: str(training[IMPORTED])} | parts
-            return given | {"settings": rule.model_dump(mode="json"), "training": filled}
+            return given | {"settings": rule.written(), "training": filled}
         defaults = task.training_defaults(str(training.get("critic", "iql")))
         filled = written(make_config(**(defaults | training | parts)))
         filled.pop("seed")
-        return given | {"settings": rule.model_dump(mode="json"), "training": filled}
+        return given | {"settings": rule.written(), "training": filled}
 
     @cached_property
     def key(self) -> str:
@@ -138,7 +138,7 @@ class Job(BaseModel):
         rule = {
             name: value
             for name, value in self.settings.items()
-            if value != usual.settings[name] or (name == kind.strength and kind.bc_at != {})
+            if value != usual.settings.get(name) or (name == kind.strength and kind.bc_at != {})
         }
         training = {name: value for name, value in self.training.items() if value != usual.training.get(name)}
         return {"settings": rule, "training": critic | training}

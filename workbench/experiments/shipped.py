@@ -41,6 +41,7 @@ STRENGTHS: dict[str, tuple[float, ...]] = {
     "idql": (2, 5, 20),
     "bptt": FEWER,
     "noisy": FEWER,
+    "qpilots_u": FEWER,
     "qpilots_m": FEWER,
 }
 # Every rule that needs the behaviour flow and the critic alone: what can be had at test time.

@@ -27,6 +27,7 @@ from workbench.ui.server.lab import SHARED_VARIABLE
 from workbench.ui.server.names import EVERYWHERE, Names, loopback, names_of, read_name
 from workbench.ui.server.parts_cache import CACHE
 from workbench.ui.server.workshop import WORKSHOP
+from workbench.ui.shell.missing import answer_missing
 from workbench.ui.shell.registry import PAGES
 from workbench.ui.shell.template import opener, title_of
 from workbench.ui.signin.lock import Lock
@@ -95,6 +96,7 @@ def guarded(names: Names) -> dict[str, Any]:
 
 def stand_before(server: pn.io.server.Server, names: Names, proxies: Sequence[str] = (), **more: Any) -> None:
     """Put a `Gate` before a server that has not started; ``more`` as for `Gate`."""
+    answer_missing(server._tornado)
     server._http.request_callback = Gate(server._tornado, names, proxies, **more)
 
 

@@ -12,8 +12,9 @@ from workbench.engine.digits import exact, figure, rounded
 from workbench.engine.glossary import TERM
 from workbench.engine.metrics.intervals import Interval
 from workbench.engine.steering.rules import RULES
+from workbench.experiments.summary import Curve
 from workbench.views.fields import Field, fields_of
-from workbench.views.measured import Ride
+from workbench.views.measured import Ride, ends_of
 
 BETWEEN = 12  # positions of the dial from one measured strength to the next
 DECADES = 10.0  # an axis is logarithmic when its largest shift is so many times the least one that can be told from 0
@@ -66,7 +67,7 @@ def field_of(rule: str, axis: str) -> Field | None:
     return next((field for field in fields_of(RULES[rule]) if field.name == axis), None)
 
 
-def strength_words(ride: Ride, strength: float) -> str:
+def strength_words(ride: Ride | Curve, strength: float) -> str:
     """The strength in words, by the symbol of the papers where there is one: "w = 0.3"."""
     field = field_of(ride.rule, ride.axis)
     name = (field.symbol if field is not None else "") or ride.axis.replace("_", " ")
@@ -169,23 +170,42 @@ def is_unsteered(ride: Ride) -> bool:
     return ride.axis in at and float(at[ride.axis]) == ride.strength[0]
 
 
-def fooled_words(rides: Sequence[Ride]) -> str:
+class Growth(NamedTuple):
+    """The critic's error with one rule, at its best strength and at its largest; None where it was not measured.
+
+    Attributes
+    ----------
+    name, strength : str
+        Of the curve, and of its largest strength, in words.
+    best, last : Interval or None
+    """
+
+    name: str
+    strength: str
+    best: Interval | None
+    last: Interval | None
+
+
+def growth_of(curve: Curve) -> Growth:
+    """The two errors of a curve; nothing of what lies between is worked out, which would take long."""
+    best, last = ends_of(curve)
+    return Growth(curve.name, strength_words(curve, last.value), best.interval("gap"), last.interval("gap"))
+
+
+def fooled_words(found: Sequence[Growth]) -> str:
     """One sentence: with which rules the critic's error grows from the best strength to the largest one, and with which not.
 
     It has grown where the 95% intervals of the two errors do not meet. "" where nothing of it was measured.
     """
     fooled, right = [], []
-    for ride in rides:
-        best, last = ride.gap[ride.best or 0], ride.gap[-1]
-        if best is None or last is None:
+    for one in found:
+        if one.best is None or one.last is None:
             continue
-        if ride.best != len(ride.gap) - 1 and last.low > best.high:
-            grown = last.mean - best.mean
-            fooled.append(
-                (grown, f"{ride.name} ({figure(grown)} more wrong at {strength_words(ride, ride.strength[-1])})")
-            )
+        if one.last.low > one.best.high:
+            grown = one.last.mean - one.best.mean
+            fooled.append((grown, f"{one.name} ({figure(grown)} more wrong at {one.strength})"))
         else:
-            right.append(ride.name)
+            right.append(one.name)
     if not fooled:
         return f"The critic fools none of them past its best strength: {', '.join(right)}." if right else ""
     worst = ", ".join(words for _, words in sorted(fooled, key=lambda one: -one[0]))

@@ -112,6 +112,11 @@ def _stops(schema: dict[str, Any], kind: Kind) -> tuple[Any, ...]:
     return tuple(sorted({*np.linspace(low, high, LINEAR_STOPS + 1).round(9).tolist(), float(default)}))
 
 
+def shared_settings(rule: type[Rule]) -> set[str]:
+    """Names of the settings that ``rule`` has from its kind of rules, and not of its own."""
+    return {name for kind in rule.__mro__[1:] if issubclass(kind, Rule) for name in kind.model_fields}
+
+
 @functools.cache
 def fields_of(rule: type[Rule]) -> tuple[Field, ...]:
     """List a rule's settings: what is its own first (its strength before all), then what every rule has."""
@@ -136,7 +141,7 @@ def fields_of(rule: type[Rule]) -> tuple[Field, ...]:
                 schema.get("maximum"),
             )
         )
-    shared = list(Rule.model_fields)
+    shared = shared_settings(rule)
     order = {name: place for place, name in enumerate(("flow_steps", "particles", "temperature"))}
 
     def place(field: Field) -> tuple[int, int]:

@@ -53,7 +53,14 @@ def read(store: Store | None) -> Read:
     for curve in found:
         if not curve.origin or curve.rule in USUAL:
             _ = [point.returns for point in curve.points]
+            _ = [point.interval("gap") for point in ends_of(curve)]
     return found, damaged
+
+
+def ends_of(curve: Curve) -> tuple[Point, Point]:
+    """The point of the best strength, where one is chosen, else the first; and the last one."""
+    chosen = None if curve.choice is None else curve.choice.strength
+    return next((point for point in curve.points if point.value == chosen), curve.points[0]), curve.points[-1]
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,8 @@ def measure(
     rows, chosen = torch.arange(len(trace.picked)), trace.actions
     final = trace.positions[-1]
     home = behaviour.positions[-1].flatten(0, 1)[: final.shape[0] * final.shape[1]].view_as(final)
-    moved = (final - home).norm(dim=-1).mean(1)
+    moved = (final - home).norm(dim=-1)
+    moved = moved.mean(1) if trace.kept is None else moved[trace.kept].view(len(moved), -1).mean(1)
     beside, other = compared(rule, home, choice)
     clouds = [cloud[None, :COMPARED] for cloud in (chosen, beside, other)]
     shift, floor = shift_distance(clouds[0], clouds[1], None if twins(rule) else clouds[2])
@@ -141,7 +142,7 @@ def measure(
         promised=q,
         earned=earned,
         gap=None if earned is None else q - earned,
-        transport=float(trace.transport.mean()),
+        transport=float(trace.of_kept(trace.transport).mean()),
         displacement=float(moved.mean()),
         displacement_error=float(moved.std() / len(moved) ** 0.5) if len(moved) > 1 else float("nan"),
         shift=shift.mean,

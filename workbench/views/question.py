@@ -114,7 +114,9 @@ class Answer:
 
 def behaviour_of(rule: Rule) -> Rule:
     """The unsteered flow with as many Euler steps as ``rule``, its Q read from the same critic."""
-    return make_rule("bc", flow_steps=rule.flow_steps, critic=rule.critic, pick_aggregate=rule.pick_aggregate)
+    how = rule.pick_aggregate
+    pessimism = rule.pessimism if how == "mean" else 0.0
+    return make_rule("bc", flow_steps=rule.flow_steps, critic=rule.critic, pick_aggregate=how, pessimism=pessimism)
 
 
 def shared_noise(seed: int, groups: int, particles: int, action_dim: int, extra: int = 0) -> Noise:
@@ -267,9 +269,9 @@ def final_q(trace: Trace, rule: Rule, parts: Parts) -> Tensor | None:
         return None
     final = trace.positions[-1]
     rows = parts.normalize(trace.observations).repeat_interleave(final.shape[1], 0)
-    return q_values(parts.pick_critic(rule.critic), rows, final.flatten(0, 1), rule.pick_aggregate).view(
-        final.shape[:2]
-    )
+    flat = final.flatten(0, 1)
+    q = q_values(parts.pick_critic(rule.critic), rows, flat, rule.pick_aggregate, rule.pessimism)
+    return q.view(final.shape[:2])
 
 
 def drift(trace: Trace, behaviour: Trace) -> np.ndarray:
@@ -277,7 +279,12 @@ def drift(trace: Trace, behaviour: Trace) -> np.ndarray:
     ticks = torch.arange(len(trace.positions)).clamp(max=len(behaviour.positions) - 1)
     count = trace.positions.shape[1] * trace.positions.shape[2]
     home = behaviour.positions[ticks].flatten(1, 2)[:, :count]
-    return np.asarray((trace.positions.flatten(1, 2) - home).norm(dim=-1).mean(1))
+    return np.asarray((trace.positions.flatten(1, 2) - home)[:, _kept(trace)].norm(dim=-1).mean(1))
+
+
+def _kept(trace: Trace) -> Any:
+    """Which of all particles (M,) a mean counts: those that were not pruned."""
+    return slice(None) if trace.kept is None else trace.kept.flatten()
 
 
 def climb(trace: Trace, parts: Parts, state: Tensor) -> np.ndarray:
@@ -289,18 +296,21 @@ def climb(trace: Trace, parts: Parts, state: Tensor) -> np.ndarray:
     if parts.critic is None:
         return out
     ticks = np.unique(np.linspace(0, len(out) - 1, min(len(out), SERIES_TICKS)).round().astype(int))
-    points = trace.positions.flatten(1, 2)[ticks, :SERIES_PARTICLES]
+    points = trace.positions[ticks].flatten(1, 2)[:, _kept(trace)][:, :SERIES_PARTICLES]
     which = str(trace.settings["critic"])
-    q = critic_values(parts, state, points.flatten(0, 1), which, trace.settings["pick_aggregate"])
+    how, less = trace.settings["pick_aggregate"], float(trace.settings["pessimism"])
+    q = critic_values(parts, state, points.flatten(0, 1), which, how, less)
     out[ticks] = q.view(len(ticks), -1).mean(1).numpy()
     return out
 
 
 @torch.no_grad()
-def critic_values(parts: Parts, state: Tensor, actions: Tensor, which: str, how: Any) -> Tensor:
+def critic_values(
+    parts: Parts, state: Tensor, actions: Tensor, which: str, how: Any, deviations: float = 0.0
+) -> Tensor:
     """Q (M,) in task units at one state (S,) and actions (M, D)."""
     rows = parts.normalize(state[None]).expand(len(actions), -1)
-    return q_values(parts.pick_critic(which), rows, actions, how) / parts.reward_scale
+    return q_values(parts.pick_critic(which), rows, actions, how, deviations) / parts.reward_scale
 
 
 def plane(extent: float = EXTENT, grid: int = GRID, action_dim: int = 2) -> Tensor:

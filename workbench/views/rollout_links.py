@@ -32,6 +32,10 @@ def read_link(arguments: Mapping[str, str]) -> tuple[Order, list[str]]:
         return default if match is None else match
 
     task, rule = read_source(arguments, TASKS[0], MOST, problems), one_of("rule", RULES, "qgf")
+    source = find(task)
+    if source.run is None and source.task.info.observation_dim < 2:  # links travel here from pages of other tasks
+        problems.append(f"an episode of {source.title} is one action, nothing moves; {find(TASKS[0]).title} is shown")
+        task = TASKS[0]
     settings: dict[str, Any] = {}
     other = None
     for field in fields_of(RULES[rule]):

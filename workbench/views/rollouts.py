@@ -144,7 +144,7 @@ def difference(both: tuple[Played, Played]) -> Interval:
 
 def lines_of(played: Played, kind: int, axes: tuple[int, int] = (0, 1)) -> tuple[np.ndarray, np.ndarray]:
     """Paths of the episodes that ended in ``kind`` as one line (P,), (P,) with NaN between them."""
-    chosen = played.paths[played.kinds == kind][:, :, list(axes)]
+    chosen = _on(axes, played.paths[played.kinds == kind])
     gap = np.full((len(chosen), 1, 2), np.nan, dtype=np.float32)
     line = np.concatenate((chosen, gap), 1).reshape(-1, 2)
     # an ended episode is NaN to the end: one NaN is enough for a gap, the rest would only travel
@@ -156,7 +156,14 @@ def lines_of(played: Played, kind: int, axes: tuple[int, int] = (0, 1)) -> tuple
 def ends_of(played: Played, axes: tuple[int, int] = (0, 1)) -> np.ndarray:
     """Last positions (E, 2)."""
     last = played.record.lengths
-    return np.asarray(played.paths[np.arange(len(last)), last][:, list(axes)])
+    return _on(axes, played.paths[np.arange(len(last)), last])
+
+
+def _on(axes: tuple[int, int], observations: np.ndarray) -> np.ndarray:
+    """Two numbers (…, 2) of observations (…, S); 0 for one that there is not."""
+    missing = max(0, max(axes) + 1 - observations.shape[-1])
+    wide = np.pad(observations, [(0, 0)] * (observations.ndim - 1) + [(0, missing)])
+    return np.asarray(wide[..., list(axes)])
 
 
 @dataclass(frozen=True)

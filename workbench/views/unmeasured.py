@@ -47,7 +47,10 @@ def target_of(name: str, rule: str) -> Target:
     source = find(name)
     run = source.run
     if run is None:
-        return Target(name, source.title)
+        command = "" if name in ALL_TASKS else f"workbench sweep --task {name} --rule {rule} --data DIR"
+        return Target(name, source.title, command=command)
+    if run.task.startswith("data/"):  # no episodes can be played there
+        return Target(run.task, source.title, command=f"workbench tune RUN --rule {rule} --offline")
     if run.imported is not None and not name.startswith(UPLOAD):
         return Target(run.task, source.title, {f"fit.{IMPORTED}": (digest_of(run.folder),)}, FEW)
     return Target(run.task, source.title, command=f"workbench tune RUN --rule {rule}")

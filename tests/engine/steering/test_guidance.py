@@ -113,6 +113,83 @@ def test_bptt_is_the_gradient_of_the_final_value() -> None:
         torch.testing.assert_close(g[:, 0, d], (final(start + step) - final(start - step)) / 2e-6, rtol=0, atol=1e-7)
 
 
+# --- tamed Jacobians, and QPILOTS-U ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tamed", "plain"),
+    [
+        ({"jacobian": "regularised", "share": 0.0}, "qgf_jacobian"),
+        ({"jacobian": "regularised", "share": 1.0}, "qgf"),
+        ({"jacobian": "smooth", "scatter": 0.0, "samples": 3}, "qgf_jacobian"),
+    ],
+    ids=str,
+)
+def test_a_tamed_jacobian_s_ends(tamed: dict[str, Any], plain: str) -> None:
+    """No regularisation and no scatter are J itself; the identity alone is QGF."""
+    parts, observations, noise = scene((4, 3, 2, 5))
+    found = steer(make_rule("qgf_jacobian", weight=2.0, **tamed), parts, observations, noise).positions
+    torch.testing.assert_close(found, steer(make_rule(plain, weight=2.0), parts, observations, noise).positions)
+
+
+def test_half_regularised_is_half_way() -> None:
+    noise = draw_noise(4, 2, 3, torch.Generator().manual_seed(0))
+    noise = noise._replace(start=0.2 * noise.start)
+    rules = (make_rule("qgf_jacobian", jacobian="regularised", share=0.25), make_rule("qgf_jacobian"), make_rule("qgf"))
+    first = [steer(rule, linear_parts(), torch.zeros(4, 1), noise).pushes[0] for rule in rules]
+    torch.testing.assert_close(first[0], 0.75 * first[1] + 0.25 * first[2])
+
+
+def test_the_nearest_rotation_turns_and_does_not_stretch() -> None:
+    """v = A a with I + (1 - t) A = 0.4 R at t = 0: the push is Rᵀ∇Q, as long as ∇Q itself."""
+    turn = torch.tensor([[0.6, -0.8], [0.8, 0.6]])
+    stretch = 0.4 * turn - torch.eye(2)
+    slope = torch.tensor([0.3, -0.1])
+    parts = Parts(1, 2, lambda s, a, t: a @ stretch.mT, lambda s, a: a @ slope)
+    noise = draw_noise(3, 2, 2, torch.Generator().manual_seed(0))
+    noise = noise._replace(start=0.1 * noise.start)
+    for settings, expected in (({"jacobian": "orthogonal"}, turn.mT @ slope), ({}, 0.4 * turn.mT @ slope)):
+        rule = make_rule("qgf_jacobian", weight=0.5, flow_steps=STEPS, **settings)
+        push = steer(rule, parts, torch.zeros(3, 1), noise).pushes[0]
+        torch.testing.assert_close(push, (0.5 / STEPS * expected).expand(3, 2, 2))
+
+
+def test_a_smoothed_jacobian_is_the_mean_of_those_around() -> None:
+    """v = ½ a² has J = 1 + (1 - t) a: the mean over places a + σ ε is J at their mean, by hand."""
+    parts = Parts(1, 1, lambda s, a, t: 0.5 * a.square(), lambda s, a: 2.0 * a[:, 0])
+    noise = draw_noise(5, 2, 1, torch.Generator().manual_seed(0), extra=3)
+    noise = noise._replace(start=0.05 * noise.start)
+    rule: Any = make_rule("qgf_jacobian", jacobian="smooth", scatter=0.1, samples=3, weight=0.5, flow_steps=STEPS)
+    push = steer(rule, parts, torch.zeros(5, 1), noise).pushes[0]
+    assert noise.extra is not None
+    expected = 0.5 / STEPS * 2.0 * (1.0 + noise.start + 0.1 * noise.extra.mean(2))
+    torch.testing.assert_close(push, expected)
+
+
+def test_qpilots_u_by_hand() -> None:
+    """The push is α ‖v‖ long in the direction of Jᵀ∇Q at the estimate, and there is none in the first step."""
+    noise = draw_noise(4, 2, 3, torch.Generator().manual_seed(0))
+    noise = noise._replace(start=0.2 * noise.start)
+    trace = steer(make_rule("qpilots_u", weight=0.4, flow_steps=STEPS), linear_parts(), torch.zeros(4, 1), noise)
+    a = noise.start
+    for i in range(STEPS):
+        v, j = SLOPE * a, 1.0 + (1.0 - i / STEPS) * SLOPE
+        g = j * (TARGET - j * a)
+        push = 0.4 * v.norm(dim=-1, keepdim=True) / g.norm(dim=-1, keepdim=True) * g if i else torch.zeros_like(a)
+        torch.testing.assert_close(trace.pushes[i], push / STEPS, rtol=1e-4, atol=1e-6)
+        a = a + (v + push) / STEPS
+    torch.testing.assert_close(trace.positions[-1], a, rtol=1e-4, atol=1e-6)
+
+
+def test_qpilots_u_does_not_see_the_scale_of_q_and_its_gate_does() -> None:
+    parts, observations, noise = scene((4, 3, 2, 5))
+    louder = replace(parts, target_critic=lambda s, a: 100.0 * parts.target_critic(s, a))
+    one, other = (steer(make_rule("qpilots_u"), some, observations, noise).positions for some in (parts, louder))
+    torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+    shut = steer(make_rule("qpilots_u", gate_kappa=1e4), louder, observations, noise).positions[-1]
+    torch.testing.assert_close(shut, steer(make_rule("bc"), parts, observations, noise).positions[-1])
+
+
 # --- QPILOTS-M: samples of what a noised action may become --------------------------------------------------------
 
 

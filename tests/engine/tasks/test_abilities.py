@@ -21,6 +21,7 @@ OPENED = {
     "ogbench/cube-…": "ogbench/cube-single-play-singletask-v0",
     "gym/…": "gym/Pendulum-v1",
     "d4rl/…": "d4rl/hopper-medium-v2",
+    "language/…": "language/200",
 }
 SEEN = {name: name for name in TASKS} | OPENED
 

@@ -26,7 +26,12 @@ OLD = Path(__file__).parent / "data" / "first_format"
 ENDS = load_file(OLD / "ends.safetensors")
 LOSSES = json.loads((OLD / "losses.json").read_text())
 SAVED = ("iql-every-part", "iql-n-step-sql", "td_actor-rebrac", "td_vgf-frozen")
-IN_FILES = {way.replace(", ", "-").replace(" ", "-"): settings for way, settings in WAYS.items()}
+# "Every part" was those of that time.
+EVERY = {"parts": tuple(json.loads((OLD / "iql-every-part" / "run.json").read_text())["config"]["parts"])}
+IN_FILES = {
+    way.replace(", ", "-").replace(" ", "-"): settings | (EVERY if "parts" in settings else {})
+    for way, settings in WAYS.items()
+}
 
 
 def assert_ends(run: str, weights: dict[str, Tensor], losses: dict[str, Tensor]) -> None:

@@ -150,6 +150,19 @@ def test_td_losses_by_the_sign_of_the_residual() -> None:
         assert half < residual_loss(q, y, make_config(**way), None)
 
 
+@pytest.mark.parametrize(("name", "ours"), [("td", "square"), ("iql-q", "expectile"), ("sql-q", "sql")])
+def test_td_losses_by_the_names_of_the_published_code(name: str, ours: str) -> None:
+    assert make_config(td_loss=name) == make_config(td_loss=ours)
+    with pytest.raises(ValueError, match="'td_loss': must be 'square', 'expectile' or 'sql', got 'iql_q'"):
+        make_config(td_loss="iql_q")
+
+
+def test_iql_s_critics_are_averaged_or_added() -> None:
+    mean, total = (small_trainer(members=3, critic_sum=way).step() for way in (False, True))
+    assert set(total) == {"flow", "critic_sum", "value"}
+    torch.testing.assert_close(total["critic_sum"], 3 * mean["critic"])
+
+
 @pytest.mark.parametrize("td_loss", ["expectile", "sql"])
 @pytest.mark.parametrize("critic", ["td_vgf", "td_actor"])
 def test_td_losses_reach_both_critics(critic: str, td_loss: str) -> None:

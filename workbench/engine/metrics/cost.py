@@ -6,7 +6,7 @@ import statistics
 import time
 from collections import Counter
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -18,21 +18,36 @@ from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
 
 
+@runtime_checkable
+class ManyPasses(Protocol):
+    """A part that evaluates its network several times for one answer."""
+
+    @property
+    def passes(self) -> int:
+        """How often."""
+        ...
+
+
 class _Counted:
     """A part that counts the rows that go through it, under its own name and where its gradient is asked."""
 
     def __init__(self, name: str, inner: Any, rows: Counter[str]) -> None:
         self._name, self._inner, self._rows = name, inner, rows
+        self._passes = inner.passes if isinstance(inner, ManyPasses) else 1
 
     def __call__(self, observations: Tensor, *inputs: Any) -> Any:
-        self._rows[self._name] += len(observations)
+        self._rows[self._name] += self._passes * len(observations)
         return self._inner(observations, *inputs)
 
 
 class _CountedCritic(_Counted):
     def value_and_grad(self, observations: Tensor, actions: Tensor, how: Aggregate) -> tuple[Tensor, Tensor]:
-        self._rows[f"{self._name} gradient"] += len(observations)
+        self._rows[f"{self._name} gradient"] += self._passes * len(observations)
         return q_gradient(self._inner, observations, actions, how)
+
+    def pessimistic_gradient(self, observations: Tensor, actions: Tensor, deviations: float) -> tuple[Tensor, Tensor]:
+        self._rows[f"{self._name} gradient"] += self._passes * len(observations)
+        return q_gradient(self._inner, observations, actions, "mean", deviations)
 
 
 def evaluations_by_part(rule: Rule, parts: Parts, observation: Tensor) -> dict[str, int]:

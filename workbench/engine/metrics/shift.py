@@ -139,8 +139,8 @@ def draw_clouds(rule: Rule, parts: Parts, observations: Tensor, draws: int, gene
         rows, piece = every[here], noise.states(here)
         trace = steer(rule, parts, rows, piece)
         behaviour = steer(BC(flow_steps=rule.flow_steps), parts, rows, piece).positions[-1]
-        far.append((trace.positions[-1] - behaviour).norm(dim=-1))
-        lengths.append(trace.transport)
+        far.append(trace.of_kept((trace.positions[-1] - behaviour).norm(dim=-1)))
+        lengths.append(trace.of_kept(trace.transport))
         clouds.append(torch.stack((trace.actions, *compared(rule, behaviour, piece.choice))))
     chosen, home, other = torch.cat(clouds, 1).unflatten(1, (-1, draws))
     return Clouds(chosen, home, other, float(torch.cat(far).mean()), float(torch.cat(lengths).mean()))

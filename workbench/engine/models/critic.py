@@ -55,7 +55,9 @@ class CriticEnsemble(nn.Module):
         return q.reshape(self.net.shape.members, -1)
 
     @torch.no_grad()
-    def value_and_grad(self, observations: Tensor, actions: Tensor, how: Aggregate) -> tuple[Tensor, Tensor]:
+    def value_and_grad(
+        self, observations: Tensor, actions: Tensor, how: Aggregate, deviations: float = 0.0
+    ) -> tuple[Tensor, Tensor]:
         """Return the aggregated value (M,) and its gradient with respect to the action (M, D), without a graph.
 
         The gradient is of the sum over rows, so that a row's result never depends on the other rows.
@@ -78,10 +80,18 @@ class CriticEnsemble(nn.Module):
             seed = torch.zeros_like(q).scatter_(0, member[None], 1.0)
         else:
             value, seed = q.mean(0), torch.full_like(q, 1.0 / shape.members)
+            if deviations:
+                spread = q.std(0, correction=0)
+                value, away = value - deviations * spread, (q - value) / spread
+                seed = seed - deviations / shape.members * away.where(spread > 0.0, 0.0)
         back, _ = self.net.run_back(seed.reshape(out.shape), kept, weights=False, inputs=True)
         assert back is not None
         d_a = back[..., self.observation_dim :]
         return value, d_a.sum(0) if shape.members > 1 else d_a
+
+    def pessimistic_gradient(self, observations: Tensor, actions: Tensor, deviations: float) -> tuple[Tensor, Tensor]:
+        """As `value_and_grad`, of the members' mean less ``deviations`` standard deviations of them."""
+        return self.value_and_grad(observations, actions, "mean", deviations)
 
 
 def _input_gradient(seed: Tensor, saved: list[Saved], layers: list[Layer], shape: MlpShape) -> Tensor:

@@ -318,7 +318,7 @@ class Mlp(nn.Module):
 
     def run(self, x: Tensor, keep: bool) -> tuple[Tensor, Kept]:
         """As `forward`, without autograd; with ``keep`` also what `run_back` needs."""
-        if may_run(self.shape, self.theta, x):
+        if may_run(self.shape, self.theta, x, keep):
             return run(number_of(self.shape, places), self.theta.detach(), x, keep)
         return forward(x, self.layers(), self.shape.activation, keep)
 

@@ -40,6 +40,15 @@ class GivesGradient(Protocol):
         ...
 
 
+@runtime_checkable
+class GivesPessimisticGradient(Protocol):
+    """A critic that works out by itself the gradient of its members' mean less standard deviations of them."""
+
+    def pessimistic_gradient(self, observations: Tensor, actions: Tensor, deviations: float) -> tuple[Tensor, Tensor]:
+        """Q (M,), the mean of the members less ``deviations`` standard deviations, and the gradient of its sum (M, D)."""
+        ...
+
+
 class KnowsData(Protocol):
     """A dataset that can say how near its actions are."""
 
@@ -218,8 +227,8 @@ def velocity_and_pull(reference: Reference, observations: Tensor, actions: Tenso
     return v.detach(), pull
 
 
-def q_values(critic: Critic, observations: Tensor, actions: Tensor, how: Aggregate) -> Tensor:
-    """Aggregated Q, (M,), of any critic at (M, S) and (M, D); one column (M, 1) counts as (M,).
+def member_values(critic: Critic, observations: Tensor, actions: Tensor) -> Tensor:
+    """Q of each member, (K, M), of any critic at (M, S) and (M, D); (M,) and one column (M, 1) count as one member.
 
     Raises
     ------
@@ -231,21 +240,30 @@ def q_values(critic: Critic, observations: Tensor, actions: Tensor, how: Aggrega
         raise UserError(
             f"the critic must return (M,) or (K, M) with M = {m} rows, got {tuple(q.shape)}; transpose (M, K)"
         )
-    return aggregate(q.reshape(-1, m), how)
+    return q.reshape(-1, m)
 
 
-def q_gradient(critic: Critic, observations: Tensor, actions: Tensor, how: Aggregate) -> tuple[Tensor, Tensor]:
+def q_values(critic: Critic, observations: Tensor, actions: Tensor, how: Aggregate, deviations: float = 0.0) -> Tensor:
+    """Aggregated Q, (M,), of any critic at (M, S) and (M, D); UserError as `member_values`."""
+    return aggregate(member_values(critic, observations, actions), how, deviations)
+
+
+def q_gradient(
+    critic: Critic, observations: Tensor, actions: Tensor, how: Aggregate, deviations: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """Aggregated Q (M,) and ∇_a of its sum over rows (M, D), for any critic.
 
     A critic with a method ``value_and_grad`` (ours have one, without an autograd graph) is asked directly.
     """
-    direct = getattr(critic, "value_and_grad", None)
-    if direct is not None:
+    if how == "mean" and deviations:
+        if isinstance(critic, GivesPessimisticGradient):
+            return critic.pessimistic_gradient(observations, actions, deviations)
+    elif (direct := getattr(critic, "value_and_grad", None)) is not None:
         value, grad = direct(observations, actions, how)
         return value, grad
     with torch.enable_grad():
         leaf = actions.detach().requires_grad_()
-        q = q_values(critic, observations, leaf, how)
+        q = q_values(critic, observations, leaf, how, deviations)
         grad = torch.autograd.grad(q.sum(), leaf, allow_unused=True)[0] if q.requires_grad else None
     if grad is None:
         raise UserError("the critic has no gradient in the action: it ignores it, detaches it, or turns autograd off")

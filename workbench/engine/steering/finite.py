@@ -98,18 +98,24 @@ def find_non_finite(rule: Rule, parts: Parts, observations: Tensor, noise: Noise
             (row, particle), value = bad
             cause, at = _cause(rule, parts, before, info, what, row, particle)
             time = None if info.time == 1.0 and tick >= rule.flow_steps else tick / max(ticks, 1)
-            return NonFiniteError(rule.name, what, value, cause, row, at, tick + 1, ticks, time)
+            return NonFiniteError(rule.name, what, value, cause, row, _began(before, row, at), tick + 1, ticks, time)
     b, n = state.actions.shape[:2]
     if n == 1 or rule.pick == "uniform":
         return None
-    q = q_values(parts.pick_critic(rule.critic), state.rows, state.actions.flatten(0, 1), rule.pick_aggregate)
+    flat = state.actions.flatten(0, 1)
+    q = q_values(parts.pick_critic(rule.critic), state.rows, flat, rule.pick_aggregate, rule.pessimism)
     bad = _first_bad(without_never(q).view(b, n, 1))
     if bad is None:
         return None
     (row, particle), value = bad
     place = _at(state.rows, state.actions, row, particle)
     cause = f"the particle cannot be picked by Q; {_weights(parts, rule) or f'the critic returns it at {place}'}"
-    return NonFiniteError(rule.name, "Q", value, cause, row, particle)
+    return NonFiniteError(rule.name, "Q", value, cause, row, _began(state, row, particle))
+
+
+def _began(state: State, row: int, particle: int) -> int:
+    """The number of a particle among those that began, where some have been pruned since."""
+    return particle if state.kept is None else int(state.kept[row, particle])
 
 
 def without_never(q: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ def check_inputs(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -
             f"Train it: workbench fit TASK --out RUN --rule {rule.name}; or pass your own to Parts."
         )
     _check_numbers(rule, observations, noise)
+    _check_pessimism(rule)
     if observations.dim() != 2 or observations.shape[1] != parts.observation_dim:
         raise UserError(
             f"observations must be (B, {parts.observation_dim}) for these parts, got {tuple(observations.shape)}; "
@@ -48,6 +49,15 @@ def check_inputs(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -
             f"rule '{rule.name}' needs noise.extra (B, N, M, D) = ({b}, {n}, {wanted}, {d}), "
             f"got {None if extra is None else tuple(extra.shape)}; draw it with "
             "draw_noise(states, particles, action_dim, generator, extra=rule.extra_draws())"
+        )
+
+
+def _check_pessimism(rule: Rule) -> None:
+    """A pessimism that would change nothing is refused."""
+    if rule.pessimism and "mean" not in (rule.aggregate, rule.pick_aggregate):
+        raise UserError(
+            f"pessimism = {rule.pessimism:g} of rule '{rule.name}' is taken off the mean of the critic's members, and these are "
+            "combined by their minimum: set aggregate=mean (the gradient), pick_aggregate=mean (the pick), or both"
         )
 
 

@@ -28,9 +28,14 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     log: bool = False,
+    later: bool = False,
 ) -> Any:
-    """Declare one setting of a rule: its default, bounds, unit, meaning, and whether a slider for it is logarithmic."""
-    return Field(default, ge=low, le=high, description=meaning, json_schema_extra={"unit": unit, "log": log})
+    """Declare one setting of a rule: its default, bounds, unit, meaning, and whether a slider for it is logarithmic.
+
+    A ``later`` one came after jobs had been named by all settings of their rule: `Rule.written` leaves it out at its default.
+    """
+    about: dict[str, Any] = {"unit": unit, "log": log, "later": later}
+    return Field(default, ge=low, le=high, description=meaning, json_schema_extra=about)
 
 
 SettingValue = bool | int | float | str  # the value of one field of a rule
@@ -51,6 +56,8 @@ class State(NamedTuple):
         Adam's moments, for rules that use them.
     extra : Tensor or None
         (B, N, M, D), the noise of rules that draw samples on the way.
+    kept : Tensor or None
+        (B, N), which of the particles that began these are, ascending; None: all of them (see `Pruned`).
     """
 
     actions: Tensor
@@ -58,6 +65,7 @@ class State(NamedTuple):
     tick: int
     moments: Moments | None = None
     extra: Tensor | None = None
+    kept: Tensor | None = None
 
 
 class Info(NamedTuple):
@@ -120,6 +128,14 @@ class Rule(BaseModel, ABC):
     critic: Literal["target", "online"] = setting("target", "the EMA target critic or the online one")
     aggregate: Aggregate = setting("min", "how the ensemble's members are combined for the gradient")
     pick_aggregate: Aggregate = setting("min", "how the ensemble's members are combined for the pick")
+    pessimism: float = setting(
+        0.0,
+        "pessimism ρ: standard deviations of the critic's members that are taken off where they are combined by their mean",
+        low=0.0,
+        high=100.0,
+        log=True,
+        later=True,
+    )
 
     @classmethod
     def describe(cls) -> dict[str, Any]:
@@ -139,6 +155,18 @@ class Rule(BaseModel, ABC):
             settings.append(item | {"type": schema["type"]})
         about = {"name": cls.name, "title": cls.title, "paper": cls.paper, "equation": cls.equation}
         return about | {"needs": list(cls.needs), "strength": cls.strength, "settings": settings}
+
+    def written(self) -> dict[str, SettingValue]:
+        """The settings as jobs write them down: a later one only where it is not at its default, so that old jobs keep their
+        names.
+        """
+        later = {
+            name: field.default
+            for name, field in type(self).model_fields.items()
+            if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("later")
+        }
+        everything = self.model_dump(mode="json")
+        return {name: value for name, value in everything.items() if name not in later or value != later[name]}
 
     @abstractmethod
     def ticks(self) -> int:
@@ -165,7 +193,8 @@ class Rule(BaseModel, ABC):
 
     def critic_gradient(self, parts: Parts, rows: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Q (B, N) and ∇_a Q (B, N, D) of the summed, aggregated critic at ``actions`` (B, N, D)."""
-        q, grad = q_gradient(parts.pick_critic(self.critic), rows, actions.flatten(0, 1), self.aggregate)
+        flat = actions.flatten(0, 1)
+        q, grad = q_gradient(parts.pick_critic(self.critic), rows, flat, self.aggregate, self.pessimism)
         return q.view(actions.shape[:2]), grad.view(actions.shape)
 
     def velocity(self, parts: Parts, rows: Tensor, actions: Tensor, t: float) -> Tensor:

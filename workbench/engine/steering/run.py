@@ -14,19 +14,26 @@ from workbench.engine.steering.finite import find_non_finite, sum_of_all, unexpl
 from workbench.engine.steering.inputs import check_inputs, explain_misfit
 from workbench.engine.steering.noise import Noise
 from workbench.engine.steering.pick import pick_particle
-from workbench.engine.steering.protocol import Info, Rule
+from workbench.engine.steering.protocol import Info, Rule, State
+from workbench.engine.steering.pruning import everyone
 from workbench.engine.steering.trace import Trace
 
 
-def choose(rule: Rule, parts: Parts, rows: Tensor, actions: Tensor, noise: Noise) -> tuple[Tensor, Tensor | None]:
-    """Pick a particle per state, (B,), and return Q (B, N) where it had to be known."""
-    b, n = actions.shape[:2]
+def choose(rule: Rule, parts: Parts, state: State, noise: Noise) -> tuple[Tensor, Tensor | None]:
+    """Pick one of the particles that are left at each state, (B,), and return their Q (B, K) where it had to be known."""
+    b, n = state.actions.shape[:2]
     if n == 1:
-        return torch.zeros(b, dtype=torch.long, device=actions.device), None
-    q = None
-    if rule.pick != "uniform":
-        q = q_values(parts.pick_critic(rule.critic), rows, actions.flatten(0, 1), rule.pick_aggregate).view(b, n)
-    return pick_particle(q, noise.choice, rule.pick, rule.temperature), q
+        return torch.zeros(b, dtype=torch.long, device=state.actions.device), None
+    q = None if rule.pick == "uniform" else final_q(rule, parts, state)
+    choice = noise.choice if state.kept is None else noise.choice.gather(1, state.kept)
+    return pick_particle(q, choice, rule.pick, rule.temperature), q
+
+
+def final_q(rule: Rule, parts: Parts, state: State) -> Tensor:
+    """Q (B, K) of the particles that are left, as the pick sees it."""
+    flat = state.actions.flatten(0, 1)
+    q = q_values(parts.pick_critic(rule.critic), state.rows, flat, rule.pick_aggregate, rule.pessimism)
+    return q.view(state.actions.shape[:2])
 
 
 @outside_inference_mode
@@ -92,7 +99,7 @@ def decide(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> tupl
         infos.append(info)
     if state.actions.shape[1] == 1:
         return state.actions[:, 0], _total(rule, observations, noise, state.actions, infos, None)
-    picked, q = choose(rule, parts, state.rows, state.actions, noise)
+    picked, q = choose(rule, parts, state, noise)
     actions = state.actions[torch.arange(picked.shape[0], device=picked.device), picked]
     return actions, _total(rule, observations, noise, state.actions, infos, q)
 
@@ -106,6 +113,8 @@ def _total(
     """
     unclipped = [info.unclipped for info in infos if info.unclipped is not None]
     asked = [info.q for info in infos if info.q is not None]
+    if any(q.shape[1] != asked[0].shape[1] for q in asked):  # some particles were pruned on the way
+        asked = [q.sum() for q in asked]
     end = [actions] if infos[-1].unclipped is None else []
     choice = [noise.choice] if actions.shape[1] > 1 and rule.pick != "greedy" else []
     extra = [noise.extra] if rule.extra_draws() and noise.extra is not None else []
@@ -162,16 +171,23 @@ def _record(rule: Rule, parts: Parts, observations: Tensor, noise: Noise, seed: 
     """The trace, and the number that `decide` returns."""
     normalized = parts.normalize(observations).to(noise.start.dtype)
     state = rule.init(parts, normalized, noise.start, noise.extra)
-    positions, infos = [state.actions], []
+    positions, seen, infos, cut = [state.actions], [], [], noise.choice
     for _ in range(rule.ticks()):
+        before = state.kept
         state, info = rule.step(parts, normalized, state)
-        positions.append(state.actions)
-        infos.append(info)
-    picked, q = choose(rule, parts, state.rows, state.actions, noise)
-    total = _total(rule, normalized, noise, state.actions, infos, q)
+        positions.append(everyone(state.actions, state.kept, positions[-1]))
+        seen.append(info)
+        infos.append(info if before is None else _of_everyone(info, before, noise))
+        if before is None and state.kept is not None and info.q is not None:
+            cut = info.q  # the pruned ones' last word
+    picked, q = choose(rule, parts, state, noise)
+    total = _total(rule, normalized, noise, state.actions, seen, q)
     if q is None and parts.critic is not None:
-        rows = state.rows, state.actions.flatten(0, 1)
-        q = q_values(parts.pick_critic(rule.critic), *rows, rule.pick_aggregate).view(noise.choice.shape)
+        q = final_q(rule, parts, state)
+    kept = None
+    if state.kept is not None:
+        q, picked = None if q is None else everyone(q, state.kept, cut), state.kept.gather(1, picked[:, None])[:, 0]
+        kept = torch.zeros_like(noise.choice, dtype=torch.bool).scatter(1, state.kept, True)
     trace = Trace(
         positions=torch.stack(positions),
         times=torch.tensor([0.0] + [info.time for info in infos]),
@@ -185,8 +201,20 @@ def _record(rule: Rule, parts: Parts, observations: Tensor, noise: Noise, seed: 
         rule=rule.name,
         settings=rule.model_dump(),
         seed=seed,
+        kept=kept,
     )
     return trace, total
+
+
+def _of_everyone(info: Info, kept: Tensor, noise: Noise) -> Info:
+    """``info`` of the particles ``kept`` as one of all N: the pruned ones are not pushed, and not asked about."""
+    still, unknown = torch.zeros_like(noise.start), torch.full_like(noise.start, torch.nan)
+    return info._replace(
+        push=None if info.push is None else everyone(info.push, kept, still),
+        terms={name: everyone(term, kept, still) for name, term in info.terms.items()},
+        q=None if info.q is None else everyone(info.q, kept, unknown[..., 0]),
+        query=None if info.query is None else everyone(info.query, kept, unknown),
+    )
 
 
 def _stack(items: list[Tensor | None], like: Tensor, fill: float) -> Tensor:

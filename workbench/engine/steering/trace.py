@@ -39,6 +39,9 @@ class Trace(Shown):
     rule : str
     settings : dict
     seed : int or None
+    kept : Tensor or None
+        (B, N), False for the particles that were pruned on the way: they stay where they were, with the Q that they were told
+        there. None where nothing was pruned.
     """
 
     positions: Tensor
@@ -53,6 +56,11 @@ class Trace(Shown):
     rule: str
     settings: dict[str, SettingValue]
     seed: int | None = None
+    kept: Tensor | None = None
+
+    def of_kept(self, values: Tensor) -> Tensor:
+        """The entries (M,) of ``values`` (B, N) that belong to particles which were not pruned."""
+        return values.flatten() if self.kept is None else values[self.kept]
 
     @property
     def actions(self) -> Tensor:
@@ -79,4 +87,6 @@ class Trace(Shown):
         }
         if self.q is not None:
             out["q"] = self.q.cpu().numpy()
+        if self.kept is not None:
+            out["kept"] = self.kept.cpu().numpy()
         return out | {f"term.{name}": array.cpu().numpy() for name, array in self.terms.items()}

@@ -36,15 +36,18 @@ FAMILIES = {  # prefix before "/": module, and the `Family` in it
     "d4rl": ("workbench.engine.tasks.d4rl", "D4RLTask"),
     "gym": ("workbench.engine.tasks.gym", "GymTask"),
     "data": ("workbench.engine.tasks.recorded", "RecordedTask"),
+    "language": ("workbench.language.task", "Language"),
 }
 # Families whose every name stands on a fixed list: the others read files of this machine that a name chooses.
-LISTED_FAMILIES = ("ogbench",)
+LISTED_FAMILIES = ("ogbench", "language")
+USUAL_NAMES = {"language": "language/1000"}  # what a family's name alone means
 FAMILY_SUMMARIES = {  # title, what it is, the optional extra
     "ogbench": ("OGBench", "any OGBench single-task environment", "ogbench"),
     "minari": ("Minari", "a dataset of Minari's folder on this machine, and its environment", "minari"),
     "d4rl": ("D4RL", "D4RL's files, in environments of Gymnasium and gymnasium-robotics", "robotics"),
     "gym": ("Gymnasium", "any environment with continuous actions; data by --data FILE.hdf5", "minari"),
     "data": ("Your data", "a dataset that was added (workbench data add), without an environment", "data"),
+    "language": ("Language", "sentences of Jane Austen's words; the number says how many a judge scored", ""),
 }
 
 
@@ -67,7 +70,7 @@ def make_task(name: str) -> Task:
     """
     if name in TASKS:
         return TASKS[name]()
-    family, _, identifier = name.partition("/")
+    family, _, identifier = USUAL_NAMES.get(name, name).partition("/")
     if family in FAMILIES and identifier:
         return _family(family).open(identifier)
     raise _unknown(name)
@@ -84,7 +87,7 @@ def make_listed(name: str) -> Task:
     UserError
         No task has this name, or it would choose a module, a folder or the network.
     """
-    family, _, identifier = name.partition("/")
+    family, _, identifier = USUAL_NAMES.get(name, name).partition("/")
     if name not in TASKS:
         if family not in FAMILIES or not identifier:
             raise _unknown(name)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.critic import CriticEnsemble, StateValue
+from workbench.engine.models.flow_critic import FlowCritic
 from workbench.engine.models.mlp import Mlp, MlpShape
 from workbench.engine.models.parts import Normalizer, Parts
 from workbench.engine.models.velocity import TimeInput, VelocityField
@@ -27,7 +28,7 @@ class Networks:
     Attributes
     ----------
     reference : VelocityField
-    critic, target_critic : CriticEnsemble
+    critic, target_critic : CriticEnsemble or FlowCritic
     value : StateValue
     mean, std : Tensor
         (S,), the observation normalisation.
@@ -36,8 +37,8 @@ class Networks:
     """
 
     reference: VelocityField
-    critic: CriticEnsemble
-    target_critic: CriticEnsemble
+    critic: CriticEnsemble | FlowCritic
+    target_critic: CriticEnsemble | FlowCritic
     value: StateValue
     mean: Tensor
     std: Tensor

@@ -14,6 +14,11 @@ from workbench.ui.shell.html_pane import HTML
 STYLE = (Path(__file__).parent / "notice.css").read_text(encoding="utf-8")
 
 
+# Over the pictures, so that words that come and go move nothing; a hint stays, and stands before what it would hide.
+OVER = {"position": "absolute", "top": "40px", "left": "0", "right": "0", "z-index": "5"}
+BEFORE = {"position": "static", "margin-bottom": "8px"}
+
+
 class Notice(pn.Column):
     """A line of words, with a button where something can be done; invisible while there is nothing to say.
 
@@ -24,14 +29,12 @@ class Notice(pn.Column):
     """
 
     def __init__(self, pressed: Callable[[], None] = lambda: None, **options: Any) -> None:
-        # Over the pictures, so that words that come and go move nothing.
-        over = {"position": "absolute", "top": "40px", "left": "0", "right": "0", "z-index": "5"}
         self._words = HTML("", stylesheets=[STYLE], margin=0, sizing_mode="stretch_width")
         self._button = pn.widgets.Button(
             stylesheets=[STYLE], label="", margin=(6, 0, 0, 0), align="center", css_classes=["wb-notice-button"]
         )
         self._button.on_click(lambda _: pressed())
-        super().__init__(self._words, visible=False, styles=over, margin=0, sizing_mode="stretch_width", **options)
+        super().__init__(self._words, visible=False, styles=OVER, margin=0, sizing_mode="stretch_width", **options)
 
     def say(self, kind: str, text: str, progress: float | None = None, button: str = "") -> None:
         """Show ``text`` as a "hint", "loading", "waiting" or "error"; "" takes it away."""
@@ -42,6 +45,9 @@ class Notice(pn.Column):
             self._button.label = button
         if bool(button) != (len(self) == 2):
             self.objects = [self._words, self._button] if button else [self._words]
+        place = BEFORE if kind == "hint" else OVER
+        if self.styles != place:
+            self.styles = place
         self.visible = bool(text)
 
     @property

@@ -18,14 +18,18 @@ from workbench.plots.markup import html, joined
 from workbench.ui.browser.callbacks import stop_words
 from workbench.ui.shell.binding import Binding
 from workbench.ui.shell.html_pane import HTML
-from workbench.views.fields import Field, fields_of
+from workbench.views.fields import Field, fields_of, shared_settings
 from workbench.views.question import Policy
 
 STYLE = (Path(__file__).parent / "rule.css").read_text(encoding="utf-8")
-# When a setting that every rule has can change anything; otherwise a slider is hidden, a list greyed out.
+# When a setting that rules share can change anything; otherwise a slider is hidden, a list greyed out.
 APPLIES: dict[str, Callable[[dict[str, Any]], bool]] = {
     "pick": lambda now: now["particles"] > 1,
     "temperature": lambda now: now["particles"] > 1 and now["pick"] == "softmax",
+    "pessimism": lambda now: "mean" in (now["aggregate"], now["pick_aggregate"]),
+    "gate_floor": lambda now: now["gate_kappa"] > 0.0,
+    "keep": lambda now: now["particles"] > 1,
+    "prune_at": lambda now: now["keep"] < now["particles"],
 }
 
 
@@ -153,7 +157,7 @@ class RuleControls(pn.viewable.Viewer):
             self._rows[field.name] = pn.Column(
                 widget, meaning_of(field), margin=(0, 0, 7, 0), sizing_mode="stretch_width"
             )
-            shared = field.name in Rule.model_fields and field.name != rule.strength
+            shared = field.name in shared_settings(rule) and field.name != rule.strength
             (more if shared else own).append(self._rows[field.name])
         for left in range(0, len(pair), 2):
             more.append(
@@ -197,7 +201,8 @@ class RuleControls(pn.viewable.Viewer):
 
     def _grey(self) -> None:
         for name, applies in APPLIES.items():
-            self._enable(name, applies(self.values))
+            if name in self.widgets:
+                self._enable(name, applies(self.values))
         self._enable("aggregate", issubclass(self.rule, (DuringFlow, AfterFlow)))
 
     def _enable(self, name: str, enabled: bool) -> None:

@@ -67,6 +67,12 @@ PAGES: dict[str, Entry] = {
         "workbench.ui.pages.runs.page",
         "RunsPage",
     ),
+    "language": Entry(
+        "Language",
+        "Sentences at three strengths side by side: a judge reads what a proxy was promised.",
+        "workbench.ui.pages.language.page",
+        "LanguagePage",
+    ),
     "bring": Entry(
         "Bring your own",
         "Drop a dataset or a checkpoint: see what it is, train on it, or steer it.",

@@ -184,7 +184,8 @@ class Sweeper:
         """The critic's values (G, G) at the state that is drawn."""
         rule = Policy(self._question.first.rule, self._kept).make()
         state = torch.tensor(self._question.state, dtype=torch.float32)
-        values = critic_values(self._parts, state, plane(EXTENT, grid), rule.critic, rule.pick_aggregate)
+        how = rule.pick_aggregate, rule.pessimism
+        values = critic_values(self._parts, state, plane(EXTENT, grid), rule.critic, *how)
         return values.view(grid, grid).numpy()
 
     def wrong(self, ground: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ from workbench.engine.steering.rules.qgf import QGF
 from workbench.engine.steering.rules.qgf_chain import QGFChain
 from workbench.engine.steering.rules.qgf_jacobian import QGFJacobian
 from workbench.engine.steering.rules.qpilots_m import QPilotsM
+from workbench.engine.steering.rules.qpilots_u import QPilotsU
 from workbench.engine.steering.rules.qsm import QSM
 from workbench.engine.steering.rules.rebrac import ReBRAC
 from workbench.engine.steering.rules.robust_q import RobustQ
@@ -33,7 +34,7 @@ from workbench.engine.words import UserError
 # fmt: off
 TEST_TIME: tuple[type[Rule], ...] = (
     BC, BestOfN, GradStep,
-    QGF, QGFJacobian, QGFChain, BPTT, Noisy, QPilotsM, RobustQ, CFGRL,
+    QGF, QGFJacobian, QGFChain, BPTT, Noisy, QPilotsU, QPilotsM, RobustQ, CFGRL,
     VGF, VGFZero, VGFAmortised,
 )
 # fmt: on
@@ -100,6 +101,7 @@ __all__ = [
     "QGFChain",
     "QGFJacobian",
     "QPilotsM",
+    "QPilotsU",
     "ReBRAC",
     "RobustQ",
     "VGFAmortised",

@@ -3,9 +3,10 @@
 from typing import Any, ClassVar
 
 from workbench.engine.steering.protocol import Unguided, setting
+from workbench.engine.steering.pruning import Pruned
 
 
-class BestOfN(Unguided):
+class BestOfN(Pruned, Unguided):
     r"""Rejection by value: N samples of the behaviour policy, the arg max of Q is the action.
 
     .. math:: a = \arg\max_{i \le N} Q(s, a_i), \qquad a_i \sim \mu(\cdot \mid s)

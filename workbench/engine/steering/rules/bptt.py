@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.protocol import DuringFlow
+from workbench.engine.steering.guided import CriticGuided
 
 ROWS = 2**11  # rows whose chain is held at a time: ten steps of a 4 x 512 network then take some 500 MB
 
 
-class BPTT(DuringFlow):
+class BPTT(CriticGuided):
     r"""Guidance by the gradient of Q at the end of the flow with respect to where the flow is now.
 
     .. math:: g = \nabla_a\, Q\big(s, \mathrm{clip}(\mathrm{Euler}_{t \to 1}(a))\big)

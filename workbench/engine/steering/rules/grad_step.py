@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts
+from workbench.engine.steering.gate import Gated
 from workbench.engine.steering.protocol import AfterFlow, Info, State, setting
 
 
-class GradStep(AfterFlow):
+class GradStep(Gated, AfterFlow):
     r"""Plain gradient ascent on Q from the flow's sample.
 
     .. math:: a \leftarrow \mathrm{clip}\big(a + \epsilon\, \nabla_a Q(s, a), -1, 1\big), \quad L \text{ times}

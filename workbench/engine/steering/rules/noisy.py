@@ -5,10 +5,10 @@ from typing import ClassVar
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.protocol import DuringFlow
+from workbench.engine.steering.guided import CriticGuided
 
 
-class Noisy(DuringFlow):
+class Noisy(CriticGuided):
     r"""Guidance by the critic's gradient at the noised action (the paper's QFQL, "OOD gradient").
 
     .. math:: g = \nabla_a Q(s, a)

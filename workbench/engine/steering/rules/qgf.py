@@ -5,10 +5,10 @@ from typing import ClassVar
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.protocol import DuringFlow
+from workbench.engine.steering.guided import CriticGuided
 
 
-class QGF(DuringFlow):
+class QGF(CriticGuided):
     r"""Q-Guided Flow.
 
     .. math:: \hat a = \mathrm{clip}\big(a + (1 - t)\, v(s, a, t), -1, 1\big), \qquad g = \nabla_{\hat a} Q(s, \hat a)

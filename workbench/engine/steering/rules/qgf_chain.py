@@ -5,10 +5,10 @@ from typing import ClassVar
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts
-from workbench.engine.steering.protocol import DuringFlow
+from workbench.engine.steering.guided import CriticGuided
 
 
-class QGFChain(DuringFlow):
+class QGFChain(CriticGuided):
     r"""QGF's sibling that asks the critic where the unguided flow would really end.
 
     .. math:: \hat a = \mathrm{clip}\big(\mathrm{Euler}_{t \to 1}(a)\big), \qquad g = \nabla_{\hat a} Q(s, \hat a)

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.models.posterior import posterior_samples
-from workbench.engine.steering.protocol import DuringFlow, setting
+from workbench.engine.steering.guided import CriticGuided
+from workbench.engine.steering.protocol import setting
 
 
-class QPilotsM(DuringFlow):
+class QPilotsM(CriticGuided):
     r"""Guidance by the mean gradient over M samples of the clean action given the noised one.
 
     .. math:: g = \frac1M \sum_m \nabla_{\hat a_m} Q(s, \hat a_m), \qquad \hat a_m \sim p(a_1 \mid a_t = a)

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from workbench.engine.models.parts import Parts, q_gradient
-from workbench.engine.steering.protocol import DuringFlow
+from workbench.engine.steering.guided import CriticGuided
 
 
-class RobustQ(DuringFlow):
+class RobustQ(CriticGuided):
     r"""Guidance by the gradient of a critic that knows noised actions and their time.
 
     .. math:: g = \nabla_a Q_R(s, a, t), \qquad Q_R(s, x_t, t) \approx E[\,\mathrm{agg}_k\, \bar Q_k(s, x_1) \mid x_t\,]
@@ -34,4 +34,5 @@ class RobustQ(DuringFlow):
         robust, flat = parts.part("robust_critic"), actions.flatten(0, 1)
         time = torch.full_like(flat[:, 0], t)
         q, g = q_gradient(lambda s, a: robust(s, a, time), rows, flat, self.aggregate)
-        return g.view(actions.shape), q.view(actions.shape[:2]), actions
+        g = self.gated(parts, rows, actions, g.view(actions.shape))
+        return g, q.view(actions.shape[:2]), actions

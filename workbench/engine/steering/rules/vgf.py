@@ -8,11 +8,12 @@ from workbench.engine.models.critic import Aggregate
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.ascent import Ascent, ascend, fresh_moments
 from workbench.engine.steering.forces import forces
+from workbench.engine.steering.gate import Gated
 from workbench.engine.steering.kernel import Repulsion
 from workbench.engine.steering.protocol import AfterFlow, Info, State, setting
 
 
-class VGF(AfterFlow):
+class VGF(Gated, AfterFlow):
     r"""Value Gradient Flow: Stein variational steps from the behaviour policy towards exp(Q/α).
 
     .. math:: \varphi(a_i) = \tfrac1N \sum_j \big[\, k(a_j, a_i)\, \nabla_{a_j} Q(s, a_j) / \alpha + r_{ij} \,\big], \qquad

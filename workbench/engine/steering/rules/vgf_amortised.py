@@ -6,10 +6,11 @@ from torch import Tensor
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.ascent import Ascent, ascend, fresh_moments
+from workbench.engine.steering.gate import Gated
 from workbench.engine.steering.protocol import AfterFlow, Info, State, setting
 
 
-class VGFAmortised(AfterFlow):
+class VGFAmortised(Gated, AfterFlow):
     r"""Value Gradient Flow whose direction is one forward pass: no derivative of the critic, no kernel.
 
     .. math:: a_i \leftarrow \mathrm{clip}\big(a_i + \mathrm{step}(\bar f_i), -1, 1\big), \qquad
@@ -41,6 +42,7 @@ class VGFAmortised(AfterFlow):
         """One step along the learned gradient."""
         x = state.actions
         learned = parts.part("value_gradient")(state.rows, x.flatten(0, 1)).view(x.shape)
+        learned = self.gated(parts, state.rows, x, learned)
         direction = learned / learned.flatten(1).norm(dim=1).clamp_min(1.0)[:, None, None]
         step, moments = ascend(direction, state.moments or fresh_moments(x), self.step_size, self.ascent)
         return step, state._replace(moments=moments), Info(1.0, None, {"guidance": step})

@@ -8,10 +8,11 @@ from workbench.engine.models.critic import Aggregate
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.ascent import Ascent, ascend, fresh_moments
 from workbench.engine.steering.forces import forces
+from workbench.engine.steering.gate import Gated
 from workbench.engine.steering.protocol import AfterFlow, Info, State, setting
 
 
-class VGFZero(AfterFlow):
+class VGFZero(Gated, AfterFlow):
     r"""Value Gradient Flow for α → 0: particles share their gradients through the kernel, and nothing keeps them apart.
 
     .. math:: \varphi(a_i) = \tfrac1N \sum_j k(a_j, a_i)\, \nabla_{a_j} Q(s, a_j), \qquad

@@ -115,7 +115,7 @@ class StackedMlp(Mlp):
 
     def run(self, x: Tensor, keep: bool) -> tuple[Tensor, Kept]:
         """As `Mlp.run`, of the seed that `vmap` stands for."""
-        if not may_run_stacked(self.stack, self.theta, x):
+        if not may_run_stacked(self.stack, self.theta, x, keep):
             return super().run(x, keep)
         result: tuple[Tensor, Tensor] = _Run.apply(x, self.inside["0.bias"], self, keep)  # type: ignore[no-untyped-call] # torch types it not
         return result
@@ -149,7 +149,7 @@ class StackedMlp(Mlp):
 
     def run_stack(self, x: Tensor, keep: bool) -> tuple[Tensor, Kept]:
         """The forward pass, (E·K, M, O), outside `vmap`, and what the backward pass needs."""
-        if may_run(self.stack, self.theta, x):
+        if may_run(self.stack, self.theta, x, keep):
             return run(number_of(self.stack, places), self.theta.detach(), x, keep)
         h, saved = forward_hidden(x, self.pieces, self.shape.activation, keep)
         last = self.pieces[-1]

@@ -32,7 +32,8 @@ from workbench.engine.training.config import FitConfig, make_config
 from workbench.engine.training.loop.imported import check_imported, imported_parts
 from workbench.engine.training.loop.run_record import ImportNote, RunRecord
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.networks import Networks, shape_of
+from workbench.engine.training.losses import CRITICS
+from workbench.engine.training.networks import Networks
 from workbench.engine.training.written import written
 from workbench.engine.words import UserError, shown
 
@@ -337,7 +338,7 @@ def _check_arrays(arrays: dict[str, Tensor], config: FitConfig) -> None:
     if bias.dim() != 3 or not bias.numel():
         raise CheckpointError(f"the state file's '{last}' has shape {shown(tuple(bias.shape))}; train again")
     observation_dim, action_dim = mean.shape[0], bias.shape[-1]
-    wanted = layout(shape_of(config, observation_dim + action_dim, 1, config.members))
+    wanted = layout(CRITICS[config.critic].shape(config, observation_dim, action_dim))
     for name, shape in wanted.items():
         array = arrays.get(f"critic.{name}")
         if array is None or tuple(array.shape) != shape:

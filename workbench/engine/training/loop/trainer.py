@@ -42,6 +42,7 @@ class Trainer:
         keep_large_blocks()
         if config.compile:
             require_compiler()
+        CRITICS[config.critic].check(config, data)
         self.config, self.device = config, torch.device(device)
         self.phases = plan(config)
         self.total_steps = sum(phase.steps for phase in self.phases)

@@ -18,6 +18,7 @@ from workbench.engine.training.losses.diffusion import DAC, QSM
 from workbench.engine.training.losses.edp_flow import EDPFlow
 from workbench.engine.training.losses.fawac_flow import FAWACFlow
 from workbench.engine.training.losses.fbrac_flow import FBRACFlow
+from workbench.engine.training.losses.floq import Floq
 from workbench.engine.training.losses.flow_matching import FlowMatching
 from workbench.engine.training.losses.iql import IQL
 from workbench.engine.training.losses.iql_flow import IQLFlow
@@ -41,6 +42,7 @@ CRITICS: dict[str, type[CriticLoss[Any]]] = {
     "iql": IQL,
     "td_vgf": TDVGF,
     "td_actor": TDActor,
+    "floq": Floq,
 }
 # Learned parts, by the names under which rules need them; trained when asked for.
 LEARNED_PARTS: dict[str, type[Loss[Any]]] = {

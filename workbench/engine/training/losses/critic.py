@@ -7,7 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from workbench.engine.data.transitions import Transitions
 from workbench.engine.models.critic import CriticEnsemble
+from workbench.engine.models.mlp import MlpShape
 from workbench.engine.training.losses.loss import C, Loss
 from workbench.engine.training.networks import Networks, shape_of
 
@@ -25,8 +27,17 @@ class CriticLoss(Loss[C]):
         cls, config: C, observation_dim: int, action_dim: int, generator: torch.Generator
     ) -> dict[str, nn.Module]:
         """The ensemble of K critics."""
-        shape = shape_of(config, observation_dim + action_dim, 1, config.members)
+        shape = cls.shape(config, observation_dim, action_dim)
         return {"critic": CriticEnsemble(observation_dim, action_dim, shape, generator)}
+
+    @classmethod
+    def shape(cls, config: C, observation_dim: int, action_dim: int) -> MlpShape:
+        """What the critic's networks look like."""
+        return shape_of(config, observation_dim + action_dim, 1, config.members)
+
+    @classmethod
+    def check(cls, config: C, data: Transitions) -> None:
+        """Raise UserError, with the cure, where the settings do not suit the data."""
 
     @classmethod
     def needs(cls, config: C) -> tuple[str, ...]:

@@ -36,9 +36,9 @@ class DACSettings(DiffusionSettings):
 class QSMSettings(DiffusionSettings):
     """How near to the data QSM's policy is held, and how hard it climbs."""
 
-    qsm_alpha: float = Field(1.0, ge=0.0, le=1e6, description="qsm: weight α of imitating the data")
+    qsm_alpha: float = Field(10.0, ge=0.0, le=1e6, description="qsm: weight α of imitating the data")
     qsm_inverse_temperature: float = Field(
-        1.0, ge=0.0, le=1e6, description="qsm: 1/β, by which the critic's gradient is multiplied"
+        3.0, ge=0.0, le=1e6, description="qsm: 1/β, by which the critic's gradient is multiplied"
     )
 
 

@@ -17,7 +17,9 @@ from workbench.engine.training.networks import velocity_field
 class FBRACSettings(ClimbSettings):
     """How near to the data FBRAC's flow is held."""
 
-    fbrac_alpha: float = Field(1.0, gt=0.0, le=1e6, description="fbrac: α, by which −Q is divided beside flow matching")
+    fbrac_alpha: float = Field(
+        10.0, gt=0.0, le=1e6, description="fbrac: α, by which −Q is divided beside flow matching"
+    )
 
 
 class FBRACFlow(Loss[FBRACSettings]):

@@ -34,6 +34,9 @@ class ValueSettings(WeightingSettings, AggregateSettings):
     value_loss: Literal["expectile", "sql"] = Field(
         "expectile", description="IQL: expectile regression, or sparse Q-learning's weighting"
     )
+    critic_sum: bool = Field(
+        False, description="IQL: add the critics' losses, as IFQL's code does, instead of their mean"
+    )
 
 
 def expectile_loss(advantage: Tensor, expectile: float, valid: Tensor | None) -> Tensor:
@@ -102,6 +105,9 @@ class IQL(CriticLoss[ValueSettings]):
 
     .. math:: \big(Q_k(s,a) - [r + \gamma^H m V(s')]\big)^2, \qquad
               |\tau_e - 1(u<0)|\, u^2,\ u = \min_k \bar Q_k(s,a) - V(s)
+
+    The critics' losses are averaged, as in the qgf agent; with ``critic_sum`` they are added, as in IQL's and IFQL's own code
+    (methods_more.md, section 11).
     """
 
     trains = ("critic", "value")
@@ -111,13 +117,14 @@ class IQL(CriticLoss[ValueSettings]):
         return ()
 
     def __call__(self, scene: Scene, batch: Batch, noise: tuple[Tensor, ...]) -> Losses:
-        """Two scalars, ``critic`` and ``value``."""
+        """Two scalars, ``critic`` (or ``critic_sum``) and ``value``."""
         nets = scene.networks
         with torch.no_grad():
             q_target = nets.target_critic(batch.observations, batch.actions)
             target = td_target(batch, nets.value(batch.next_observations))
         q, v = nets.critic(batch.observations, batch.actions), nets.value(batch.observations)
-        return {
-            "critic": critic_loss(q, target, batch.valid),
+        loss = critic_loss(q, target, batch.valid)
+        of_critics = {"critic_sum": len(q) * loss} if self.config.critic_sum else {"critic": loss}
+        return of_critics | {
             "value": value_loss(q_target, v, self.config, batch.valid),
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -21,6 +23,12 @@ class DSRLSettings(RunSettings):
     dsrl_scale: float = Field(1.0, gt=0.0, le=10.0, description="dsrl: bound c of the noise that the policy chooses")
     dsrl_entropy: float = Field(
         -0.5, ge=-10.0, le=0.69, description="dsrl: entropy that the policy keeps, for each action dimension"
+    )
+    dsrl_temperature: float = Field(
+        1.0,
+        gt=0.0,
+        le=1e6,
+        description="dsrl: weight of the entropy at first, in units of the scaled Q; then it is trained",
     )
 
 
@@ -49,10 +57,13 @@ class NoisePolicyLoss(Loss[DSRLSettings]):
         """π, Z and log η."""
         head = shape_of(config, observation_dim, 2 * action_dim)
         critic = shape_of(config, observation_dim + action_dim, 1, config.members)
+        temperature = FreeVector(1)
+        with torch.no_grad():
+            temperature.net.arrays()["0.bias"].fill_(math.log(config.dsrl_temperature))
         return {
             "noise_policy": NoisePolicy(observation_dim, action_dim, head, config.dsrl_scale, generator),
             "noise_critic": CriticEnsemble(observation_dim, action_dim, critic, generator),
-            "noise_temperature": FreeVector(1),
+            "noise_temperature": temperature,
         }
 
     def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:

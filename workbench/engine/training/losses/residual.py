@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor
 
 from workbench.engine.models.critic import Aggregate, aggregate
 from workbench.engine.training.losses.iql import WeightingSettings, critic_loss, expectile_loss, sql_loss
 from workbench.engine.words import UserError
+
+PUBLISHED = {"td": "square", "iql-q": "expectile", "sql-q": "sql"}  # the names of VGF's code
+
+
+def _of_the_code(name: object) -> object:
+    return PUBLISHED.get(name, name) if isinstance(name, str) else name
 
 
 class ResidualSettings(WeightingSettings):
@@ -22,8 +28,8 @@ class ResidualSettings(WeightingSettings):
         le=100.0,
         description="td_vgf, td_actor, with target_aggregate mean: ρ, standard deviations over the critics that are taken off",
     )
-    td_loss: Literal["square", "expectile", "sql"] = Field(
-        "square", description="td_vgf, td_actor: how a TD residual counts by its sign"
+    td_loss: Annotated[Literal["square", "expectile", "sql"], BeforeValidator(_of_the_code)] = Field(
+        "square", description="td_vgf, td_actor: how a TD residual counts by its sign (VGF's code: td, iql-q, sql-q)"
     )
 
     @model_validator(mode="after")

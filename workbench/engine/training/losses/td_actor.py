@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -58,7 +60,10 @@ def live_parts(networks: Networks) -> Parts:
     )
 
 
-class TDActor(CriticLoss[TDActorSettings]):
+A = TypeVar("A", bound=TDActorSettings)
+
+
+class TDActor(CriticLoss[A]):
     r"""Trains ``critic`` (methods.md, section 3; FQL, arXiv 2502.02538; ReBRAC, arXiv 2305.09836; QAM, arXiv 2601.14234).
 
     .. math:: y = r + \gamma^H m\, \big(\mathrm{agg}_k\, \bar Q_k(s', a') - \beta_2 \lVert a' - a'_{data} \rVert^2\big), \qquad
@@ -72,12 +77,14 @@ class TDActor(CriticLoss[TDActorSettings]):
     the next action; after n-step returns that is the action at the bootstrap state.
     """
 
-    def __init__(self, config: TDActorSettings) -> None:
+    settings = TDActorSettings
+
+    def __init__(self, config: A) -> None:
         super().__init__(config)
         self._rule = actor_rule(config)
 
     @classmethod
-    def needs(cls, config: TDActorSettings) -> tuple[str, ...]:
+    def needs(cls, config: A) -> tuple[str, ...]:
         """What the rule needs."""
         return find_rule(config.actor).needs
 
@@ -95,8 +102,8 @@ class TDActor(CriticLoss[TDActorSettings]):
             return drawn
         return *drawn, torch.randn((m, d), generator=generator, device=batch.actions.device)
 
-    def __call__(self, scene: Scene, batch: Batch, noise: tuple[Tensor, ...]) -> Losses:
-        """One scalar, ``critic``."""
+    def target(self, scene: Scene, batch: Batch, noise: tuple[Tensor, ...]) -> Tensor:
+        """y (M,), without a gradient."""
         nets, config, following = scene.networks, self.config, batch.next_observations
         with torch.no_grad():
             smooth = config.target_noise > 0.0
@@ -107,5 +114,9 @@ class TDActor(CriticLoss[TDActorSettings]):
             value = target_value(nets.target_critic(following, actions), config)
             if batch.next_actions is not None:
                 value = value - config.critic_penalty * (actions - batch.next_actions).square().nan_to_num(0.0).sum(1)
-            target = torch.addcmul(batch.rewards, batch.discounts, value)
-        return {"critic": residual_loss(nets.critic(batch.observations, batch.actions), target, config, batch.valid)}
+            return torch.addcmul(batch.rewards, batch.discounts, value)
+
+    def __call__(self, scene: Scene, batch: Batch, noise: tuple[Tensor, ...]) -> Losses:
+        """One scalar, ``critic``."""
+        target, q = self.target(scene, batch, noise), scene.networks.critic(batch.observations, batch.actions)
+        return {"critic": residual_loss(q, target, self.config, batch.valid)}

@@ -9,8 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
-from workbench.engine.models.critic import CriticEnsemble
-from workbench.engine.models.parts import Parts, Reference
+from workbench.engine.models.parts import Critic, Parts, Reference
 from workbench.engine.models.velocity import sample
 from workbench.engine.precision import fast_matmul
 from workbench.engine.steering.ascent import Ascent
@@ -56,7 +55,7 @@ def transport_rule(config: TDVGFSettings) -> VGF:
 
 
 @torch.no_grad()
-def transport(rule: VGF, critic: CriticEnsemble, observations: Tensor, particles: Tensor) -> Tensor:
+def transport(rule: VGF, critic: Critic, observations: Tensor, particles: Tensor) -> Tensor:
     """Move clean ``particles`` (M, N, D) at ``observations`` (M, S) by the rule's L steps, clipped after every step."""
     parts = Parts(observations.shape[1], particles.shape[2], reference=_never, critic=critic)
     rows = observations.repeat_interleave(particles.shape[1], 0)

@@ -6,6 +6,7 @@ from pydantic import Field
 from torch import Tensor
 
 from workbench.engine.models.critic import Aggregate, CriticEnsemble, aggregate
+from workbench.engine.models.flow_critic import FlowCritic
 from workbench.engine.models.parts import Critic
 from workbench.engine.training.run_settings import RunSettings
 
@@ -28,10 +29,10 @@ def value_term(critic: Critic, observations: Tensor, actions: Tensor, config: Cl
               c = \mathrm{stopgrad}\Big(\frac1M \sum_s |\mathrm{agg}_k\, Q_k(s, a)|\Big) \text{ or } 1
 
     With ``normalize_q`` (as in TD3+BC, arXiv 2106.06860) the penalty's weight means the same whatever the rewards' scale is.
-    The online critic is used, as in the published codes. A critic that is no `CriticEnsemble` is called as it is: its own
+    The online critic is used, as in the published codes. A critic that is none of ours is called as it is: its own
     weights, if it has any, must not ask for gradients.
     """
-    frozen = critic.frozen if isinstance(critic, CriticEnsemble) else critic
+    frozen = critic.frozen if isinstance(critic, CriticEnsemble | FlowCritic) else critic
     q = aggregate(frozen(observations, actions), config.actor_aggregate)
     if config.normalize_q:
         q = q / q.detach().abs().mean().clamp_min(FLOOR)

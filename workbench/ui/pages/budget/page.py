@@ -43,8 +43,8 @@ from workbench.views.policies import find
 from workbench.views.question import Policy
 from workbench.views.unmeasured import question_on, wish, words_of
 
-FRONTIER = 330  # pixels
-PROMISE = 232
+FRONTIER = 312  # pixels
+PROMISE = 200
 MOST_DIMS = 100_000  # of an action: nothing of it is drawn but small pictures, which say when they cannot
 READING = html("<h2>Return against shift</h2><p role='status'>Reading what was measured…</p>")
 LOOK = (Path(__file__).parent / "budget.css").read_text(encoding="utf-8")
@@ -357,7 +357,7 @@ class BudgetPage(StorePage):
         self._promise.objects = [pane(self._pictures.promise, height=PROMISE)]
         show_here(self._pictures, self.mine.marks)
         self._head.object = head_of(shown, self.dial.ride, self._missing)
-        self._promise_head.object = promise_head(self.dial.ride, shown)
+        self._promise_head.object = promise_head(self.dial.ride)
         self._sketch()
         self.equal.draw(self._shown(), self._pictures)
         self.decision.draw(self._shown(), self.dial.ride)

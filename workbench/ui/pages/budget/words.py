@@ -9,8 +9,8 @@ from workbench.engine.words import UserError
 from workbench.experiments.summary import Curve
 from workbench.plots.markup import Markup, html
 from workbench.views.budget import as_csv, words_of_choice
-from workbench.views.dial import critic_words, fooled_words, verdict
-from workbench.views.measured import USUAL, Ride, is_wide, ride
+from workbench.views.dial import critic_words, fooled_words, growth_of, verdict
+from workbench.views.measured import USUAL, Ride, is_wide
 
 
 def of_task(curves: Sequence[Curve], task: str) -> list[Curve]:
@@ -31,7 +31,7 @@ def usual(here: Sequence[Curve], wanted: str | None) -> list[str]:
 
 
 def head_of(shown: Sequence[Curve], on: Ride | None, missing: str = "") -> Markup:
-    """Title, what the dial's curve says, where the numbers are from, and which ones are ``missing``."""
+    """Title, what the dial's curve says, whom the critic fooled, where the numbers are from, and which ones are ``missing``."""
     first = shown[0]
     mark: Markup | str = ""
     if first.origin:
@@ -41,20 +41,18 @@ def head_of(shown: Sequence[Curve], on: Ride | None, missing: str = "") -> Marku
     sentence = "" if on is None else f"{on.name}: {verdict(on)}"
     title = f"{first.worth.label} against shift, {first.task}"
     lacks = html('<p class="missing" role="status">{}</p>', missing) if missing else ""
-    return html('<h2>{}</h2>{}<p class="verdict">{}</p>{}', title, lacks, sentence, mark)
+    fooled = fooled_words([growth_of(curve) for curve in shown if is_wide(curve)])
+    return html('<h2>{}</h2>{}<p class="verdict">{}</p><p>{}</p>{}', title, lacks, sentence, fooled, mark)
 
 
-def promise_head(on: Ride | None, shown: Sequence[Curve]) -> Markup:
-    """Title of the lower picture, why the critic is wrong at both ends of the curve, and which rules it fooled."""
-    rides = [ride(curve) for curve in shown if is_wide(curve)]
+def promise_head(on: Ride | None) -> Markup:
+    """Title of the lower picture, and why the critic is wrong at both ends of the curve."""
     return html(
         "<h2>What the critic promised, {}</h2>"
-        '<p title="{}">Dashed: promised (Q). Solid: earned. The shaded area is how wrong the critic is.</p>'
-        '<p class="critic">{} {}</p>',
+        '<p title="{}">The shaded area is how wrong the critic is.</p><p class="critic">{}</p>',
         "…" if on is None else on.name,
         f"Promised: {TERM['promised'].hint}. Earned: {TERM['earned'].hint}",
         "" if on is None else critic_words(on),
-        fooled_words(rides),
     )
 
 

@@ -24,6 +24,7 @@ CRITIC_WORDS = {
     "iql": "IQL",
     "td_vgf": "TD through VGF",
     "td_actor": "TD with an actor",
+    "floq": "floq, a flow of values",
 }
 
 

@@ -1,0 +1,92 @@
+"""``workbench language build | table``: make the language room, and measure steering in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from workbench.commands.flags import Json, check_range
+from workbench.console import Bar, print_json, print_table
+
+if TYPE_CHECKING:
+    from workbench.engine.metrics.intervals import Interval
+
+Text = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT")]
+Lexicon = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="LEXICON")]
+
+
+def build(text: Text, lexicon: Lexicon, out: Path | None = None, as_json: Json = False) -> None:
+    """Train the language room anew, from a text and a lexicon of word scores, and write its two files.
+
+    Nothing is fetched. Get the two first: apt-get download r-cran-janeaustenr, and pip download --no-deps vaderSentiment==3.3.2.
+
+    Args:
+        text: Debian's package of Jane Austen's novels, or a plain text.
+        lexicon: VADER's wheel, or its vader_lexicon.txt.
+        out: Folder for room.safetensors and room.json; without it the room that the workbench uses is replaced.
+    """
+    from workbench.engine.data.atomic import made_folder
+    from workbench.language.build import build_room
+    from workbench.language.room import FOLDER
+
+    folder = FOLDER if out is None else out
+    bar = Bar(100, "build", "percent")
+    with made_folder(folder):
+        measured = build_room(text, lexicon, folder, lambda what, share: bar.at(round(100 * share), what))
+    bar.close()
+    if as_json:
+        print_json(measured)
+        return
+    print_table(("what", "measured"), [(name, f"{value:.4g}") for name, value in measured.items()])
+
+
+def table(
+    labels: tuple[int, ...] = (), seeds: int = 5, keep: bool = False, markdown: bool = False, as_json: Json = False
+) -> None:
+    """Measure steering on text: proxy, judge, readability, perplexity, diversity and shift, by rule and strength.
+
+    Args:
+        labels: Sentences that the judge scores for the proxy, such as 200 1000; without it both of these.
+        seeds: Proxies a row, each with labels, prompts and noise of its own; intervals are over them.
+        keep: Write the table to where the page of language reads it.
+        markdown: Print the table as docs/language.md has it.
+    """
+    import json
+
+    from workbench.engine.data.atomic import write_atomic
+    from workbench.language.room import load_room
+    from workbench.language.table import FILE, GRID, LABELS, NUMBERS, as_markdown, measure_table, verdicts
+
+    check_range("--seeds", seeds, 2, 1000)
+    chosen = labels or LABELS
+    bar = Bar(len(GRID) * len(chosen), "table", "rows")
+    found = list(measure_table(load_room(), GRID, chosen, range(seeds), bar.tick()))
+    bar.close()
+    said = verdicts(found)
+    result = {"seeds": seeds, "verdicts": said, "rows": [row.as_dict() for row, _ in found]}
+    if keep:
+        write_atomic(FILE, (json.dumps(result, indent=0) + "\n").encode())
+    if as_json:
+        print_json(result)
+        return
+    if markdown:
+        print(as_markdown([row for row, _ in found]))
+        return
+    heads = ("labels", "rule", "strength", "evaluations", *NUMBERS)
+    rows = [
+        (str(row.labels), row.name, f"{row.value:g}", str(row.network_evaluations), *map(_with_interval, row.numbers()))
+        for row, _ in found
+    ]
+    print_table(heads, rows)
+    for line in said:
+        print(line["text"])
+
+
+def _with_interval(number: Interval) -> str:
+    return f"{number.mean:.3g} [{number.low:.3g}, {number.high:.3g}]"
+
+
+LANGUAGE: dict[str, Callable[..., None]] = {"build": build, "table": table}

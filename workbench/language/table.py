@@ -1,0 +1,230 @@
+"""The table: proxy, judge, readability, perplexity, diversity and shift, by rule and strength, over seeds of the proxy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from workbench.engine.metrics.cost import network_evaluations
+from workbench.engine.metrics.intervals import Interval, bootstrap_mean
+from workbench.engine.metrics.shift import draw_clouds, shift_between
+from workbench.engine.models.parts import Parts, q_values
+from workbench.engine.steering.protocol import Rule
+from workbench.engine.steering.rules import make_rule
+from workbench.language.room import Room
+from workbench.language.task import LanguageTask
+
+STATES = 32  # prompts
+DRAWS = 8  # sentences at each: 256 together
+LABELS = (1000, 200)
+SEEDS = tuple(range(5))
+FILE = Path(__file__).parent / "table.json"
+
+
+class Strength(NamedTuple):
+    """A rule and one strength of it.
+
+    Attributes
+    ----------
+    rule : str
+    setting : str
+        The setting that is its strength.
+    value : float
+    others : dict
+        Its further settings.
+    """
+
+    rule: str
+    setting: str
+    value: float
+    others: dict[str, Any]
+
+    def make(self) -> Rule:
+        """The rule itself."""
+        return make_rule(self.rule, **self.others, **({self.setting: self.value} if self.setting else {}))
+
+
+VGF = {"particles": 8, "ascent": "plain", "step_size": 0.3, "alpha": 0.1, "pick": "uniform"}
+GRID: tuple[Strength, ...] = (
+    Strength("bc", "", 0.0, {}),
+    *(Strength("best_of_n", "particles", n, {}) for n in (2, 16)),
+    *(Strength("qgf", "weight", w, {}) for w in (3.0, 10.0, 20.0, 35.0, 60.0, 120.0, 300.0)),
+    *(Strength("qgf", "weight", w, {"particles": 8}) for w in (20.0, 35.0)),
+    *(Strength("vgf", "steps", n, VGF) for n in (5, 12, 25, 60)),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What 256 sentences of one rule at one strength were, with 95% intervals over seeds of the proxy.
+
+    Attributes
+    ----------
+    rule, setting : str
+    value : float
+        The strength.
+    others : dict
+        The rule's further settings.
+    labels : int
+    network_evaluations : int
+        Per sentence.
+    proxy, gold, pay, readable, perplexity, distinct, shift : Interval
+        What the proxy promises; the judge's score of the words; that times readability, what the task pays; share that can be
+        read; exp of the mean nats a word; different pairs of neighbouring words over all; W2 in action units.
+    """
+
+    rule: str
+    setting: str
+    value: float
+    others: dict[str, Any]
+    labels: int
+    network_evaluations: int
+    proxy: Interval
+    gold: Interval
+    pay: Interval
+    readable: Interval
+    perplexity: Interval
+    distinct: Interval
+    shift: Interval
+
+    @property
+    def name(self) -> str:
+        """The rule, with its particles where it is measured with several: "vgf ×8"."""
+        particles = self.others.get("particles", 1)
+        return self.rule if particles == 1 else f"{self.rule} ×{particles}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types, ready for JSON."""
+        return asdict(self)
+
+    def numbers(self) -> tuple[Interval, ...]:
+        """The measured numbers, as `NUMBERS` orders them."""
+        return (self.proxy, self.gold, self.pay, self.readable, self.perplexity, self.distinct, self.shift)
+
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> Row:
+        """The row that `as_dict` wrote."""
+        return cls(**(found | {name: Interval(**found[name]) for name in NUMBERS}))
+
+
+NUMBERS = ("proxy", "gold", "pay", "readable", "perplexity", "distinct", "shift")
+
+
+def measure_table(
+    room: Room,
+    grid: Sequence[Strength] = GRID,
+    labels: Sequence[int] = LABELS,
+    seeds: Sequence[int] = SEEDS,
+    tick: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[tuple[Row, np.ndarray]]:
+    """Measure every strength of ``grid``: its row, and the numbers of each seed (seeds, numbers) as `NUMBERS` orders them."""
+    done, total = 0, len(labels) * len(grid)
+    for count in labels:
+        task = LanguageTask(count)
+        every = [task.parts(seed) for seed in seeds]
+        for strength in grid:
+            rule = strength.make()
+            values = np.array([_once(room, rule, parts, seed) for parts, seed in zip(every, seeds, strict=True)])
+            cost = network_evaluations(rule, every[0], room.codes[0])
+            intervals = [bootstrap_mean(column) for column in values.T]
+            yield Row(*strength, count, cost, *intervals), values
+            done += 1
+            tick(done, total)
+
+
+def _once(room: Room, rule: Rule, parts: Parts, seed: int) -> list[float]:
+    generator = torch.Generator().manual_seed(10_000 + seed)
+    states = room.draw_prompts(STATES, generator)
+    clouds = draw_clouds(rule, parts, states, DRAWS, generator)
+    codes, latents = states.repeat_interleave(DRAWS, 0), clouds.chosen.flatten(0, 1)
+    said = room.say(codes, latents)
+    scored = room.score(said)
+    assert parts.critic is not None
+    return [
+        float(q_values(parts.critic, codes, latents, "mean").mean()),
+        float(scored.gold.mean()),
+        float(scored.pay.mean()),
+        float(scored.readable.float().mean()),
+        float(scored.surprise.mean().exp()),
+        distinct_pairs(room.spell(said)),
+        shift_between(clouds, rule, parts, states, seed, likelihood=False).w2,
+    ]
+
+
+def verdicts(found: Sequence[tuple[Row, np.ndarray]]) -> list[dict[str, Any]]:
+    """For each rule and number of labels: whether the judge's pay rises, and falls again, by how many standard errors.
+
+    Rise is from the behaviour policy to the strength that pays most, fall from there to the last strength, both paired over
+    the seeds; ``over_best_of_16`` is the best pay over that of best-of-16.
+    """
+    pay = NUMBERS.index("pay")
+    by: dict[tuple[str, int], list[tuple[float, np.ndarray]]] = {}
+    for row, values in found:
+        by.setdefault((row.name, row.labels), []).append((row.value, values[:, pay]))
+    said = []
+    for (rule, labels), steps in by.items():
+        if rule in ("bc", "best_of_n"):
+            continue
+        best = max(range(len(steps)), key=lambda i: float(steps[i][1].mean()))
+        rival = next((paid for value, paid in by.get(("best_of_n", labels), []) if value == 16), None)
+        rise, fall = (
+            _errors(change) for change in (steps[best][1] - by["bc", labels][0][1], steps[best][1] - steps[-1][1])
+        )
+        ratio = float("nan") if rival is None else float(steps[best][1].mean() / rival.mean())
+        text = (
+            f"{rule}, {labels} labels: pays most at {steps[best][0]:g} ({steps[best][1].mean():.3f}, {ratio:.2f} times "
+            f"best-of-16); rises by {rise:.1f} standard errors, falls by {fall:.1f} to {steps[-1][0]:g}"
+        )
+        said.append(
+            {
+                "rule": rule,
+                "labels": labels,
+                "best": steps[best][0],
+                "over_best_of_16": ratio,
+                "rise": rise,
+                "fall": fall,
+            }
+            | {"text": text}
+        )
+    return said
+
+
+def _errors(change: np.ndarray) -> float:
+    """The mean of ``change`` (seeds,) in its standard errors."""
+    return float(change.mean() / max(float(change.std(ddof=1)) / len(change) ** 0.5, 1e-9))
+
+
+def distinct_pairs(sentences: Sequence[Sequence[str]]) -> float:
+    """Different pairs of neighbouring words over all such pairs ("distinct-2")."""
+    pairs = [pair for words in sentences for pair in pairwise(words)]
+    return len(set(pairs)) / max(1, len(pairs))
+
+
+@lru_cache(maxsize=1)
+def shipped_table() -> tuple[Row, ...]:
+    """The rows that ``workbench language table --keep`` measured last, beside this module; none for a room that is new."""
+    if not FILE.is_file():
+        return ()
+    return tuple(Row.of(row) for row in json.loads(FILE.read_text(encoding="utf-8"))["rows"])
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    """The table of docs/language.md: a line for each row, means with their 95% intervals."""
+    lines = [
+        "| labels | rule | strength | evaluations | proxy | gold | pay | readable | perplexity | distinct-2 | shift |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        digits = (2, 3, 3, 2, 0, 2, 2)
+        cells = [f"{x.mean:.{n}f} ({x.low:.{n}f}, {x.high:.{n}f})" for x, n in zip(row.numbers(), digits, strict=True)]
+        head = (str(row.labels), f"`{row.name}`", f"{row.value:g}", str(row.network_evaluations))
+        lines.append(f"| {' | '.join((*head, *cells))} |")
+    return "\n".join(lines)
