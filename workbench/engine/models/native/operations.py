@@ -14,6 +14,7 @@ from torch.autograd import forward_ad
 from workbench.engine.models.activation import is_traced
 from workbench.engine.models.native.build import library
 from workbench.engine.models.native.passes import FEW, KNOWN, MOST, MOST_LAYERS, NativePasses
+from workbench.engine.precision import is_bf16
 
 if TYPE_CHECKING:
     from workbench.engine.models.mlp import MlpShape
@@ -24,7 +25,7 @@ _HERE = threading.local()
 
 
 def may_run(shape: MlpShape, theta: Tensor, x: Tensor, keep: bool) -> bool:
-    """Whether the passes are there, these are plain fp32 numbers on the CPU, and nobody looks inside the operations.
+    """Whether the passes are there, these are plain fp32 numbers on the CPU, multiplied as such, and nobody looks inside.
 
     Those who look are tracers, `torch.func` and forward-mode autograd.
     """
@@ -43,6 +44,7 @@ def may_run_stacked(shape: MlpShape, theta: Tensor, x: Tensor, keep: bool) -> bo
         and x.device.type == theta.device.type == "cpu"
         and (not is_traced() or _is_recorded())
         and forward_ad._current_level < 0
+        and not is_bf16()
     )
 
 
