@@ -26,6 +26,10 @@ class TrainedDiffusion(Rule):
     clip_before: bool = setting(True, "clip the clean action that is seen at each step (published: not)")
     clip_after: bool = setting(True, "clip the action after each step (published: not)")
 
+    def flows(self) -> tuple[str, ...]:
+        """None: what is predicted is noise, at every step with fresh noise."""
+        return ()
+
     def ticks(self) -> int:
         """T."""
         return self.flow_steps

@@ -18,6 +18,7 @@ STYLE = """
 :host { font-family: var(--wb-font); color: var(--wb-ink); }
 .columns { display: flex; flex-wrap: wrap; gap: 18px; }
 .columns section { flex: 1 1 220px; min-width: 0; }
+section { min-height: 44px; }
 section:focus-visible { outline: 2px solid var(--wb-accent); outline-offset: 4px; border-radius: 4px; }
 h2 { font-size: 14px; margin: 0 0 6px; }
 h2 small { color: var(--wb-muted); font-weight: 400; }
