@@ -208,7 +208,7 @@ AXES = {
     "steps": Axis(
         "Rollout: environment steps",
         lambda n: episodes(8, n, "bc"),
-        (10, 20, 40, 80),
+        (4, 8, 16, 32),
         (5, 10, 20),
         loops=True,
     ),
@@ -275,13 +275,15 @@ def draw(curves: dict[str, tuple[Sequence[int], Sequence[float], Sequence[int]]]
     """Processor time (solid) and peak memory (dashed) of every axis over its size, each beside the largest one's."""
     from matplotlib.figure import Figure
 
-    columns = 4
-    figure = Figure(figsize=(11, 2.4 * math.ceil(len(curves) / columns)), layout="constrained")
+    columns = 6
+    figure = Figure(figsize=(12, 1.9 * math.ceil(len(curves) / columns)), dpi=80, layout="constrained")
     for place, (title, (sizes, seconds, peaks)) in enumerate(curves.items(), 1):
         axes = figure.add_subplot(math.ceil(len(curves) / columns), columns, place)
         axes.loglog(sizes, [1e3 * s for s in seconds], "o-", color="#0b6fa4", markersize=3, label="ms")
         axes.loglog(sizes, [peak / 2**20 for peak in peaks], "s--", color="#a86f00", markersize=3, label="MiB")
         axes.set_title(title, fontsize=8)
+        axes.set_xticks([sizes[0], sizes[-1]], [f"{sizes[0]:,}", f"{sizes[-1]:,}"])
+        axes.minorticks_off()
         axes.tick_params(labelsize=7)
-        axes.legend(fontsize=7, frameon=False)
+    figure.axes[0].legend(fontsize=7, frameon=False)
     figure.savefig(file)

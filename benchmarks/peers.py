@@ -33,6 +33,7 @@ from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import make_config
 from workbench.engine.training.fast.compiled import compiler_available
 from workbench.engine.training.loop.trainer import Trainer
+from workbench.engine.words import counted
 
 Seconds = Callable[[int], tuple[float, float]]  # of so many calls: on the clock, and of all processors together
 
@@ -209,7 +210,8 @@ def run() -> None:
             print(*line, sep="  ", file=sys.stderr, flush=True)  # a sitting may be cut short
         except PeerError as error:
             left.append(f"{name} ({error})")
-    threads = f"torch on {torch.get_num_threads()} of {os.cpu_count()} cores; JAX takes all"
+    cores = counted(len(os.sched_getaffinity(0)), "core")
+    threads = f"torch on {counted(torch.get_num_threads(), 'thread')}, JAX on {cores}"
     ours_heads = ("times theirs [least, most]", "by CPU time")
     heads = ("work", "theirs", "ours", *ours_heads, "compiled", *ours_heads, "to reach")
     versions = "; ".join(f"{who}: {words}" for who, words in about.items())

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 from workbench.engine.models.native import build
-from workbench.engine.precision import fast_matmul, medium_is_fp32
+from workbench.engine.precision import bf16_is_fast, fast_matmul, medium_is_fp32
 from workbench.engine.training.fast.compiled import compiler_available
+from workbench.runs.devices import decide, usual_work
 
 PACKAGES = ("torch", "numpy", "panel", "holoviews", "bokeh", "jupyterlab", "ipywidgets", "matplotlib")
 EXTRAS = {
@@ -35,10 +36,12 @@ def examine() -> dict[str, Any]:
     facts |= {name: _version(name) for name in PACKAGES}
     facts |= {f"extra {extra}": importlib.util.find_spec(module) is not None for extra, module in EXTRAS.items()}
     facts["cuda"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    facts |= {f"device auto: {what}": decide(work).why for what, work in usual_work().items()}
     facts["threads"] = torch.get_num_threads()
     facts["compiler"] = compiler_available()
     facts["passes in C"] = build.reason() or "yes"
     facts["medium is fp32"] = medium_is_fp32()
+    facts["fast bf16"] = bf16_is_fast()
     facts["fp32 GFLOP/s"] = round(matmul_gflops(), 1)
     return facts
 

@@ -25,6 +25,7 @@ HOOKS = {
     "_low_below_high": "a validator of pydantic",
     "_off_a_mean": "a validator of pydantic",
     "_debounce": "Panel's model of the control",
+    "prepare": "Tornado, before every request of a handler",
     "get_user_async": "Panel's module of an authentication",
     "get_login_url": "Panel's module of an authentication",
     "logout_url": "Panel's module of an authentication",

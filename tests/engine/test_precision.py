@@ -1,13 +1,21 @@
-"""The process's matrix-product setting comes back whatever threads do."""
+"""The process's matrix-product setting comes back whatever threads do; reduced products are where they were asked for."""
 
 import threading
 import time
+from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from workbench.engine import precision
+from workbench.engine.models.critic import CriticEnsemble
 from workbench.engine.models.mlp import Mlp, MlpShape, named_views
+from workbench.engine.precision import products
+from workbench.engine.words import UserError
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+FINE = 1.0 + 2.0**-10  # has no bf16; rounds to 1
 
 
 def test_threads_that_measure_at_once_leave_the_setting_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,6 +47,85 @@ def test_blocks_that_overlap_in_threads_compute_alike(monkeypatch: pytest.Monkey
     assert torch.get_float32_matmul_precision() == "medium"
     second.__exit__(None, None, None)
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_bf16_rounds_the_factors_and_nothing_else() -> None:
+    fine, ones = torch.full((2, 2), FINE), torch.ones(2, 2)
+    stack, of_ones = fine.expand(3, 2, 2), ones.expand(3, 2, 2)
+    with products("bf16", CPU):
+        assert torch.equal(torch.mm(fine, ones), torch.full((2, 2), 2.0))
+        assert torch.equal(torch.bmm(stack, of_ones), torch.full((3, 2, 2), 2.0))
+        assert torch.equal(torch.addmm(fine, fine, ones), torch.full((2, 2), 2.0) + FINE)  # what is added stays
+        assert torch.equal(torch.baddbmm(fine[None], stack, of_ones), torch.full((3, 2, 2), 2.0) + FINE)
+        into = torch.zeros(2, 2)
+        assert torch.mm(fine, ones, out=into) is into
+        assert torch.equal(into, torch.full((2, 2), 2.0))
+        assert torch.equal(fine * ones, fine)
+        assert torch.mm(fine, ones).dtype == torch.float32
+        assert torch.equal(torch.mm(fine.double(), ones.double()), torch.full((2, 2), 2.0 * FINE).double())
+    assert torch.equal(torch.mm(fine, ones), torch.full((2, 2), 2.0 * FINE))
+
+
+def test_highest_changes_nothing() -> None:
+    fine = torch.full((2, 2), FINE)
+    with products("highest", CPU):
+        assert torch.equal(torch.mm(fine, torch.ones(2, 2)), torch.full((2, 2), 2.0 * FINE))
+
+
+class Seen(TorchDispatchMode):
+    """Notes the number formats of every matrix product."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.formats: list[torch.dtype] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket.__name__ in ("mm", "bmm", "addmm", "baddbmm"):
+            self.formats += [arg.dtype for arg in args if isinstance(arg, torch.Tensor)]
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_all_products_of_a_network_are_bf16_backward_too(members: int) -> None:
+    shape = MlpShape(5, 1, (16, 16), "gelu", "all", members)
+    critic = CriticEnsemble(3, 2, shape, torch.Generator().manual_seed(0))
+    states, actions = torch.randn(7, 3), torch.randn(7, 2).requires_grad_()
+    with products("bf16", CPU), Seen() as seen:
+        torch.autograd.backward(critic(states, actions).sum())
+        critic.value_and_grad(states, actions.detach(), "min")
+    assert len(seen.formats) > 20
+    assert set(seen.formats) == {torch.bfloat16}
+    assert critic.net.theta.grad is not None
+    assert critic.net.theta.grad.dtype == actions.grad.dtype == torch.float32  # type: ignore[union-attr]
+
+
+def test_bf16_of_one_thread_is_not_that_of_another() -> None:
+    found: list[torch.Tensor] = []
+    fine = torch.full((2, 2), FINE)
+    with products("bf16", CPU):
+        thread = threading.Thread(target=lambda: found.append(torch.mm(fine, torch.ones(2, 2))))
+        thread.start()
+        thread.join()
+    assert torch.equal(found[0], torch.full((2, 2), 2.0 * FINE))
+
+
+def test_tf32_is_on_while_any_block_runs_and_off_again() -> None:
+    def on() -> bool:
+        return bool(torch.backends.cuda.matmul.allow_tf32)
+
+    first, second = products("tf32", CUDA), products("tf32", CUDA)
+    assert not on()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert on()
+    second.__exit__(None, None, None)
+    assert not on()
+
+
+def test_tf32_is_refused_where_there_is_none() -> None:
+    with pytest.raises(UserError, match=r"tf32 is a way of NVIDIA GPUs.*cpu.*precision=bf16"), products("tf32", CPU):
+        raise AssertionError("not reached")
 
 
 @pytest.mark.parametrize("members", [1, 2, 3])

@@ -150,6 +150,52 @@ def test_files(tmp_path: Path) -> None:
     assert set(shipped_protocols()) == {path.stem for path in SHIPPED.glob("*.toml")} >= {"smoke", "laptop"}
 
 
+MAZE = """
+title = "Maze"
+summary = "Data that are made once."
+seeds = [0]
+episodes = 1
+reference = "flow"
+
+[[methods]]
+label = "flow"
+rule = "bc"
+
+[[tasks]]
+label = "one"
+task = "ogbench/pointmaze-medium-navigate-singletask-task1-v0"
+measure = "success"
+rows = 300
+
+[[tasks]]
+label = "two"
+task = "ogbench/pointmaze-medium-navigate-singletask-task2-v0"
+measure = "success"
+rows = 300
+"""
+
+
+def test_data_are_made_once_and_named_by_what_they_hold(tmp_path: Path) -> None:
+    pytest.importorskip("ogbench")
+    protocol = read_protocol("maze", tomllib.loads(MAZE))
+    heard = []
+    data = generate_data(protocol, tmp_path / "data", lambda task, done, rows: heard.append((task.label, done, rows)))
+    assert heard[-1] == ("one", 330, 330)  # a tenth more, to validate on; the second task has the same dataset
+    (folder,) = (tmp_path / "data").iterdir()
+    assert folder.name == "pointmaze-medium-navigate-v0-300"
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert generate_data(protocol, tmp_path / "data") == data
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert data["one"].folder == data["two"].folder == str(folder)
+    ((job,), (other,)) = (jobs for jobs in plan_of(protocol, data).values())
+    assert job.data == data["one"]
+    assert job.training_key != other.training_key
+    walked = MAZE.replace("pointmaze-medium-navigate-singletask-task1", "antmaze-medium-navigate-singletask-task1")
+    with pytest.raises(UserError, match="walk with policies that OGBench trained") as refused:
+        generate_data(read_protocol("ants", tomllib.loads(walked)), tmp_path / "ants")
+    assert "data of your own go to" in refused.value.__notes__[0]
+
+
 def finish(protocol: Protocol, plan: Any, store: Store, should_stop: Callable[[], bool] = never) -> Any:
     *_, last = run_suite(protocol, plan, store, Serial(), "workbench suite tiny", should_stop)
     assert last.errors == {}

@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -25,6 +25,9 @@ from workbench.commands.model_flags import NOTHING, Given, read_given, settings_
 from workbench.commands.stop import StopOnSignal
 from workbench.console import Bar, print_json
 from workbench.engine.words import UserError, counted
+
+if TYPE_CHECKING:
+    from workbench.runs.training import TrainingRun
 
 
 @settings_of(
@@ -60,7 +63,7 @@ def fit(
             td_actor a single rule is the actor too.
         recipe: Train as this method is published (workbench recipes); settings that are given besides win over its own.
         data: Folder made by workbench generate, or a file (.npz, .hdf5: docs/tasks.md); built-in tasks need none.
-        device: auto takes CUDA when there is one.
+        device: auto takes CUDA where there is one and the training is large enough to gain by it, and says why.
         resume: Go on with the run in --out.
         goal_conditioned: Train data/NAME towards goals of hindsight, which stand behind the observation; the task is then
             data/NAME:goals. The data's own rewards are not read.
@@ -87,6 +90,8 @@ def fit(
     wanted = settings_for(*((rule, flags | others) if method is None else method.beside(rule, flags | others)))
     KEEP.set(Keep(rows_in, lambda words: print(words, file=sys.stderr)))
     run = TrainingRun.open(task, out, wanted, data=data, device=device, resume=resume, clip_actions=clip_actions)
+    if not resume:
+        _say_device(device, run)
     again = f"go on with: workbench fit {task} --out {quoted(out)} --resume"
     stop, started, last = StopOnSignal(), time.perf_counter(), None
     try:
@@ -127,6 +132,15 @@ def fit(
     if stopped:
         print(f"stopped at step {result['step']:,}, saved; {again}", file=sys.stderr)
         raise SystemExit(130)
+
+
+def _say_device(device: str, run: TrainingRun) -> None:
+    from workbench.runs.devices import training_work, why_auto
+
+    info = run.task.info
+    why = why_auto(device, training_work(run.trainer.config, info.observation_dim, info.action_dim))
+    if why:
+        print(why, file=sys.stderr)
 
 
 def _towards_goals(task: str) -> str:

@@ -1,4 +1,4 @@
-"""``workbench measure estimator | mmd | offline``: what is measured on a policy without playing episodes."""
+"""``workbench measure estimator | mmd | offline | precision``: what is measured on a policy beside its evaluation."""
 
 from __future__ import annotations
 
@@ -136,18 +136,19 @@ def offline(
         rule: Name of the rule (workbench rules).
         seed: Fixes the noise.
         fitted_q: Train a critic of the rule itself on the data, and say what it is worth (slower).
-        device: auto takes CUDA when there is one.
+        device: auto takes CUDA where there is one and the work is large enough to gain by it.
     """
     from workbench.engine.metrics.offline import evaluate_offline
     from workbench.engine.steering.rules import make_rule
     from workbench.engine.training.loop.checkpoint import load_run
     from workbench.experiments.offline import measure_offline
-    from workbench.runs.training import choose_device, training_data
+    from workbench.runs.devices import choose_device, offline_work
+    from workbench.runs.training import training_data
 
     check_range("--seed", seed, 0, SEEDS - 1)
     steering = make_rule(rule, **parse_settings(settings))
     loaded = load_run(run)
-    parts = loaded.parts(choose_device(device))
+    parts = loaded.parts(choose_device(device, offline_work(steering, loaded)))
     data = training_data(loaded)
     if fitted_q:
         measured, _ = measure_offline(steering, parts, loaded.task, seed, data, hidden=tuple(loaded.config.hidden))
@@ -166,4 +167,62 @@ def offline(
     print("no return was measured: no episode was played")
 
 
-MEASURE: dict[str, Callable[..., None]] = {"estimator": estimator, "mmd": mmd, "offline": offline}
+def precision(
+    run: Folder,
+    rule: str,
+    settings: Settings = (),
+    episodes: int = 100,
+    seed: int = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """What a reduced precision costs a policy: error of its actions, difference of its return, and time of a decision.
+
+    Products of bf16 (and TF32 on NVIDIA GPUs), and weights rounded to bf16 or int8, each beside full fp32 with the same starts
+    and noise. The return's difference has its 95% interval over the episodes.
+
+    Args:
+        run: Folder of a run (workbench fit).
+        rule: Name of the rule (workbench rules).
+        episodes: Episodes to play each way.
+        seed: Fixes starts and noise.
+        device: auto takes CUDA where there is one and the episodes are enough to gain by it.
+    """
+    from workbench.engine.metrics.reduced import measure_reduced
+    from workbench.engine.steering.rules import make_rule
+    from workbench.engine.tasks.registry import make_task
+    from workbench.engine.training.loop.checkpoint import load_run
+    from workbench.runs.devices import choose_device, evaluation_work
+
+    check_range("--episodes", episodes, 1, None)
+    check_range("--seed", seed, 0, SEEDS - 1)
+    steering = make_rule(rule, **parse_settings(settings))
+    loaded = load_run(run)
+    task = make_task(loaded.task)
+    where = choose_device(device, evaluation_work(steering, loaded, episodes, task.info.horizon))
+    found = measure_reduced(steering, loaded.parts(where), task, episodes, seed)
+    if as_json:
+        print_json([one.as_dict() for one in found])
+        return
+    print_table(
+        ("how", "action error", "largest", "return, difference", "1 state, ms", "256 states, ms"),
+        [
+            (
+                one.way,
+                f"{one.action_error:.2g}",
+                f"{one.largest_error:.2g}",
+                f"{one.gain.mean:.3g} [{one.gain.low:.3g}, {one.gain.high:.3g}]",
+                f"{one.ms_one:.2f}",
+                f"{one.ms_many:.2f}",
+            )
+            for one in found
+        ],
+    )
+
+
+MEASURE: dict[str, Callable[..., None]] = {
+    "estimator": estimator,
+    "mmd": mmd,
+    "offline": offline,
+    "precision": precision,
+}

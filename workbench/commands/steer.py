@@ -45,7 +45,7 @@ def evaluate(
         rule: Name of the rule (workbench rules).
         episodes: Episodes to play.
         seed: Fixes starts and noise. Choose a strength on one seed and report it on another.
-        device: auto takes CUDA when there is one.
+        device: auto takes CUDA where there is one and the episodes are enough to gain by it, and says why.
     """
     from workbench.engine.metrics.evaluate import evaluate as measure
     from workbench.engine.settings import make
@@ -53,14 +53,18 @@ def evaluate(
     from workbench.engine.tasks.latency import Latency
     from workbench.engine.tasks.registry import make_task
     from workbench.engine.training.loop.checkpoint import load_run
-    from workbench.runs.training import choose_device
+    from workbench.runs.devices import choose_device, evaluation_work, why_auto
 
     check_range("--episodes", episodes, 1, None)
     check_range("--seed", seed, 0, SEEDS - 1)
     steering = make_rule(rule, **parse_settings(settings))
     latency = make(Latency, read_given(evaluate, given), "latency", "latency setting '{}'")
-    where, loaded = choose_device(device), load_run(run)
+    loaded = load_run(run)
     played = make_task(loaded.task)
+    size = evaluation_work(steering, loaded, episodes, played.info.horizon)
+    where, why = choose_device(device, size), why_auto(device, size)
+    if why:
+        print(why, file=sys.stderr)
     with closing(Bar(episodes, "evaluate", "episodes")) as bar:
         measured = measure(
             steering,

@@ -11,9 +11,9 @@ from workbench.engine.settings import make
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.rules import find_rule, make_rule
 from workbench.engine.tasks.registry import make_task
-from workbench.engine.training.config import make_config
+from workbench.engine.training.config import config_class, make_config
 from workbench.engine.training.plan import extra_parts
-from workbench.engine.training.written import written
+from workbench.engine.training.written import ALWAYS_WRITTEN, written
 from workbench.engine.words import UserError
 from workbench.experiments.canonical import key_of
 
@@ -103,11 +103,17 @@ class Job(BaseModel):
     def training_key(self) -> str:
         """Name of the training that the job needs, shared by all jobs of the same task, data, settings and seed.
 
-        Parts beyond flow and critic are left out: training them changes nothing of the others.
+        Parts beyond flow and critic are left out: training them changes nothing of the others. So are the settings that are
+        written because such a part is trained (`written`), where they stand at their defaults.
         """
         if IMPORTED in self.training:
             return key_of({"task": self.task, IMPORTED: self.training[IMPORTED]})
-        training = {name: value for name, value in self.training.items() if name != "parts"}
+        fields = config_class().model_fields
+        training = {
+            name: value
+            for name, value in self.training.items()
+            if name != "parts" and (name in ALWAYS_WRITTEN or value != fields[name].get_default())
+        }
         data = self.data.model_dump(exclude={"folder"})
         return key_of({"task": self.task, "training": training, "data": data, "seed": self.seed})
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.metrics.evaluate import Evaluation, evaluate
@@ -25,8 +26,9 @@ from workbench.experiments.offline import measure_offline
 from workbench.experiments.place import Stopped
 from workbench.experiments.store import Store
 from workbench.experiments.trained_parts import Trained, ensure_trained, ensure_trained_together
+from workbench.runs.devices import choose_device, evaluation_work
 from workbench.runs.notes import read_reports, seconds_of
-from workbench.runs.training import choose_device, training_data
+from workbench.runs.training import training_data
 
 EVERY = 0.25  # seconds between two reports of progress
 SIGN = 15.0  # seconds between two signs of life in a run's metrics.jsonl
@@ -41,11 +43,11 @@ class Bench:
         self._data: tuple[str, Transitions, DataSupport] | tuple[str, str] | None = None
         self._task: Task | None = None
 
-    def parts(self, trained: Trained, device: str) -> Parts:
+    def parts(self, trained: Trained, device: torch.device) -> Parts:
         """The parts of a training on ``device``."""
         name = f"{trained.run.folder} {device}"
         if self._parts is None or self._name != name:
-            self._name, self._parts = name, trained.run.parts(choose_device(device))
+            self._name, self._parts = name, trained.run.parts(device)
         return self._parts
 
     def task(self, name: str) -> Task:
@@ -125,7 +127,9 @@ def _do_job(store: Store, job: Job, item: Item, bench: Bench, should_stop: Calla
         started = time.perf_counter()
         trained = ensure_trained(store, job, item.parts, device=item.device, should_stop=should_stop)
         store.note(job.key, "trained", folder=trained.name, seconds=trained.seconds)
-        parts, task, rule = bench.parts(trained, item.device), bench.task(job.task), job.make_rule()
+        task, rule = bench.task(job.task), job.make_rule()
+        size = evaluation_work(rule, trained.run, job.episodes, task.info.horizon)
+        parts = bench.parts(trained, choose_device(item.device, size))
         data = bench.data(trained)
         if isinstance(data, str):
             if isinstance(task, RecordedTask):

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from workbench.engine.digits import exact
 from workbench.engine.glossary import TERM
 from workbench.engine.metrics.intervals import Interval
 from workbench.experiments.scores import Board, Cell
@@ -66,7 +67,9 @@ def tasks_table(board: Board) -> Table:
         best = max(cell.value.mean for cell in cells if cell is not None)
         scale = board.scales[task]
         rows.append((f"{task} ({scale.measure})", *(_value(cell, best) for cell in cells)))
-    scales = ", ".join(f"{task} {s.low:g} to {s.high:g}" for task, s in board.scales.items() if task in board.tasks)
+    scales = ", ".join(
+        f"{task} {exact(s.low)} to {exact(s.high)}" for task, s in board.scales.items() if task in board.tasks
+    )
     return Table(
         "Task by task",
         ("task", *board.methods),
@@ -110,5 +113,5 @@ def _strengths(cell: Cell | None) -> str:
         return "–"
     counts = Counter(cell.strengths)
     return ", ".join(
-        f"{value:g}" + (f" ×{count}" if len(counts) > 1 else "") for value, count in sorted(counts.items())
+        exact(value) + (f" ×{count}" if len(counts) > 1 else "") for value, count in sorted(counts.items())
     )

@@ -324,7 +324,7 @@ class Trainings:
     def _launch(self, training: Training) -> None:
         about = _about_of(training)
         words = ["fit", training.task, "--out", str(training.run)]
-        words += ["--snapshots", str(SNAPSHOTS), "--save-every", str(SAVE_EVERY), "--device", "cpu"]
+        words += ["--snapshots", str(SNAPSHOTS), "--save-every", str(SAVE_EVERY), "--device", "auto"]
         if training.run.exists():
             words.append("--resume")
         else:

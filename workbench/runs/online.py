@@ -19,8 +19,9 @@ from workbench.engine.tasks.registry import make_task
 from workbench.engine.training.loop.checkpoint import load_run, read_record
 from workbench.engine.training.loop.checkpoint import resume as resume_trainer
 from workbench.engine.words import UserError
+from workbench.runs.devices import named_device
 from workbench.runs.notes import PROGRESS as OFFLINE_LOG
-from workbench.runs.training import MOST_LOG, SOURCE, Source, choose_device
+from workbench.runs.training import MOST_LOG, SOURCE, Source
 
 LOG = "online.jsonl"
 LOGGED = ("played", "evaluated")
@@ -52,8 +53,8 @@ class OnlineRun:
         loaded = load_run(run)
         if loaded.online is not None:
             raise UserError(f"{run} is an online run; go on with it: workbench online {run} --out {run} --resume")
-        where = choose_device(loaded.device if device == "auto" else device)
         task = make_task(loaded.task)
+        where = named_device(loaded.device if device == "auto" else device)
         config = make_online_config(**({"seed": loaded.config.seed} | settings))
         source = Source.read(run / SOURCE, Source(None, loaded.config.seed, False))
         learner = Learner(resume_trainer(loaded, source.load(task), where), task, config)
@@ -78,7 +79,6 @@ class OnlineRun:
         # held before the checkpoint is read: another process may be writing the next one
         with held_until_made(folder) as hold:
             loaded = load_run(folder)
-            where = choose_device(loaded.device if device == "auto" else device)
             before = online_config(loaded)
             config = make_online_config(**(before.model_dump() | settings))
             for name, value in config.model_dump(exclude={"steps"}).items():
@@ -89,6 +89,7 @@ class OnlineRun:
                         f"so leave {name} out, or begin a new run"
                     )
             task = make_task(loaded.task)
+            where = named_device(loaded.device if device == "auto" else device)
             source = Source.read(folder / SOURCE, Source(None, loaded.config.seed, False))
             return cls(folder, load_online(loaded, source.load(task), task, where, config), hold)
 

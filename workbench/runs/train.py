@@ -14,7 +14,8 @@ from workbench.engine.training.config import make_config
 from workbench.engine.training.loop.fit import Progress, fit
 from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.words import UserError
-from workbench.runs.training import Source, TrainingRun, choose_device, settings_for
+from workbench.runs.devices import choose_device, training_work
+from workbench.runs.training import Source, TrainingRun, settings_for
 
 
 def train(
@@ -42,7 +43,7 @@ def train(
         Keep the run in this new folder, with checkpoints on the way: `load_run` reads it, ``workbench fit --resume`` goes
         on with it. Without it nothing is written.
     device : str
-        "cpu", "cuda", or "auto" for CUDA where there is one.
+        "cpu", "cuda", or "auto" for CUDA where there is one and the training is large enough to gain by it.
     progress : callable, optional
         Called with a `Progress` about every 100 updates; ``progress=print`` will do.
     **settings
@@ -81,7 +82,7 @@ def train(
         return run.trainer.parts()
     known = make_task(task) if isinstance(task, str) else task
     config = make_config(**(known.training_defaults(str(wanted.get("critic", "iql"))) | wanted))
-    where = choose_device(device)
+    where = choose_device(device, training_work(config, known.info.observation_dim, known.info.action_dim))
     if not isinstance(data, Transitions):
         data = Source.of(None if data is None else Path(data), config.seed, clip_actions=False).load(known)
     trainer = Trainer(data, config, where)

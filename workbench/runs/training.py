@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 from pydantic import Field
 
 from workbench.engine.data.atomic import explained, folder_at_once, write_atomic
@@ -29,21 +28,11 @@ from workbench.engine.training.loop.snapshots import save_snapshot, snapshot_ste
 from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.plan import extra_parts
 from workbench.engine.words import UserError
+from workbench.runs.devices import choose_device, named_device, training_work
 from workbench.runs.notes import PROGRESS
 
 SOURCE = "source.json"
 MOST_LOG = 2**30  # bytes of a log
-
-
-def choose_device(name: str) -> torch.device:
-    """``auto``, ``cpu`` or ``cuda``; UserError when CUDA is asked for and missing."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError(
-            "no CUDA device here (torch.cuda.is_available() is False); use --device cpu, or install torch for CUDA"
-        )
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
 
 
 def settings_for(rules: Sequence[str], settings: Mapping[str, object]) -> dict[str, Any]:
@@ -160,13 +149,13 @@ class TrainingRun:
         task = make_task(task) if isinstance(task, str) else task
         if resume:
             return cls._resume(task, folder, settings, data, device, clip_actions)
-        where = choose_device(device)
         if folder.exists():
             cure = "go on with the run in it: --resume" if (folder / SOURCE).exists() else "it is never written over"
             raise UserError(f"{folder} exists; choose another --out ({cure})")
         defaults = task.training_defaults(str(settings.get("critic", "iql")))
         config = make_config(**(defaults | settings))
         source = Source.of(data, config.seed, clip_actions)
+        where = choose_device(device, training_work(config, task.info.observation_dim, task.info.action_dim))
         trainer = Trainer(source.load(task), config, where)
         with folder_at_once(folder) as draft:
             write_atomic(draft / SOURCE, (json.dumps(asdict(source), indent=1) + "\n").encode())
@@ -185,7 +174,7 @@ class TrainingRun:
                 raise UserError(
                     f"{folder} is an online run; go on with: workbench online {folder} --out {folder} --resume"
                 )
-            where = choose_device(loaded.device if device == "auto" else device)
+            where = named_device(loaded.device if device == "auto" else device)
             held = loaded.config.model_dump()
             for name, value in make_config(**(held | settings)).model_dump().items():
                 if value != held[name]:
@@ -266,4 +255,4 @@ def _lines(log: Path, until: int) -> Iterator[str]:
             continue
 
 
-__all__ = ["PROGRESS", "SOURCE", "Source", "TrainingRun", "choose_device", "training_data"]
+__all__ = ["PROGRESS", "SOURCE", "Source", "TrainingRun", "training_data"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from workbench.engine.digits import exact
 from workbench.engine.glossary import TERM
 from workbench.engine.metrics.intervals import bootstrap_runs
 from workbench.engine.words import UserError
@@ -102,7 +103,7 @@ def scaling_series(curves: Sequence[Curve], task: str, methods: Sequence[str] | 
             continue
         spans = [bootstrap_runs(point.episodes["return"]) for point in best]
         mean, low, high = (np.array([getattr(span, end) for span in spans]) for end in ("mean", "low", "high"))
-        labels = tuple(f"{curve.name}, {curve.axis} = {point.value:g}" for point in best)
+        labels = tuple(f"{curve.name}, {curve.axis} = {exact(point.value)}" for point in best)
         lines.append(Series(curve.name, curve.rule, at, mean, low, high, labels=labels, own_look=look))
     return lines
 
@@ -118,11 +119,11 @@ def as_csv(board: Board) -> bytes:
         (
             cell.method,
             task,
-            f"{cell.scores.mean():.6g}",
-            *(f"{number:.6g}" for number in (cell.value.mean, cell.value.low, cell.value.high)),
+            exact(float(cell.scores.mean())),
+            *(exact(number) for number in (cell.value.mean, cell.value.low, cell.value.high)),
             len(cell.seeds),
-            " ".join(f"{value:g}" for value in cell.strengths),
-            *(f"{cell.costs.get(name, float('nan')):.6g}" for name in HEADS[-2:]),
+            " ".join(exact(value) for value in cell.strengths),
+            *(exact(cell.costs.get(name, float("nan"))) for name in HEADS[-2:]),
         )
         for (_, task), cell in board.cells.items()
     ]

@@ -143,7 +143,7 @@ def test_stands_aside_for_whoever_watches_the_operations() -> None:
         _, moved = torch.func.jvp(lambda rows: mlp.run(rows.expand(2, 64, 17), keep=False)[0], (x,), (tangent,))
         with forward_ad.dual_level():
             dual = forward_ad.make_dual(x, tangent)
-            assert not may_run(mlp.shape, mlp.theta, dual)
+            assert not may_run(mlp.shape, mlp.theta, dual, False)
         torch.testing.assert_close(
             moved, (mlp(x + 1e-3 * tangent) - mlp(x - 1e-3 * tangent)) / 2e-3, rtol=1e-2, atol=1e-2
         )
@@ -151,8 +151,17 @@ def test_stands_aside_for_whoever_watches_the_operations() -> None:
         torch.testing.assert_close(graph(x + 1.0), mlp(x + 1.0))
         rows = torch.func.vmap(lambda row: mlp.run(row.expand(2, 1, 17), keep=False)[0][:, 0])(x)
         torch.testing.assert_close(rows.movedim(0, 1), plain)
-    assert not may_run(mlp.shape, mlp.theta.double(), x.double())
-    assert not may_run(replace(mlp.shape, activation="mish"), mlp.theta, x)
+    assert not may_run(mlp.shape, mlp.theta.double(), x.double(), False)
+    assert not may_run(replace(mlp.shape, activation="mish"), mlp.theta, x, False)
+
+
+@needs_library
+def test_what_would_not_stay_in_the_heap_is_left_to_pytorch() -> None:
+    shape = MlpShape(4, 1, (512, 512), "gelu", "all", 2)
+    mlp, many = Mlp(shape), torch.zeros(2, 2000, 4)
+    assert may_run(shape, mlp.theta, many, keep=False)
+    assert may_run(shape, mlp.theta, many[:, :1000], keep=True)
+    assert not may_run(shape, mlp.theta, many, keep=True)
 
 
 def test_without_a_compiler_nothing_changes_but_the_speed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

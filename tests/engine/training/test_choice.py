@@ -56,7 +56,7 @@ class PlainInDisguise:
 
     calls = 0
 
-    def __init__(self, scene: object, losses: object, adam: Adam, tau: float) -> None:
+    def __init__(self, scene: object, losses: object, adam: Adam, tau: float, limit: float) -> None:
         self.adam = adam
 
     def __call__(self, batch: Batch, noise: Noise, rate: float) -> dict[str, Tensor]:

@@ -127,7 +127,7 @@ def test_weights_that_blew_up_are_not_saved(stop: bool) -> None:
     """A finite loss with an infinite gradient: only the weights tell."""
     saved, trainer = [], small_trainer()
 
-    def step() -> dict[str, torch.Tensor]:
+    def step(most: int = 1) -> dict[str, torch.Tensor]:
         trainer.step_number += 1
         with torch.no_grad():
             trainer.weights["critic"][0] = torch.inf

@@ -73,6 +73,16 @@ class Replay:
         return self.fixed + self.kept
 
     @property
+    def is_held(self) -> bool:
+        """Whether all rows lie on the device, so that drawing a minibatch reads nothing else."""
+        return True
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Changes when the rows move, or others join them: what a recorded update is bound to."""
+        return self._matrix.data_ptr(), self.room, self.appended
+
+    @property
     def kept(self) -> int:
         """Appended rows that are there."""
         return min(self.appended, self.room)

@@ -17,6 +17,11 @@ class GoalReplay(Replay):
     Rows that were appended (online) keep the goal that was played for.
     """
 
+    @property
+    def is_held(self) -> bool:
+        """No: fresh goals are put together in the processor's memory."""
+        return False
+
     def _held(self, data: Transitions) -> Tensor:
         assert isinstance(data, GoalTransitions)
         self._data, self._final = data, final_rows(data.ends)

@@ -43,6 +43,11 @@ class MappedReplay(Replay):
 
     rows_read = 0
 
+    @property
+    def is_held(self) -> bool:
+        """No: they are on disk."""
+        return False
+
     def _held(self, data: Transitions) -> Tensor:
         assert isinstance(data, MappedTransitions)
         self._data, self._first = data, len(data)

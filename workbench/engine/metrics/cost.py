@@ -13,6 +13,7 @@ from torch import Tensor
 
 from workbench.engine.models.critic import Aggregate
 from workbench.engine.models.parts import Parts, q_gradient
+from workbench.engine.steering.graphs import Actor
 from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
@@ -87,10 +88,10 @@ def seconds_alone(rule: Rule, parts: Parts, observation: Tensor, repeats: int = 
     device = observation.device
     generator = torch.Generator(device).manual_seed(0)
     noise = draw_noise(1, rule.particles, parts.action_dim, generator, rule.extra_draws())
-    times = []
+    actor, times = Actor(rule, parts), []
     for _ in range(warm_up + repeats):
         start = time.perf_counter()
-        act(rule, parts, observation[None], noise)
+        actor(observation[None], noise)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - start)

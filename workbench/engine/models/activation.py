@@ -64,8 +64,10 @@ def _linear(like: Tensor) -> Tensor:
 
 
 def is_traced() -> bool:
-    """Whether a program is being made of what is done: what stands for tensors meanwhile must not be remembered."""
-    return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
+    """Whether a program or a recording is being made of what is done: tensors of that time must not be remembered."""
+    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0:
+        return True
+    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
 
 
 def _mish(x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from workbench.engine.models.activation import ACTIVATIONS, is_traced
 from workbench.engine.models.native.operations import may_run, number_of, run, run_back, run_back_chosen
+from workbench.engine.precision import same_products
 
 Activation = Literal["relu", "gelu", "mish"]
 Normed = Literal["all", "all_but_last", "none"]
@@ -268,14 +269,17 @@ class _Pass(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, theta: Tensor, mlp: Mlp) -> Tensor:
         y, ctx.saved = mlp.run(x, keep=True)
-        ctx.mlp = mlp
+        ctx.mlp, ctx.products = mlp, same_products()
         return y
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         mlp: Mlp = ctx.mlp
-        d_x, d_theta = mlp.run_back(grad, ctx.saved, weights=ctx.needs_input_grad[1], inputs=ctx.needs_input_grad[0])
+        with ctx.products:
+            d_x, d_theta = mlp.run_back(
+                grad, ctx.saved, weights=ctx.needs_input_grad[1], inputs=ctx.needs_input_grad[0]
+            )
         return d_x, d_theta, None
 
 
@@ -318,7 +322,7 @@ class Mlp(nn.Module):
 
     def run(self, x: Tensor, keep: bool) -> tuple[Tensor, Kept]:
         """As `forward`, without autograd; with ``keep`` also what `run_back` needs."""
-        if may_run(self.shape, self.theta, x):
+        if may_run(self.shape, self.theta, x, keep):
             return run(number_of(self.shape, places), self.theta.detach(), x, keep)
         return forward(x, self.layers(), self.shape.activation, keep)
 

@@ -26,6 +26,10 @@ class TrainedDiffusion(Rule):
     clip_before: bool = setting(True, "clip the clean action that is seen at each step (published: not)")
     clip_after: bool = setting(True, "clip the action after each step (published: not)")
 
+    def flows(self) -> tuple[str, ...]:
+        """None: what is predicted is noise, at every step with fresh noise."""
+        return ()
+
     def ticks(self) -> int:
         """T."""
         return self.flow_steps
@@ -40,7 +44,7 @@ class TrainedDiffusion(Rule):
         flat = x.flatten(0, 1)
         time = flat.new_full((1, 1), t / self.flow_steps)  # the same for all: the clock is asked once
         word = parts.part(f"{self.field}_clock")(parts.part(f"{self.field}_frequencies")(time))
-        estimate = parts.part(f"{self.field}_actor")(state.rows, flat, word.expand(len(flat), -1)).view(x.shape)
+        estimate = parts.part(f"{self.field}_actor")(state.rows, flat, word.expand(flat.shape[0], -1)).view(x.shape)
         alpha, signal = kept(self.schedule, self.flow_steps)
         noise = None if t == 1 or state.extra is None else state.extra[:, :, state.tick]
         clip = (self.clip_before, self.clip_after)

@@ -181,8 +181,10 @@ class Rule(BaseModel, ABC):
         return 0
 
     def flows(self) -> tuple[str, ...]:
-        """The parts that are flows which the rule samples: where a chunk that is partly decided can be completed."""
-        return ("reference",)
+        """The parts that are flows which the rule samples, where a chunk that is partly decided can be completed: the behaviour
+        flow, and its average where training kept one.
+        """
+        return ("reference", "target_reference")
 
     def init(self, parts: Parts, observations: Tensor, start: Tensor, extra: Tensor | None = None) -> State:
         """Place the particles at ``start`` (B, N, D) for normalised ``observations`` (B, S)."""

@@ -25,7 +25,7 @@ class Latency(BaseModel):
     The first chunk of an episode is ready when the episode begins. With ``delay=0`` and no ``execute`` every way is the same:
     chunks one after the other, as without latency.
 
-    Parameters
+    Attributes
     ----------
     delay : int
         Environment steps d from what a decision saw to the first action that it gives.

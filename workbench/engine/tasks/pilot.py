@@ -11,10 +11,10 @@ from torch import Tensor
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.finite import NonFiniteError
+from workbench.engine.steering.graphs import Actor
 from workbench.engine.steering.inpaint import act_on, held_parts
 from workbench.engine.steering.noise import Noise, draw_noise
 from workbench.engine.steering.protocol import Rule
-from workbench.engine.steering.run import act
 from workbench.engine.tasks.latency import Latency
 
 
@@ -52,6 +52,7 @@ class Pilot:
 
     def __init__(self, rule: Rule, parts: Parts, task: str, episodes: int, seed: int, latency: Latency) -> None:
         self._rule, self._parts, self._task, self._episodes = rule, parts, task, episodes
+        self._actor = Actor(rule, parts)
         self._schedule = latency.schedule(parts.chunk)
         self._held: Parts | None = None
         if latency.way == "rtc" and self._schedule.shared:
@@ -83,26 +84,31 @@ class Pilot:
     def _decide(self, step: int, observations: np.ndarray, active: np.ndarray) -> np.ndarray:
         rule, parts = self._rule, self._parts
         noise = draw_noise(self._episodes, rule.particles, parts.action_dim, self._generator, rule.extra_draws())
-        rows = torch.from_numpy(np.flatnonzero(active)).to(parts.device)
-        seen = torch.from_numpy(observations[active]).to(parts.device)
+        which = np.flatnonzero(active)
+        count = len(which)
+        if self._actor.recorder is not None and self._held is None:
+            # it is recorded for one number of states, so the first one stands in for those that are over
+            which = np.concatenate((which, np.full(self._episodes - count, which[0])))
+        rows = torch.from_numpy(which).to(parts.device)
+        seen = torch.from_numpy(observations[which]).to(parts.device)
         before = time.perf_counter()
         try:
-            picked = self._choose(step, seen, noise.states(rows), active)
+            picked = self._choose(step, seen, noise.states(rows), active)[:count]
         except NonFiniteError as error:
-            episode = int(rows[error.row or 0])
+            episode = int(which[error.row or 0])
             error.add_note(f"state {error.row} is episode {episode} of task '{self._task}', at step {step}")
             raise
         self.seconds += time.perf_counter() - before
-        self.decided += len(rows)
+        self.decided += count
         if step == 0:
-            self.first = seen, picked
+            self.first = seen[:count], picked
         plan = np.zeros((self._episodes, parts.chunk, parts.step_dim), dtype=np.float32)
         plan[active] = picked.view(-1, parts.chunk, parts.step_dim).cpu().numpy()
         return plan
 
     def _choose(self, step: int, seen: Tensor, noise: Noise, active: np.ndarray) -> Tensor:
         if self._held is None or self._playing is None:
-            return act(self._rule, self._parts, seen, noise)
+            return self._actor(seen, noise)
         left = self._playing.actions[active, step - self._playing.begins :]
         plan = np.pad(left, ((0, 0), (0, self._schedule.chunk - left.shape[1]), (0, 0))).reshape(len(left), -1)
         known = torch.from_numpy(plan).to(noise.start)

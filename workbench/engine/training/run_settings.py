@@ -53,4 +53,8 @@ class RunSettings(BaseModel):
         False,
         description="compile the update where that is measured to be faster (needs a C++ compiler, takes a minute)",
     )
+    precision: Literal["highest", "tf32", "bf16"] = Field(
+        "highest",
+        description="matrix products of the updates: highest (fp32), or faster and less exact: tf32 (NVIDIA GPUs), bf16",
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="fixes weights, minibatches and noise")

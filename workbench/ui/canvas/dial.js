@@ -29,7 +29,7 @@ export function sentenceOf(scale, place, stand, measured, best = "") {
   if (!stand) return `${head}: being computed…`
   if (stand.beyond) return `${head} lies beyond what was measured.`
   if (!measured || !Number.isFinite(stand.earned)) return `${head}: the critic promises ${number(stand.promised)} at shift ${number(stand.shift)}; what that earns is not measured.`
-  return `${head} earns ${number(stand.earned)} at shift ${number(stand.shift)}; the critic promises ${number(stand.promised)}. ${wrongBy(stand) || "It is right, as far as can be told."}${best && ` Best: ${best}.`}`
+  return `${head} earns ${number(stand.earned)} at shift ${number(stand.shift)}; the critic promises ${number(stand.promised)}. ${wrongBy(stand) || "It is right, as far as can be told."}${best && !best.startsWith(`${number(stand.earned)} `) ? ` Best: ${best}.` : ""}`
 }
 
 /**

@@ -163,7 +163,7 @@ function drawCurves(g, {look, curve, measured, best, bestWords}, {x, y, left, ri
   g.stroke(star)
   g.font = `600 ${11 * ratio}px ${FONT}`
   const text = `best: ${bestWords}`, wide = g.measureText(text).width
-  if (hands.some((hand) => Math.abs(hand - at[0]) < wide)) return
+  if (hands.some((hand) => Math.abs(hand - at[0]) < 2 * wide)) return
   g.textAlign = "left"
   write(g, text, Math.max(left, Math.min(at[0] - wide / 2, right - wide)), at[1] + 19 * ratio, inks, ratio, colourOf(look))
 }

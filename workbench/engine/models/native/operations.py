@@ -13,7 +13,8 @@ from torch.autograd import forward_ad
 
 from workbench.engine.models.activation import is_traced
 from workbench.engine.models.native.build import library
-from workbench.engine.models.native.passes import FEW, KNOWN, MOST_LAYERS, NativePasses
+from workbench.engine.models.native.passes import FEW, KNOWN, MOST, MOST_LAYERS, NativePasses
+from workbench.engine.precision import is_bf16
 
 if TYPE_CHECKING:
     from workbench.engine.models.mlp import MlpShape
@@ -23,25 +24,27 @@ _PASSES: list[NativePasses] = []
 _HERE = threading.local()
 
 
-def may_run(shape: MlpShape, theta: Tensor, x: Tensor) -> bool:
-    """Whether the passes are there, these are plain fp32 numbers on the CPU, and nobody looks inside the operations.
+def may_run(shape: MlpShape, theta: Tensor, x: Tensor, keep: bool) -> bool:
+    """Whether the passes are there, these are plain fp32 numbers on the CPU, multiplied as such, and nobody looks inside.
 
     Those who look are tracers, `torch.func` and forward-mode autograd.
     """
-    return torch._C._functorch.peek_interpreter_stack() is None and may_run_stacked(shape, theta, x)
+    return torch._C._functorch.peek_interpreter_stack() is None and may_run_stacked(shape, theta, x, keep)
 
 
-def may_run_stacked(shape: MlpShape, theta: Tensor, x: Tensor) -> bool:
+def may_run_stacked(shape: MlpShape, theta: Tensor, x: Tensor, keep: bool) -> bool:
     """As `may_run`, for who leaves ``torch.func`` by himself."""
     return (
         library() is not None
         and (x.shape[-2] >= FEW or x.shape[-2] == 1)
         and shape.activation in KNOWN
+        and (not keep or x.shape[-2] * shape.members * sum(shape.hidden) <= MOST)
         and len(shape.hidden) < MOST_LAYERS
         and x.dtype is theta.dtype is torch.float32
         and x.device.type == theta.device.type == "cpu"
         and (not is_traced() or _is_recorded())
         and forward_ad._current_level < 0
+        and not is_bf16()
     )
 
 

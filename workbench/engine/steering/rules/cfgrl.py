@@ -35,7 +35,7 @@ class CFGRL(DuringFlow):
 
     def flows(self) -> tuple[str, ...]:
         """Both: what is added up are velocities of the two."""
-        return ("reference", "conditioned_flow")
+        return (*super().flows(), "conditioned_flow")
 
     def guidance(
         self, parts: Parts, rows: Tensor, actions: Tensor, velocity: Tensor, t: float

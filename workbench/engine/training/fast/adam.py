@@ -39,8 +39,8 @@ class Adam:
         self.count = {name: torch.zeros((), device=theta.device) for name, theta in weights.items()}
 
     @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
-        """Update every parameter that has a gradient, and drop the gradients."""
+    def step(self, learning_rate: float | Tensor) -> None:
+        """Update every parameter that has a gradient, and drop the gradients. A rate that is a tensor () stays on its device."""
         grads = {name: theta.grad for name, theta in self.weights.items() if theta.grad is not None}
         names = list(grads)
         counts = [self.count[name].add_(1.0) for name in names]

@@ -29,6 +29,7 @@ from workbench.engine.models.mlp import (
     places,
 )
 from workbench.engine.models.native.operations import may_run, may_run_stacked, number_of, run, run_back
+from workbench.engine.precision import same_products
 
 THIN = 4  # outputs up to which products with the last layer are faster written the other way round
 
@@ -115,7 +116,7 @@ class StackedMlp(Mlp):
 
     def run(self, x: Tensor, keep: bool) -> tuple[Tensor, Kept]:
         """As `Mlp.run`, of the seed that `vmap` stands for."""
-        if not may_run_stacked(self.stack, self.theta, x):
+        if not may_run_stacked(self.stack, self.theta, x, keep):
             return super().run(x, keep)
         result: tuple[Tensor, Tensor] = _Run.apply(x, self.inside["0.bias"], self, keep)  # type: ignore[no-untyped-call] # torch types it not
         return result
@@ -149,7 +150,7 @@ class StackedMlp(Mlp):
 
     def run_stack(self, x: Tensor, keep: bool) -> tuple[Tensor, Kept]:
         """The forward pass, (E·K, M, O), outside `vmap`, and what the backward pass needs."""
-        if may_run(self.stack, self.theta, x):
+        if may_run(self.stack, self.theta, x, keep):
             return run(number_of(self.stack, places), self.theta.detach(), x, keep)
         h, saved = forward_hidden(x, self.pieces, self.shape.activation, keep)
         last = self.pieces[-1]
@@ -230,12 +231,13 @@ class _StackPass(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, theta: Tensor, mlp: StackedMlp) -> Tensor:
         y, ctx.saved = mlp.run_stack(x, keep=True)
-        ctx.mlp = mlp
+        ctx.mlp, ctx.products = mlp, same_products()
         return y
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         mlp: StackedMlp = ctx.mlp
-        d_x, d_theta = mlp.run_stack_back(grad, ctx.saved, ctx.needs_input_grad[1], ctx.needs_input_grad[0])
+        with ctx.products:
+            d_x, d_theta = mlp.run_stack_back(grad, ctx.saved, ctx.needs_input_grad[1], ctx.needs_input_grad[0])
         return d_x, d_theta, None

@@ -58,7 +58,7 @@ class Trains(Protocol):
 
     def phase(self) -> tuple[Phase, int]: ...
 
-    def step(self) -> dict[str, torch.Tensor]: ...
+    def step(self, most: int = 1) -> dict[str, torch.Tensor]: ...
 
 
 T = TypeVar("T", bound=Trains)
@@ -85,7 +85,7 @@ def fit(
     report_every : int
         Updates between two reports.
     should_stop : callable, optional
-        Asked before every update; the place for a Cancel button or Ctrl-C.
+        Asked before every update, or before every launch of some on a GPU; the place for a Cancel button or Ctrl-C.
     snapshot : callable, optional
         Called with the trainer when it has done a number of updates that is in ``snapshot_steps`` (0 among them).
 
@@ -121,7 +121,7 @@ def fit(
             phase_now = phase
             first = trainer.step_number
             started = time.perf_counter()
-        losses = trainer.step()
+        losses = trainer.step(_until(trainer.step_number, report_every, save_every, snapshot_steps))
         number = trainer.step_number
         report_now = number % report_every == 0 or trainer.finished
         save_now = save is not None and (number % save_every == 0 or trainer.finished)
@@ -141,6 +141,12 @@ def fit(
             yield Progress(
                 number, trainer.total_steps, phase.name, values, speed, pace * (trainer.total_steps - number)
             )
+
+
+def _until(number: int, report_every: int, save_every: int, snapshots: frozenset[int]) -> int:
+    """Updates from ``number`` to the next one after which there is something to do."""
+    next_ones = [every - number % every for every in (report_every, save_every)]
+    return min(next_ones + [step - number for step in snapshots if step > number])
 
 
 def _read(losses: dict[str, torch.Tensor]) -> dict[str, float]:

@@ -149,8 +149,8 @@ class LearnedPartTrainer:
         """The only phase, and the updates done in it."""
         return self._phase, self.step_number
 
-    def step(self) -> dict[str, Tensor]:
-        """Do one update; returns the losses."""
+    def step(self, most: int = 1) -> dict[str, Tensor]:
+        """Do one update, whatever ``most`` allows; returns the losses."""
         config = self.learned.config
         index = self._replay.draw(config.batch_size, self._generator)
         batch = self._replay.batch(index, self._replay.noise(len(index), self._generator))

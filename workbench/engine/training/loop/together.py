@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,10 +17,12 @@ import torch
 from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
-from workbench.engine.precision import SMALL, few_threads
+from workbench.engine.graphs import recorder_for
+from workbench.engine.precision import SMALL, few_threads, products
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
 from workbench.engine.training.fast.gradients import Noise
+from workbench.engine.training.fast.graphs import Launches
 from workbench.engine.training.fast.recording import record
 from workbench.engine.training.fast.stacked import StackedMlp, by_seed, join, part
 from workbench.engine.training.loop.fit import Progress, fit
@@ -30,6 +32,7 @@ from workbench.engine.training.losses.loss import Scene
 from workbench.engine.training.plan import Phase
 from workbench.engine.words import UserError
 
+Draws = tuple[dict[str, Tensor], Noise]  # with a leading axis E
 Update = Callable[[dict[str, Tensor], Noise], tuple[dict[str, Tensor], dict[str, Tensor]]]
 
 
@@ -74,9 +77,11 @@ class TrainerGroup:
         for name, count in self.adam.count.items():
             count.copy_(self._first.adam.count[name])
         self._scene = Scene(self._networks)
-        self._offsets: list[int] = [0] * len(trainers)
+        self._offsets = torch.zeros(len(trainers), dtype=torch.long, device=self._first.device)
         self._updates: dict[Phase, Update] = {}
         self.losses: dict[str, Tensor] = {}  # of the latest update, (E,) each
+        recorder = recorder_for(self.device)
+        self.launches = None if recorder is None else Launches(self, recorder)
 
     def _stack(self, name: str) -> StackedMlp:
         net = self._networks.net(name)
@@ -87,6 +92,39 @@ class TrainerGroup:
     def step_number(self) -> int:
         """Updates done, the same of every seed."""
         return self._first.step_number
+
+    @step_number.setter
+    def step_number(self, number: int) -> None:
+        for trainer in self.trainers:
+            trainer.step_number = number
+
+    @property
+    def device(self) -> torch.device:
+        """Where all seeds are trained."""
+        return self._first.device
+
+    @property
+    def generators(self) -> list[torch.Generator]:
+        """One of each seed."""
+        return [trainer.generator for trainer in self.trainers]
+
+    @property
+    def draws_by_itself(self) -> bool:
+        """Whether every seed's trainer does."""
+        return all(trainer.draws_by_itself for trainer in self.trainers)
+
+    def bound_to(self) -> Hashable:
+        """What each trainer's recordings hold for, and where the caches of reference samples lie."""
+        cache = self._scene.cache
+        return *(trainer.bound_to() for trainer in self.trainers), None if cache is None else cache.data_ptr()
+
+    def left(self) -> int:
+        """Updates until the phase ends."""
+        return self._first.left()
+
+    def learning_rate(self, ahead: int = 0) -> float:
+        """Learning rate of the update after ``ahead`` more."""
+        return self._first.learning_rate(ahead)
 
     @property
     def total_steps(self) -> int:
@@ -102,8 +140,10 @@ class TrainerGroup:
         """The current phase and the updates already done in it."""
         return self._first.phase()
 
-    def step(self) -> dict[str, Tensor]:
-        """Do one update of every seed; returns the losses, each (E,), still on the device.
+    def step(self, most: int = 1) -> dict[str, Tensor]:
+        """Do the next update of every seed; returns the losses, each (E,), still on the device.
+
+        On a GPU several updates, of ``most`` at most, may be launched at once.
 
         Raises
         ------
@@ -113,24 +153,46 @@ class TrainerGroup:
         phase, _ = self.phase()
         if phase.cached and self._scene.cache is None:
             self._draw_caches()
-        before = [trainer.generator.get_state() for trainer in self.trainers] if phase not in self._updates else []
-        batch, noise = _stack_draws([trainer.draw() for trainer in self.trainers], self._offsets)
-        config, device = self._first.config, self._first.device
-        with few_threads(config.batch_size, max(config.hidden), device):
-            if phase not in self._updates:
-                try:
-                    self._updates[phase] = record(lambda b, n: self._gradients(phase, b, n), batch, noise)
-                except (RuntimeError, NotImplementedError) as error:
-                    for trainer, state in zip(self.trainers, before, strict=True):
-                        trainer.generator.set_state(state)
-                    raise CannotTrainTogether(
-                        f"the losses {', '.join(phase.losses)} cannot be trained for several seeds at once, so train the "
-                        f"seeds one by one ({str(error).strip().splitlines()[0]})"
-                    ) from error
-            self.losses = self._apply(phase, *self._updates[phase](batch, noise))
-        for trainer in self.trainers:
-            trainer.step_number += 1
+        if phase not in self._updates:
+            self._record(phase)
+        if self.launches is not None:
+            losses = self.launches.step(most)
+            if losses is not None:
+                self.losses = losses
+                return losses
+            self.launches = None
+        self.losses = self.apply(self.draw(), self.learning_rate())
+        self.step_number += 1
         return self.losses
+
+    def draw(self, *, ahead: int = 0) -> Draws:
+        """Minibatches and noise of all seeds, of the update after ``ahead`` more."""
+        return _stack_draws([trainer.draw(ahead=ahead) for trainer in self.trainers], self._offsets)
+
+    def apply(self, drawn: Draws, rate: float | Tensor) -> dict[str, Tensor]:
+        """One update of every seed with what was drawn."""
+        phase, _ = self.phase()
+        config = self._first.config
+        size = config.batch_size, max(config.hidden), self.device
+        with few_threads(*size), products(config.precision, self.device):
+            return self._apply(phase, *self._updates[phase](*drawn), rate)
+
+    def _record(self, phase: Phase) -> None:
+        """Trace the phase's update, on draws that are given back afterwards."""
+        states = [trainer.generator.get_state() for trainer in self.trainers]
+        config = self._first.config
+        size = config.batch_size, max(config.hidden), self.device
+        try:
+            with few_threads(*size), products(config.precision, self.device):
+                self._updates[phase] = record(lambda b, n: self._gradients(phase, b, n), *self.draw())
+        except (RuntimeError, NotImplementedError) as error:
+            raise CannotTrainTogether(
+                f"the losses {', '.join(phase.losses)} cannot be trained for several seeds at once, so train the "
+                f"seeds one by one ({str(error).strip().splitlines()[0]})"
+            ) from error
+        finally:
+            for trainer, state in zip(self.trainers, states, strict=True):
+                trainer.generator.set_state(state)
 
     def hand_back(self) -> list[Trainer]:
         """Bring every seed's trainer up to date: from here on it is as if it had been trained alone."""
@@ -165,20 +227,16 @@ class TrainerGroup:
         return losses
 
     @torch.no_grad()
-    def _apply(self, phase: Phase, losses: dict[str, Tensor], grads: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _apply(
+        self, phase: Phase, losses: dict[str, Tensor], grads: dict[str, Tensor], rate: float | Tensor
+    ) -> dict[str, Tensor]:
         """Move the stacked targets and weights."""
         first = self._first
         if first.config.max_gradient_norm > 0.0:
             self._shorten(grads, first.config.max_gradient_norm)
         for name, grad in grads.items():
             self.weights[name].grad = grad
-        descend(
-            [first.losses[key] for key in phase.losses],
-            self._networks,
-            self.adam,
-            first.config.tau,
-            first.learning_rate(),
-        )
+        descend([first.losses[key] for key in phase.losses], self._networks, self.adam, first.config.tau, rate)
         return losses
 
     def _shorten(self, grads: dict[str, Tensor], limit: float) -> None:
@@ -194,7 +252,7 @@ class TrainerGroup:
         """Each seed's samples of its own frozen flow, one after the other in one array that ``rows`` point into."""
         caches = [trainer.draw_cache() for trainer in self.hand_back()]
         sizes = [len(cache) for cache in caches]
-        self._offsets = [sum(sizes[:i]) for i in range(len(sizes))]
+        self._offsets = torch.tensor([0, *sizes[:-1]], device=self.device).cumsum(0)
         self._scene.cache = torch.cat(caches)
 
 
@@ -309,7 +367,7 @@ def _check_alike(trainers: Sequence[Trainer]) -> None:
                 )
 
 
-def _stack_draws(draws: Sequence[tuple[Batch, Noise]], offsets: Sequence[int]) -> tuple[dict[str, Tensor], Noise]:
+def _stack_draws(draws: Sequence[tuple[Batch, Noise]], offsets: Tensor) -> Draws:
     """Minibatches and noise of the seeds with a leading axis E; ``rows`` point into the caches of all of them."""
     batches = [batch for batch, _ in draws]
     batch = {
@@ -317,7 +375,7 @@ def _stack_draws(draws: Sequence[tuple[Batch, Noise]], offsets: Sequence[int]) -
         for name in Batch._fields
         if getattr(batches[0], name) is not None
     }
-    batch["rows"] = batch["rows"] + batch["rows"].new_tensor(offsets)[:, None]
+    batch["rows"] = batch["rows"] + offsets[:, None]
     noises = [noise for _, noise in draws]
     noise = {
         key: tuple(torch.stack(arrays) for arrays in zip(*(n[key] for n in noises), strict=True)) for key in noises[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -11,19 +12,23 @@ from torch import Tensor
 from workbench.engine.allocator import keep_large_blocks
 from workbench.engine.data.replay_mapped import make_replay
 from workbench.engine.data.transitions import Batch, Transitions
+from workbench.engine.graphs import recorder_for
 from workbench.engine.models.parts import Parts
+from workbench.engine.precision import check_precision
 from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
 from workbench.engine.training.fast.choice import Choice, choose
 from workbench.engine.training.fast.compiled import CompiledUpdate, require_compiler
 from workbench.engine.training.fast.gradients import Gradients, Noise
+from workbench.engine.training.fast.graphs import Launches
 from workbench.engine.training.loop.update import learning_rate, update
 from workbench.engine.training.losses import CRITICS, LEARNED_PARTS, LOSSES
 from workbench.engine.training.losses.critic import CACHE_ROWS
 from workbench.engine.training.losses.loss import Loss, Scene
 from workbench.engine.training.networks import seed_of
 from workbench.engine.training.plan import Phase, plan, trained_parts
+from workbench.engine.words import UserError
 
 STD_FLOOR = 1e-3  # a coordinate that hardly varies is not blown up
 
@@ -36,14 +41,24 @@ class Trainer:
     data : Transitions
     config : FitConfig
     device : torch.device or str
+
+    Attributes
+    ----------
+    launches : Launches or None
+        What `step` launches recorded updates with, on a GPU; None where updates are done operation by operation.
     """
 
     def __init__(self, data: Transitions, config: FitConfig, device: torch.device | str = "cpu") -> None:
         keep_large_blocks()
+        self.config, self.device = config, torch.device(device)
+        check_precision(config.precision, self.device)
         if config.compile:
             require_compiler()
+            if config.precision != "highest":
+                raise UserError(
+                    f"precision={config.precision} is not for compiled updates; leave out compile=true, or precision"
+                )
         CRITICS[config.critic].check(config, data)
-        self.config, self.device = config, torch.device(device)
         self.phases = plan(config)
         self.total_steps = sum(phase.steps for phase in self.phases)
         self.step_number = 0
@@ -77,6 +92,8 @@ class Trainer:
         self.compiled: dict[str, bool] = {}  # by the names of the losses, where settings ask for the compiled update
         self.choice: Choice | None = None  # the latest
         self._compilations: dict[tuple[str, ...], CompiledUpdate] = {}
+        recorder = None if config.compile else recorder_for(self.device)
+        self.launches = None if recorder is None else Launches(self, recorder)
 
     @property
     def finished(self) -> bool:
@@ -92,13 +109,27 @@ class Trainer:
             done -= phase.steps
         return self.phases[-1], self.phases[-1].steps
 
-    def learning_rate(self) -> float:
-        """Of the next update: constant, or half a cosine over the phase."""
+    def learning_rate(self, ahead: int = 0) -> float:
+        """Learning rate of the update after ``ahead`` more, of the same phase: constant, or half a cosine over the phase."""
         phase, done = self.phase()
-        return learning_rate(self.config, done, phase.steps)
+        return learning_rate(self.config, done + ahead, phase.steps)
 
-    def step(self) -> dict[str, Tensor]:
-        """Do one update on a minibatch drawn from the run's own generator; returns the losses (still on the device)."""
+    def left(self) -> int:
+        """Updates until the phase ends."""
+        phase, done = self.phase()
+        return phase.steps - done
+
+    def step(self, most: int = 1) -> dict[str, Tensor]:
+        """Do the next update on a minibatch drawn from the run's own generator; returns the losses (still on the device).
+
+        On a GPU several updates, of ``most`` at most, may be launched at once; the losses are those of the last one.
+        """
+        if self.launches is not None:
+            self._cache_samples()
+            losses = self.launches.step(most)
+            if losses is not None:
+                return losses
+            self.launches = None
         return self.learn(self.replay.draw(self.config.batch_size, self.generator))
 
     def learn(self, index: Tensor, learning_rate: float | None = None) -> dict[str, Tensor]:
@@ -106,15 +137,18 @@ class Trainer:
 
         ``learning_rate`` takes the place of the run's schedule.
         """
-        phase, _ = self.phase()
-        if phase.cached and self._scene.cache is None:
-            self._scene.cache = self.draw_cache()
+        self._cache_samples()
         losses = self.update(*self.draw(index), learning_rate)
         self.step_number += 1
         return losses
 
-    def draw(self, index: Tensor | None = None) -> tuple[Batch, Noise]:
-        """The next update's minibatch and the noise of its losses, from the run's own generator.
+    def _cache_samples(self) -> None:
+        phase, _ = self.phase()
+        if phase.cached and self._scene.cache is None:
+            self._scene.cache = self.draw_cache()
+
+    def draw(self, index: Tensor | None = None, *, ahead: int = 0) -> tuple[Batch, Noise]:
+        """Minibatch of the update after ``ahead`` more and the noise of its losses, from the run's own generator.
 
         The minibatch is drawn here, or holds the rows ``index``.
         """
@@ -122,7 +156,7 @@ class Trainer:
             index = self.replay.draw(self.config.batch_size, self.generator)
         phase, _ = self.phase()
         batch = self.replay.batch(index, self.replay.noise(len(index), self.generator))
-        return batch, {key: self.losses[key].draw(batch, self._source(key)) for key in phase.losses}
+        return batch, {key: self.losses[key].draw(batch, self._source(key, ahead)) for key in phase.losses}
 
     def make_room(self, rows: int) -> None:
         """Let ``rows`` rows be added to the data; see `Replay.make_room`."""
@@ -158,18 +192,38 @@ class Trainer:
         cache[places] = samples.to(self.device)
         return samples.cpu()
 
-    def _source(self, key: str) -> torch.Generator:
+    @property
+    def generators(self) -> list[torch.Generator]:
+        """The run's own generator."""
+        return [self.generator]
+
+    @property
+    def draws_by_itself(self) -> bool:
+        """Whether this phase draws from the run's generator alone, out of data that lie on the device."""
+        phase, _ = self.phase()
+        return self.replay.is_held and not any(key in LEARNED_PARTS for key in phase.losses)
+
+    def bound_to(self) -> Hashable:
+        """The phase, and where the data and the cache of reference samples lie."""
+        cache = self._scene.cache
+        return self.phase()[0], self.replay.place, None if cache is None else cache.data_ptr()
+
+    def _source(self, key: str, ahead: int) -> torch.Generator:
         """The run's generator; for a learned part one of its own, so that training it changes no other network."""
         if key not in LEARNED_PARTS:
             return self.generator
-        return torch.Generator(self.device).manual_seed(seed_of(self.config.seed, key, self.step_number))
+        return torch.Generator(self.device).manual_seed(seed_of(self.config.seed, key, self.step_number + ahead))
 
     def update(self, batch: Batch, noise: Noise, learning_rate: float | None = None) -> dict[str, Tensor]:
         """Follow the gradient of the losses named in ``noise``, each with its noise, on ``batch``; returns the losses."""
         rate = self.learning_rate() if learning_rate is None else learning_rate
         if self.config.compile and self._is_compiled(batch, noise):
             return self._compiled(tuple(noise))(batch, noise, rate)
-        return update(self._gradients, batch, noise, self.adam, self.config, rate)
+        return self.apply((batch, noise), rate)
+
+    def apply(self, drawn: tuple[Batch, Noise], rate: float | Tensor) -> dict[str, Tensor]:
+        """As `update`, with what was drawn, and never compiled; a rate that is a tensor is read on the device."""
+        return update(self._gradients, *drawn, self.adam, self.config, rate)
 
     def _is_compiled(self, batch: Batch, noise: Noise) -> bool:
         """Whether the compiled update is the faster one; measured at the first one of its kind, on copies of the state."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
-from workbench.engine.precision import fast_matmul, few_threads
+from workbench.engine.precision import fast_matmul, few_threads, products
 from workbench.engine.training.fast.adam import Adam, shorten
 from workbench.engine.training.fast.gradients import Gradients, Noise
 from workbench.engine.training.losses.loss import Loss, followed
@@ -26,12 +26,12 @@ def learning_rate(config: RunSettings, done: int, steps: int) -> float:
 
 
 def update(
-    gradients: Gradients, batch: Batch, noise: Noise, adam: Adam, config: RunSettings, rate: float
+    gradients: Gradients, batch: Batch, noise: Noise, adam: Adam, config: RunSettings, rate: float | Tensor
 ) -> dict[str, Tensor]:
     """Follow the gradient of the losses named in ``noise``, each with its noise, on ``batch``; returns the losses."""
     size = (config.batch_size, max(config.hidden), batch.actions.device)
     with few_threads(*size):
-        with fast_matmul(*size):
+        with fast_matmul(*size), products(config.precision, size[2]):
             values = gradients(batch, noise)
         if config.max_gradient_norm > 0.0:
             moved = [theta for theta in adam.weights.values() if theta.grad is not None]
@@ -42,7 +42,7 @@ def update(
     return values
 
 
-def descend(losses: Iterable[Loss[Any]], networks: Networks, adam: Adam, tau: float, rate: float) -> None:
+def descend(losses: Iterable[Loss[Any]], networks: Networks, adam: Adam, tau: float, rate: float | Tensor) -> None:
     """Move the targets of ``losses`` whose networks these train, and then the weights, whose gradients are there.
 
     As published, a target moves towards its network *before* the gradient step, and after its values were used.

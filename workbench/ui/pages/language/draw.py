@@ -18,6 +18,8 @@ STYLE = """
 :host { font-family: var(--wb-font); color: var(--wb-ink); }
 .columns { display: flex; flex-wrap: wrap; gap: 18px; }
 .columns section { flex: 1 1 220px; min-width: 0; }
+section { min-height: 44px; }
+section:focus-visible { outline: 2px solid var(--wb-accent); outline-offset: 4px; border-radius: 4px; }
 h2 { font-size: 14px; margin: 0 0 6px; }
 h2 small { color: var(--wb-muted); font-weight: 400; }
 ol { margin: 0; padding: 0; list-style: none; }
@@ -38,14 +40,21 @@ LOOKS = {"proxy": "vgf", "pay": "qgf", "readable": "best_of_n", "distinct": "noi
 
 
 def sentences(columns: Sequence[Column]) -> Markup:
-    """Three columns of the same prompts."""
+    """Three columns of the same prompts, which the keys reach; before there are any, one that says so."""
+    if not columns:
+        return html('<section tabindex="0" aria-label="Sentences"><p>The proxy learns from its labels…</p></section>')
     return html('<div class="columns">{}</div>', joined(_column(column) for column in columns))
 
 
 def _column(column: Column) -> Markup:
     rows = joined(_sentence(said) for said in column.said)
     strength = figure(column.strength)
-    return html("<section><h2>{} <small>strength {}</small></h2><ol>{}</ol></section>", column.title, strength, rows)
+    return html(
+        '<section tabindex="0" aria-label="{0}"><h2>{0} <small>strength {1}</small></h2><ol>{2}</ol></section>',
+        column.title,
+        strength,
+        rows,
+    )
 
 
 def _sentence(said: Said) -> Markup:

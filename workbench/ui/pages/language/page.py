@@ -63,7 +63,6 @@ class LanguagePage(Page):
 
     name: ClassVar[str] = "language"
     title: ClassVar[str] = "Language"
-    steers: ClassVar[bool] = True
     layout: ClassVar[str] = sidebar({"curves": "What each strength brings", "cloud": "Latents"})
     tour: ClassVar[tuple[Stop, ...]] = (
         Stop(
@@ -95,7 +94,9 @@ class LanguagePage(Page):
         self._place = pn.Column(margin=0, sizing_mode="stretch_width")
         self._make_dial()
         self.binding.bind(self._changed, self.rule, self.labels, self.seed)
-        self._said = HTML("", stylesheets=[STYLE], margin=0, sizing_mode="stretch_width", css_classes=["wb-sentences"])
+        self._said = HTML(
+            sentences(()), stylesheets=[STYLE], margin=0, sizing_mode="stretch_width", css_classes=["wb-sentences"]
+        )
         self._cloud, self._curves = cloud_figure(), curves_figure()
         follow_theme([self._cloud.figure, self._curves.figure], self.document)
         self.ask()
