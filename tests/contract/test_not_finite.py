@@ -167,7 +167,7 @@ def test_a_weight_that_is_too_large_is_named(name: str, weight: float) -> None:
     rule, case = make_rule(name).model_copy(update={"weight": weight}), scene(SIZE)
     with pytest.raises(NonFiniteError) as caught:
         act(rule, *case)
-    assert caught.value.tick in (1, 2)
+    assert caught.value.tick in (1, 2, 3)  # QPILOTS-U does not steer the first step
     assert "weight" in caught.value.cause
 
 

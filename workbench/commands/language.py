@@ -18,7 +18,12 @@ Text = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT")]
 Lexicon = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="LEXICON")]
 
 
-def build(text: Text, lexicon: Lexicon, out: Path | None = None, as_json: Json = False) -> None:
+def build(
+    text: Text,
+    lexicon: Lexicon,
+    out: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
+    as_json: Json = False,
+) -> None:
     """Train the language room anew, from a text and a lexicon of word scores, and write its two files.
 
     Nothing is fetched. Get the two first: apt-get download r-cran-janeaustenr, and pip download --no-deps vaderSentiment==3.3.2.
