@@ -105,7 +105,7 @@ def test_the_policy_does_learn_from_the_new_rows() -> None:
     learner = learner_of(task, trained(task), online_share=1.0)
     drawn = []
     gather = learner.trainer.replay.batch
-    learner.trainer.replay.batch = lambda index: drawn.append(index) or gather(index)  # type: ignore[method-assign]
+    learner.trainer.replay.batch = lambda index, *more: drawn.append(index) or gather(index, *more)  # type: ignore[method-assign]
     list(learner.run())
     assert (torch.cat(drawn) >= ROWS).all()
 
