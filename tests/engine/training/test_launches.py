@@ -31,7 +31,7 @@ from workbench.engine.training.losses.loss import Losses, Scene
 EVERY = {
     **WAYS,
     **{
-        f"critic {name}": {"critic": name}
+        f"critic {name}": {"critic": name, "floq_low": -6.0, "floq_high": 6.0, "floq_steps": 2, "floq_starts": 2}
         for name in CRITICS
         if all(w.get("critic", "iql") != name for w in WAYS.values())
     },

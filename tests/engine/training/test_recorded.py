@@ -17,7 +17,7 @@ from workbench.engine.training.losses.loss import Losses, Scene
 
 EVERY: dict[str, dict[str, Any]] = {
     **WAYS,
-    **{f"critic {name}": {"critic": name} for name in CRITICS},
+    **{f"critic {name}": {"critic": name, "floq_low": -6.0, "floq_high": 6.0} for name in CRITICS},
     **{f"part {name}": {"parts": (name,)} for name in LEARNED_PARTS},
     "chunks": {"chunk": 3, "n_step": 2},
 }

@@ -55,10 +55,10 @@ def about(board: Board, curves: Sequence[Curve]) -> Markup:
         mark = html('<p class="shipped">{}. A sweep of your own takes its place.</p>', shipped.capitalize())
     few = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     return html(
-        "<h2>Methods over tasks</h2><p>{} of {} methods on every one of {} tasks; {} training seeds.</p>{}",
+        "<h2>Methods over tasks</h2><p>{} of {} methods on {}; {} training seeds.</p>{}",
         len(board.whole),
         len(board.methods),
-        len(board.tasks),
+        "1 task" if len(board.tasks) == 1 else f"all {len(board.tasks)} tasks",
         few,
         mark,
     )

@@ -1,1 +1,1 @@
-"""The page of rollouts: whole episodes of a steered policy, at two strengths."""
+"""The page of language: what a strength does to sentences."""

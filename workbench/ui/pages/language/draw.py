@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from bokeh.models import ColumnDataSource
 
-from workbench.engine.digits import figure
+from workbench.engine.digits import exact, figure
 from workbench.language.table import NUMBERS, Row
 from workbench.plots.markup import Markup, html, joined
 from workbench.plots.palette import look
@@ -48,7 +48,7 @@ def sentences(columns: Sequence[Column]) -> Markup:
 
 def _column(column: Column) -> Markup:
     rows = joined(_sentence(said) for said in column.said)
-    strength = figure(column.strength)
+    strength = exact(column.strength)
     return html(
         '<section tabindex="0" aria-label="{0}"><h2>{0} <small>strength {1}</small></h2><ol>{2}</ol></section>',
         column.title,
@@ -118,7 +118,7 @@ class Curves(NamedTuple):
 
 def curves_figure() -> Curves:
     """Proxy, judge, readability and diversity over the dial's stops."""
-    made = house_figure("What each strength brings", "stop of the dial", "mean over proxies", tools="save")
+    made = house_figure("What each strength brings", "strength", "mean over proxies", tools="save")
     sources, drawn = {}, []
     for name, words in LINES.items():
         source = sources[name] = ColumnDataSource(
@@ -151,4 +151,7 @@ def show_curves(curves: Curves, unsteered: Row | None, rows: Sequence[Row], at: 
             "strength": [row.value for row in every],
             "perplexity": [row.perplexity.mean for row in every],
         }
+    axis = curves.figure.xaxis[0]
+    axis.ticker = list(range(len(every)))
+    axis.major_label_overrides = {place: exact(row.value) for place, row in enumerate(every)}
     curves.here.data = {"x": [at]}
