@@ -340,10 +340,10 @@ def test_one_seed_that_cannot_be_trained_leaves_the_others_alone(
 ) -> None:
     step = Trainer.step
 
-    def broken(trainer: Trainer) -> Any:
+    def broken(trainer: Trainer, *more: Any) -> Any:
         with torch.no_grad():
             trainer.weights["critic"][0] = torch.inf if trainer.config.seed == 1 else 0.0
-        return step(trainer)
+        return step(trainer, *more)
 
     def none_together(*_: Any, **__: Any) -> Any:
         raise DivergedError("the loss 'critic' is nan at step 100")

@@ -28,6 +28,7 @@ def fql(**settings: Any) -> Agent:
     parts = load_published(HERE / "fql_c1.npz", "fql")
     for name in ("critic", "target_critic"):
         setattr(a.networks, name, getattr(parts, name))
+    a.trainer._gradients._repeats = False  # the critics are no networks of a training now
     return a
 
 
