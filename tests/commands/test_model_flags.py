@@ -30,7 +30,7 @@ def words(text: str) -> str:
 
 
 def test_which_commands_have_a_model() -> None:
-    assert set(SOURCES) == {"fit", "online", "sweep", "tune"}
+    assert set(SOURCES) == {"evaluate", "fit", "online", "sweep", "tune"}
 
 
 @pytest.mark.parametrize("name", SOURCES)

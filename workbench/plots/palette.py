@@ -45,7 +45,7 @@ LOOKS: dict[str, Look] = {
     "iql": Look("#d55e00", "#ff9245", "hex"),
     "idql": Look("#00805d", "#2fc99a", "plus"),
     "qam": Look("#0072b2", "#56b4e9", "triangle"),
-    "qpilots_u": Look("#0072b2", "#56b4e9", "hex"),
+    "qpilots_u": Look("#a86f00", "#f0b429", "circle"),
     "qpilots_m": Look("#0072b2", "#56b4e9", "star"),
     "robust_q": Look("#a86f00", "#f0b429", "square"),
     "cfgrl": Look("#a8417f", "#e59bc4", "hex"),
