@@ -19,6 +19,7 @@ import torch
 
 from workbench.engine.allocator import map_large_blocks
 from workbench.engine.data.own_datasets import datasets_folder
+from workbench.engine.models.native import build as native
 from workbench.engine.words import UserError
 from workbench.runs.scratch import clear_scratch
 from workbench.ui.server.draw_processes import STUDIO
@@ -140,6 +141,7 @@ def serve(
         clear_scratch(place)
     torch.set_num_threads(1)  # two threads a session kept most of 30 sessions from opening (design.md)
     map_large_blocks()  # pictures are drawn in other processes: here they pass
+    native.library()  # compiled now where it never was: no visitor waits for that, and no look at a page writes it
     names = names_of(address, port, further)
     if users is not None or further or trusted or not loopback(address):
         os.environ[SHARED_VARIABLE] = "1"
