@@ -130,7 +130,7 @@ def test_mappings_that_do_not_fit(command: Command, inside: Path) -> None:
     torch.save(Torch().state_dict(), "weights.pt")
     arrays = MAPPING["arrays"]
     for change, words in (
-        ({"activation": "mish"}, ("'activation'", "'mish'")),
+        ({"activation": "swish"}, ("'activation'", "'swish'")),
         ({"arrays": {}}, ("'arrays'",)),
         ({"arrays": arrays | {"reference.0.weight": "flow.9.weight"}}, ("has no array 'flow.9.weight'", "it has flow.0.bias")),
         ({"arrays": arrays | {"flow.0.weight": "flow.0.weight"}}, ("'flow.0.weight' is no layer of a part",)),

@@ -68,11 +68,8 @@ class Room:
     ----------
     facts : mapping
         What ``room.json`` holds: words, scores, prompts with their counts, the limit of what can be read, measurements.
-    autoencoder : Autoencoder
-    model : NextWord
-        The language model, which judges only.
-    flow : VelocityField
-        The behaviour policy over latents.
+    networks : Networks
+        The autoencoder, the language model, which judges only, and the behaviour policy's flow over latents.
     """
 
     def __init__(self, facts: Mapping[str, Any], networks: Networks) -> None:

@@ -65,5 +65,7 @@ def round_matrix(matrix: Tensor, weights: Weights, inputs: int) -> Tensor:
     """``matrix`` rounded; with int8 each output has a scale of its own, over the dimension ``inputs``."""
     if weights == "bf16":
         return matrix.to(torch.bfloat16).to(matrix.dtype)
+    if not matrix.numel():  # of a network without inputs
+        return matrix
     scale = matrix.abs().amax(inputs, keepdim=True) / CODES
     return torch.where(scale > 0.0, (matrix / scale).round() * scale, matrix)

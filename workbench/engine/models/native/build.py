@@ -82,8 +82,9 @@ def _processor() -> str:
 
 
 def _words(error: Exception) -> str:
-    told = getattr(error, "stderr", None) or str(error).encode()
-    return (told.decode(errors="replace").strip().splitlines() or ["no words"])[0][:200]
+    said = error.stderr if isinstance(error, subprocess.CalledProcessError) else None
+    words = said.decode(errors="replace") if said else str(error)
+    return (words.strip().splitlines() or ["no words"])[0][:200]
 
 
 def _declared(found: ctypes.CDLL) -> ctypes.CDLL:
