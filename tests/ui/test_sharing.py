@@ -121,7 +121,7 @@ def test_the_peak_is_dragged_and_a_particle_asked(page: Page, server: str) -> No
     for step in range(1, 11):
         page.mouse.move(*at(0.55 - 0.1 * step, 0.36 - 0.06 * step))
     drawn = page.locator(".wb-stage[data-rule=qgf] header p")
-    expect(drawn).to_contain_text("256 samples")  # fewer of them follow the hand more often
+    expect(drawn).to_contain_text("192 samples")  # fewer of them follow the hand more often
     assert middle(page.locator(".wb-stage[data-rule=qgf] .wb-peak svg")) == pytest.approx([*at(-0.45, -0.24)], abs=1.0)
     shown, truth = steered(page).bounding_box(), page.locator(".wb-truth canvas.wb-canvas").bounding_box()
     assert shown is not None
