@@ -187,7 +187,7 @@ def bandit() -> Bandit2D:
 @pytest.mark.parametrize("critic", CRITICS)
 def test_any_critic_serves_any_rule(critic: str, bandit: Bandit2D) -> None:
     """Fit with every part, then steer and evaluate by every rule."""
-    config = make_config(**SMALL, critic=critic, parts=tuple(LEARNED_PARTS))
+    config = make_config(**SMALL, critic=critic, parts=tuple(LEARNED_PARTS), floq_steps=2, floq_starts=2)
     trainer = Trainer(bandit.generate(64, 0), config)
     for _ in fit(trainer):
         pass
