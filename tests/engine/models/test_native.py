@@ -188,3 +188,17 @@ def test_is_compiled_once_and_a_compiler_that_fails_is_told_of(monkeypatch: pyte
     found, why = build.load()
     assert found is None
     assert "no such processor" in why
+
+
+@needs_library
+def test_a_file_that_others_may_write_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "user_cache_path", lambda _: tmp_path)
+    compiler = build.find_compiler()
+    assert compiler is not None
+    target = build.built(compiler)
+    assert target.stat().st_mode & 0o077 == 0
+    assert build.load()[1] == ""
+    target.chmod(0o722)
+    found, reason = build.load()
+    assert found is None
+    assert "is not yours alone" in reason

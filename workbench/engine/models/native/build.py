@@ -42,7 +42,7 @@ def load() -> tuple[ctypes.CDLL | None, str]:
     try:
         return _declared(ctypes.CDLL(str(built(compiler)))), ""
     except (OSError, subprocess.SubprocessError) as error:
-        return None, f"{compiler} did not compile them: {_words(error)}"
+        return None, f"{compiler}: {_words(error)}"
 
 
 _once = functools.cache(load)
@@ -61,6 +61,9 @@ def built(compiler: str) -> Path:
     )
     target = user_cache_path("workbench") / "native" / f"passes-{mark.hexdigest()[:16]}.so"
     if target.exists():
+        about = target.stat()
+        if about.st_uid != os.getuid() or about.st_mode & 0o022:
+            raise OSError(f"{target} is not yours alone, and it would be run: delete it")
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
@@ -68,6 +71,7 @@ def built(compiler: str) -> Path:
         command = [compiler, "-O3", "-march=native", "-shared", "-fPIC", str(SOURCES[0]), "-o", str(made), "-lm"]
         threads = [] if sys.platform == "darwin" else ["-fopenmp"]  # torch's own threads: its runtime is loaded already
         subprocess.run([*command, *threads], check=True, capture_output=True, timeout=120)
+        made.chmod(0o700)
         made.replace(target)  # another process may have made the same one meanwhile
     return target
 
