@@ -8,6 +8,7 @@ import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -172,6 +173,34 @@ def test_two_at_once(tmp_path: Path, rows_folder: Path, reads: list[str]) -> Non
     assert len(reads) == 4  # one unpacked, three waited
     assert len({data.folder for data in found}) == 1
     assert [path.name for path in rows_folder.iterdir()] == [found[0].folder.name]
+
+
+def test_the_work_folder_goes_while_it_is_made(
+    tmp_path: Path, rows_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mkdir(exist_ok=True) raises when the folder is there at first and gone when it looks what stands there."""
+    write(tmp_path / "data", walk(ROWS), CUTS)
+    mkdir, raised = Path.mkdir, []
+
+    def taken_away(self: Path, *given: Any, **named: Any) -> None:
+        if self.name.endswith(".work") and len(raised) < 3:
+            raised.append(FileExistsError if len(raised) % 2 else FileNotFoundError)
+            raise raised[-1](errno.EEXIST, "File exists", str(self))
+        mkdir(self, *given, **named)
+
+    monkeypatch.setattr(Path, "mkdir", taken_away)
+    found = on_disk(tmp_path / "data")
+    assert len(raised) == 3
+    assert [path.name for path in rows_folder.iterdir()] == [found.folder.name]
+
+
+def test_a_file_where_the_work_folder_should_be(tmp_path: Path, rows_folder: Path) -> None:
+    write(tmp_path / "data", walk(ROWS), CUTS)
+    name = on_disk(tmp_path / "data").folder.name
+    shutil.rmtree(rows_folder / name)
+    (rows_folder / f".{name}.work").touch()
+    with pytest.raises(UserError, match=rf"\.{name}\.work is a file where a folder is needed; remove it"):
+        on_disk(tmp_path / "data")
 
 
 def test_a_thousand_tiny_shards(tmp_path: Path) -> None:

@@ -139,8 +139,10 @@ def _alone(home: Path, name: str, keep: Keep) -> Iterator[Path]:
                 keep.tell(f"waiting for the rows that another process unpacks ({error})")
                 told = True
             time.sleep(WAIT)
-        except FileNotFoundError:
-            continue  # it was done in between, and took its folder away
+        except (FileNotFoundError, FileExistsError):
+            if work.exists() and not work.is_dir():
+                raise UserError(f"{work} is a file where a folder is needed; remove it") from None
+            # Another was done in between and took its folder away; it can go between mkdir's try and its look, too.
     try:
         yield work
     finally:
