@@ -57,11 +57,9 @@ void forward(const Net *net, const float *theta, const float *x, long row, long 
              float *scratch, int threads)
 {
     long panels = (rows + PANEL - 1) / PANEL, out = net->width[net->layers], each = 2 * widest(net) * PANEL;
-    if (rows == 1) {
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && net->members > 1)
+    if (rows == 1) { /* on one thread: shorter than threads may have to wait for each other */
         for (long k = 0; k < net->members; k++)
-            forward_row(net, theta, k, x + k * member, y + k * out, kept ? kept + k * kept_of_row(net) : NULL,
-                        scratch + omp_get_thread_num() * each);
+            forward_row(net, theta, k, x + k * member, y + k * out, kept ? kept + k * kept_of_row(net) : NULL, scratch);
         return;
     }
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
@@ -267,10 +265,8 @@ void backward(const Net *net, const float *theta, const float *grad, long rows, 
     int pieces = threads > 1 ? PIECES : 1;
     float *turned = d_theta ? scratch + each * threads : NULL, *parts = d_theta ? turned + net->members * of_member : NULL;
     if (rows == 1) {
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && net->members > 1)
         for (long k = 0; k < net->members; k++)
-            backward_row(net, theta, k, grad + k * out, kept + k * kept_of_row(net), d_x ? d_x + k * in : NULL, d_theta,
-                         scratch + omp_get_thread_num() * each);
+            backward_row(net, theta, k, grad + k * out, kept + k * kept_of_row(net), d_x ? d_x + k * in : NULL, d_theta, scratch);
         return;
     }
 #pragma omp parallel num_threads(threads) if (threads > 1)
