@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,7 +18,7 @@ from workbench.report.written import latex
 from workbench.ui.canvas.bokeh_figures import pane
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE, choice
-from workbench.ui.pages.compare.draw import chart_of
+from workbench.ui.pages.compare.draw import COLUMNS, chart_of
 from workbench.ui.pages.compare.words import (
     EMPTY,
     NOTHING,
@@ -51,7 +52,9 @@ from workbench.views.compare import (
 )
 from workbench.views.measured import Read, read
 
-HEIGHT = 300  # pixels
+HEIGHT = 260  # pixels, without the legend
+ROW = 22  # pixels of each row of the legend
+READING = "Reading what was measured…"
 LOOK = (Path(__file__).parent / "compare.css").read_text(encoding="utf-8")
 
 
@@ -105,12 +108,12 @@ class ComparePage(StorePage):
         self._latest: Latest[Asked, Compared] = Latest(_compared, self.later(self._answered))
         fills: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
         words: dict[str, Any] = {"stylesheets": [WORDS, LOOK], **fills}
-        self._head, self._standings, self._missing = (HTML("…", **words) for _ in range(3))
+        self._head, self._standings = HTML(head_words(READING), **words), HTML("", **words)
+        self._missing = HTML(unmeasured([]), **words)
         self._scaling_head, self._tables = HTML("", **words), HTML("", **words)
         self._profiles = pn.Column(css_classes=["wb-profiles"], **fills)
         self._scaling = pn.Column(css_classes=["wb-scaling"], **fills)
         self._make_controls()
-        self._missing.object = unmeasured([])
         self.look()
         self.keep_looking()
 
@@ -268,8 +271,8 @@ class ComparePage(StorePage):
         profiles = [chart_of(found.profiles, PROFILE, band=True)] if found.profiles else []
         scaling = [chart_of(found.scaling, scaling_axes(asked.scaled), log=True)] if found.scaling else []
         self._figures = profiles + scaling
-        self._profiles.objects = [pane(one, height=HEIGHT) for one in profiles]
-        self._scaling.objects = [pane(one, height=HEIGHT) for one in scaling]
+        self._profiles.objects = [pane(one, height=_height(found.profiles)) for one in profiles]
+        self._scaling.objects = [pane(one, height=_height(found.scaling)) for one in scaling]
         self._scaling_head.object = scaling_words(asked.scaled)
 
     def _board(self) -> Board:
@@ -281,6 +284,10 @@ class ComparePage(StorePage):
         board = self._board()
         tables = [standings_table(board), tasks_table(board), strengths_table(board)]
         return "\n".join(latex(table) for table in tables if table.rows).encode()
+
+
+def _height(series: Sequence[Series]) -> int:
+    return HEIGHT + ROW * math.ceil(len(series) / COLUMNS)
 
 
 def _compared(asked: Asked) -> Compared:
