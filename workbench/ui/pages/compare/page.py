@@ -12,6 +12,7 @@ import panel as pn
 from workbench.engine.words import UserError
 from workbench.experiments.scores import Board
 from workbench.experiments.summary import Curve
+from workbench.plots.markup import html
 from workbench.plots.series import Series
 from workbench.report.suite_tables import standings_table, strengths_table, tasks_table
 from workbench.report.written import latex
@@ -54,6 +55,8 @@ from workbench.views.measured import Read, read
 
 HEIGHT = 260  # pixels, without the legend
 ROW = 22  # pixels of each row of the legend
+MOST_BANDS = 6
+NO_BANDS = f"Share of runs above τ. Tick at most {MOST_BANDS} methods to see the 95% band of each, or point at a mark."
 READING = "Reading what was measured…"
 LOOK = (Path(__file__).parent / "compare.css").read_text(encoding="utf-8")
 
@@ -122,7 +125,7 @@ class ComparePage(StorePage):
         fills: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
         heads = [HTML(word, stylesheets=[STYLE], margin=(8, 0, 2, 0)) for word in ("Methods", "Tasks")]
         controls = [self.owner, self.measure, heads[0], self.methods, self._missing, heads[1], self.tasks, self.scaled]
-        standings = pn.Column(self._standings, css_classes=["wb-standings"], **fills)
+        standings = pn.Column(self._standings, css_classes=["wb-standings"], **fills | {"margin": (10, 0, 0, 0)})
         return {
             "controls": pn.Column(*controls, **fills),
             "main": pn.Column(
@@ -268,10 +271,12 @@ class ComparePage(StorePage):
         self._head.object = about(board, self.curves)
         self._standings.object = table_html(standings_table(board), looks_in(board))
         self._tables.object = tables_html([tasks_table(board), strengths_table(board)])
-        profiles = [chart_of(found.profiles, PROFILE, band=True)] if found.profiles else []
+        banded = len(found.profiles) <= MOST_BANDS
+        profiles = [chart_of(found.profiles, PROFILE, band=banded, whiskers=False)] if found.profiles else []
         scaling = [chart_of(found.scaling, scaling_axes(asked.scaled), log=True)] if found.scaling else []
         self._figures = profiles + scaling
-        self._profiles.objects = [pane(one, height=_height(found.profiles)) for one in profiles]
+        words = [] if banded else [HTML(html("<p>{}</p>", NO_BANDS), stylesheets=[WORDS, LOOK], margin=0)]
+        self._profiles.objects = [*words, *(pane(one, height=_height(found.profiles)) for one in profiles)]
         self._scaling.objects = [pane(one, height=_height(found.scaling)) for one in scaling]
         self._scaling_head.object = scaling_words(asked.scaled)
 
