@@ -93,6 +93,9 @@ def fit(
     if not resume:
         _say_device(device, run)
     again = f"go on with: workbench fit {task} --out {quoted(out)} --resume"
+    precision = run.trainer.precision_in_words()
+    if precision:
+        print(precision, file=sys.stderr)
     stop, started, last = StopOnSignal(), time.perf_counter(), None
     try:
         with closing(Bar(run.trainer.total_steps, "fit", "steps", run.trainer.step_number)) as bar, stop:
