@@ -71,17 +71,17 @@ class MappedReplay(Replay):
         places = (index - self._first).clamp_min(0)
         return torch.where((index >= self.fixed)[:, None], self._matrix[places], rows)
 
-    def _chunks(self, index: Tensor, reach: Tensor) -> Tensor:
+    def _chunks(self, index: Tensor, reach: Tensor, length: int) -> Tensor:
         old = index < self.fixed
-        windows, places = self._data.windows(np.minimum(index.cpu().numpy(), self.fixed - 1), self._chunk)
+        windows, places = self._data.windows(np.minimum(index.cpu().numpy(), self.fixed - 1), length)
         self.rows_read += len(windows)
         inside = torch.where(old, reach, 1).cpu()
-        which = chunk_rows(torch.from_numpy(places), inside, self._chunk).numpy()
+        which = chunk_rows(torch.from_numpy(places), inside, length).numpy()
         actions = torch.from_numpy(windows.actions[which]).to(self._matrix.device)
         if not self.room:
             return actions
         begin = torch.where(old, self.fixed, index)
-        return torch.where(old[:, None, None], actions, super()._chunks(begin, torch.where(old, 1, reach)))
+        return torch.where(old[:, None, None], actions, super()._chunks(begin, torch.where(old, 1, reach), length))
 
     @property
     def next_observations(self) -> Tensor:

@@ -86,6 +86,7 @@ class Trainer:
             reward_scale=config.reward_scale,
             device=self.device,
             next_actions=self._critic.next_actions,
+            long_chunk=self._critic.long_chunk,
         )
         self._scene = Scene(self.networks)
         self._gradients = Gradients(self.losses, self._scene, self.weights, repeats=True)
