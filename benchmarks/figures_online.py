@@ -24,8 +24,8 @@ from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.trainer import Trainer
 
 TASK = "ogbench/pointmaze-medium-navigate-singletask-v0"
-ROWS, UPDATES, SEEDS = 100_000, 6000, range(3)
-STEPS, EVERY, EPISODES = 10_000, 2500, 20
+ROWS, UPDATES, SEEDS = 100_000, 4000, range(3)
+STEPS, EVERY, EPISODES = 8000, 4000, 20
 SMALL = {"hidden": (64, 64), "steps": UPDATES}
 # What is trained offline, who acts, and the strengths to choose from by episodes of the offline policy.
 WAYS: dict[str, tuple[dict[str, Any], str, tuple[dict[str, Any], ...]]] = {
