@@ -107,16 +107,16 @@ def test_the_exact_solution_of_a_chain_is_where_the_losses_rest(kappa: float) ->
     )
     loss = DQC(make_config(critic="dqc", dqc_chunk=LONG, dqc_distillation=kappa, dqc_backup=0.9))
     found = loss(Scene(nets), every_chunk(), ())  # type: ignore[arg-type]
-    assert float(found["chunk_critic"]) < 1e-12
+    assert found["chunk_critic"].item() < 1e-12
     (slope,) = torch.autograd.grad(found["critic"], nets.critic.theta)
     assert float(slope.abs().max()) < 1e-6
-    least = float(found["value"])
+    least = found["value"].item()
     for state in range(LENGTH):  # a quantile: no smaller anywhere near
         for away in (-0.01, 0.01):
             moved = list(value)
             moved[state] += away
             nets.value = Values(moved)
-            assert float(loss(Scene(nets), every_chunk(), ())["value"]) > least  # type: ignore[arg-type]
+            assert loss(Scene(nets), every_chunk(), ())["value"].item() > least  # type: ignore[arg-type]
             nets.value = Values(value)
 
 
@@ -126,7 +126,8 @@ def test_a_hopeful_teacher_finds_the_shortest_way() -> None:
     shortest = [-(1.0 - DISCOUNT ** (LENGTH - state)) / (1.0 - DISCOUNT) for state in range(LENGTH + 1)]
     np.testing.assert_allclose(value, shortest, atol=1e-6)
     _, _, doubtful = solved(0.5)
-    assert all(few < best for few, best in zip(doubtful[:LENGTH], shortest, strict=False))
+    assert all(few < best for few, best in zip(doubtful[: LENGTH - 1], shortest, strict=False))
+    assert doubtful[LENGTH - 1] == pytest.approx(-1.0)  # nothing goes on after the last step
 
 
 def test_networks_learn_the_chain() -> None:
