@@ -14,6 +14,7 @@ from workbench.engine.data.footprint import Footprint, Keep
 from workbench.engine.data.goals import GoalTransitions
 from workbench.engine.data.hindsight import MappedGoals, with_goals
 from workbench.engine.data.npz import load_dataset
+from workbench.engine.data.replay import Beside
 from workbench.engine.data.replay_mapped import MappedReplay, make_replay
 from workbench.engine.data.shards import read_shards
 from workbench.engine.data.transitions import Transitions
@@ -87,7 +88,7 @@ def test_every_minibatch_at_every_border(tmp_path: Path, chunk: int, steps: int,
     for data in both(tmp_path):
         replay = make_replay(
             data, torch.zeros(6), torch.ones(6), steps=steps, chunk=chunk, discount=0.9, reward_scale=2.0,
-            device=torch.device("cpu"), next_actions=chunk == 1,
+            device=torch.device("cpu"), beside=Beside(next_actions=chunk == 1),
         )  # fmt: skip
         index = torch.arange(ROWS).flip(0).repeat(2)
         noise = replay.noise(len(index), torch.Generator().manual_seed(5)) if noisy else None

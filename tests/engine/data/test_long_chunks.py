@@ -9,7 +9,7 @@ from engine.data.shard_files import walk, write
 
 from workbench.engine.data.footprint import Keep
 from workbench.engine.data.hindsight import with_goals
-from workbench.engine.data.replay import Replay
+from workbench.engine.data.replay import Beside, Replay
 from workbench.engine.data.replay_mapped import make_replay
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.tasks.registry import make_task
@@ -35,7 +35,7 @@ def replay_of(data: Transitions, **settings: Any) -> Replay:
 @pytest.mark.parametrize("short", [1, 3])
 def test_each_length_is_as_it_would_be_alone(data: Transitions, goals: bool, short: int) -> None:
     data = with_goals(data, 0.9) if goals else data
-    both, long = replay_of(data, chunk=short, long_chunk=7), replay_of(data, chunk=7)
+    both, long = replay_of(data, chunk=short, beside=Beside(long_chunk=7)), replay_of(data, chunk=7)
     alone = replay_of(data, chunk=short, steps=7)
     for replay in (both, long, alone):
         replay.make_room(60)
@@ -57,6 +57,6 @@ def test_each_length_is_as_it_would_be_alone(data: Transitions, goals: bool, sho
 
 
 def test_no_long_chunks_where_the_policy_s_are_as_long(data: Transitions) -> None:
-    batch = replay_of(data, chunk=3, long_chunk=3).batch(torch.arange(20))
+    batch = replay_of(data, chunk=3, beside=Beside(long_chunk=3)).batch(torch.arange(20))
     assert batch.long_actions is None
     assert batch.actions.shape == (20, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +12,21 @@ from torch import Tensor
 from workbench.engine.data.chunks import check_chunk, chunk_reach, chunk_rows
 from workbench.engine.data.transitions import BLOCK, Batch, Transitions
 from workbench.engine.words import UserError
+
+
+class Beside(NamedTuple):
+    """What minibatches hold beside the usual, because a critic asks for it.
+
+    Attributes
+    ----------
+    next_actions : bool
+        The action at the next observation; not with chunks.
+    long_chunk : int
+        Where it is more than the policy's own chunks have: chunks of so many actions, and returns that span them.
+    """
+
+    next_actions: bool = False
+    long_chunk: int = 1
 
 
 class Replay:
@@ -31,10 +47,8 @@ class Replay:
     device : torch.device
     chunk : int
         h, actions in a row that make one action.
-    next_actions : bool
-        Keep the action at the next observation too; not with chunks.
-    long_chunk : int
-        Where it is more than ``chunk``, minibatches hold chunks of so many actions beside the others, and returns span them.
+    beside : Beside
+        What minibatches hold beside the usual.
 
     Attributes
     ----------
@@ -58,9 +72,9 @@ class Replay:
         reward_scale: float,
         device: torch.device,
         chunk: int = 1,
-        next_actions: bool = False,
-        long_chunk: int = 1,
+        beside: Beside = Beside(),  # noqa: B008 -- it cannot change
     ) -> None:
+        next_actions, long_chunk = beside
         if next_actions and chunk > 1:
             raise UserError("next actions are not kept with action chunks; use chunk=1, or critic_penalty=0")
         self._mean, self._std = mean.cpu(), std.cpu()
