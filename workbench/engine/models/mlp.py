@@ -343,6 +343,13 @@ class Mlp(nn.Module):
         """Named views of all weights, each (K, rows, columns): what a checkpoint stores."""
         return named_views(self.theta.detach(), self.shape)
 
+    def last_bias(self) -> Tensor:
+        """The last layer's bias of the first member, (1, O), as a part of the weights that gradients reach."""
+        if torch.is_grad_enabled() and self.theta.requires_grad:
+            return named_views(self.theta, self.shape)[f"{len(self.shape.hidden)}.bias"][0]
+        bias = self.layers()[-1].bias
+        return bias if bias.dim() == 2 else bias[0]
+
     def forward(self, x: Tensor) -> Tensor:
         """Evaluate at ``x``, (M, I) or (K, M, I); returns (M, O) for one member, else (K, M, O)."""
         if self.shape.members > 1 and x.dim() == 2:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from workbench.engine.models.critic import CriticEnsemble, StateValue
 from workbench.engine.models.flow_critic import FlowCritic
+from workbench.engine.models.gaussian_flow import GaussianFlow
 from workbench.engine.models.mlp import Mlp, MlpShape
 from workbench.engine.models.parts import Normalizer, Parts
 from workbench.engine.models.velocity import TimeInput, VelocityField
@@ -27,7 +28,7 @@ class Networks:
 
     Attributes
     ----------
-    reference : VelocityField
+    reference : VelocityField or GaussianFlow
     critic, target_critic : CriticEnsemble or FlowCritic
     value : StateValue
     mean, std : Tensor
@@ -36,7 +37,7 @@ class Networks:
         Learned parts, and their EMA targets ("target_…").
     """
 
-    reference: VelocityField
+    reference: VelocityField | GaussianFlow
     critic: CriticEnsemble | FlowCritic
     target_critic: CriticEnsemble | FlowCritic
     value: StateValue
@@ -102,11 +103,15 @@ def velocity_field(
     config: RunSettings, observation_dim: int, action_dim: int, generator: torch.Generator
 ) -> VelocityField:
     """A fresh velocity field of the run's family, for the behaviour flow and for every other flow."""
-    gelu = config.family == "qgf"
-    time: TimeInput = "sinusoidal" if gelu else "raw"
+    time: TimeInput = "sinusoidal" if config.family == "qgf" else "raw"
     width = VelocityField.inputs(observation_dim, action_dim, time)
-    shape = MlpShape(width, action_dim, config.hidden, "gelu" if gelu else "relu", "all" if gelu else "none")
-    return VelocityField(observation_dim, action_dim, shape, time, generator)
+    return VelocityField(observation_dim, action_dim, flow_shape(config, width, action_dim), time, generator)
+
+
+def flow_shape(config: RunSettings, inputs: int, outputs: int) -> MlpShape:
+    """The shape of the networks that make actions: as `shape_of`, with LayerNorm where the family's flows have it."""
+    gelu = config.family == "qgf"
+    return MlpShape(inputs, outputs, config.hidden, "gelu" if gelu else "relu", "all" if gelu else "none")
 
 
 def seed_of(seed: int, *names: str | int) -> int:

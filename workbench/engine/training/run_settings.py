@@ -20,6 +20,9 @@ class RunSettings(BaseModel):
         "iql",
         description="how the critic is trained: IQL, TD through the value gradient flow, or TD with an actor's own actions",
     )
+    behaviour: str = Field(
+        "flow_matching", description="the behaviour policy: a flow trained by flow matching, or a Gaussian"
+    )
     parts: tuple[str, ...] = Field((), description="learned parts beyond flow and critic that a rule needs")
     family: Literal["qgf", "vgf"] = Field(
         "qgf",
