@@ -162,7 +162,7 @@ class StackedMlp(Mlp):
         """The forward pass, (E·K, M, O), outside `vmap`, and what the backward pass needs."""
         if may_run(self.stack, self.theta, x, keep):
             return run(number_of(self.stack, places), self.theta.detach(), x, keep)
-        h, saved = forward_hidden(x, self.pieces, self.shape.activation, keep)
+        h, saved = forward_hidden(x, self.pieces, self.shape, keep)
         last = self.pieces[-1]
         if keep:
             saved.append(Saved(h, None, ()))
@@ -189,7 +189,7 @@ class StackedMlp(Mlp):
         if len(self.pieces) == 1 and not inputs:
             return None, d_theta
         grad = grad * weight.mT if self.shape.outputs == 1 else torch.bmm(grad, weight.mT)
-        back = backward_hidden(grad, kept, self.pieces, self.shape.activation, into, inputs)
+        back = backward_hidden(grad, kept, self.pieces, self.shape, into, inputs)
         return back, d_theta if weights else None
 
 
