@@ -22,7 +22,8 @@ from workbench.engine.models.mlp import Activation
 from workbench.engine.models.parts import Parts
 from workbench.engine.models.published.families import Family
 from workbench.engine.models.published.files import Weights, read_config, read_weights
-from workbench.engine.models.published.load import Published, read_published
+from workbench.engine.models.published.found import Published
+from workbench.engine.models.published.load import read_published
 from workbench.engine.models.published.mapping import read_mapped
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
@@ -171,7 +172,8 @@ def _record(
     """What ``run.json`` says, and the arrays."""
     parts = published.parts()
     s = published.observation_dim
-    arrays = {f"{part}.{name}": a for part, own in published.arrays.items() for name, a in own.items()}
+    # copies: one network may be two parts, and a file holds no array twice
+    arrays = {f"{part}.{name}": a.clone() for part, own in published.arrays.items() for name, a in own.items()}
     arrays["normalizer.mean"] = torch.zeros(s) if published.mean is None else published.mean
     arrays["normalizer.std"] = torch.ones(s) if published.std is None else published.std
     arrays["probes"] = _probes(parts, task) if rows is None else rows.sample_states(0, PROBES)

@@ -16,6 +16,7 @@ from workbench.engine.training.losses.behaviour import BehaviourLoss
 from workbench.engine.training.losses.conditioned_flow import ConditionedFlow
 from workbench.engine.training.losses.critic import CriticLoss
 from workbench.engine.training.losses.diffusion import DAC, QSM
+from workbench.engine.training.losses.dqc import DQC
 from workbench.engine.training.losses.edp_flow import EDPFlow
 from workbench.engine.training.losses.fawac_flow import FAWACFlow
 from workbench.engine.training.losses.fbrac_flow import FBRACFlow
@@ -49,6 +50,7 @@ CRITICS: dict[str, type[CriticLoss[Any]]] = {
     "td_vgf": TDVGF,
     "td_actor": TDActor,
     "floq": Floq,
+    "dqc": DQC,
 }
 # Learned parts, by the names under which rules need them; trained when asked for.
 LEARNED_PARTS: dict[str, type[Loss[Any]]] = {
