@@ -207,4 +207,6 @@ class NetDescription(BaseModel):
             case "one_step" | "value_gradient":
                 return StackedMap(net)
             case _:
-                raise UserError(f"a {self.kind.replace('_', ' ')} with LayerNorm on some layers alone is not known here")
+                raise UserError(
+                    f"a {self.kind.replace('_', ' ')} with LayerNorm on some layers alone is not known here"
+                )
