@@ -18,6 +18,7 @@ from workbench.engine.data.atomic import folder_at_once, write_atomic
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.metrics.visited import behaviour_states
 from workbench.engine.models.described import NetDescription
+from workbench.engine.models.described_diffusion import DiffusionDescription
 from workbench.engine.models.mlp import Activation
 from workbench.engine.models.parts import Parts
 from workbench.engine.models.published.families import Family
@@ -228,10 +229,15 @@ def _config(published: Published, step: int) -> FitConfig:
     )
 
 
-def style_of(flow: NetDescription, critic: NetDescription) -> dict[str, str]:
-    """The settings ``family`` and ``norm`` with which parts that are trained later look like these networks."""
+def style_of(*networks: NetDescription | DiffusionDescription) -> dict[str, str]:
+    """The settings ``family`` and ``norm`` with which parts that are trained later look like these networks, flow first."""
+    described = [network for network in networks if isinstance(network, NetDescription)]
+    if not described:
+        return {}
+    flow, critic = described[0], described[-1]
     alike = (name for name, style in STYLES.items() if (style.activation, style.time) == (flow.activation, flow.time))
-    family = next(alike, "vgf" if flow.activation == "relu" else "qgf")
+    usual = "vgf" if flow.activation == "relu" else "qgf"
+    family = next(alike, usual) if flow.kind == "velocity" else usual
     norm = "none" if not any(critic.normed) else "after" if critic.after else "before"
     return {
         "family": family,
