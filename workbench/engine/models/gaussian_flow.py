@@ -13,7 +13,8 @@ from workbench.engine.models.parts import Pull
 from workbench.engine.models.policies import LOG_STD
 
 HEAD = 0.01  # initial weights of the mean are smaller by this, as published
-HALVINGS, POLISHES = 24, 2  # of the search for the noise behind a squashed action: an interval, then Newton's steps
+HALVINGS = 24  # of the interval, in the search for the noise behind a squashed action
+POLISHES = 2  # of it by Newton's steps
 SLOWEST = 1e-6  # least rise of x_t with z: where a tanh is flat, and t = 1, there is none
 EDGE = 1.0 - 1e-6  # actions nearer to the border count as this: the tanh of no number is 1
 
