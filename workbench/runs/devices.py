@@ -17,6 +17,7 @@ from workbench.engine.training.losses.dqc import DQCSettings
 from workbench.engine.training.losses.floq import FloqSettings
 from workbench.engine.training.losses.td_actor import TDActorSettings, actor_rule
 from workbench.engine.training.losses.td_vgf import TDVGFSettings
+from workbench.engine.training.networks import time_input
 from workbench.engine.training.plan import losses_of, plan
 from workbench.engine.words import UserError, counted
 
@@ -55,7 +56,7 @@ def decide(work: Work) -> Choice:
 def training_work(config: FitConfig, observation_dim: int, action_dim: int) -> Work:
     """The size of a training, with D of one environment step."""
     s, d, layers = observation_dim, action_dim * config.chunk, len(config.hidden) + 1
-    time = VelocityField.inputs(0, 0, "sinusoidal" if config.family == "qgf" else "raw")
+    time = VelocityField.inputs(0, 0, time_input(config))
     flow, value = _weights(s + d + time, config.hidden, d), _weights(s, config.hidden, 1)
     critic = config.members * _weights(s + d, config.hidden, 1)
     if config.critic == "floq" and isinstance(config, FloqSettings):

@@ -147,9 +147,11 @@ class NetDescription(BaseModel):
             Named and shaped as `layout` says.
         """
         normed = self._normed()
-        if normed is None or (self.after and any(self.normed)):
+        if normed is None:
             return self._stack(DenseStack(arrays, self.activation, self.after))
-        shape = MlpShape(self.inputs, self.outputs, tuple(self.hidden), self.activation, normed, self.members)
+        after = self.after and normed != "none"
+        hidden = tuple(self.hidden)
+        shape = MlpShape(self.inputs, self.outputs, hidden, self.activation, normed, self.members, after)
         module = self._fast(shape)
         net = module.net
         assert isinstance(net, Mlp)
@@ -206,6 +208,5 @@ class NetDescription(BaseModel):
                 return StackedMap(net)
             case _:
                 raise UserError(
-                    f"a {self.kind.replace('_', ' ')} with LayerNorm after the activation, or on some layers alone, is not known "
-                    "here"
+                    f"a {self.kind.replace('_', ' ')} with LayerNorm on some layers alone is not known here"
                 )
