@@ -18,7 +18,7 @@ from torch import Tensor
 
 from workbench.engine.data import replay_mapped
 from workbench.engine.data.footprint import Keep
-from workbench.engine.data.replay import Replay
+from workbench.engine.data.replay import Beside, Replay
 from workbench.engine.data.replay_away import HostReplay, fits
 from workbench.engine.data.replay_mapped import make_replay
 from workbench.engine.data.transitions import Transitions
@@ -144,7 +144,9 @@ def test_the_imitation_finds_what_a_gpu_would_stumble_over(
     assert any(words in fault for fault in streams.faults)
 
 
-@pytest.mark.parametrize("more", [{}, {"chunk": 4, "steps": 9}, {"steps": 30, "next_actions": True}], ids=str)
+@pytest.mark.parametrize(
+    "more", [{}, {"chunk": 4, "steps": 9}, {"steps": 30, "beside": Beside(next_actions=True)}], ids=str
+)
 def test_minibatches_are_those_of_rows_on_the_device(monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]) -> None:
     data, drawn = small_data(), []
     settings: dict[str, Any] = {"steps": 2, "discount": 0.9, "reward_scale": 2.0, "device": CPU} | more

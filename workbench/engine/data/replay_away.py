@@ -30,8 +30,8 @@ class AwayReplay(Replay):
         """The rows ``which`` (M,) as `_rows` makes them, in the processor's memory."""
 
     @abstractmethod
-    def _fetched_chunks(self, which: np.ndarray, reach: Tensor) -> Tensor:
-        """Actions (M, h, D) of the chunks that begin at ``which`` (M,) and reach over so many rows."""
+    def _fetched_chunks(self, which: np.ndarray, reach: Tensor, length: int) -> Tensor:
+        """Actions (M, h, D) of the chunks of ``length`` that begin at ``which`` (M,) and reach over so many rows."""
 
     def _taken(self, index: Tensor, noise: Tensor | None = None) -> Tensor:
         rows = sent(self._fetched(np.minimum(index.cpu().numpy(), self.fixed - 1)), self._matrix.device)
@@ -40,15 +40,15 @@ class AwayReplay(Replay):
         places = (index - self._first).clamp_min(0)
         return torch.where((index >= self.fixed)[:, None], self._matrix[places], rows)
 
-    def _chunks(self, index: Tensor, reach: Tensor) -> Tensor:
+    def _chunks(self, index: Tensor, reach: Tensor, length: int) -> Tensor:
         old = index < self.fixed
         inside = torch.where(old, reach, 1).cpu()
-        found = self._fetched_chunks(np.minimum(index.cpu().numpy(), self.fixed - 1), inside)
+        found = self._fetched_chunks(np.minimum(index.cpu().numpy(), self.fixed - 1), inside, length)
         actions = sent(found, self._matrix.device)
         if not self.room:
             return actions
         begin = torch.where(old, self.fixed, index)
-        return torch.where(old[:, None, None], actions, super()._chunks(begin, torch.where(old, 1, reach)))
+        return torch.where(old[:, None, None], actions, super()._chunks(begin, torch.where(old, 1, reach), length))
 
     @property
     def next_observations(self) -> Tensor:
@@ -73,8 +73,8 @@ class HostReplay(AwayReplay):
     def _fetched(self, which: np.ndarray) -> Tensor:
         return self._far.index_select(0, torch.from_numpy(which))
 
-    def _fetched_chunks(self, which: np.ndarray, reach: Tensor) -> Tensor:
-        rows = chunk_rows(torch.from_numpy(which), reach, self._chunk)
+    def _fetched_chunks(self, which: np.ndarray, reach: Tensor, length: int) -> Tensor:
+        rows = chunk_rows(torch.from_numpy(which), reach, length)
         return self._far[:, self._s : self._s + self._d][rows]
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from workbench.engine.data.atomic import explained
 from workbench.engine.data.chunks import chunk_rows
 from workbench.engine.data.goals import GoalTransitions
+from workbench.engine.data.hindsight import MappedGoals
 from workbench.engine.data.mapped import MappedTransitions
 from workbench.engine.data.replay import Replay
 from workbench.engine.data.replay_away import AwayReplay, HostReplay, fits
@@ -26,11 +27,15 @@ from workbench.engine.transfer import free_memory
 
 def make_replay(data: Transitions, mean: Tensor, std: Tensor, **settings: Any) -> Replay:
     """The replay of ``data``: on the device, or in the processor's memory where a GPU has no room, or reading from disk where the
-    rows lie there, or with goals that are drawn anew.
+    rows lie there, and with goals that are drawn anew.
 
     Parameters are those of `Replay`.
     """
-    kinds: dict[type[Transitions], type[Replay]] = {MappedTransitions: MappedReplay, GoalTransitions: GoalReplay}
+    kinds: dict[type[Transitions], type[Replay]] = {
+        MappedGoals: MappedGoalReplay,
+        MappedTransitions: MappedReplay,
+        GoalTransitions: GoalReplay,
+    }
     plain = Replay if fits(data, free_memory(settings["device"])) else HostReplay
     kind = next((replay for held, replay in kinds.items() if isinstance(data, held)), plain)
     return kind(data, mean, std, **settings)
@@ -58,10 +63,10 @@ class MappedReplay(AwayReplay):
         self.rows_read += len(windows)
         return self._rows(windows, places)
 
-    def _fetched_chunks(self, which: np.ndarray, reach: Tensor) -> Tensor:
-        windows, places = self._data.windows(which, self._chunk)
+    def _fetched_chunks(self, which: np.ndarray, reach: Tensor, length: int) -> Tensor:
+        windows, places = self._data.windows(which, length)
         self.rows_read += len(windows)
-        rows = chunk_rows(torch.from_numpy(places), reach, self._chunk).numpy()
+        rows = chunk_rows(torch.from_numpy(places), reach, length).numpy()
         return torch.from_numpy(windows.actions[rows])
 
     def beside(self, blocks: Iterable[Tensor]) -> Tensor:
@@ -80,3 +85,9 @@ class MappedReplay(AwayReplay):
             held[begin : begin + len(block)] = block
             begin += len(block)
         return torch.from_numpy(held)
+
+
+class MappedGoalReplay(GoalReplay, MappedReplay):
+    """`GoalReplay` over rows on disk: the same goals and minibatches, bit for bit."""
+
+    _data: MappedGoals
