@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench.engine.models.average_velocity import AverageVelocity
 from workbench.engine.models.critic import CriticEnsemble, StateValue
 from workbench.engine.models.flow_critic import FlowCritic
 from workbench.engine.models.mlp import Mlp, MlpShape
@@ -27,7 +28,7 @@ class Networks:
 
     Attributes
     ----------
-    reference : VelocityField
+    reference : VelocityField or AverageVelocity
     critic, target_critic : CriticEnsemble or FlowCritic
     value : StateValue
     mean, std : Tensor
@@ -36,7 +37,7 @@ class Networks:
         Learned parts, and their EMA targets ("target_…").
     """
 
-    reference: VelocityField
+    reference: VelocityField | AverageVelocity
     critic: CriticEnsemble | FlowCritic
     target_critic: CriticEnsemble | FlowCritic
     value: StateValue
@@ -98,14 +99,18 @@ def shape_of(config: RunSettings, inputs: int, outputs: int, members: int = 1) -
     return MlpShape(inputs, outputs, config.hidden, "gelu" if config.family == "qgf" else "relu", "all", members)
 
 
+def shape_of_flow(config: RunSettings, inputs: int, outputs: int) -> MlpShape:
+    """The shape of every flow: the run's hidden layers, with LayerNorm in QGF's family alone."""
+    gelu = config.family == "qgf"
+    return MlpShape(inputs, outputs, config.hidden, "gelu" if gelu else "relu", "all" if gelu else "none")
+
+
 def velocity_field(
     config: RunSettings, observation_dim: int, action_dim: int, generator: torch.Generator
 ) -> VelocityField:
     """A fresh velocity field of the run's family, for the behaviour flow and for every other flow."""
-    gelu = config.family == "qgf"
-    time: TimeInput = "sinusoidal" if gelu else "raw"
-    width = VelocityField.inputs(observation_dim, action_dim, time)
-    shape = MlpShape(width, action_dim, config.hidden, "gelu" if gelu else "relu", "all" if gelu else "none")
+    time: TimeInput = "sinusoidal" if config.family == "qgf" else "raw"
+    shape = shape_of_flow(config, VelocityField.inputs(observation_dim, action_dim, time), action_dim)
     return VelocityField(observation_dim, action_dim, shape, time, generator)
 
 

@@ -76,7 +76,7 @@ def losses_of(config: RunSettings) -> tuple[str, ...]:
     wanted = tuple(dict.fromkeys((*config.parts, *extra_parts(CRITICS[config.critic].needs(config)))))
     for name in wanted:
         check_part(name)
-    flow_and_critic = ("flow_matching", config.critic)
+    flow_and_critic = (config.flow, config.critic)
     given = {name for key in flow_and_critic for name in LOSSES[key].trains}
     missing = dict.fromkeys(name for key in wanted for name in LOSSES[key].reads if name not in given)
     return (*flow_and_critic, *(BESIDE[name] for name in missing if name in BESIDE), *wanted)

@@ -16,6 +16,10 @@ class RunSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    flow: str = Field(
+        "flow_matching",
+        description="how the behaviour flow is trained: its velocity, or its average velocity too, for one or few steps",
+    )
     critic: str = Field(
         "iql",
         description="how the critic is trained: IQL, TD through the value gradient flow, or TD with an actor's own actions",

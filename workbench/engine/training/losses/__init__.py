@@ -23,6 +23,7 @@ from workbench.engine.training.losses.flow_matching import FlowMatching
 from workbench.engine.training.losses.iql import IQL
 from workbench.engine.training.losses.iql_flow import IQLFlow
 from workbench.engine.training.losses.loss import Loss
+from workbench.engine.training.losses.mean_flow import MeanFlow
 from workbench.engine.training.losses.noise_policy import NoisePolicyLoss
 from workbench.engine.training.losses.one_step import OneStep
 from workbench.engine.training.losses.rebrac_actor import ReBRACActor
@@ -32,11 +33,13 @@ from workbench.engine.training.losses.td_actor import TDActor
 from workbench.engine.training.losses.td_vgf import TDVGF
 from workbench.engine.training.losses.value_gradient import AmortisedGradient
 
-# Every run trains the flow; the state value is trained beside a critic that has none, where a learned part reads it.
-BASIC: dict[str, type[Loss[Any]]] = {
+# The ways to train the behaviour flow, by the values of the setting ``flow``.
+FLOWS: dict[str, type[Loss[Any]]] = {
     "flow_matching": FlowMatching,
-    "state_value": StateValueLoss,
+    "mean_flow": MeanFlow,
 }
+# Trained beside a critic that has no state value, where a learned part reads it.
+BESIDE: dict[str, type[Loss[Any]]] = {"state_value": StateValueLoss}
 # The ways to train the critic, by the values of the setting ``critic``.
 CRITICS: dict[str, type[CriticLoss[Any]]] = {
     "iql": IQL,
@@ -61,4 +64,4 @@ LEARNED_PARTS: dict[str, type[Loss[Any]]] = {
     "dac_actor": DAC,
     "qsm_actor": QSM,
 }
-LOSSES: MutableMapping[str, type[Loss[Any]]] = ChainMap(BASIC, CRITICS, LEARNED_PARTS)  # type: ignore[arg-type]
+LOSSES: MutableMapping[str, type[Loss[Any]]] = ChainMap(FLOWS, BESIDE, CRITICS, LEARNED_PARTS)  # type: ignore[arg-type]
