@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from engine.small_runs import small_config, small_data, small_trainer
 from torch import Tensor
 
-from engine.small_runs import small_config, small_data, small_trainer
 from workbench.engine.data.transitions import make_transitions
 from workbench.engine.models.average_velocity import AverageVelocity
 from workbench.engine.models.mixture import MixtureFlow
@@ -29,7 +29,7 @@ MEAN, SCALE = 0.3, 0.2
 
 
 class Gaussian(torch.nn.Module):
-    """The exact mean flow of actions N(m, s² I): particles keep their place in the Gaussian, x_r = r m + τ_r / τ_t (x_t - t m)."""
+    """The exact mean flow of actions N(m, s² I): particles keep their place, x_r = r m + τ_r / τ_t (x_t - t m)."""
 
     takes_number = True
 

@@ -98,9 +98,8 @@ class _HeldFlow(nn.Module):
 
     def average_and_pull(self, rows: Tensor, actions: Tensor, t: float, until: float) -> tuple[Tensor, Pull]:
         """v' (M, D), and its Jacobian transposed, the correction being a constant."""
-        return self._held(rows, actions, t, until), velocity_and_pull(
-            self.inner, rows[:, self.held.numel() :], actions, t, until
-        )[1]
+        _, pull = velocity_and_pull(self.inner, rows[:, self.held.numel() :], actions, t, until)
+        return self._held(rows, actions, t, until), pull
 
     def _held(self, rows: Tensor, actions: Tensor, t: float, until: float | None) -> Tensor:
         width = self.held.numel()

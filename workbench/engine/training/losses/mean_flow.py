@@ -24,8 +24,8 @@ class MeanFlowSettings(RunSettings):
 class MeanFlow(Loss[MeanFlowSettings]):
     r"""Trains ``reference`` as a mean flow (MeanFlow, arXiv 2505.13447).
 
-    .. math:: \Big\| u(s, x_t, t, r) - \mathrm{stopgrad}\Big(x_1 - x_0 + (r - t)\, \frac{d}{dt} u(s, x_t, t, r)\Big) \Big\|^2, \qquad
-              \frac{d}{dt} u = \partial_x u \cdot v(s, x_t, t) + \partial_t u
+    .. math:: \Big\| u(s, x_t, t, r) - \mathrm{stopgrad}\Big(x_1 - x_0 + (r - t)\, \frac{d}{dt} u(s, x_t, t, r)\Big) \Big\|^2,
+              \qquad \frac{d}{dt} u = \partial_x u \cdot v(s, x_t, t) + \partial_t u
 
     The identity behind it is the definition of the average, (r − t) u = ∫ v, differentiated in t. A part of the rows, 1 −
     ``mean_flow_share``, has r = t and learns the velocity. Cost of an update: three velocity evaluations, one of them with its
