@@ -15,6 +15,7 @@ from workbench.engine.training.losses.awr_actor import AWRActor
 from workbench.engine.training.losses.conditioned_flow import ConditionedFlow
 from workbench.engine.training.losses.critic import CriticLoss
 from workbench.engine.training.losses.diffusion import DAC, QSM
+from workbench.engine.training.losses.distilled_gradient import DistilledGradient
 from workbench.engine.training.losses.edp_flow import EDPFlow
 from workbench.engine.training.losses.fawac_flow import FAWACFlow
 from workbench.engine.training.losses.fbrac_flow import FBRACFlow
@@ -63,5 +64,6 @@ LEARNED_PARTS: dict[str, type[Loss[Any]]] = {
     "iql_flow": IQLFlow,
     "dac_actor": DAC,
     "qsm_actor": QSM,
+    "distilled_gradient": DistilledGradient,
 }
 LOSSES: MutableMapping[str, type[Loss[Any]]] = ChainMap(FLOWS, BESIDE, CRITICS, LEARNED_PARTS)  # type: ignore[arg-type]
