@@ -11,8 +11,9 @@ from workbench.engine.data.transitions import make_transitions
 from workbench.engine.metrics.cost import evaluations_by_part
 from workbench.engine.models.flow_critic import FlowCritic, ValueFlow
 from workbench.engine.models.mlp import MlpShape
-from workbench.engine.models.parts import q_gradient, q_values
+from workbench.engine.models.parts import Parts, q_gradient, q_values
 from workbench.engine.steering.noise import draw_noise
+from workbench.engine.steering.program import arguments_of, program_of
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.steering.run import act
 from workbench.engine.training.config import make_config
@@ -132,6 +133,17 @@ def test_data_that_all_pay_alike_have_a_range(paid: float) -> None:
     low, high = range_of(np.full(50, paid), (None, None))
     assert low < paid < high
     assert high - low >= 0.5
+
+
+def test_it_is_exported_for_any_number_of_states() -> None:
+    parts = Parts(3, 2, lambda s, a, t: -a, small_critic())
+    rule = make_rule("qgf", flow_steps=1, weight=0.5)
+    program = program_of(rule, parts)
+    for states in (5, 9):
+        noise = draw_noise(states, 1, 2, torch.Generator().manual_seed(states))
+        observations = torch.randn(states, 3, generator=torch.Generator().manual_seed(0))
+        found, _ = program.module()(*arguments_of(rule, observations, noise))
+        torch.testing.assert_close(found, act(rule, parts, observations, noise))
 
 
 def test_returns_to_go_by_hand() -> None:
