@@ -21,15 +21,15 @@ from workbench.engine.tasks.rollout import rollout
 from workbench.engine.training.config import make_config
 from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.losses import FLOWS
 
 SEEDS, STEPS, ROWS, EPISODES = (1, 2, 3), (1, 2, 10), 1000, 200
+FLOWS = ("flow_matching", "mean_flow")
 
 
 def train(name: str, flow: str, seed: int) -> Trainer:
     task = make_task(name)
     trainer = Trainer(
-        task.generate(None, seed), make_config(**(task.training_defaults() | {"flow": flow, "seed": seed}))
+        task.generate(None, seed), make_config(**(task.training_defaults() | {"behaviour": flow, "seed": seed}))
     )
     for _ in fit(trainer):
         pass

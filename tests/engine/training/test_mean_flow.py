@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from workbench.engine.training.config import make_config
 from workbench.engine.training.loop.checkpoint import load_run, resume, save_checkpoint
 from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.losses import FLOWS, LEARNED_PARTS
+from workbench.engine.training.losses import BEHAVIOURS, LEARNED_PARTS
 from workbench.engine.training.written import written
 
 MEAN, SCALE = 0.3, 0.2
@@ -62,8 +63,9 @@ def test_the_exact_average_takes_any_number_of_steps_to_the_same_end() -> None:
     assert float((many - ends[0]).abs().max()) < 0.01  # the plain field needs hundreds
 
 
-def test_the_change_along_the_way_is_that_of_finite_differences() -> None:
-    flow = AverageVelocity(3, 2, MlpShape(7, 2, (16, 16)), torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("shape", [{}, {"norm_after": True}, {"layer_norm": "none", "activation": "mish"}])
+def test_the_change_along_the_way_is_that_of_finite_differences(shape: dict[str, Any]) -> None:
+    flow = AverageVelocity(3, 2, MlpShape(7, 2, (16, 16), **shape), torch.Generator().manual_seed(0))
     flow = flow.double()
     s, a, v = (torch.randn(5, n, dtype=torch.float64, generator=torch.Generator().manual_seed(n)) for n in (3, 2, 4))
     v, t, until, h = v[:, :2], torch.full((5,), 0.3).double(), torch.full((5,), 0.8).double(), 1e-5
@@ -75,7 +77,7 @@ def test_the_change_along_the_way_is_that_of_finite_differences() -> None:
 @pytest.fixture(scope="module")
 def learned() -> Trainer:
     settings = {"hidden": (64, 64), "steps": 1500, "learning_rate": 2e-3, "schedule": "cosine", "batch_size": 256}
-    trainer = Trainer(gaussian_data(), make_config(flow="mean_flow", **settings))
+    trainer = Trainer(gaussian_data(), make_config(behaviour="mean_flow", **settings))
     for _ in fit(trainer, report_every=1500):
         pass
     return trainer
@@ -128,14 +130,14 @@ def test_its_jacobian_is_autograds() -> None:
 
 
 def test_a_run_goes_on_from_its_checkpoint_bit_for_bit(tmp_path: Path) -> None:
-    whole, half = (small_trainer(flow="mean_flow") for _ in range(2))
+    whole, half = (small_trainer(behaviour="mean_flow") for _ in range(2))
     for _ in range(20):
         whole.step()
     for _ in range(10):
         half.step()
     save_checkpoint(half, tmp_path, "a_task")
     run = load_run(tmp_path)
-    assert run.config.flow == "mean_flow"
+    assert run.config.behaviour == "mean_flow"
     assert isinstance(run.parts().reference, AverageVelocity)
     again = resume(run, small_data())
     for _ in range(10):
@@ -144,13 +146,13 @@ def test_a_run_goes_on_from_its_checkpoint_bit_for_bit(tmp_path: Path) -> None:
 
 
 def test_runs_without_it_write_what_they_always_wrote() -> None:
-    assert not {"flow", "mean_flow_share"} & set(written(small_config()))
-    assert written(small_config(flow="mean_flow"))["flow"] == "mean_flow"
+    assert not {"behaviour", "mean_flow_share"} & set(written(small_config()))
+    assert written(small_config(behaviour="mean_flow"))["behaviour"] == "mean_flow"
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_steers_it(name: str) -> None:
-    trainer = small_trainer(flow="mean_flow", parts=tuple(LEARNED_PARTS), flow_steps=2, steps=2)
+    trainer = small_trainer(behaviour="mean_flow", parts=tuple(LEARNED_PARTS), flow_steps=2, steps=2)
     for _ in fit(trainer):
         pass
     rule = make_rule(name, flow_steps=1)
@@ -164,10 +166,10 @@ def test_every_rule_steers_it(name: str) -> None:
         torch.testing.assert_close(act(still, trainer.parts(), torch.zeros(4, 3), same), plain)
 
 
-@pytest.mark.parametrize("flow", FLOWS)
+@pytest.mark.parametrize("flow", BEHAVIOURS)
 def test_every_flow_trains_with_a_family(flow: str) -> None:
     for family in ("qgf", "vgf"):
-        trainer = small_trainer(flow=flow, family=family, steps=3)
+        trainer = small_trainer(behaviour=flow, family=family, steps=3)
         for _ in fit(trainer):
             pass
         assert trainer.parts().reference(torch.zeros(4, 3), torch.zeros(4, 2), torch.zeros(4)).shape == (4, 2)

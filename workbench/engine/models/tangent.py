@@ -16,19 +16,21 @@ def push(net: Mlp, x: Tensor, dx: Tensor) -> Tensor:
     A constant: no gradient flows through it.
     """
     layers = net.layers()
-    _, kept = forward(x, layers, net.shape.activation, keep=True)
+    _, kept = forward(x, layers, net.shape, keep=True)
     act = ACTIVATIONS[net.shape.activation]
     for layer, saved in zip(layers[:-1], kept, strict=False):
         dx = dx @ layer.weight
-        if saved.normed is not None:
+        if not net.shape.norm_after:
             dx = _through_norm(dx, layer, saved)
         dx = act.backward(dx, saved.active)  # elementwise: forwards and backwards are the same product
+        if net.shape.norm_after:
+            dx = _through_norm(dx, layer, saved)
     return dx @ layers[-1].weight
 
 
 def _through_norm(dx: Tensor, layer: Layer, saved: Saved) -> Tensor:
-    assert layer.scale is not None
-    assert saved.normed is not None
+    if layer.scale is None or saved.normed is None:
+        return dx
     pre, mean, rstd, _ = saved.normed
     hat = (pre - mean) * rstd
     turned = dx - dx.mean(-1, keepdim=True) - hat * (hat * dx).mean(-1, keepdim=True)

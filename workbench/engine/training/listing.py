@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.engine.training.losses import BESIDE, CRITICS, FLOWS, LEARNED_PARTS
+from workbench.engine.training.losses import BASIC, BEHAVIOURS, CRITICS, LEARNED_PARTS
 from workbench.engine.training.losses.loss import Loss
 from workbench.engine.training.run_settings import RunSettings
 
@@ -14,8 +14,8 @@ from workbench.engine.training.run_settings import RunSettings
 def list_losses() -> list[dict[str, Any]]:
     """All losses with what they are for, the networks that they train and read, and their own settings."""
     kinds: dict[str, Mapping[str, type[Loss[Any]]]] = {
-        "behaviour flow": FLOWS,
-        "beside a critic": BESIDE,
+        "every policy": BASIC,
+        "behaviour policy": BEHAVIOURS,
         "critic": CRITICS,
         "learned part": LEARNED_PARTS,
     }

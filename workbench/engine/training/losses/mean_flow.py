@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.average_velocity import AverageVelocity
-from workbench.engine.training.losses.loss import Loss, Losses, Scene
-from workbench.engine.training.networks import shape_of_flow
+from workbench.engine.training.losses.behaviour import BehaviourLoss
+from workbench.engine.training.losses.loss import Losses, Scene
+from workbench.engine.training.networks import flow_shape
 from workbench.engine.training.run_settings import RunSettings
 
 
@@ -21,7 +22,7 @@ class MeanFlowSettings(RunSettings):
     )
 
 
-class MeanFlow(Loss[MeanFlowSettings]):
+class MeanFlow(BehaviourLoss[MeanFlowSettings]):
     r"""Trains ``reference`` as a mean flow (MeanFlow, arXiv 2505.13447).
 
     .. math:: \Big\| u(s, x_t, t, r) - \mathrm{stopgrad}\Big(x_1 - x_0 + (r - t)\, \frac{d}{dt} u(s, x_t, t, r)\Big) \Big\|^2,
@@ -34,14 +35,12 @@ class MeanFlow(Loss[MeanFlowSettings]):
     magnify (improved MeanFlow, arXiv 2512.02012); t and r are uniform, and rows count alike.
     """
 
-    trains = ("reference",)
-
     @classmethod
     def build(
         cls, config: MeanFlowSettings, observation_dim: int, action_dim: int, generator: torch.Generator
     ) -> dict[str, nn.Module]:
         """The average velocity."""
-        shape = shape_of_flow(config, AverageVelocity.inputs(observation_dim, action_dim), action_dim)
+        shape = flow_shape(config, AverageVelocity.inputs(observation_dim, action_dim), action_dim)
         return {"reference": AverageVelocity(observation_dim, action_dim, shape, generator)}
 
     def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
