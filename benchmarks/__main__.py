@@ -1,6 +1,6 @@
 """``python -m benchmarks [NAME ...]``: measure, print tables, compare with a peer or a bound in the same run.
 
-Names: updates, actions, guard, three_exits, three_exits_vgf, methods, online, together, central_picture, estimator, pointmaze,
+Names: updates, actions, guard, three_exits, three_exits_vgf, few_steps, online, together, central_picture, estimator, pointmaze,
 estimator_pointmaze, goals, cube, cube_chunks (pointmaze and cube need the ogbench extra and some minutes), notebook, lessons,
 sweep, store, shards, shipped_store (which makes what the package ships), suite_times (--protocol NAME --tasks LABEL …), figures
 (figures NAME …: the papers' figures on small tasks), ui, soak, gpu (on a machine with one), peers (against the authors' own
@@ -23,7 +23,7 @@ NAMES = (
     "soak",
     "three_exits_vgf",
     "together",
-    "methods",
+    "few_steps",
     "central_picture",
     "estimator",
     "pointmaze",
