@@ -18,6 +18,7 @@ from workbench.engine.data.chunks import chunk_rows
 from workbench.engine.data.goals import GoalTransitions
 from workbench.engine.data.hindsight import MappedGoals
 from workbench.engine.data.mapped import MappedTransitions
+from workbench.engine.data.picture_rows import PictureReplay, PictureTransitions
 from workbench.engine.data.replay import Replay
 from workbench.engine.data.replay_goals import GoalReplay
 from workbench.engine.data.transitions import BLOCK, Transitions
@@ -32,6 +33,7 @@ def make_replay(data: Transitions, mean: Tensor, std: Tensor, **settings: Any) -
         MappedGoals: MappedGoalReplay,
         MappedTransitions: MappedReplay,
         GoalTransitions: GoalReplay,
+        PictureTransitions: PictureReplay,
     }
     kind = next((replay for held, replay in kinds.items() if isinstance(data, held)), Replay)
     return kind(data, mean, std, **settings)
