@@ -2,7 +2,8 @@
 
 ``python -m benchmarks figures NAME …``: noise (QGF figure 3), q_reached (figure 4), computing (figures 6 and 7), sizes (figure
 9), better_critic (figure 10), backpropagation (figure 14), weights (figure 20), chunks (lengths 1, 5, 10), transport (VGF's
-ablations), online (offline to online on pointmaze, VGF against FQL). Strengths are chosen on episodes that are not reported.
+ablations), chain (DQC's claim on known values), online (offline to online on pointmaze, VGF against FQL). Strengths are chosen on
+episodes that are not reported.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from benchmarks.figures_chain import chain
 from benchmarks.figures_critic import better_critic, noise
 from benchmarks.figures_online import online
 from benchmarks.seeds import (
@@ -213,6 +215,7 @@ FIGURES: Mapping[str, Callable[[], None]] = {
     "better_critic": better_critic,
     "chunks": chunks,
     "transport": transport,
+    "chain": chain,
     "online": online,
 }
 

@@ -192,3 +192,24 @@ def test_chunks_as_long_as_the_policy_s_need_no_second_length() -> None:
 def test_a_teacher_s_chunk_that_fits_nowhere_is_refused() -> None:
     with pytest.raises(ValueError, match=r"dqc_chunk = 11 is longer than every episode of the data \(10 steps\)"):
         Trainer(small_data(), small_config(critic="dqc", dqc_chunk=11))
+
+
+@pytest.mark.parametrize("kappa", [0.5, 0.8, 0.93])
+def test_the_published_losses_rest_where_ours_do(kappa: float) -> None:
+    """There values are sigmoids of what is learned: an expectile by weighted cross-entropy, a quantile of logits. Learning rests
+    where the mean slope changes its sign, and that is at the same values.
+    """
+    rng = np.random.default_rng(3)
+    y = torch.from_numpy(rng.uniform(0.05, 0.95, 41))
+    logit = torch.logit(torch.linspace(0.02, 0.98, 961, dtype=torch.float64))[:, None].requires_grad_()
+    q = torch.sigmoid(logit)
+    weight = torch.where(y >= q, kappa, 1.0 - kappa).detach()
+    entropy = torch.nn.functional.binary_cross_entropy(q.expand(-1, 41), y.expand(961, -1), reduction="none")
+    theirs = {"expectile": entropy, "quantile": (logit - torch.logit(y)).abs()}
+    ours = {"expectile": expectile_loss, "quantile": quantile_loss}
+    for name, loss in theirs.items():
+        (slope,) = torch.autograd.grad((weight * loss).mean(1).sum(), logit, retain_graph=True)
+        own = torch.stack([ours[name](y - one, kappa, None) for one in q[:, 0]])
+        (our_slope,) = torch.autograd.grad(own.sum(), logit, retain_graph=True)
+        assert torch.equal(slope > 0.0, our_slope > 0.0), name
+        assert 0 < int((slope > 0.0).sum()) < 961

@@ -29,7 +29,7 @@ from workbench.engine.training.loop.checkpoint import CheckpointError, load_run,
 from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.together import CannotTrainTogether, TrainerGroup, pays_together
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.losses import CRITICS, LEARNED_PARTS, LOSSES
+from workbench.engine.training.losses import BEHAVIOURS, CRITICS, LEARNED_PARTS, LOSSES
 from workbench.engine.words import UserError
 
 SEEN = Picture(8, 7, 3, Sizes((4, 4), 1, 12), "gelu")
@@ -187,7 +187,8 @@ def test_every_critic_and_a_checkpoint(critic: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", BLIND)
 def test_losses_that_cannot_see_say_so(name: str) -> None:
-    wanted: dict[str, Any] = {"critic": name} if name in CRITICS else {"parts": (name,)}
+    kind = "critic" if name in CRITICS else "behaviour" if name in BEHAVIOURS else ""
+    wanted: dict[str, Any] = {kind: name} if kind else {"parts": (name,)}
     with pytest.raises(UserError, match=f"'{name}' does not see pictures"):
         Trainer(Marks().generate(20, 0), make_config(**(Marks().training_defaults() | wanted)))
 

@@ -52,6 +52,7 @@ class Trainer:
 
     def __init__(self, data: Transitions, config: FitConfig, device: torch.device | str = "cpu") -> None:
         keep_large_blocks()
+        config = CRITICS[config.critic].suited(config, data)
         self.config, self.device = config, torch.device(device)
         check_precision(config.precision, self.device)
         if config.compile:
@@ -60,7 +61,6 @@ class Trainer:
                 raise UserError(
                     f"precision={config.precision} is not for compiled updates; leave out compile=true, or precision"
                 )
-        CRITICS[config.critic].check(config, data)
         self.phases = plan(config)
         self.total_steps = sum(phase.steps for phase in self.phases)
         self.step_number = 0

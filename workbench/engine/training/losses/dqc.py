@@ -55,11 +55,12 @@ class DQC(CriticLoss[DQCSettings]):
     next state.
 
     Departures: rewards are the task's and losses are squares, where the code has values in (0, 1) and cross-entropies of the same
-    weights, whose minima are the same; chunks that run past an episode's end do not count, where the code never draws them; the
-    behaviour flow sees what the critic sees, where the code hides the goal from it.
+    weights, which rest at the same values; chunks that run past an episode's end do not count, where the code never draws
+    them; the behaviour flow sees what the critic sees, where the code hides the goal from it.
     """
 
     trains = ("critic", "chunk_critic", "value")
+    sees_pictures = False
 
     @classmethod
     def build(
