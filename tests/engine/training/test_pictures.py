@@ -236,7 +236,16 @@ def frames(rows: int = 12) -> PictureTransitions:
     rng = np.random.default_rng(0)
     seen = rng.integers(0, 256, (rows + 1, 5, 4, 2), dtype=np.uint8)
     ends = np.arange(rows) % 6 == 5
-    return make_pictures(seen[:-1], np.zeros((rows, 1)), np.arange(rows), 1.0 - ends, seen[1:], ends)
+    return make_pictures(
+        {
+            "observations": seen[:-1],
+            "actions": np.zeros((rows, 1)),
+            "rewards": np.arange(rows),
+            "masks": 1.0 - ends,
+            "next_observations": seen[1:],
+            "ends": ends,
+        }
+    )
 
 
 def test_n_step_returns_look_at_the_picture_that_far_ahead() -> None:
@@ -294,7 +303,7 @@ def test_wrong_pictures_are_refused(change: dict[str, np.ndarray], words: str) -
         "ends": np.zeros(12),
     }
     with pytest.raises(UserError, match=words):
-        make_pictures(**(whole | change))
+        make_pictures(whole | change)
 
 
 def test_marks_pay_where_they_are_green() -> None:

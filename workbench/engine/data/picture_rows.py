@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,20 +35,15 @@ class PictureTransitions(Transitions):
 
 
 def make_pictures(
-    observations: np.ndarray,
-    actions: np.ndarray,
-    rewards: np.ndarray,
-    masks: np.ndarray,
-    next_observations: np.ndarray,
-    ends: np.ndarray,
+    arrays: Mapping[str, np.ndarray],
     *,
     out_of_bounds: OutOfBounds = "refuse",
     source: str = "dataset",
     place: Place = "row {}".format,
 ) -> PictureTransitions:
-    """Check the arrays of a dataset of pictures; as `make_transitions`, with ``observations`` (R, H, W, C) of bytes.
+    """Check the ``arrays`` of a dataset of pictures by their names in `Transitions`, ``observations`` (R, H, W, C) of bytes.
 
-    The pictures are not copied where they lie row after row already.
+    The pictures are not copied where they lie row after row already; everything else is as in `make_transitions`.
 
     Raises
     ------
@@ -56,7 +51,8 @@ def make_pictures(
         Pictures that are not bytes of four axes, or not alike before and after; else as `make_transitions`.
     """
     shapes = []
-    for name, array in (("observations", observations), ("next_observations", next_observations)):
+    observations, actions, following = (arrays[name] for name in ("observations", "actions", "next_observations"))
+    for name, array in (("observations", observations), ("next_observations", following)):
         if array.dtype != np.uint8 or array.ndim != 4 or 0 in array.shape:
             raise UserError(
                 f"{source}: '{name}' must be pictures (rows, height, width, channels) of bytes (uint8), got shape "
@@ -70,11 +66,19 @@ def make_pictures(
         )
     blind = np.zeros((len(observations), 1), dtype=np.float32)
     rest = make_transitions(
-        blind, actions, rewards, masks, blind, ends, out_of_bounds=out_of_bounds, source=source, place=place
+        blind,
+        actions,
+        arrays["rewards"],
+        arrays["masks"],
+        blind,
+        arrays["ends"],
+        out_of_bounds=out_of_bounds,
+        source=source,
+        place=place,
     )
     columns = vars(rest) | {
         "observations": np.ascontiguousarray(observations).reshape(len(observations), -1),
-        "next_observations": np.ascontiguousarray(next_observations).reshape(len(observations), -1),
+        "next_observations": np.ascontiguousarray(following).reshape(len(observations), -1),
     }
     return PictureTransitions(**columns, picture=shapes[0][1:])
 

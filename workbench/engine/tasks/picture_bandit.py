@@ -77,15 +77,15 @@ class Marks:
         actions = np.clip(chosen + SPREAD * rng.normal(size=(count, 2)), -1.0, 1.0)
         rewards = reward(marks, actions) + NOISE * rng.normal(size=count)
         pictures = paint(marks)
-        return make_pictures(
-            pictures,
-            actions,
-            rewards,
-            np.zeros(count, dtype=np.float32),
-            pictures,
-            np.ones(count, dtype=bool),
-            source=self.info.name,
-        )
+        arrays = {
+            "observations": pictures,
+            "actions": actions,
+            "rewards": rewards,
+            "masks": np.zeros(count, dtype=np.float32),
+            "next_observations": pictures,
+            "ends": np.ones(count, dtype=bool),
+        }
+        return make_pictures(arrays, source=self.info.name)
 
     def environments(self, count: int, seed: int) -> OnePicture:
         """``count`` pictures, drawn from ``seed``."""
