@@ -24,7 +24,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.14; 
 	for p in python3 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done)
 
-.PHONY: help run test lint types pytest chaos lock sbom bench screenshots docs architecture gallery method-pages method-pictures format clean browser node
+.PHONY: help run test lint types pytest chaos lessons lock sbom bench screenshots docs architecture gallery method-pages method-pictures format clean browser node
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -53,6 +53,10 @@ pytest: $(VENV)/.installed-test ## The tests alone, a file at a time on each of 
 chaos: $(VENV)/.installed-test ## Kill, fuzz and attack for longer, and print the figures: make chaos CHAOS=20
 	WORKBENCH_CHAOS=$(CHAOS) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m chaos $(ARGS)
 
+lessons: $(VENV)/.installed-test ## Every lesson in a real JupyterLab (make test takes one of each kind)
+	@$(MAKE) --no-print-directory browser
+	WORKBENCH_LESSONS=all $(BIN)/python -m pytest -n $(WORKERS) tests/notebooks/test_jupyterlab.py $(ARGS)
+
 bench: $(VENV)/.installed-test ## The benchmarks: tables of ratios
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -75,7 +79,7 @@ method-pictures: $(VENV)/.installed-test ## The same, and draw every rule's pict
 	$(BIN)/python -m workbench.method_pages docs/methods --pictures
 
 lock: $(VENV)/.installed-test ## Write requirements.lock anew: constraints.txt with the hashes that pip's index gives, for every platform
-	$(BIN)/uv pip compile pyproject.toml --all-extras -c constraints.txt --universal --python-version 3.11.5 --quiet \
+	$(BIN)/uv pip compile pyproject.toml --all-extras -c constraints.txt --universal --python-version 3.11 --quiet \
 	  --generate-hashes --no-annotate --no-emit-find-links --custom-compile-command "make lock" -o requirements.lock
 
 sbom: $(VENV)/.installed-test ## Write sbom.json: every installed package with version, licence and origin (CycloneDX)

@@ -11,7 +11,7 @@ from contextvars import copy_context
 
 import tyro
 
-from workbench.commands import COMMANDS
+from workbench.commands import COMMANDS, GROUPS
 from workbench.commands.model_flags import with_flags
 from workbench.console import errors_in_words
 
@@ -24,7 +24,7 @@ def build_app(called: str = "") -> tyro.extras.SubcommandApp:
             group = tyro.extras.SubcommandApp()
             for inner, function in command.items():
                 group.command(name=inner)(function)
-            app.command(group, name=name)
+            app.command(group, name=name, help=GROUPS[name])
         else:
             app.command(name=name)(with_flags(command) if name == called else command)
     return app

@@ -209,19 +209,16 @@ def test_looking_at_addresses_changes_nothing_and_never_ends_the_server(root: Pa
     home.mkdir()
     path.mkdir()
     (path / f"{EVIL}.py").write_text(f"open({str(home / 'imported')!r}, 'w').close()\nimport os\nos._exit(3)\n")
-    questions = ["", "?task=three_exits&rule=vgf", "?task=three_exits&rule=qgf&rule2=grpo", f"?task=gym/{EVIL}:X-v0"]
-    questions += [
-        "?run=../../x&sort=x&only_status=%00",
-        "?task=run:..&seed=1e999&x=nan&peak=inf,inf&shown=-1&shift=1e999",
-    ]
+    evil, odd = f"?task=gym/{EVIL}:X-v0", "?task=run:..&seed=1e999&x=nan&peak=inf,inf&shown=-1&shift=1e999"
+    questions = ["", "?task=three_exits&rule=qgf&rule2=grpo", "?run=../../x&sort=x&only_status=%00"]
+    targets = [f"/{name}{question}" for name in ("", *PAGES) for question in (evil, odd)]
+    targets += [f"/{name}{question}" for name in ("", "particles", "rollouts", "runs") for question in questions]
     with served(root, home, path=path) as port:
         status = ask(port, ["GET /static/js/bokeh.min.js HTTP/1.1", f"Host: 127.0.0.1:{port}"]).status
         assert status == 200
         before = tree(home)
-        for name in ("", *PAGES):
-            for question in questions:
-                target = f"/{name}{question}".replace(" ", "%20")
-                assert ask(port, [f"GET {target} HTTP/1.1", f"Host: 127.0.0.1:{port}"]).status == 200, target
+        for target in targets:
+            assert ask(port, [f"GET {target} HTTP/1.1", f"Host: 127.0.0.1:{port}"]).status == 200, target
         for method in ("HEAD", "PUT", "DELETE", "POST", "PATCH", "OPTIONS", "TRACE"):
             found = ask_head(port, method)
             assert found in (200, 403, 404, 405, 400), method

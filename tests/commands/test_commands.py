@@ -69,6 +69,14 @@ def test_help_is_for_people(command: Command, words: str, monkeypatch: pytest.Mo
             assert flag[2].startswith("turn off: "), line
 
 
+def test_help_says_of_each_command_what_it_is_for(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    said = dict(re.findall(r"• (\S+) *([^│\n]*)", command("--help").out))
+    assert said.keys() == commands.COMMANDS.keys()
+    assert all(words.strip() for words in said.values()), said
+    assert commands.GROUPS.keys() == {name for name, one in commands.COMMANDS.items() if isinstance(one, dict)}
+
+
 def test_as_a_process(root: Path) -> None:
     done = workbench(root, "tasks", "--json")
     assert done.returncode == 0

@@ -4,35 +4,15 @@ import json
 from pathlib import Path
 
 from commands.running import Command, check, everything
+from experiments.tiny_suite import tiny_suite
 
-TINY = """
-title = "Tiny"
-summary = "As small as it gets."
-seeds = [0]
-episodes = 3
-reference = "flow"
-
-[[methods]]
-label = "flow"
-rule = "bc"
-
-[[methods]]
-label = "QGF"
-rule = "qgf"
-strengths = [0.1, 1]
-
-[[tasks]]
-label = "line"
-task = "bandit1d"
-low = -1.0
-training = { steps = 20, hidden = [8, 8] }
-"""
+TINY = tiny_suite(("plane",), (0,))
 
 
 def test_how_much_it_is_before_it_runs(command: Command, inside: Path) -> None:
     listed = command("suite", "--list", "--workers", 4)
     assert listed.code == 0
-    for name in ("smoke", "laptop", "paper-qgf", "paper-vgf", "time with 4 workers"):
+    for name in ("smoke", "laptop", "methods", "paper-qgf", "paper-vgf", "time with 4 workers"):
         assert name in listed.out
     one, four = (command("suite", "smoke", "--dry-run", "--json", "--workers", count).json for count in (1, 4))
     (line,) = one["protocols"]
@@ -42,7 +22,7 @@ def test_how_much_it_is_before_it_runs(command: Command, inside: Path) -> None:
 
 
 def test_what_it_refuses(command: Command, inside: Path) -> None:
-    check(command("suite"), "name a protocol: laptop, paper-qgf, paper-vgf, smoke")
+    check(command("suite"), "name a protocol: laptop, methods, paper-qgf, paper-vgf, smoke")
     check(command("suite", "smok", "--store", "s"), "no protocol named 'smok'; did you mean 'smoke'?")
     check(command("suite", "smoke"), "--store DIR says where results are kept")
     check(command("suite", "no.toml", "--store", "s"), "no.toml: no such file")
@@ -55,7 +35,7 @@ def test_what_it_refuses(command: Command, inside: Path) -> None:
     done = command("suite", "mine.toml", "--store", "s")
     assert done.code == 2
     assert "no setting 'stepps'; did you mean 'steps'?" in done.err
-    assert "in protocol 'mine', method 'flow' on task 'line'" in done.err
+    assert "in protocol 'mine', method 'flow' on task 'plane'" in done.err
     assert set(everything(inside)) == {"mine.toml"}
 
 

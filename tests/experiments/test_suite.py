@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments.tiny_suite import tiny_suite
 
+from workbench.engine.steering.rules import RULES
+from workbench.engine.training.losses import BEHAVIOURS
 from workbench.engine.words import UserError
 from workbench.experiments.place import never
 from workbench.experiments.serial import Serial
@@ -22,37 +25,7 @@ from workbench.experiments.suites.run import (
 )
 from workbench.report.suite import write_suite_markdown, write_suite_page
 
-TINY = """
-title = "Tiny"
-summary = "As small as it gets."
-seeds = [0, 1]
-episodes = 4
-reference = "flow"
-
-[[methods]]
-label = "flow"
-rule = "bc"
-
-[[methods]]
-label = "QGF"
-rule = "qgf"
-strengths = [0.1, 1]
-cost = 2.0
-
-[[tasks]]
-label = "plane"
-task = "bandit2d"
-training = { steps = 20, hidden = [8, 8] }
-times = { training = 3.0, job = 0.5 }
-
-[[tasks]]
-label = "line"
-task = "bandit1d"
-low = -1.0
-training = { steps = 20, hidden = [8, 8] }
-strengths = { QGF = [0.5] }
-times = { training = 1.0, job = 0.25, generate = 7.0 }
-"""
+TINY = tiny_suite()
 
 
 def tiny() -> Protocol:
@@ -81,6 +54,13 @@ def test_the_laptop_protocol_is_as_large_as_it_says_and_takes_an_hour() -> None:
     assert seconds is not None
     assert seconds / 2 <= 3600  # on two cores
     assert len({jobs[0].rule for jobs in plan_of(protocol).values()}) >= 10
+
+
+def test_the_protocol_of_all_methods_has_every_rule_and_critic() -> None:
+    methods = load_protocol("methods").methods
+    assert {method.rule for method in methods} == set(RULES)
+    assert {method.training.get("critic", "iql") for method in methods} >= {"iql", "td_actor", "floq"}
+    assert {method.training.get("behaviour", "flow_matching") for method in methods} == set(BEHAVIOURS)
 
 
 def test_how_much_it_is() -> None:

@@ -1,6 +1,7 @@
-"""Every lesson in a real JupyterLab: all cells run, a slider moved by keyboard changes the picture, nothing is red.
+"""Lessons in a real JupyterLab: all cells run, a slider moved by keyboard changes the picture, nothing is red.
 
-Executing a notebook without a browser passes even when an output cannot be shown, so this is needed as well.
+Executing a notebook without a browser passes even when an output cannot be shown, so this is needed as well. One lesson of
+each kind here, every lesson with ``make lessons`` (``WORKBENCH_LESSONS=all``): each takes some twenty seconds.
 ``WORKBENCH_SCREENSHOTS=DIR`` keeps a picture of each lesson.
 """
 
@@ -16,6 +17,12 @@ from playwright.sync_api import Browser, Locator, Page, expect
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 STILL = ("09_brought.ipynb",)  # a lesson without a slider
 NAMES = sorted(path.name for path in (Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
+ONE_OF_A_KIND = {
+    "01_first_steps.ipynb": "stages to scrub",
+    "06_shift.ipynb": "pictures drawn anew by a slider",
+    "09_brought.ipynb": "a policy of your own, no slider",
+    "99_capstone.ipynb": "the board",
+}
 
 
 @pytest.fixture
@@ -66,7 +73,15 @@ def move(page: Page, handle: Locator) -> None:
         page.keyboard.press("ArrowLeft" if at_the_end else "ArrowRight")
 
 
-@pytest.mark.parametrize("name", NAMES)
+def chosen() -> list[str]:
+    return NAMES if os.environ.get("WORKBENCH_LESSONS") == "all" else [name for name in NAMES if name in ONE_OF_A_KIND]
+
+
+def test_the_lessons_of_a_kind_are_there() -> None:
+    assert set(NAMES) >= ONE_OF_A_KIND.keys()
+
+
+@pytest.mark.parametrize("name", chosen())
 def test_a_lesson_in_jupyterlab(lab: str, page: Page, name: str) -> None:
     run_all(page, lab, name)
     expect(page.locator(RED)).to_have_count(0)

@@ -54,3 +54,12 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "course": COURSE,
     "handout": handout,
 }
+
+# What a group is for, in --help.
+GROUPS = {
+    "data": "Datasets of your own: what a file holds, and keeping it as a task.",
+    "measure": "Single measurements: gradients, distance of distributions, what data alone say, what a precision costs.",
+    "language": "The language room: train it anew, and draw its table.",
+    "runs": "The runs of a store: list, show, compare, check, repair, remove.",
+    "course": "The course: copies for participants, the scoreboard, what they did.",
+}

@@ -17,7 +17,7 @@ from workbench.plots.series import Axes, Series
 from workbench.views.csv_file import csv_of
 
 MEASURES: dict[str, Measure] = {"return": "return", "success": "success"}
-PROFILE = Axes("Score τ", "Share of runs that score above τ")
+PROFILE = Axes("Score τ", "Share of runs above τ")
 MIDDLE = Axes(TERM["network_evaluations"].head, "Interquartile mean of the scores")
 HEADS = (
     "method",

@@ -80,6 +80,24 @@ def test_stratified_interval_covers() -> None:
     assert 0.86 <= hits / 60 <= 1.0
 
 
+@pytest.mark.parametrize("tasks", [1, 7])
+def test_resamples_at_once_are_those_one_by_one(tasks: int) -> None:
+    """Leading axes are many tables; a function of one's own is called for each, on the same resamples."""
+    rng = np.random.default_rng(tasks)
+    x, y = rng.normal(size=(6, tasks)).round(1), rng.normal(size=(3, tasks)).round(1)  # with ties
+    for statistic, tables in (
+        (interquartile_mean, [x]),
+        (optimality_gap, [x]),
+        (probability_of_improvement, [x, y]),
+    ):
+        many = [np.stack([table[rng.permutation(len(table))] + i for i in range(4)]) for table in tables]
+        np.testing.assert_allclose(statistic(*many), [statistic(*one) for one in zip(*many, strict=True)])
+        own = stratified_interval(lambda *one, statistic=statistic: statistic(*one), tables)
+        assert own == stratified_interval(statistic, tables)
+    thresholds = np.linspace(-1, 1, 9)
+    np.testing.assert_allclose(performance_profile(x[None], thresholds)[0], performance_profile(x, thresholds))
+
+
 def test_profile_band_holds_the_profile() -> None:
     scores, thresholds = np.random.default_rng(0).uniform(size=(8, 5)), np.linspace(0, 1, 7)
     low, high = profile_band(scores, thresholds)

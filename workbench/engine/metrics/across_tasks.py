@@ -8,6 +8,7 @@ normalised between a random and an expert score).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata, trim_mean
@@ -15,20 +16,23 @@ from scipy.stats import rankdata, trim_mean
 from workbench.engine.metrics.intervals import Interval
 
 RESAMPLES = 2000
+BLOCK = 50_000  # scores of resamples at once; a profile has some fifty numbers for each
+Score = float | np.ndarray
 
 
-def interquartile_mean(scores: np.ndarray) -> float:
-    """Mean of the middle half of all (runs, tasks) ``scores``: a quarter of the values is cut off at each end."""
-    return float(trim_mean(_checked(scores), 0.25, axis=None))
+def interquartile_mean(scores: np.ndarray) -> Score:
+    """Mean (...,) of the middle half of all (..., runs, tasks) ``scores``: a quarter of the values is cut off at each end."""
+    scores = _checked(scores)
+    return _score(trim_mean(scores.reshape(*scores.shape[:-2], -1), 0.25, axis=-1))
 
 
-def optimality_gap(scores: np.ndarray, goal: float = 1.0) -> float:
-    """Mean amount by which ``scores`` (runs, tasks) fail to reach ``goal``; scores above it count as reaching it."""
-    return float((goal - np.minimum(_checked(scores), goal)).mean())
+def optimality_gap(scores: np.ndarray, goal: float = 1.0) -> Score:
+    """Mean amount (...,) by which ``scores`` (..., runs, tasks) fail to reach ``goal``; scores above it count as reaching it."""
+    return _score((goal - np.minimum(_checked(scores), goal)).mean((-2, -1)))
 
 
-def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
-    r"""Probability that a run of method X beats a run of method Y on a task drawn at random.
+def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> Score:
+    r"""Probability (...,) that a run of method X beats a run of method Y on a task drawn at random.
 
     .. math:: \frac1M \sum_m \frac{1}{NK} \sum_{i,j} \big[ 1(x_{im} > y_{jm}) + \tfrac12 1(x_{im} = y_{jm}) \big]
 
@@ -37,23 +41,27 @@ def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
     Parameters
     ----------
     x, y : ndarray
-        (N, M) and (K, M) scores.
+        (..., N, M) and (..., K, M) scores.
     """
     x, y = _checked(x), _checked(y)
-    if x.shape[1] != y.shape[1]:
-        raise ValueError(f"both methods need the same tasks, got {x.shape[1]} and {y.shape[1]}")
-    ranks = rankdata(np.concatenate((x, y)), axis=0)[: len(x)].sum(0)  # ties take their mean rank
-    wins = ranks - len(x) * (len(x) + 1) / 2
-    return float((wins / (len(x) * len(y))).mean())
+    if x.shape[-1] != y.shape[-1]:
+        raise ValueError(f"both methods need the same tasks, got {x.shape[-1]} and {y.shape[-1]}")
+    runs, others = x.shape[-2], y.shape[-2]
+    ranks = rankdata(np.concatenate((x, y), -2), axis=-2)[..., :runs, :].sum(-2)  # ties take their mean rank
+    wins = ranks - runs * (runs + 1) / 2
+    return _score((wins / (runs * others)).mean(-1))
 
 
 def performance_profile(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Share (H,) of all runs over all tasks whose score is above each of ``thresholds`` (H,): the higher curve is better."""
-    return np.asarray((_checked(scores)[..., None] > np.asarray(thresholds)).mean((0, 1)))
+    """Share (..., H) of the (..., runs, tasks) ``scores`` above each of ``thresholds`` (H,): the higher curve is better."""
+    return np.asarray((_checked(scores)[..., None] > np.asarray(thresholds)).mean((-3, -2)))
+
+
+AT_ONCE = (interquartile_mean, optimality_gap, probability_of_improvement)
 
 
 def stratified_interval(
-    statistic: Callable[..., float],
+    statistic: Callable[..., Score],
     scores: Sequence[np.ndarray],
     seed: int = 0,
     level: float = 0.95,
@@ -67,7 +75,7 @@ def stratified_interval(
     Parameters
     ----------
     statistic : callable
-        One of this module's, of as many methods as given.
+        Of as many methods as given: one number of their (runs, tasks). This module's own take many resamples at once.
     scores : sequence of ndarray
         (runs, tasks) for each method.
     seed : int
@@ -76,7 +84,8 @@ def stratified_interval(
         Confidence level in (0, 1).
     resamples : int
     """
-    draws = _resampled(statistic, scores, seed, resamples)
+    many = statistic if statistic in AT_ONCE else _one_by_one(statistic)
+    draws = _resampled(many, scores, seed, resamples)
     low, high = np.quantile(draws, (0.5 - level / 2, 0.5 + level / 2))
     return Interval(float(statistic(*scores)), float(low), float(high))
 
@@ -90,21 +99,34 @@ def profile_band(
     return low, high
 
 
-def _resampled(
-    statistic: Callable[..., float | np.ndarray], scores: Sequence[np.ndarray], seed: int, resamples: int
-) -> np.ndarray:
+def _one_by_one(statistic: Callable[..., Score]) -> Callable[..., Score]:
+    return lambda *stacks: np.array([statistic(*one) for one in zip(*stacks, strict=True)])
+
+
+def _score(found: Any) -> Score:
+    """A number where there is one, an array where there are more."""
+    return found if np.ndim(found) else float(found)
+
+
+def _resampled(statistic: Callable[..., Score], scores: Sequence[np.ndarray], seed: int, resamples: int) -> np.ndarray:
+    """``statistic`` of each resample: many at once, as few as keep each array within `BLOCK` numbers."""
     rng = np.random.default_rng(seed)
     arrays = [_checked(s) for s in scores]
-    return np.array(
-        [
-            statistic(*(np.take_along_axis(s, rng.integers(len(s), size=s.shape), 0) for s in arrays))
-            for _ in range(resamples)
-        ]
-    )
+    at_once = max(1, BLOCK // sum(s.size for s in arrays))
+    draws = []
+    for begin in range(0, resamples, at_once):
+        many = min(at_once, resamples - begin)
+        drawn = [rng.integers(len(s), size=(many, *s.shape)) for s in arrays]
+        draws.append(
+            np.asarray(
+                statistic(*(np.take_along_axis(s[None], rows, 1) for s, rows in zip(arrays, drawn, strict=True)))
+            )
+        )
+    return np.concatenate(draws)
 
 
 def _checked(scores: np.ndarray) -> np.ndarray:
     scores = np.asarray(scores, dtype=np.float64)
-    if scores.ndim != 2 or scores.size == 0 or not np.isfinite(scores).all():
+    if scores.ndim < 2 or scores.size == 0 or not np.isfinite(scores).all():
         raise ValueError(f"scores must be finite numbers (runs, tasks), at least one of each, got shape {scores.shape}")
     return scores

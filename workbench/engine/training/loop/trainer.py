@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.allocator import keep_large_blocks
+from workbench.engine.data.replay import Beside
 from workbench.engine.data.replay_mapped import make_replay
 from workbench.engine.data.transitions import Batch, Transitions
 from workbench.engine.graphs import recorder_for
@@ -50,6 +51,7 @@ class Trainer:
 
     def __init__(self, data: Transitions, config: FitConfig, device: torch.device | str = "cpu") -> None:
         keep_large_blocks()
+        config = CRITICS[config.critic].suited(config, data)
         self.config, self.device = config, torch.device(device)
         check_precision(config.precision, self.device)
         if config.compile:
@@ -58,7 +60,6 @@ class Trainer:
                 raise UserError(
                     f"precision={config.precision} is not for compiled updates; leave out compile=true, or precision"
                 )
-        CRITICS[config.critic].check(config, data)
         self.phases = plan(config)
         self.total_steps = sum(phase.steps for phase in self.phases)
         self.step_number = 0
@@ -85,7 +86,7 @@ class Trainer:
             discount=config.discount,
             reward_scale=config.reward_scale,
             device=self.device,
-            next_actions=self._critic.next_actions,
+            beside=Beside(self._critic.next_actions, self._critic.long_chunk),
         )
         self._scene = Scene(self.networks)
         self._gradients = Gradients(self.losses, self._scene, self.weights, repeats=True)

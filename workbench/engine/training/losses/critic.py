@@ -36,8 +36,9 @@ class CriticLoss(Loss[C]):
         return shape_of(config, observation_dim + action_dim, 1, config.members)
 
     @classmethod
-    def check(cls, config: C, data: Transitions) -> None:
-        """Raise UserError, with the cure, where the settings do not suit the data."""
+    def suited(cls, config: C, data: Transitions) -> C:
+        """The settings, with what they leave to the data; UserError, with the cure, where they do not suit the data."""
+        return config
 
     @classmethod
     def needs(cls, config: C) -> tuple[str, ...]:
@@ -53,6 +54,11 @@ class CriticLoss(Loss[C]):
     def next_actions(self) -> bool:
         """Whether batches must hold the data's action at the bootstrap state."""
         return False
+
+    @property
+    def long_chunk(self) -> int:
+        """Actions of the chunks that batches must hold beside those of the policy; 1: none."""
+        return 1
 
     def samples(self, networks: Networks, observations: Tensor, generator: torch.Generator) -> Tensor:
         """Draw what is cached of the finished flow at ``observations`` (R, S), next ones of a block of rows: (R, N, D).

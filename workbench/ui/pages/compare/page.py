@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -11,13 +12,14 @@ import panel as pn
 from workbench.engine.words import UserError
 from workbench.experiments.scores import Board
 from workbench.experiments.summary import Curve
+from workbench.plots.markup import html
 from workbench.plots.series import Series
 from workbench.report.suite_tables import standings_table, strengths_table, tasks_table
 from workbench.report.written import latex
 from workbench.ui.canvas.bokeh_figures import pane
 from workbench.ui.controls.notice import STYLE as WORDS
 from workbench.ui.controls.rule import STYLE, choice
-from workbench.ui.pages.compare.draw import chart_of
+from workbench.ui.pages.compare.draw import COLUMNS, chart_of
 from workbench.ui.pages.compare.words import (
     EMPTY,
     NOTHING,
@@ -51,7 +53,11 @@ from workbench.views.compare import (
 )
 from workbench.views.measured import Read, read
 
-HEIGHT = 300  # pixels
+HEIGHT = 260  # pixels, without the legend
+ROW = 22  # pixels of each row of the legend
+MOST_BANDS = 6
+NO_BANDS = f"Share of runs above τ. Tick at most {MOST_BANDS} methods to see the 95% band of each, or point at a mark."
+READING = "Reading what was measured…"
 LOOK = (Path(__file__).parent / "compare.css").read_text(encoding="utf-8")
 
 
@@ -105,12 +111,12 @@ class ComparePage(StorePage):
         self._latest: Latest[Asked, Compared] = Latest(_compared, self.later(self._answered))
         fills: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
         words: dict[str, Any] = {"stylesheets": [WORDS, LOOK], **fills}
-        self._head, self._standings, self._missing = (HTML("…", **words) for _ in range(3))
+        self._head, self._standings = HTML(head_words(READING), **words), HTML("", **words)
+        self._missing = HTML(unmeasured([]), **words)
         self._scaling_head, self._tables = HTML("", **words), HTML("", **words)
         self._profiles = pn.Column(css_classes=["wb-profiles"], **fills)
         self._scaling = pn.Column(css_classes=["wb-scaling"], **fills)
         self._make_controls()
-        self._missing.object = unmeasured([])
         self.look()
         self.keep_looking()
 
@@ -119,7 +125,7 @@ class ComparePage(StorePage):
         fills: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
         heads = [HTML(word, stylesheets=[STYLE], margin=(8, 0, 2, 0)) for word in ("Methods", "Tasks")]
         controls = [self.owner, self.measure, heads[0], self.methods, self._missing, heads[1], self.tasks, self.scaled]
-        standings = pn.Column(self._standings, css_classes=["wb-standings"], **fills)
+        standings = pn.Column(self._standings, css_classes=["wb-standings"], **fills | {"margin": (10, 0, 0, 0)})
         return {
             "controls": pn.Column(*controls, **fills),
             "main": pn.Column(
@@ -265,11 +271,13 @@ class ComparePage(StorePage):
         self._head.object = about(board, self.curves)
         self._standings.object = table_html(standings_table(board), looks_in(board))
         self._tables.object = tables_html([tasks_table(board), strengths_table(board)])
-        profiles = [chart_of(found.profiles, PROFILE, band=True)] if found.profiles else []
+        banded = len(found.profiles) <= MOST_BANDS
+        profiles = [chart_of(found.profiles, PROFILE, band=banded, whiskers=False)] if found.profiles else []
         scaling = [chart_of(found.scaling, scaling_axes(asked.scaled), log=True)] if found.scaling else []
         self._figures = profiles + scaling
-        self._profiles.objects = [pane(one, height=HEIGHT) for one in profiles]
-        self._scaling.objects = [pane(one, height=HEIGHT) for one in scaling]
+        words = [] if banded else [HTML(html("<p>{}</p>", NO_BANDS), stylesheets=[WORDS, LOOK], margin=0)]
+        self._profiles.objects = [*words, *(pane(one, height=_height(found.profiles)) for one in profiles)]
+        self._scaling.objects = [pane(one, height=_height(found.scaling)) for one in scaling]
         self._scaling_head.object = scaling_words(asked.scaled)
 
     def _board(self) -> Board:
@@ -281,6 +289,10 @@ class ComparePage(StorePage):
         board = self._board()
         tables = [standings_table(board), tasks_table(board), strengths_table(board)]
         return "\n".join(latex(table) for table in tables if table.rows).encode()
+
+
+def _height(series: Sequence[Series]) -> int:
+    return HEIGHT + ROW * math.ceil(len(series) / COLUMNS)
 
 
 def _compared(asked: Asked) -> Compared:

@@ -80,7 +80,7 @@ def unmeasured(curves: Sequence[Curve]) -> Markup:
 
 def head_words(words: str) -> Markup:
     """The head while there is nothing to compare."""
-    return html("<h2>Methods over tasks</h2><p>{}</p>", words)
+    return html("<h2>Methods over tasks</h2><p role='status'>{}</p>", words)
 
 
 def tables_html(tables: Sequence[Table]) -> Markup:

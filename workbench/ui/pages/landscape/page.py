@@ -97,7 +97,7 @@ class LandscapePage(Page):
         self._sections = [section_figure(), section_figure()]
         self._line = section_figure(densities=True)
         self._surface = Surface(sizing_mode="stretch_width", margin=0, height=420, css_classes=["wb-solid"])
-        self._head = number_pane(numbers("Landscape", "…", []))
+        self._head = number_pane(numbers("Landscape", "The first picture is being computed…", []))
         figures = [
             self._plane.figure,
             self._line.figure,

@@ -28,7 +28,7 @@ class RunsTable(JSComponent):
     selected = param.List(default=[], doc="Keys; the browser changes it.")
     sort = param.List(default=["finished", False], doc="Column, and whether ascending; the browser changes it.")
     words = param.String(default="", doc="How many there are.")
-    empty = param.String(default="…", doc="What to say where there are no rows.")
+    empty = param.String(default="Reading the store…", doc="What to say where there are no rows.")
     away = param.Integer(default=0, doc="How many deleted runs can be put back.")
 
     _esm = component(HERE / "table.js")

@@ -79,7 +79,7 @@ class TrainingPage(StorePage):
         self._reports = -1
         self._looks: Latest[Look, Seen] = Latest(see, self.later(self._show_seen))
         self.owner.param.watch(lambda _: self._list(), "secret")
-        self._head = number_pane(numbers("Training", "…", []))
+        self._head = number_pane(numbers("Training", "Looking for your trainings…", []))
         self._losses, self._values, self._plane = loss_figure(), value_figure(), plane_figure()
         follow_theme([self._losses.figure, self._values.figure, self._plane.figure], self.document)
         self.form = Form(lambda order: self.do(lambda: self._begin(order)), self.changed)
