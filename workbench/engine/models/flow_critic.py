@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from workbench.engine.models.mlp import Mlp, MlpShape
+from workbench.engine.models.mlp import MlpShape
+from workbench.engine.models.picture_mlp import make_net
 
 BINS = 50  # into which the range of values is cut
 BLUR = 16.0  # standard deviation of the Gaussian that a value is spread by, in bins
@@ -82,7 +83,7 @@ class FlowCritic(nn.Module):
     ) -> None:
         super().__init__()
         self.observation_dim, self.action_dim, self.flow = observation_dim, action_dim, flow
-        self.net = Mlp(shape, generator)
+        self.net = make_net(shape, generator)
         self.register_buffer("edges", torch.linspace(flow.low, flow.high, BINS + 1))
         self.register_buffer("waves", math.pi * torch.arange(1.0, WAVES + 1.0))
 
@@ -123,7 +124,7 @@ class FlowCritic(nn.Module):
         flow, members = self.flow, self.net.shape.members
         given = torch.cat((observations, actions), 1).repeat_interleave(flow.starts, 0)
         share = (torch.arange(flow.starts, device=given.device, dtype=given.dtype) + 0.5) / flow.starts
-        z = flow.start(share).repeat(len(actions)).expand(members, -1)
+        z = flow.start(share).repeat(actions.shape[0]).expand(members, -1)
         for i in range(flow.steps):
             t = torch.full((1,), i / flow.steps, device=given.device, dtype=given.dtype)
             z = z + self.velocity(given, z, t, frozen) / flow.steps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.allocator import keep_large_blocks
+from workbench.engine.data.picture_rows import PictureReplay
 from workbench.engine.data.replay import Beside
 from workbench.engine.data.replay_mapped import make_replay
 from workbench.engine.data.transitions import Batch, Transitions
@@ -19,7 +20,7 @@ from workbench.engine.precision import check_precision
 from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
-from workbench.engine.training.fast.choice import Choice, choose
+from workbench.engine.training.fast.choice import Choice, choose, in_words, measure
 from workbench.engine.training.fast.compiled import CompiledUpdate, require_compiler
 from workbench.engine.training.fast.gradients import Gradients, Noise
 from workbench.engine.training.fast.graphs import Launches
@@ -51,6 +52,7 @@ class Trainer:
 
     def __init__(self, data: Transitions, config: FitConfig, device: torch.device | str = "cpu") -> None:
         keep_large_blocks()
+        config = CRITICS[config.critic].suited(config, data)
         self.config, self.device = config, torch.device(device)
         check_precision(config.precision, self.device)
         if config.compile:
@@ -59,12 +61,11 @@ class Trainer:
                 raise UserError(
                     f"precision={config.precision} is not for compiled updates; leave out compile=true, or precision"
                 )
-        CRITICS[config.critic].check(config, data)
         self.phases = plan(config)
         self.total_steps = sum(phase.steps for phase in self.phases)
         self.step_number = 0
         self.networks = build_networks(config, data.observation_dim, data.action_dim * config.chunk)
-        if config.normalize_observations:
+        if config.normalize_observations and config.encoder == "none":
             mean, std = data.moments()
             self.networks.mean = torch.from_numpy(mean).float()
             self.networks.std = torch.from_numpy(std).float().clamp_min(STD_FLOOR)
@@ -88,6 +89,8 @@ class Trainer:
             device=self.device,
             beside=Beside(self._critic.next_actions, self._critic.long_chunk),
         )
+        if isinstance(self.replay, PictureReplay):
+            self.replay.crop = config.crop
         self._scene = Scene(self.networks)
         self._gradients = Gradients(self.losses, self._scene, self.weights, repeats=True)
         self.compiled: dict[str, bool] = {}  # by the names of the losses, where settings ask for the compiled update
@@ -231,14 +234,35 @@ class Trainer:
         key = ", ".join(noise)
         if key not in self.compiled:
             self._gradients.hurry(batch, noise)
-            thetas = [self.networks.net(name).theta for name in self.networks.modules()]
             self.choice = choose(
                 lambda: update(self._gradients, batch, noise, self.adam, self.config, 0.0),
                 lambda: self._compiled(tuple(noise))(batch, noise, 0.0),
-                [*thetas, *self.adam.arrays().values()],
+                self._changed(),
             )
             self.compiled[key] = self.choice.compiled
         return self.compiled[key]
+
+    def _changed(self) -> list[Tensor]:
+        """All that an update writes to."""
+        thetas = [self.networks.net(name).theta for name in self.networks.modules()]
+        return [*thetas, *self.adam.arrays().values()]
+
+    def precision_in_words(self) -> str:
+        """What a reduced precision costs or saves on this processor, measured on copies of the state; empty elsewhere."""
+        if self.config.precision == "highest" or self.device.type != "cpu":
+            return ""
+        before = self.generator.get_state()
+        self._cache_samples()
+        drawn = self.draw()
+        self.generator.set_state(before)
+
+        def way(config: FitConfig) -> Callable[[], dict[str, Tensor]]:
+            own = Gradients(self.losses, self._scene, self.weights, repeats=True)
+            own.hurry(*drawn)
+            return lambda: update(own, *drawn, self.adam, config, 0.0)
+
+        exact = self.config.model_copy(update={"precision": "highest"})
+        return in_words(self.config.precision, *measure(way(self.config), way(exact), self._changed(), rounds=3))
 
     def _compiled(self, keys: tuple[str, ...]) -> CompiledUpdate:
         if keys not in self._compilations:
