@@ -36,7 +36,8 @@ LINES = {
     "readable": "readable",
     "distinct": "different pairs of words",
 }
-MEASURED, UNMEASURED = "What each strength brings", "What each strength brings: not measured for this rule"
+MEASURED = "What each strength brings"
+UNMEASURED = f"{MEASURED}: not measured for this rule"
 LOOKS = {"proxy": "vgf", "pay": "qgf", "readable": "best_of_n", "distinct": "noisy"}
 
 
