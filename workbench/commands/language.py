@@ -14,6 +14,7 @@ from workbench.engine.words import UserError
 
 if TYPE_CHECKING:
     from workbench.engine.metrics.intervals import Interval
+    from workbench.language.tokens.table import TokenRow
 
 Text = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT")]
 Lexicon = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="LEXICON")]
@@ -102,14 +103,20 @@ def table(
 
 
 def tokens(
-    labels: tuple[int, ...] = (), seeds: int = 5, keep: bool = False, markdown: bool = False, as_json: Json = False
+    labels: tuple[int, ...] = (),
+    seeds: int = 5,
+    shipped: bool = False,
+    keep: bool = False,
+    markdown: bool = False,
+    as_json: Json = False,
 ) -> None:
     """Measure steering of word embeddings before and after rounding, beside choice among draws and training on the labels.
 
     Args:
         labels: Responses that the judge scores, 200 or 1000; without it both of these.
         seeds: Seeds a row, each with labels, prompts and noise of its own; intervals are over them.
-        keep: Write the table to where the documentation's test reads it.
+        shipped: Show the table that comes with the workbench, and measure nothing.
+        keep: Write the table to where the shipped one lies.
         markdown: Print the table as docs/language.md has it.
     """
     import json
@@ -122,14 +129,24 @@ def tokens(
     unknown = set(labels) - measuring.GRIDS.keys()
     if unknown:
         raise UserError(f"--labels {min(unknown)}: the token table has {' and '.join(map(str, measuring.GRIDS))}")
-    found = []
-    for count in labels or tuple(measuring.GRIDS):
-        ways = measuring.GRIDS[count]
-        bar = Bar(len(ways), f"tokens, {count} labels", "rows")
-        found += list(measuring.measure_ways(load_token_room(), count, ways, range(seeds), bar.tick()))
-        bar.close()
-    said, rows = measuring.comparisons(found), [row for row, _ in found]
-    result = {"seeds": seeds, "comparisons": said, "rows": [row.as_dict() for row in rows]}
+    if keep and (labels or shipped):
+        raise UserError("--keep writes the whole table, newly measured: leave --labels and --shipped out")
+    chosen = labels or tuple(measuring.GRIDS)
+    if shipped:
+        every, compared = measuring.shipped_token_table()
+        rows, said = (
+            [row for row in every if row.labels in chosen],
+            [one for one in compared if one["labels"] in chosen],
+        )
+    else:
+        found = []
+        for count in chosen:
+            ways = measuring.GRIDS[count]
+            bar = Bar(len(ways), f"tokens, {count} labels", "rows")
+            found += list(measuring.measure_ways(load_token_room(), count, ways, range(seeds), bar.tick()))
+            bar.close()
+        said, rows = measuring.comparisons(found), [row for row, _ in found]
+    result = {"comparisons": said, "rows": [row.as_dict() for row in rows]}
     if keep:
         write_atomic(measuring.FILE, (json.dumps(result, indent=0, ensure_ascii=False) + "\n").encode())
     if as_json:
@@ -137,20 +154,16 @@ def tokens(
         return
     if markdown:
         print(measuring.as_markdown(rows))
-        return
-    cells = [
-        (
-            str(row.labels),
-            row.way,
-            f"{row.value:g}",
-            str(row.network_evaluations),
-            *map(_with_interval, row.numbers.values()),
-        )
-        for row in rows
-    ]
-    print_table(("labels", "way", "strength", "evaluations", *measuring.NUMBERS), cells)
+    else:
+        heads = ("labels", "way", "strength", "evaluations", *measuring.NUMBERS)
+        print_table(heads, [_cells(row) for row in rows])
     for one in said:
-        print(measuring.sentence_of(one))
+        print(f"- {measuring.sentence_of(one)}")
+
+
+def _cells(row: TokenRow) -> tuple[str, ...]:
+    head = (str(row.labels), row.way, f"{row.value:g}", str(row.network_evaluations))
+    return (*head, *map(_with_interval, row.numbers.values()))
 
 
 def _with_interval(number: Interval) -> str:

@@ -24,6 +24,7 @@ from workbench.language.train import Report, descend
 STEPS = 500
 BATCH = 256
 RATE = 3e-3
+FRESH = 2048  # labelled responses on which proxies are tried
 
 
 def build_tokens(
@@ -69,7 +70,7 @@ def train_causal(model: CausalWords, sentences: Tensor, steps: int, report: Repo
 @torch.no_grad()
 def measure(room: TokenRoom, held_out: Tensor) -> dict[str, float]:
     """How good the token room is, on clauses and labels that it has not seen; perplexity by the room's judging model."""
-    fresh = draw_labels(room, 2048, torch.Generator().manual_seed(SEED + 1))
+    fresh = draw_labels(room, FRESH, torch.Generator().manual_seed(SEED + 1))
     scored = room.room.score(fresh.sentences)
     counts = counted_words(fresh.sentences).sum(1)
     agreed = {

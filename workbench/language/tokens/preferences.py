@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workbench.engine.words import UserError
+from workbench.engine.words import UserError, counted
 from workbench.language.networks import counted_words
 from workbench.language.text import PROMPT
 from workbench.language.tokens.model import CausalWords
@@ -42,7 +42,7 @@ def make_pairs(labels: Labels) -> Pairs:
     better, worse = (same & (labels.paid[:, None] > labels.paid[None])).nonzero().unbind(1)
     if not len(better):
         raise UserError(
-            f"{len(labels.paid)} labels hold no two responses to one prompt that were paid differently: take more labels"
+            f"of {counted(len(labels.paid), 'label')} no two are of one prompt and paid differently: take more labels"
         )
     return Pairs(labels.sentences[better], labels.sentences[worse])
 

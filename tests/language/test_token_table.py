@@ -1,0 +1,79 @@
+"""The token table: how a row is measured and compared, and that what the documentation says is what was measured."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workbench.commands import language as commands
+from workbench.engine.words import UserError
+from workbench.language.tokens import table
+from workbench.language.tokens.room import load_token_room
+from workbench.language.tokens.table import (
+    NUMBERS,
+    TokenRow,
+    as_markdown,
+    comparisons,
+    measure_ways,
+    sentence_of,
+    shipped_token_table,
+)
+from workbench.language.tokens.ways import FURTHER, PLAIN
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS = {(way.name, way.value): way for way in (*PLAIN, *FURTHER)}
+
+
+def test_ways_are_measured_and_come_back(monkeypatch):
+    monkeypatch.setattr(table, "RESPONSES", 12)
+    ways = [KINDS["bc", 0], KINDS["vgf ×8", 4], KINDS["vgf ×8", 28], KINDS["langevin", 4]]
+    (still, _), (dead, _), (far, values), (walked, _) = measure_ways(load_token_room(), 60, ways, (0, 1))
+    assert still.numbers["changed"].mean == dead.numbers["changed"].mean == 0.0
+    assert still.numbers["proxy_before"].mean == pytest.approx(still.numbers["proxy_after"].mean, abs=1e-4)
+    assert dead.numbers["proxy_before"].mean > 2 * dead.numbers["proxy_after"].mean
+    assert far.numbers["changed"].mean > 0.2
+    assert values.shape == (2, len(NUMBERS))
+    assert [row.network_evaluations for row in (still, dead, far, walked)] == [4, 72, 264, 12]
+    assert TokenRow.of(json.loads(json.dumps(far.as_dict()))) == far
+
+
+def made(way, value, cost, pay, labels=9):
+    values = np.zeros((len(pay), len(NUMBERS)))
+    values[:, NUMBERS.index("pay")] = pay
+    return TokenRow(labels, way, "steps", value, cost, {}), values
+
+
+def test_strengths_are_chosen_on_the_other_seeds():
+    """Seed 0 is lucky at strength 1 and seed 1 at strength 2: each is paid what the others' choice gives it."""
+    found = [
+        made("best_of_n", 2, 10, [0.1, 0.1, 0.1]),
+        made("best_of_n", 8, 40, [0.2, 0.3, 0.4]),
+        made("vgf", 1, 10, [0.9, 0.1, 0.2]),
+        made("vgf", 2, 11, [0.3, 0.8, 0.3]),
+        made("vgf", 3, 12, [0.0, 0.0, 0.0]),
+    ]
+    (said,) = comparisons(found)
+    # on seeds 1, 2 strength 2 is best (.55 over .15), on 0, 2 strength 1 (.55 over .3), on 0, 1 strength 2 (.55 over .5)
+    assert said["pay"]["mean"] == pytest.approx((0.3 + 0.1 + 0.3) / 3)
+    # strength 2 costs 11, more than best-of-2; strength 1 costs as much
+    assert said["rival"]["mean"] == pytest.approx((0.2 + 0.1 + 0.4) / 3)
+    assert said["ahead"]["mean"] == pytest.approx((0.1 + 0.0 - 0.1) / 3)
+    assert said["best_of"] == [2, 8]
+    assert "best-of-2 or 8" in sentence_of(said)
+
+
+def test_the_documentation_has_the_shipped_table_and_its_comparisons():
+    text = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+    rows, said = shipped_token_table()
+    assert as_markdown(rows) in text
+    for one in said:
+        assert f"- {sentence_of(one)}\n" in text
+
+
+def test_other_numbers_of_labels_are_refused():
+    with pytest.raises(UserError, match=re.escape("--labels 7: the token table has 1000 and 200")):
+        commands.tokens(labels=(7,))
+    with pytest.raises(UserError, match="--keep writes the whole table"):
+        commands.tokens(labels=(200,), keep=True)
