@@ -1,10 +1,11 @@
 """``python -m benchmarks [NAME ...]``: measure, print tables, compare with a peer or a bound in the same run.
 
 Names: updates, actions, guard, three_exits, three_exits_vgf, methods, online, together, central_picture, estimator, pointmaze,
-estimator_pointmaze, cube, cube_chunks (pointmaze and cube need the ogbench extra and some minutes), notebook, lessons, sweep,
-store, shards, shipped_store (which makes what the package ships), suite_times (--protocol NAME --tasks LABEL …), figures
+estimator_pointmaze, goals, cube, cube_chunks (pointmaze and cube need the ogbench extra and some minutes), notebook, lessons,
+sweep, store, shards, shipped_store (which makes what the package ships), suite_times (--protocol NAME --tasks LABEL …), figures
 (figures NAME …: the papers' figures on small tasks), ui, soak, gpu (on a machine with one), peers (against the authors' own
-code, which you have), growth, latency. Without names: updates, actions, guard and three_exits. Medians over repeats; these
+code, which you have), growth, latency.
+Without names: updates, actions, guard and three_exits. Medians over repeats; these
 are wall times, so run on an idle machine.
 """
 
@@ -27,6 +28,7 @@ NAMES = (
     "estimator",
     "pointmaze",
     "estimator_pointmaze",
+    "goals",
     "cube",
     "cube_chunks",
     "online",

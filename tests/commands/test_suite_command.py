@@ -4,29 +4,9 @@ import json
 from pathlib import Path
 
 from commands.running import Command, check, everything
+from experiments.tiny_suite import tiny_suite
 
-TINY = """
-title = "Tiny"
-summary = "As small as it gets."
-seeds = [0]
-episodes = 3
-reference = "flow"
-
-[[methods]]
-label = "flow"
-rule = "bc"
-
-[[methods]]
-label = "QGF"
-rule = "qgf"
-strengths = [0.1, 1]
-
-[[tasks]]
-label = "line"
-task = "bandit1d"
-low = -1.0
-training = { steps = 20, hidden = [8, 8] }
-"""
+TINY = tiny_suite(("plane",), (0,))
 
 
 def test_how_much_it_is_before_it_runs(command: Command, inside: Path) -> None:
@@ -55,7 +35,7 @@ def test_what_it_refuses(command: Command, inside: Path) -> None:
     done = command("suite", "mine.toml", "--store", "s")
     assert done.code == 2
     assert "no setting 'stepps'; did you mean 'steps'?" in done.err
-    assert "in protocol 'mine', method 'flow' on task 'line'" in done.err
+    assert "in protocol 'mine', method 'flow' on task 'plane'" in done.err
     assert set(everything(inside)) == {"mine.toml"}
 
 

@@ -23,6 +23,7 @@ HOOKS = {
     "_fill_in": "a validator of pydantic",
     "_one_each": "a validator of pydantic",
     "_low_below_high": "a validator of pydantic",
+    "_together": "a validator of pydantic",
     "_off_a_mean": "a validator of pydantic",
     "_debounce": "Panel's model of the control",
     "prepare": "Tornado, before every request of a handler",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments.tiny_suite import tiny_suite
 
 from workbench.engine.words import UserError
 from workbench.experiments.place import never
@@ -22,37 +23,7 @@ from workbench.experiments.suites.run import (
 )
 from workbench.report.suite import write_suite_markdown, write_suite_page
 
-TINY = """
-title = "Tiny"
-summary = "As small as it gets."
-seeds = [0, 1]
-episodes = 4
-reference = "flow"
-
-[[methods]]
-label = "flow"
-rule = "bc"
-
-[[methods]]
-label = "QGF"
-rule = "qgf"
-strengths = [0.1, 1]
-cost = 2.0
-
-[[tasks]]
-label = "plane"
-task = "bandit2d"
-training = { steps = 20, hidden = [8, 8] }
-times = { training = 3.0, job = 0.5 }
-
-[[tasks]]
-label = "line"
-task = "bandit1d"
-low = -1.0
-training = { steps = 20, hidden = [8, 8] }
-strengths = { QGF = [0.5] }
-times = { training = 1.0, job = 0.25, generate = 7.0 }
-"""
+TINY = tiny_suite()
 
 
 def tiny() -> Protocol:

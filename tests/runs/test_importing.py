@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from engine.published_trees import FAMILIES, full_names, nets_of, tree_from, tree_of
+from engine.published_trees import FAMILIES, dense, full_names, nets_of, tree_from, tree_of
 from runs.exported import export
 from torch import Tensor
 
@@ -226,6 +226,18 @@ def test_what_does_not_fit_is_refused(
     with pytest.raises(ValueError, match=words):
         import_checkpoint(path, task, tmp_path / "run", **changes)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["params_5.pkl"]
+
+
+def test_a_net_that_is_two_parts_is_kept_twice(tmp_path: Path, made: Callable[[int, int], str]) -> None:
+    """FBRAC's only flow is behaviour flow and steered flow."""
+    rng = np.random.default_rng(0)
+    nets = dense("actor_flow.MLP_0", (3 + 2 + 1, 8), 1, 0, rng) | dense("actor_flow", (8, 2), 1, 0, rng)
+    nets |= dense("critic.value_net", (3 + 2, 8, 1), 2, 1, rng)
+    arrays = {f"agent.network.params.modules_{name}": array.astype("f4") for name, array in nets.items()}
+    np.savez(tmp_path / "params_5.npz", **arrays)
+    parts = import_checkpoint(tmp_path / "params_5.npz", made(3, 2), tmp_path / "run").run.parts()
+    s, a, t = torch.randn(4, 3), torch.rand(4, 2), torch.rand(4)
+    assert torch.equal(parts.reference(s, a, t), parts.extra["fbrac_flow"](s, a, t))
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:

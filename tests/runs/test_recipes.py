@@ -21,7 +21,15 @@ from workbench.engine.training.plan import extra_parts
 from workbench.runs.recipes import RECIPES, find_recipe
 from workbench.runs.training import settings_for
 
-TINY = {"hidden": (8, 8), "steps": 5, "batch_size": 8, "flow_steps": 2, "floq_low": -10.0, "floq_high": 10.0}
+TINY = {
+    "hidden": (8, 8),
+    "steps": 5,
+    "batch_size": 8,
+    "flow_steps": 2,
+    "floq_low": -10.0,
+    "floq_high": 10.0,
+    "dqc_chunk": 7,
+}
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -123,7 +123,7 @@ def import_run(
         print_json(result)
         return
     for part, d in published.descriptions.items():
-        widths = " × ".join(map(str, d.hidden))
+        widths = " × ".join(map(str, d.hidden)) or "no hidden layer"
         print(f"{part}: {d.members} of {widths}, {d.activation}, LayerNorm {d.layer_norm}")
     for note in imported.notes:
         print(f"note: {note}", file=sys.stderr)

@@ -13,9 +13,11 @@ from workbench.engine.steering.protocol import AfterFlow, DuringFlow, Rule
 from workbench.engine.tasks.three_exits import ThreeExits
 from workbench.engine.training.config import FitConfig, make_config
 from workbench.engine.training.loop.checkpoint import Run
+from workbench.engine.training.losses.dqc import DQCSettings
 from workbench.engine.training.losses.floq import FloqSettings
 from workbench.engine.training.losses.td_actor import TDActorSettings, actor_rule
 from workbench.engine.training.losses.td_vgf import TDVGFSettings
+from workbench.engine.training.networks import time_input
 from workbench.engine.training.plan import losses_of, plan
 from workbench.engine.words import UserError, counted
 
@@ -54,7 +56,7 @@ def decide(work: Work) -> Choice:
 def training_work(config: FitConfig, observation_dim: int, action_dim: int) -> Work:
     """The size of a training, with D of one environment step."""
     s, d, layers = observation_dim, action_dim * config.chunk, len(config.hidden) + 1
-    time = VelocityField.inputs(0, 0, "sinusoidal" if config.family == "qgf" else "raw")
+    time = VelocityField.inputs(0, 0, time_input(config))
     flow, value = _weights(s + d + time, config.hidden, d), _weights(s, config.hidden, 1)
     critic = config.members * _weights(s + d, config.hidden, 1)
     if config.critic == "floq" and isinstance(config, FloqSettings):
@@ -69,6 +71,9 @@ def training_work(config: FitConfig, observation_dim: int, action_dim: int) -> W
         costs += [_acting(actor_rule(config), flow, critic, layers), (critic, layers * FORWARD)]
     else:
         costs.append((4.0 * value, layers * (TRAINED + FORWARD)))
+    if config.critic == "dqc" and isinstance(config, DQCSettings):  # its teacher
+        long = config.members * _weights(s + action_dim * config.dqc_chunk, config.hidden, 1)
+        costs.append((3.0 * long, layers * TRAINED))
     parts = len(losses_of(config)) - 2
     costs.append((4.0 * parts * flow, parts * (layers * (TRAINED + FORWARD) + BESIDES // 2)))
     products, operations = (sum(column) for column in zip(*costs, strict=True))

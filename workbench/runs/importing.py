@@ -17,17 +17,21 @@ from torch import Tensor
 from workbench.engine.data.atomic import folder_at_once, write_atomic
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.metrics.visited import behaviour_states
+from workbench.engine.models.described import NetDescription
+from workbench.engine.models.described_diffusion import DiffusionDescription
 from workbench.engine.models.mlp import Activation
 from workbench.engine.models.parts import Parts
 from workbench.engine.models.published.families import Family
 from workbench.engine.models.published.files import Weights, read_config, read_weights
-from workbench.engine.models.published.load import Published, read_published
+from workbench.engine.models.published.found import Published
+from workbench.engine.models.published.load import read_published
 from workbench.engine.models.published.mapping import read_mapped
 from workbench.engine.tasks.protocol import Task
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.storage import OwnDataTask
 from workbench.engine.training.config import FitConfig, make_config
 from workbench.engine.training.loop.checkpoint import IMPORTED, Run, load_run, write_run
+from workbench.engine.training.networks import STYLES
 from workbench.engine.words import UserError
 from workbench.runs.training import SOURCE, Source
 
@@ -169,7 +173,8 @@ def _record(
     """What ``run.json`` says, and the arrays."""
     parts = published.parts()
     s = published.observation_dim
-    arrays = {f"{part}.{name}": a for part, own in published.arrays.items() for name, a in own.items()}
+    # copies: one network may be two parts, and a file holds no array twice
+    arrays = {f"{part}.{name}": a.clone() for part, own in published.arrays.items() for name, a in own.items()}
     arrays["normalizer.mean"] = torch.zeros(s) if published.mean is None else published.mean
     arrays["normalizer.std"] = torch.ones(s) if published.std is None else published.std
     arrays["probes"] = _probes(parts, task) if rows is None else rows.sample_states(0, PROBES)
@@ -212,7 +217,7 @@ def _config(published: Published, step: int) -> FitConfig:
     first, critic = published.descriptions["reference"], published.descriptions.get("critic")
     said = published.settings
     return make_config(
-        family="vgf" if first.activation == "relu" else "qgf",
+        **style_of(first, first if critic is None else critic),
         hidden=tuple(first.hidden),
         members=min(critic.members, 16) if critic else 1,
         steps=step,
@@ -222,6 +227,22 @@ def _config(published: Published, step: int) -> FitConfig:
         chunk=said.chunk,
         normalize_observations=published.mean is not None,
     )
+
+
+def style_of(*networks: NetDescription | DiffusionDescription) -> dict[str, str]:
+    """The settings ``family`` and ``norm`` with which parts that are trained later look like these networks, flow first."""
+    described = [network for network in networks if isinstance(network, NetDescription)]
+    if not described:
+        return {}
+    flow, critic = described[0], described[-1]
+    alike = (name for name, style in STYLES.items() if (style.activation, style.time) == (flow.activation, flow.time))
+    usual = "vgf" if flow.activation == "relu" else "qgf"
+    family = next(alike, usual) if flow.kind == "velocity" else usual
+    norm = "none" if not any(critic.normed) else "after" if critic.after else "before"
+    return {
+        "family": family,
+        "norm": "family" if norm == ("after" if STYLES[family].norm_after else "before") else norm,
+    }
 
 
 def _step_in(name: str) -> int:

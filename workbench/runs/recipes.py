@@ -45,7 +45,8 @@ class Recipe:
         return f"--rule {self.rule}" + (f" --set {settings}" if settings else "")
 
 
-_ONLINE_MEAN = {"critic": "online", "pick_aggregate": "mean"}
+_ONLINE = {"critic": "online"}
+_ONLINE_MEAN = {**_ONLINE, "pick_aggregate": "mean"}
 RECIPES: dict[str, Recipe] = {
     "q_chunking": Recipe(
         "Q-chunking (QC)",
@@ -76,6 +77,15 @@ RECIPES: dict[str, Recipe] = {
         },
         "fql",
         {},
+    ),
+    "dqc": Recipe(
+        "Decoupled Q-chunking (DQC)",
+        "DQC, arXiv 2512.10926",
+        "a critic of chunks of 25 actions teaches one of chunks of 5, and the best of 32 of the flow's short chunks is played; "
+        "for long goal-conditioned tasks",
+        {"critic": "dqc", "chunk": 5, "dqc_chunk": 25, "dqc_distillation": 0.8, "dqc_backup": 0.9},
+        "best_of_n",
+        {"particles": 32, **_ONLINE},
     ),
     "floq": Recipe(
         "floq",

@@ -19,6 +19,7 @@ from workbench.engine.data.chunks import chunk_reach
 from workbench.engine.data.footprint import Footprint, Keep
 from workbench.engine.data.mapped import MappedTransitions
 from workbench.engine.data.npz import load_dataset
+from workbench.engine.data.replay import Beside
 from workbench.engine.data.replay_mapped import MappedReplay, make_replay
 from workbench.engine.data.shards import read_shards
 from workbench.engine.data.transitions import Transitions, moments, n_step
@@ -101,7 +102,7 @@ def test_every_minibatch_at_every_border(tmp_path: Path) -> None:
         batches = [
             make_replay(
                 data, torch.zeros(3), torch.ones(3), steps=steps, chunk=chunk, discount=0.9, reward_scale=2.0,
-                device=torch.device("cpu"), next_actions=chunk == 1,
+                device=torch.device("cpu"), beside=Beside(next_actions=chunk == 1),
             ).batch(torch.arange(ROWS).flip(0))
             for data in both(tmp_path)
         ]  # fmt: skip

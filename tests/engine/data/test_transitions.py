@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.engine.data.replay import Replay
+from workbench.engine.data.replay import Beside, Replay
 from workbench.engine.data.transitions import Transitions, make_transitions, n_step
 
 
@@ -159,7 +159,7 @@ def test_replay_gathers_what_the_losses_read() -> None:
     assert torch.equal(batch.rows, index)
     assert batch.next_actions is None
     settings = {"steps": 2, "discount": 0.9, "reward_scale": 10.0, "device": torch.device("cpu")}
-    batch = Replay(data, mean, std, **settings, next_actions=True).batch(torch.arange(6))
+    batch = Replay(data, mean, std, **settings, beside=Beside(next_actions=True)).batch(torch.arange(6))
     known = torch.tensor(
         [True, False, False, True, False, False]
     )  # rows 1, 2, 4 and 5 end their episode within 2 steps

@@ -159,7 +159,7 @@ def test_too_little_disk(tmp_path: Path, rows_folder: Path, monkeypatch: pytest.
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(unpack, "_write", full)
+        patch.setattr(unpack, "write_at", full)
         with pytest.raises(OSError, match=r"disk full: .* free some space and run it again"):
             on_disk(tmp_path / "data")
     assert not rows_folder.exists()

@@ -19,12 +19,19 @@ SHAPES = [
         [(3, 2), (17, 1)], HIDDEN, ["relu", "gelu"], ["all", "none", "all_but_last"], [1, 2, 5]
     )
 ]
+AFTER = [
+    MlpShape(3, 2, hidden, activation, layer_norm, members, norm_after=True)
+    for hidden, activation, layer_norm, members in itertools.product(
+        HIDDEN, ["relu", "gelu", "mish"], ["all", "all_but_last"], [1, 3]
+    )
+]
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5}
 
 
 def name(shape: MlpShape) -> str:
     widths = "x".join(map(str, shape.hidden)) or "none"
-    return f"{shape.inputs}-{widths}-{shape.outputs}-{shape.activation}-{shape.layer_norm}-K{shape.members}"
+    place = "after" if shape.norm_after else shape.layer_norm
+    return f"{shape.inputs}-{widths}-{shape.outputs}-{shape.activation}-{place}-K{shape.members}"
 
 
 def perturbed(shape: MlpShape, dtype: torch.dtype = torch.float32, seed: int = 0) -> Mlp:
@@ -56,9 +63,11 @@ def restated(shape: MlpShape, arrays: dict[str, Tensor], x: Tensor) -> Tensor:
             h = h @ arrays[f"{i}.weight"][k] + arrays[f"{i}.bias"][k]
             if i == last:
                 break
+            active = {"relu": torch.relu, "gelu": gelu, "mish": lambda u: u * torch.tanh(torch.log1p(u.exp()))}
+            h = active[shape.activation](h) if shape.norm_after else h
             if shape.layer_norm == "all" or (shape.layer_norm == "all_but_last" and i < last - 1):
                 h = layer_norm(h) * arrays[f"{i}.scale"][k] + arrays[f"{i}.shift"][k]
-            h = torch.relu(h) if shape.activation == "relu" else gelu(h)
+            h = h if shape.norm_after else active[shape.activation](h)
         outputs.append(h)
     return torch.stack(outputs)
 
@@ -70,7 +79,7 @@ def assert_close(ours: Tensor, theirs: Tensor) -> None:
 
 
 @pytest.mark.parametrize("dtype", list(TOLERANCE), ids=str)
-@pytest.mark.parametrize("shape", SHAPES, ids=name)
+@pytest.mark.parametrize("shape", [*SHAPES, *AFTER], ids=name)
 def test_forward_and_backward(shape: MlpShape, dtype: torch.dtype) -> None:
     mlp = perturbed(shape, dtype)
     x = torch.randn(11, shape.inputs, dtype=dtype, requires_grad=True)

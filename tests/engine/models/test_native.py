@@ -18,6 +18,7 @@ from workbench.engine.models.mlp import Mlp, MlpShape, Normed
 from workbench.engine.models.native import build
 from workbench.engine.models.native.operations import may_run
 from workbench.engine.models.native.passes import FEW, NativePasses
+from workbench.engine.models.norm_after import DenseStack
 
 needs_library = pytest.mark.skipif(build.library() is None, reason=build.reason())
 ROWS = (1, FEW, 64, 65, 200)
@@ -202,3 +203,23 @@ def test_a_file_that_others_may_write_is_not_run(tmp_path: Path, monkeypatch: py
     found, reason = build.load()
     assert found is None
     assert "is not yours alone" in reason
+
+
+@needs_library
+@pytest.mark.parametrize("rows", ROWS)
+def test_layer_norm_after_the_activation_is_left_to_pytorch(rows: int) -> None:
+    """The passes in C know it before the activation alone; critic values and gradients are right in any case."""
+    shape = MlpShape(7, 1, (70, 33), "gelu", "all", 3, norm_after=True)
+    critic = CriticEnsemble(3, 4, shape, torch.Generator().manual_seed(0))
+    s, a = inputs(MlpShape(3, 1, ()), rows), inputs(MlpShape(4, 1, ()), rows)
+    assert may_run(replace(shape, norm_after=False), critic.net.theta, torch.cat((s, a), 1), keep=True)
+    with mock.patch.object(NativePasses, "forward", autospec=True, side_effect=NativePasses.forward) as asked:
+        value, found = critic.value_and_grad(s, a, "min")
+        everything(critic.net, torch.cat((s, a), 1))
+    assert not asked.called
+    leaf, exact = a.double().requires_grad_(), copy.deepcopy(critic).double()
+    lowest = exact(s.double(), leaf).amin(0)
+    torch.testing.assert_close(value.double(), lowest.detach(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found.double(), torch.autograd.grad(lowest.sum(), leaf)[0], rtol=1e-5, atol=1e-5)
+    stack = DenseStack({k: v.clone() for k, v in critic.net.arrays().items()}, "gelu", after=True)
+    torch.testing.assert_close(stack(torch.cat((s, a), 1)), critic.net(torch.cat((s, a), 1)), rtol=1e-5, atol=1e-5)

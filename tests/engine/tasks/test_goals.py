@@ -11,7 +11,8 @@ pytest.importorskip("ogbench")
 
 from workbench.engine.data.chunks import chunk_reach
 from workbench.engine.data.footprint import Keep
-from workbench.engine.data.goals import CURRENT, RANDOM, TRAJECTORY, GoalTransitions, draw_goals, final_rows, with_goals
+from workbench.engine.data.goals import CURRENT, RANDOM, TRAJECTORY, GoalTransitions, draw_goals
+from workbench.engine.data.hindsight import MappedGoals, with_goals
 from workbench.engine.data.transitions import make_transitions
 from workbench.engine.tasks.registry import make_listed, make_task
 from workbench.engine.tasks.storage import load_saved, save_generated
@@ -85,7 +86,7 @@ def test_goals_drawn_anew_have_the_published_ratios() -> None:
     """The same distribution as that of the rows' own goals, which the first test holds against the published ratios."""
     data = walked(40_000)
     rows = np.arange(40_000)
-    final = final_rows(data.ends)
+    final = data.final(rows)
     noise = np.random.default_rng(0).random((40_000, 3))
     goals = draw_goals(rows, final, 40_000, DISCOUNT, noise)
     for part in (rows[rows % 50 < 5], rows[rows % 50 == 49], rows):
@@ -155,7 +156,7 @@ def test_one_step_is_what_is_stored() -> None:
     assert np.array_equal(data.after(last), data.next_observations)
 
 
-def test_the_task(tmp_path: Path) -> None:
+def test_the_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = make_task(NAME)
     assert make_listed(NAME).info == task.info
     assert (task.info.observation_dim, task.info.action_dim) == (4, 2)
@@ -171,8 +172,10 @@ def test_the_task(tmp_path: Path) -> None:
     shards = load_saved(task, tmp_path)
     assert np.array_equal(shards.observations[:3000, :2], data.observations[:, :2])
     assert len(shards) == 6000
-    with pytest.raises(UserError, match="goal-conditioned data are held in memory"):
-        load_saved(task, tmp_path, keep=Keep("disk"))
+    monkeypatch.setenv("WORKBENCH_ROWS", str(tmp_path / "rows"))
+    disk = load_saved(task, tmp_path, keep=Keep("disk"))
+    assert isinstance(disk, MappedGoals)
+    assert disk.fingerprint() == shards.fingerprint()
     trainer = Trainer(data, make_config(steps=20, hidden=(16, 16), batch_size=32, n_step=5, chunk=2))
     for report in fit(trainer):
         assert all(np.isfinite(value) for value in report.losses.values())

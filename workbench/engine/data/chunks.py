@@ -55,14 +55,16 @@ def chunk_reach(data: Transitions, chunk: int, rows: np.ndarray | None = None) -
     return reach, ((reach == chunk) | data.settled(reach, last, rows)).astype(np.float32)
 
 
-def check_chunk(data: Transitions, chunk: int) -> None:
-    """Raise UserError unless a chunk of the data is valid, as `chunk_reach` says."""
+def check_chunk(data: Transitions, chunk: int, setting: str = "chunk") -> None:
+    """Raise UserError, which names the ``setting``, unless a chunk of the data is valid, as `chunk_reach` says."""
     for first in range(0, len(data), BLOCK):
         rows = np.arange(first, min(first + BLOCK, len(data)))
         if chunk_reach(data, chunk, rows)[1].any():
             return
     longest = int(np.diff(np.flatnonzero(data.ends), prepend=-1).max())
-    raise UserError(f"chunk = {chunk} is longer than every episode of the data ({longest} steps); use a shorter one")
+    raise UserError(
+        f"{setting} = {chunk} is longer than every episode of the data ({longest} steps); use a shorter one"
+    )
 
 
 def chunk_rows(index: Tensor, reach: Tensor, chunk: int) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from workbench.engine.data.mapped import record_type
+from workbench.engine.data.mapped import goal_type, record_type
 from workbench.engine.data.transitions import BLOCK
 
 RowsIn = Literal["auto", "memory", "disk"]
@@ -42,12 +42,16 @@ it, and it needs no way of its own through all that does.
 
 @dataclass(frozen=True)
 class Footprint:
-    """Sizes of a dataset before it is read: R rows of S observations and D actions, in shards of at most ``largest`` rows."""
+    """Sizes of a dataset before it is read: R rows of S observations and D actions, in shards of at most ``largest`` rows.
+
+    With ``goals`` every row gets a goal beside its observation when all are read.
+    """
 
     rows: int
     observation_dim: int
     action_dim: int
     largest: int
+    goals: bool = False
 
     @property
     def row(self) -> int:
@@ -57,15 +61,18 @@ class Footprint:
     @property
     def in_memory(self) -> int:
         """Bytes at the most when all rows are read into memory: the rows, which are put together of those of the shards, and the
-        matrix that minibatches come from.
+        matrix that minibatches come from. Goals make observations twice as wide.
         """
-        matrix = 4 * (2 * self.observation_dim + self.action_dim + 4)
-        return self.rows * (2 * self.row + matrix)
+        seen = (1 + self.goals) * self.observation_dim
+        matrix = 4 * (2 * seen + self.action_dim + 4)
+        wider = record_type(seen, self.action_dim).itemsize + 8 if self.goals else 0
+        return self.rows * (2 * self.row + wider + matrix)
 
     @property
     def on_disk(self) -> int:
-        """Bytes of the unpacked rows."""
-        return self.rows * self.row
+        """Bytes of the unpacked rows, and of their goals."""
+        goals = goal_type(2 * self.observation_dim).itemsize if self.goals else 0
+        return self.rows * (self.row + goals)
 
     @property
     def mapped(self) -> int:

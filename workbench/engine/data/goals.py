@@ -10,14 +10,15 @@ others than the critic's; here both learn from the same minibatch, so that every
 
 from __future__ import annotations
 
+import copy
 import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from workbench.engine.data.mapped import MappedTransitions
-from workbench.engine.data.transitions import Transitions, n_step
-from workbench.engine.words import UserError
+from workbench.engine.data.transitions import BLOCK, Transitions, n_step
 
 CURRENT = 0.2
 TRAJECTORY = 0.5
@@ -43,7 +44,19 @@ class GoalTransitions(Transitions):
 
     def fingerprint(self) -> str:
         """Of the arrays and the goals."""
-        return hashlib.sha256(super().fingerprint().encode() + self.goal_rows.tobytes()).hexdigest()
+        digest = hashlib.sha256(super().fingerprint().encode())
+        for first in range(0, len(self), BLOCK):
+            digest.update(self.goal_rows[first : first + BLOCK].tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def _last_rows(self) -> np.ndarray:
+        """The last row of each trajectory, in their order."""
+        return np.flatnonzero(self.ends)
+
+    def final(self, rows: np.ndarray) -> np.ndarray:
+        """The last row (M,) of the trajectory of each of ``rows`` (M,)."""
+        return np.asarray(self._last_rows[np.searchsorted(self._last_rows, rows)])
 
     def returns(
         self, steps: int, discount: float, rows: np.ndarray | None = None
@@ -66,27 +79,17 @@ class GoalTransitions(Transitions):
         (data, places (M,))
             ``data`` of M windows, and the row of each at which its return begins.
         """
-        size, count = self.observation_dim // 2, steps + 1
-        final = final_rows(self.ends)[rows]
-        ahead = np.arange(count)
-        which = np.minimum(rows[:, None] + ahead, final[:, None])  # (M, count): past the end the last row stands again
-        at_goal = which == goals[:, None]
-        first = np.arange(len(rows)) * count
-        away = goals - rows
-        inside = (away >= 0) & (away <= np.minimum(final - rows, steps))
-        flat = which.ravel()
-        seen = np.broadcast_to(self.observations[goals, :size][:, None], (*which.shape, size)).reshape(-1, size)
-        found = GoalTransitions(
-            observations=np.concatenate((self.observations[flat, :size], seen), 1),
-            actions=self.actions[flat],
-            rewards=at_goal.ravel().astype(np.float32) - 1.0,
-            masks=(~at_goal).ravel().astype(np.float32),
-            next_observations=np.concatenate((self.next_observations[flat, :size], seen), 1),
-            ends=(which == final[:, None]).ravel() | (np.tile(ahead, len(rows)) == steps),
-            goal_rows=np.repeat(np.where(inside, first + away, -1), count),
-            discount=self.discount,
+        size = self.observation_dim // 2
+        states = Transitions(
+            observations=self.observations[:, :size],
+            actions=self.actions,
+            rewards=self.rewards,
+            masks=self.masks,
+            next_observations=self.next_observations[:, :size],
+            ends=self.ends,
         )
-        return found, first
+        way = Way(rows, self.final(rows), goals, states.observations[goals])
+        return towards(states, rows, way, steps, self.discount)
 
     def after(self, last: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """As of `Transitions`, with the goal of the row where the return began."""
@@ -100,8 +103,62 @@ class GoalTransitions(Transitions):
         return np.asarray((ahead >= 0) & (ahead < reach))
 
 
-def with_goals(data: Transitions, discount: float, seed: int = 0) -> GoalTransitions:
-    """Give every row of ``data`` (R rows of S observations, whose rewards are not read) a goal.
+@dataclass(frozen=True)
+class Way:
+    """Where returns begin, and where they are to lead: numbers of rows in the whole dataset.
+
+    Attributes
+    ----------
+    rows, final, goals : ndarray
+        (M,), the last rows of their trajectories, and the rows whose states are the goals.
+    seen : ndarray
+        (M, S), the goals' states.
+    """
+
+    rows: np.ndarray
+    final: np.ndarray
+    goals: np.ndarray
+    seen: np.ndarray
+
+
+def towards(
+    states: Transitions, places: np.ndarray, way: Way, steps: int, discount: float
+) -> tuple[GoalTransitions, np.ndarray]:
+    """Windows of ``steps`` rows and one more towards the goals of ``way``; `GoalTransitions.aimed` says of what use they are.
+
+    Parameters
+    ----------
+    states : Transitions
+        Rows without goals: all, or those that are needed.
+    places : ndarray
+        (M,), where in them the rows of ``way`` stand; what follows these stands behind them.
+    way : Way
+    steps : int
+    discount : float
+    """
+    count = steps + 1
+    ahead = np.arange(count)
+    reach = np.minimum(ahead, (way.final - way.rows)[:, None])  # (M, count): past the end the last row stands again
+    at_goal = way.rows[:, None] + reach == way.goals[:, None]
+    away = way.goals - way.rows
+    inside = (away >= 0) & (away <= np.minimum(way.final - way.rows, steps))
+    first, flat = np.arange(len(way.rows)) * count, (places[:, None] + reach).ravel()
+    seen = np.repeat(way.seen, count, axis=0)
+    found = GoalTransitions(
+        observations=np.concatenate((states.observations[flat], seen), 1),
+        actions=states.actions[flat],
+        rewards=at_goal.ravel().astype(np.float32) - 1.0,
+        masks=(~at_goal).ravel().astype(np.float32),
+        next_observations=np.concatenate((states.next_observations[flat], seen), 1),
+        ends=(way.rows[:, None] + reach == way.final[:, None]).ravel() | (np.tile(ahead, len(way.rows)) == steps),
+        goal_rows=np.repeat(np.where(inside, first + away, -1), count),
+        discount=discount,
+    )
+    return found, first
+
+
+def goals_in_memory(data: Transitions, discount: float, seed: int = 0) -> GoalTransitions:
+    """``data`` (R rows of S observations, whose rewards are not read) with a goal in every row, held in memory.
 
     Parameters
     ----------
@@ -110,23 +167,15 @@ def with_goals(data: Transitions, discount: float, seed: int = 0) -> GoalTransit
         γ of the geometric distribution of later states.
     seed : int
         The same one gives the same goals.
-
-    Raises
-    ------
-    UserError
-        The rows lie on disk: goals are looked up among all of them.
     """
-    if isinstance(data, MappedTransitions):
-        raise UserError(
-            "goal-conditioned data are held in memory, since a goal may be any of their states; put fewer shards into a folder "
-            "of their own, and name that (or, where memory is left, --rows-in memory)"
-        )
-    rng, rows = np.random.default_rng(seed), len(data)
-    here = np.arange(rows)
-    final = final_rows(data.ends)
-    later = np.minimum(here + rng.geometric(1.0 - discount, rows), final)
-    kind = rng.choice(3, rows, p=(CURRENT, TRAJECTORY, RANDOM))
-    goals = np.choose(kind, (here, later, rng.integers(0, rows, rows)))
+    here, marked = np.arange(len(data)), np.flatnonzero(data.ends)
+    final = marked[np.searchsorted(marked, here)]
+    goals = np.concatenate(
+        [
+            draw.of(here[first : first + BLOCK], final[first : first + BLOCK])
+            for first, draw in zip(range(0, len(data), BLOCK), own_draws(len(data), discount, seed), strict=True)
+        ]
+    )
     at_goal = goals == here
     return GoalTransitions(
         observations=np.concatenate((data.observations, data.observations[goals]), 1),
@@ -140,10 +189,36 @@ def with_goals(data: Transitions, discount: float, seed: int = 0) -> GoalTransit
     )
 
 
-def final_rows(ends: np.ndarray) -> np.ndarray:
-    """The last row (R,) of each row's trajectory."""
-    marked = np.flatnonzero(ends)
-    return np.asarray(marked[np.searchsorted(marked, np.arange(len(ends)))])
+@dataclass(frozen=True)
+class OwnDraw:
+    """What was drawn for the rows of a block: the kind of goal, how many steps later, and which of all rows (M,)."""
+
+    kind: np.ndarray
+    later: np.ndarray
+    any_row: np.ndarray
+
+    def of(self, rows: np.ndarray, final: np.ndarray) -> np.ndarray:
+        """The goals (M,) of ``rows``, whose trajectories end at ``final``."""
+        return np.asarray(np.choose(self.kind, (rows, np.minimum(rows + self.later, final), self.any_row)))
+
+
+def own_draws(rows: int, discount: float, seed: int) -> Iterator[OwnDraw]:
+    """The draws of the rows' own goals, `BLOCK` rows at a time: as if each kind were drawn for all rows, one after the other."""
+    kinds: tuple[Callable[[np.random.Generator, int], np.ndarray], ...] = (
+        lambda rng, count: rng.geometric(1.0 - discount, count),
+        lambda rng, count: rng.choice(3, count, p=(CURRENT, TRAJECTORY, RANDOM)),
+        lambda rng, count: rng.integers(0, rows, count),
+    )
+    counts = [min(BLOCK, rows - first) for first in range(0, rows, BLOCK)]
+    rng, streams = np.random.default_rng(seed), []
+    for draw in kinds[:-1]:
+        streams.append(copy.deepcopy(rng))
+        for count in counts:
+            draw(rng, count)
+    streams.append(rng)
+    for count in counts:
+        later, kind, any_row = (draw(stream, count) for draw, stream in zip(kinds, streams, strict=True))
+        yield OwnDraw(kind, later, any_row)
 
 
 def draw_goals(rows: np.ndarray, final: np.ndarray, count: int, discount: float, noise: np.ndarray) -> np.ndarray:

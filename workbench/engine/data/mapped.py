@@ -9,9 +9,10 @@ from __future__ import annotations
 import io
 import mmap
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -62,6 +63,14 @@ class Descriptor:
         os.close(self.number)
 
 
+class Opened(NamedTuple):
+    """Records on disk: what is said of them, a read-only map of them, and their open file."""
+
+    about: Rows
+    records: np.ndarray
+    file: Descriptor
+
+
 @dataclass(frozen=True)
 class MappedTransitions(Transitions):
     """`Transitions` on disk: the arrays are read-only maps. `open_rows` makes it.
@@ -69,13 +78,17 @@ class MappedTransitions(Transitions):
     Attributes
     ----------
     folder : Path
-    about : Rows
-    file : Descriptor
+    opened : Opened
+        Their records.
     """
 
     folder: Path
-    about: Rows
-    file: Descriptor = field(repr=False)
+    opened: Opened = field(repr=False)
+
+    @property
+    def about(self) -> Rows:
+        """What was written about them."""
+        return self.opened.about
 
     def fingerprint(self) -> str:
         """As of the same rows in memory; it was computed when they were written."""
@@ -89,14 +102,9 @@ class MappedTransitions(Transitions):
         """Copies of the ``length`` rows from each of ``rows`` (M,) on, one window behind the other, and where in them each of the
         rows is (M,). At the end of the data a window begins earlier.
         """
-        kind = record_type(self.observation_dim, self.action_dim)
         length = min(length, len(self))
         first = np.minimum(rows, len(self) - length)
-        begin, each = self.about.bytes - len(self) * kind.itemsize, kind.itemsize
-        read = [os.pread(self.file.number, length * each, begin + each * row) for row in first.tolist()]
-        found = np.frombuffer(b"".join(read), kind)
-        if len(found) != length * len(rows):
-            raise UserError(f"{self.folder / ROWS}: became shorter while it was read; begin again")
+        found = read_records(self.opened, first, length, self.folder)
         return columns_of(found), np.arange(len(rows)) * length + rows - first
 
 
@@ -112,6 +120,15 @@ def record_type(observation_dim: int, action_dim: int) -> np.dtype:
             ("next_observations", single, seen),
             ("ends", np.bool_),
         ],
+        align=True,
+    )
+
+
+def goal_type(observation_dim: int, _: int = 0) -> np.dtype:
+    """The goal of a row as a record; ``observation_dim`` counts state and goal."""
+    single, seen = np.float32, (observation_dim // 2,)
+    return np.dtype(
+        [("goal", np.int64), ("final", np.int64), ("rewards", single), ("masks", single), ("seen", single, seen)],
         align=True,
     )
 
@@ -137,8 +154,10 @@ def header(kind: np.dtype, rows: int) -> bytes:
     return content.getvalue()
 
 
-def open_rows(folder: Path) -> MappedTransitions | None:
-    """The rows in ``folder``; None where there are none, or where they are not as they were written."""
+def open_records(folder: Path, kind_of: Callable[[int, int], np.dtype] = record_type) -> Opened | None:
+    """The records in ``folder``, of the type that ``kind_of`` S and D gives; None where there are none, or where they are not
+    as they were written.
+    """
     try:
         about = checked(Rows, read_json(folder / RECORD))
         if (
@@ -147,7 +166,7 @@ def open_rows(folder: Path) -> MappedTransitions | None:
             or len(about.std) != about.observation_dim
         ):
             return None
-        kind = record_type(about.observation_dim, about.action_dim)
+        kind = kind_of(about.observation_dim, about.action_dim)
         begin = header(kind, about.rows)
         with open_regular(folder / ROWS) as file:
             stat = os.fstat(file.fileno())
@@ -155,8 +174,28 @@ def open_rows(folder: Path) -> MappedTransitions | None:
             if not whole or stat.st_mtime_ns // 1000 != about.modified or file.read(len(begin)) != begin:
                 return None
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            columns = columns_of(np.frombuffer(mapped, kind, about.rows, len(begin)))
-            found = {item.name: getattr(columns, item.name) for item in fields(Transitions)}
-            return MappedTransitions(**found, folder=folder, about=about, file=Descriptor(os.dup(file.fileno())))
+            records = np.frombuffer(mapped, kind, about.rows, len(begin))
+            return Opened(about, records, Descriptor(os.dup(file.fileno())))
     except (OSError, UserError):
         return None
+
+
+def read_records(opened: Opened, rows: np.ndarray, length: int, folder: Path) -> np.ndarray:
+    """Copies of the ``length`` records from each of ``rows`` (M,) on, one window behind the other, read from the file."""
+    each = opened.records.dtype.itemsize
+    begin = opened.about.bytes - len(opened.records) * each
+    read = [os.pread(opened.file.number, length * each, begin + each * row) for row in rows.tolist()]
+    found = np.frombuffer(b"".join(read), opened.records.dtype)
+    if len(found) != length * len(rows):
+        raise UserError(f"{folder / ROWS}: became shorter while it was read; begin again")
+    return found
+
+
+def open_rows(folder: Path) -> MappedTransitions | None:
+    """The rows in ``folder``; None where there are none, or where they are not as they were written."""
+    opened = open_records(folder)
+    if opened is None:
+        return None
+    columns = columns_of(opened.records)
+    found = {item.name: getattr(columns, item.name) for item in fields(Transitions)}
+    return MappedTransitions(**found, folder=folder, opened=opened)

@@ -50,15 +50,15 @@ def outline(path: Path) -> Outline:
     return Outline(shapes, [str(path.resolve()), stat.st_size, stat.st_mtime_ns])
 
 
-def footprint_of(outlines: Sequence[Outline]) -> Footprint | None:
-    """What the files will take together; None where one has not both observations and actions as rows of numbers, which its
-    reader says.
+def footprint_of(outlines: Sequence[Outline], goals: bool = False) -> Footprint | None:
+    """What the files will take together, with ``goals`` for their rows or without; None where one has not both observations and
+    actions as rows of numbers, which its reader says.
     """
     shapes = [[found.shapes.get(name, ()) for name in CHECKED] for found in outlines]
     if any(len(shape) != 2 for pair in shapes for shape in pair):
         return None
     rows = [acted[0] for _, acted in shapes]
-    return Footprint(sum(rows), shapes[0][0][1], shapes[0][1][1], max(rows))
+    return Footprint(sum(rows), shapes[0][0][1], shapes[0][1][1], max(rows), goals)
 
 
 def check_alike(paths: Sequence[Path], outlines: Sequence[Outline], number: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +12,21 @@ from torch import Tensor
 from workbench.engine.data.chunks import check_chunk, chunk_reach, chunk_rows
 from workbench.engine.data.transitions import BLOCK, Batch, Transitions
 from workbench.engine.words import UserError
+
+
+class Beside(NamedTuple):
+    """What minibatches hold beside the usual, because a critic asks for it.
+
+    Attributes
+    ----------
+    next_actions : bool
+        The action at the next observation; not with chunks.
+    long_chunk : int
+        Where it is more than the policy's own chunks have: chunks of so many actions, and returns that span them.
+    """
+
+    next_actions: bool = False
+    long_chunk: int = 1
 
 
 class Replay:
@@ -31,8 +47,8 @@ class Replay:
     device : torch.device
     chunk : int
         h, actions in a row that make one action.
-    next_actions : bool
-        Keep the action at the next observation too; not with chunks.
+    beside : Beside
+        What minibatches hold beside the usual.
 
     Attributes
     ----------
@@ -56,16 +72,20 @@ class Replay:
         reward_scale: float,
         device: torch.device,
         chunk: int = 1,
-        next_actions: bool = False,
+        beside: Beside = Beside(),  # noqa: B008 -- it cannot change
     ) -> None:
+        next_actions, long_chunk = beside
         if next_actions and chunk > 1:
             raise UserError("next actions are not kept with action chunks; use chunk=1, or critic_penalty=0")
         self._mean, self._std = mean.cpu(), std.cpu()
-        self._steps, self._discount, self._reward_scale = max(steps, chunk), discount, reward_scale
+        self._steps, self._discount, self._reward_scale = max(steps, chunk, long_chunk), discount, reward_scale
         self._s, self._d, self._chunk, self._next = data.observation_dim, data.action_dim, chunk, next_actions
         self.fixed, self.room, self.appended = len(data), 0, 0
-        if chunk > 1:
-            check_chunk(data, chunk)
+        self._lengths = [
+            h for h in (chunk, long_chunk if long_chunk > chunk else 1) if h > 1
+        ]  # of the chunks in a batch
+        for length in self._lengths:
+            check_chunk(data, length)
         self._first = 0  # number of the matrix' first row
         self._matrix = self._held(data).to(device)
 
@@ -132,7 +152,8 @@ class Replay:
         return matrix
 
     def _rows(self, data: Transitions, which: np.ndarray | None = None) -> Tensor:
-        """(R, S + D + 2 + S): observation, action, return, discount, next observation; then reach and valid, or next action.
+        """(R, S + D + 2 + S): observation, action, return, discount, next observation; then reach and valid of each length of
+        chunks, or next action.
 
         Of the rows ``which`` (R,), or of all.
         """
@@ -142,8 +163,8 @@ class Replay:
         following = (torch.from_numpy(data.after(last, which)) - self._mean) / self._std
         scalars = torch.from_numpy(np.stack((rewards * self._reward_scale, discounts), 1))
         columns = [observations, torch.from_numpy(data.actions[every]), scalars, following]
-        if self._chunk > 1:
-            columns.append(torch.from_numpy(np.stack(chunk_reach(data, self._chunk, which), 1)).float())
+        for length in self._lengths:
+            columns.append(torch.from_numpy(np.stack(chunk_reach(data, length, which), 1)).float())
         if self._next:
             after = data.actions[np.minimum(last + 1, len(data) - 1)]
             columns.append(torch.from_numpy(np.where(data.ends[last][:, None], np.float32("nan"), after)))
@@ -157,9 +178,9 @@ class Replay:
         """The rows ``index`` (M,) as `_rows` makes them."""
         return self._matrix.index_select(0, index)
 
-    def _chunks(self, index: Tensor, reach: Tensor) -> Tensor:
-        """Actions (M, h, D) of the chunks that begin at ``index`` (M,) and reach over so many rows."""
-        which = chunk_rows(index, reach, self._chunk) - self._first
+    def _chunks(self, index: Tensor, reach: Tensor, length: int) -> Tensor:
+        """Actions (M, h, D) of the chunks of ``length`` that begin at ``index`` (M,) and reach over so many rows."""
+        which = chunk_rows(index, reach, length) - self._first
         most = self.fixed + self.room - self._first
         if self.room:  # an episode may go round the end of the ring
             which = torch.where(which >= most, which - self.room, which)
@@ -184,8 +205,11 @@ class Replay:
         s, d = self._s, self._d
         rows = self._taken(index, noise)
         observations, actions, following = rows[:, :s], rows[:, s : s + d], rows[:, s + d + 2 : s + d + 2 + s]
-        valid = None
-        if self._chunk > 1:
-            actions, valid = self._chunks(index, rows[:, -2].long()).flatten(1), rows[:, -1]
+        held: dict[int, tuple[Tensor, Tensor]] = {}
+        for begin, length in enumerate(self._lengths):
+            reach, valid = rows[:, s + d + 2 + s + 2 * begin], rows[:, s + d + 3 + s + 2 * begin]
+            held[length] = self._chunks(index, reach.long(), length).flatten(1), valid
+        one = held.pop(self._chunk, (actions, None))
+        long = next(iter(held.values()), (None, None))
         after = rows[:, -d:] if self._next else None
-        return Batch(observations, actions, rows[:, s + d], rows[:, s + d + 1], following, index, valid, after)
+        return Batch(observations, one[0], rows[:, s + d], rows[:, s + d + 1], following, index, one[1], after, *long)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.engine.data.goals import GoalTransitions, draw_goals, final_rows
+from workbench.engine.data.goals import GoalTransitions, draw_goals
 from workbench.engine.data.replay import Replay
 from workbench.engine.data.transitions import Transitions
 
@@ -24,7 +24,7 @@ class GoalReplay(Replay):
 
     def _held(self, data: Transitions) -> Tensor:
         assert isinstance(data, GoalTransitions)
-        self._data, self._final = data, final_rows(data.ends)
+        self._data = data
         return super()._held(data)
 
     def noise(self, size: int, generator: torch.Generator) -> Tensor | None:
@@ -32,11 +32,10 @@ class GoalReplay(Replay):
         return torch.rand(size, 3, generator=generator, device=generator.device)
 
     def _taken(self, index: Tensor, noise: Tensor | None = None) -> Tensor:
-        kept = super()._taken(index)
         if noise is None:
-            return kept
+            return super()._taken(index)
         rows = np.minimum(index.cpu().numpy(), self.fixed - 1)
         drawn = noise.cpu().double().numpy()
-        goals = draw_goals(rows, self._final[rows], self.fixed, self._data.discount, drawn)
-        fresh = self._rows(*self._data.aimed(rows, goals, self._steps)).to(kept.device)
-        return torch.where((index < self.fixed)[:, None], fresh, kept) if self.room else fresh
+        goals = draw_goals(rows, self._data.final(rows), self.fixed, self._data.discount, drawn)
+        fresh = self._rows(*self._data.aimed(rows, goals, self._steps)).to(self._matrix.device)
+        return torch.where((index < self.fixed)[:, None], fresh, super()._taken(index)) if self.room else fresh

@@ -16,6 +16,7 @@ from torch import Tensor
 from workbench.engine.data.atomic import explained
 from workbench.engine.data.chunks import chunk_rows
 from workbench.engine.data.goals import GoalTransitions
+from workbench.engine.data.hindsight import MappedGoals
 from workbench.engine.data.mapped import MappedTransitions
 from workbench.engine.data.replay import Replay
 from workbench.engine.data.replay_goals import GoalReplay
@@ -23,11 +24,15 @@ from workbench.engine.data.transitions import BLOCK, Transitions
 
 
 def make_replay(data: Transitions, mean: Tensor, std: Tensor, **settings: Any) -> Replay:
-    """The replay of ``data``: on the device, or reading from disk where the rows lie there, or with goals that are drawn anew.
+    """The replay of ``data``: on the device, or reading from disk where the rows lie there, and with goals that are drawn anew.
 
     Parameters are those of `Replay`.
     """
-    kinds: dict[type[Transitions], type[Replay]] = {MappedTransitions: MappedReplay, GoalTransitions: GoalReplay}
+    kinds: dict[type[Transitions], type[Replay]] = {
+        MappedGoals: MappedGoalReplay,
+        MappedTransitions: MappedReplay,
+        GoalTransitions: GoalReplay,
+    }
     kind = next((replay for held, replay in kinds.items() if isinstance(data, held)), Replay)
     return kind(data, mean, std, **settings)
 
@@ -66,17 +71,17 @@ class MappedReplay(Replay):
         places = (index - self._first).clamp_min(0)
         return torch.where((index >= self.fixed)[:, None], self._matrix[places], rows)
 
-    def _chunks(self, index: Tensor, reach: Tensor) -> Tensor:
+    def _chunks(self, index: Tensor, reach: Tensor, length: int) -> Tensor:
         old = index < self.fixed
-        windows, places = self._data.windows(np.minimum(index.cpu().numpy(), self.fixed - 1), self._chunk)
+        windows, places = self._data.windows(np.minimum(index.cpu().numpy(), self.fixed - 1), length)
         self.rows_read += len(windows)
         inside = torch.where(old, reach, 1).cpu()
-        which = chunk_rows(torch.from_numpy(places), inside, self._chunk).numpy()
+        which = chunk_rows(torch.from_numpy(places), inside, length).numpy()
         actions = torch.from_numpy(windows.actions[which]).to(self._matrix.device)
         if not self.room:
             return actions
         begin = torch.where(old, self.fixed, index)
-        return torch.where(old[:, None, None], actions, super()._chunks(begin, torch.where(old, 1, reach)))
+        return torch.where(old[:, None, None], actions, super()._chunks(begin, torch.where(old, 1, reach), length))
 
     @property
     def next_observations(self) -> Tensor:
@@ -106,3 +111,9 @@ class MappedReplay(Replay):
             held[begin : begin + len(block)] = block
             begin += len(block)
         return torch.from_numpy(held)
+
+
+class MappedGoalReplay(GoalReplay, MappedReplay):
+    """`GoalReplay` over rows on disk: the same goals and minibatches, bit for bit."""
+
+    _data: MappedGoals

@@ -72,6 +72,7 @@ def read_shards(
     called: str = "",
     keep: Keep | None = None,
     max_bytes: int = MAX_BYTES,
+    goals: bool = False,
 ) -> Transitions:
     """All shards as one dataset, in memory or on disk; an episode goes on into the next shard where that follows.
 
@@ -90,6 +91,8 @@ def read_shards(
         Where the rows shall lie; in memory without it.
     max_bytes : int
         Of the rows in memory.
+    goals : bool
+        The rows get goals afterwards, which take memory or disk too.
 
     Raises
     ------
@@ -109,7 +112,7 @@ def read_shards(
     outlines = [outline(path) for path in paths]
     for path, found in zip(paths, outlines, strict=True):
         refuse_pictures(found.shapes.get("observations", ()), str(path))
-    footprint = footprint_of(outlines)
+    footprint = footprint_of(outlines, goals)
 
     def one(number: int) -> Shard:
         check_alike(paths, outlines, number)

@@ -38,6 +38,8 @@ class Batch(NamedTuple):
         (M,), 0 for rows that must not count (action chunks that run past an episode's end); None: all count.
     next_actions : Tensor or None
         (M, D), the data's action at ``next_observations``, NaN where the episode ends; None where nobody asked for it.
+    long_actions, long_valid : Tensor or None
+        (M, h·D) and (M,), longer chunks that begin with ``actions``, whose returns are the rewards; None where nobody asked.
     """
 
     observations: Tensor
@@ -48,6 +50,8 @@ class Batch(NamedTuple):
     rows: Tensor
     valid: Tensor | None = None
     next_actions: Tensor | None = None
+    long_actions: Tensor | None = None
+    long_valid: Tensor | None = None
 
 
 @dataclass(frozen=True)

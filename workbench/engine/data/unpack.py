@@ -102,12 +102,13 @@ def unpacked(
     place = home / name
     if (found := open_rows(place)) is not None:
         return found
-    with made_folder(home), _alone(home, name, keep) as work:
+    with made_folder(home), alone(home, name, keep) as work:
         if (found := open_rows(place)) is not None:  # another process made it meanwhile
             return found
         shutil.rmtree(place, ignore_errors=True)  # touched since it was written
         draft = work / "rows"
-        _check_disk(home, footprint, draft)
+        written = sum(path.stat().st_size for path in draft.glob(ROWS)) if draft.is_dir() else 0
+        check_disk(home, f"unpacking {footprint.rows:,} rows", footprint.on_disk - written)
         try:
             _unpack(draft, footprint, count, read, keep)
             draft.rename(place)
@@ -126,7 +127,7 @@ def name_of(*parts: object) -> str:
 
 
 @contextmanager
-def _alone(home: Path, name: str, keep: Keep) -> Iterator[Path]:
+def alone(home: Path, name: str, keep: Keep) -> Iterator[Path]:
     """A folder that this process alone works in; waits for the one that does."""
     work, told = home / f".{name}.work", False
     while True:
@@ -151,12 +152,12 @@ def _alone(home: Path, name: str, keep: Keep) -> Iterator[Path]:
         held.release()
 
 
-def _check_disk(home: Path, footprint: Footprint, draft: Path) -> None:
-    written = sum(path.stat().st_size for path in draft.glob(ROWS)) if draft.is_dir() else 0
-    needed, free = footprint.on_disk - written, shutil.disk_usage(home).free
+def check_disk(home: Path, doing: str, needed: int) -> None:
+    """Raise `UserError` unless there are ``needed`` bytes of disk, and some that are left to others."""
+    free = shutil.disk_usage(home).free
     if needed + SPARE > free:
         raise UserError(
-            f"{home}: unpacking {footprint.rows:,} rows needs {size(needed)} of disk, {size(free)} are free; free some, or name "
+            f"{home}: {doing} needs {size(needed)} of disk, {size(free)} are free; free some, or name "
             f"a folder on a larger disk by the environment variable {FOLDER_VARIABLE}"
         )
 
@@ -168,15 +169,15 @@ def _unpack(draft: Path, footprint: Footprint, count: int, read: Callable[[int],
     begin = f"unpacking {footprint.rows:,} rows of {counted(count, 'shard')} to disk, {place}"
     keep.tell(f"{begin}; there already: {counted(len(done), 'shard')}" if done else begin)
     with explained(draft, footprint.on_disk), (draft / ROWS).open("r+b") as file:
-        last = _read(file, kind, sum(done) - 1, 1) if done else np.zeros(0, kind)
+        last = read_at(file, kind, sum(done) - 1, 1) if done else np.zeros(0, kind)
         unsaved = 0
         for number in range(len(done), count):
             shard = read(number)
             if was_open and continues(last["next_observations"], shard.rows.observations):
                 last["ends"] = False
-                _write(file, kind, sum(done) - 1, last)
+                write_at(file, kind, sum(done) - 1, last)
             records = records_of(shard.rows)
-            _write(file, kind, sum(done), records)
+            write_at(file, kind, sum(done), records)
             done.append(len(records))
             was_open, last, unsaved = shard.open, records[-1:].copy(), unsaved + records.nbytes
             del shard, records
@@ -184,18 +185,28 @@ def _unpack(draft: Path, footprint: Footprint, count: int, read: Callable[[int],
                 _sync(file)
                 write_atomic(draft / JOURNAL, Done(rows=done, open=was_open).model_dump_json().encode())
                 unsaved = 0
-        file.seek(0)
-        file.write(header(kind, sum(done)))
-        _sync(file)
-        columns: dict[str, Any] = {name: _OnDisk(file, kind, name, sum(done)) for name in kind.names or ()}
-        rows = Transitions(**columns)
-        (mean, std), fingerprint = rows.moments(), rows.fingerprint()
-        stat = os.fstat(file.fileno())
+        write_header(file, kind, sum(done))
+        columns: dict[str, Any] = {name: OnDisk(file, kind, name, sum(done)) for name in kind.names or ()}
+        write_about(draft, file, Transitions(**columns))
+    (draft / JOURNAL).unlink(missing_ok=True)
+
+
+def write_header(file: BinaryIO, kind: np.dtype, rows: int) -> None:
+    """Say how many ``rows`` there are, and see to it that all of it is on disk."""
+    file.seek(0)
+    file.write(header(kind, rows))
+    _sync(file)
+
+
+def write_about(draft: Path, file: BinaryIO, rows: Transitions) -> None:
+    """Write what is said of ``rows``, whose records are in ``file`` in the folder ``draft``."""
+    (mean, std), fingerprint = rows.moments(), rows.fingerprint()
+    stat = os.fstat(file.fileno())
     about = Rows(
         format=FORMAT,
-        rows=sum(done),
-        observation_dim=footprint.observation_dim,
-        action_dim=footprint.action_dim,
+        rows=len(rows),
+        observation_dim=rows.observation_dim,
+        action_dim=rows.action_dim,
         fingerprint=fingerprint,
         mean=mean.tolist(),
         std=std.tolist(),
@@ -203,7 +214,6 @@ def _unpack(draft: Path, footprint: Footprint, count: int, read: Callable[[int],
         modified=stat.st_mtime_ns // 1000,
     )
     write_atomic(draft / RECORD, about.model_dump_json().encode())
-    (draft / JOURNAL).unlink(missing_ok=True)
 
 
 def _taken_up(draft: Path, kind: np.dtype, count: int) -> tuple[list[int], bool]:
@@ -227,12 +237,13 @@ def _place(kind: np.dtype, row: int) -> int:
     return len(header(kind, 0)) + row * kind.itemsize
 
 
-def _write(file: BinaryIO, kind: np.dtype, row: int, records: np.ndarray) -> None:
+def write_at(file: BinaryIO, kind: np.dtype, row: int, records: np.ndarray) -> None:
+    """Put ``records`` at ``row`` and after it."""
     file.seek(_place(kind, row))
     file.write(records.data)
 
 
-def _read(file: BinaryIO, kind: np.dtype, row: int, count: int) -> np.ndarray:
+def read_at(file: BinaryIO, kind: np.dtype, row: int, count: int) -> np.ndarray:
     """``count`` records from ``row`` on, as a copy."""
     file.seek(_place(kind, row))
     return np.frombuffer(bytearray(file.read(count * kind.itemsize)), kind)
@@ -243,7 +254,7 @@ def _sync(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-class _OnDisk:
+class OnDisk:
     """A column as what passes over all rows need of an array: its blocks. A map would count as memory of the process."""
 
     def __init__(self, file: BinaryIO, kind: np.dtype, name: str, rows: int) -> None:
@@ -255,4 +266,4 @@ class _OnDisk:
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         first, last, _ = rows.indices(len(self))
-        return _read(self._file, self._kind, first, last - first)[self._name]
+        return read_at(self._file, self._kind, first, last - first)[self._name]

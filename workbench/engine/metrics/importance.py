@@ -173,7 +173,7 @@ def log_ratios(rule: Rule, parts: Parts, data: Transitions, seed: int) -> np.nda
     half = (np.cumsum(np.append(0, data.ends[:-1])) % 2).astype(bool)
     if half.all() or not half.any():  # one episode alone
         half = np.arange(len(data)) % 2 == 1
-    where = parts.normalize(torch.from_numpy(data.observations).to(parts.device)).cpu()
+    where = parts.normalize(torch.from_numpy(np.asarray(data.observations)).to(parts.device)).cpu()
     taken = torch.from_numpy(data.actions)
     sides = []
     for side in (False, True):

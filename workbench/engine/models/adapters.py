@@ -107,8 +107,7 @@ def from_diffusion(
         )
     if not bool((cumulative.diff() < 0).all()):
         raise UserError("alphas_cumprod must fall from step to step: from almost clean to noise")
-    log_ratio = 0.5 * ((1.0 - cumulative) / cumulative).log()  # log σ/α, rising
-    farthest = float(log_ratio[-1].exp())
+    farthest = float(((1.0 - cumulative[-1]) / cumulative[-1]).sqrt())
     if 1.0 / (1.0 + farthest) > EARLY:
         warnings.warn(
             f"the schedule ends at σ/α = {farthest:.3g}, before all is noise; below t = {1.0 / (1.0 + farthest):.2g} the "
@@ -116,6 +115,14 @@ def from_diffusion(
             UserWarning,
             stacklevel=2,
         )
+    return Adapted(network, velocity_of_diffusion(network, cumulative, found, whole_steps=whole_steps))
+
+
+def velocity_of_diffusion(
+    network: Velocity, cumulative: Tensor, found: Prediction, *, whole_steps: bool = False
+) -> Velocity:
+    """What `from_diffusion` makes of a checked schedule ``cumulative`` (steps,) in double precision and a known prediction."""
+    log_ratio = 0.5 * ((1.0 - cumulative) / cumulative).log()  # log σ/α, rising
 
     def velocity(s: Tensor, x: Tensor, t: Tensor) -> Tensor:
         step, ratio = _step_at(log_ratio, t, whole_steps)
@@ -129,7 +136,7 @@ def from_diffusion(
             return said - (y - alpha * said) / sigma
         return (alpha * y - sigma * said) - (sigma * y + alpha * said)  # v = α ε − σ a
 
-    return Adapted(network, velocity)
+    return velocity
 
 
 def _step_at(log_ratio: Tensor, t: Tensor, whole: bool) -> tuple[Tensor, Tensor]:

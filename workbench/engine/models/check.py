@@ -14,9 +14,10 @@ from workbench.engine.models.conventions import (
     check_endpoints,
     check_prediction,
     check_still,
+    check_straight,
     check_unit_of_time,
 )
-from workbench.engine.models.parts import GivesGradient, Parts
+from workbench.engine.models.parts import GivesGradient, Parts, StraightLines
 from workbench.engine.models.problems import (
     BATCH_LAYERS,
     Problem,
@@ -308,6 +309,10 @@ class _Probe:
         """
         fields = [self._field(self.observations[i : i + 1]) for i in range(STATES)]
         drawn = (fields, self.noise, self.fresh)
+        if isinstance(self.parts.reference, StraightLines) and self.parts.reference.is_straight:
+            check_straight(fields, self.noise)
+            self._ends_inside(self._way(forward=True, sign=1.0)[1])
+            return
         ways = {(forward, sign): self._way(forward, sign) for forward in (True, False) for sign in (1.0, -1.0)}
         spread, inside = ways.pop((True, 1.0))
         if spread <= ASTRAY and inside >= INSIDE:
@@ -332,6 +337,9 @@ class _Probe:
             )
         check_unit_of_time(*drawn)
         check_still(fields, self.noise)
+        self._ends_inside(inside)
+
+    def _ends_inside(self, inside: float) -> None:
         if inside < INSIDE:
             raise ProblemError(
                 f"{1.0 - inside:.0%} of its actions' coordinates end outside [-1, 1]",

@@ -138,6 +138,19 @@ def check_endpoints(fields: list[Field], noise: Tensor, fresh: Tensor) -> None:
         )
 
 
+def check_straight(fields: list[Field], noise: Tensor) -> None:
+    """Raise `ProblemError` for a field that says it leads along straight lines and does not."""
+    for field in fields:
+        said = field(noise, _at(0.0, noise))
+        for t in TIMES:
+            if _apart(field(noise + t * said, _at(t, noise)), said) >= NEARLY:
+                raise ProblemError(
+                    f"its velocity at t = {t:g} is not that of t = 0 on the line that it began",
+                    "it has is_straight set, and its lines are curved, as those of a field that flow matching learns",
+                    "leave out is_straight, or set it to False",
+                )
+
+
 def _mean_astray(fields: list[Field], noise: Tensor, fresh: Tensor) -> float:
     return sum(astray(field, noise, fresh) for field in fields) / len(fields)
 

@@ -95,7 +95,7 @@ class CriticEnsemble(nn.Module):
 
 
 def _input_gradient(seed: Tensor, saved: list[Saved], layers: list[Layer], shape: MlpShape) -> Tensor:
-    d_x = backward(seed, saved, layers, shape.activation, None, need_input=True)
+    d_x = backward(seed, saved, layers, shape, None, need_input=True)
     assert d_x is not None
     return d_x
 

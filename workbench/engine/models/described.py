@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from workbench.engine.models.critic import CriticEnsemble, StateValue
+from workbench.engine.models.diffusion import FEATURES, Clock, Frequencies, NoiseEstimate
 from workbench.engine.models.mlp import Activation, Mlp, MlpShape, Normed
 from workbench.engine.models.noise_policy import NoisePolicy
 from workbench.engine.models.norm_after import DenseStack, StackedCritic, StackedField, StackedMap, StackedValue
@@ -19,7 +20,17 @@ from workbench.engine.models.value_gradient import ValueGradient
 from workbench.engine.models.velocity import TimeInput, VelocityField
 from workbench.engine.words import UserError
 
-Kind = Literal["velocity", "critic", "value", "one_step", "value_gradient", "noise_policy"]
+Kind = Literal[
+    "velocity",
+    "critic",
+    "value",
+    "one_step",
+    "value_gradient",
+    "noise_policy",
+    "noise_estimate",
+    "clock",
+    "frequencies",
+]
 Width = Annotated[int, Field(ge=1, le=2**20)]
 CORE = ("reference", "critic", "target_critic", "value")  # the others are a policy's `extra`
 # The kind of each part that a policy may have, by the part's name in `Parts`.
@@ -36,6 +47,9 @@ PARTS: dict[str, Kind] = {
     "iql_flow": "velocity",
     "noise_policy": "noise_policy",
 }
+# Of a diffusion that predicts noise: three networks that only their own reader puts together.
+OF_DIFFUSION: dict[str, Kind] = {"actor": "noise_estimate", "clock": "clock", "frequencies": "frequencies"}
+DIFFUSION = {f"{rule}_{part}": kind for rule in ("dac", "qsm") for part, kind in OF_DIFFUSION.items()}
 
 
 class NetDescription(BaseModel):
@@ -58,6 +72,8 @@ class NetDescription(BaseModel):
         K of an ensemble.
     time : {"raw", "sinusoidal"}
         How a velocity field is told the time.
+    word : int
+        Width of what the clock of a diffusion says, which its noise estimate is told.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -71,6 +87,7 @@ class NetDescription(BaseModel):
     activation: Activation
     members: Annotated[int, Field(ge=1, le=1024)] = 1
     time: TimeInput = "raw"
+    word: Annotated[int, Field(ge=0, le=2**20)] = 0
 
     @model_validator(mode="after")
     def _one_each(self) -> Self:
@@ -82,13 +99,26 @@ class NetDescription(BaseModel):
     def inputs(self) -> int:
         """Width of the first layer's input."""
         s, d = self.observation_dim, self.action_dim
-        widths = {"value": s, "noise_policy": s, "velocity": VelocityField.inputs(s, d, self.time)}
+        widths = {
+            "value": s,
+            "noise_policy": s,
+            "velocity": VelocityField.inputs(s, d, self.time),
+            "noise_estimate": s + d + self.word,
+            "clock": 2 * FEATURES,
+            "frequencies": 0,
+        }
         return widths.get(self.kind, s + d)
 
     @property
     def outputs(self) -> int:
         """Width of the last layer's output."""
-        widths = {"critic": 1, "value": 1, "noise_policy": 2 * self.action_dim}
+        widths = {
+            "critic": 1,
+            "value": 1,
+            "noise_policy": 2 * self.action_dim,
+            "clock": self.word,
+            "frequencies": FEATURES,
+        }
         return widths.get(self.kind, self.action_dim)
 
     @property
@@ -117,9 +147,11 @@ class NetDescription(BaseModel):
             Named and shaped as `layout` says.
         """
         normed = self._normed()
-        if normed is None or (self.after and any(self.normed)):
+        if normed is None:
             return self._stack(DenseStack(arrays, self.activation, self.after))
-        shape = MlpShape(self.inputs, self.outputs, tuple(self.hidden), self.activation, normed, self.members)
+        after = self.after and normed != "none"
+        hidden = tuple(self.hidden)
+        shape = MlpShape(self.inputs, self.outputs, hidden, self.activation, normed, self.members, after)
         module = self._fast(shape)
         net = module.net
         assert isinstance(net, Mlp)
@@ -152,6 +184,17 @@ class NetDescription(BaseModel):
                 return ValueGradient(shape)
             case "noise_policy":
                 return NoisePolicy(s, d, shape)
+            case "noise_estimate":
+                return self._filled(NoiseEstimate(s, d, shape.hidden), shape)
+            case "clock":
+                return self._filled(Clock((*shape.hidden, shape.outputs)), shape)
+            case "frequencies":
+                return Frequencies()
+
+    def _filled(self, module: NoiseEstimate | Clock, shape: MlpShape) -> nn.Module:
+        """``module`` with a network of ``shape``: another activation or width than its own."""
+        module.net = Mlp(shape)
+        return module
 
     def _stack(self, net: DenseStack) -> nn.Module:
         match self.kind:
@@ -163,7 +206,7 @@ class NetDescription(BaseModel):
                 return StackedValue(net)
             case "one_step" | "value_gradient":
                 return StackedMap(net)
-            case "noise_policy":
+            case _:
                 raise UserError(
-                    "a noise policy with LayerNorm after the activation, or on some layers alone, is not known here"
+                    f"a {self.kind.replace('_', ' ')} with LayerNorm on some layers alone is not known here"
                 )

@@ -35,7 +35,7 @@ def refit(critic: CriticEnsemble, observations: Tensor, actions: Tensor, targets
     x = torch.cat((observations, actions), 1)
     if members > 1:
         x = x.expand(members, *x.shape)
-    _, saved = forward(x, critic.net.layers(), critic.net.shape.activation, keep=True)
+    _, saved = forward(x, critic.net.layers(), critic.net.shape, keep=True)
     hidden = saved[-1].x.reshape(members, len(actions), -1).double()  # (K, R, H)
     features = torch.cat((hidden, torch.ones_like(hidden[..., :1])), -1)
     square = features.mT @ features + RIDGE * torch.eye(features.shape[-1], dtype=torch.float64)

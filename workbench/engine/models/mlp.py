@@ -40,9 +40,11 @@ class MlpShape:
     activation : {"relu", "gelu", "mish"}
         GELU is the tanh approximation, as in JAX.
     layer_norm : {"all", "all_but_last", "none"}
-        Which hidden layers have LayerNorm (before the activation). ``all_but_last`` is the published QGF flow.
+        Which hidden layers have LayerNorm, before the activation. ``all_but_last`` is the published QGF flow.
     members : int
         K, the number of independent networks.
+    norm_after : bool
+        LayerNorm stands after the activation instead, as in the FQL code.
     """
 
     inputs: int
@@ -51,6 +53,7 @@ class MlpShape:
     activation: Activation = "gelu"
     layer_norm: Normed = "all"
     members: int = 1
+    norm_after: bool = False
 
     def widths(self) -> list[tuple[int, int]]:
         """Return (in, out) of every Dense layer, first to last."""
@@ -75,11 +78,14 @@ class Layer(NamedTuple):
     shift: Tensor | None
 
 
+Normalised = tuple[Tensor, Tensor, Tensor, Tensor | None]  # before, mean, 1/std, normalised (stacks only)
+
+
 class Saved(NamedTuple):
     """What the backward pass of one layer needs."""
 
     x: Tensor
-    normed: tuple[Tensor, Tensor, Tensor, Tensor | None] | None  # pre-norm, mean, 1/std, normalised (stacks only)
+    normed: Normalised | None
     active: tuple[Tensor, ...]
 
 
@@ -123,7 +129,7 @@ def layers_of(v: dict[str, Tensor], count: int) -> list[Layer]:
     return [Layer(v[f"{i}.weight"], v[f"{i}.bias"], v.get(f"{i}.scale"), v.get(f"{i}.shift")) for i in range(count)]
 
 
-def forward(x: Tensor, layers: list[Layer], activation: Activation, keep: bool) -> tuple[Tensor, list[Saved]]:
+def forward(x: Tensor, layers: list[Layer], shape: MlpShape, keep: bool) -> tuple[Tensor, list[Saved]]:
     """Evaluate the stack.
 
     Parameters
@@ -132,7 +138,8 @@ def forward(x: Tensor, layers: list[Layer], activation: Activation, keep: bool) 
         (M, I) for one member, (K, M, I) for a stack.
     layers : list of Layer
         From `split_layers`.
-    activation : {"relu", "gelu", "mish"}
+    shape : MlpShape
+        Whose activation and place of LayerNorm count here.
     keep : bool
         Record what `backward` needs.
 
@@ -141,7 +148,7 @@ def forward(x: Tensor, layers: list[Layer], activation: Activation, keep: bool) 
     (Tensor, list of Saved)
         Outputs (M, O) or (K, M, O), and one record per layer (empty unless ``keep``).
     """
-    x, saved = forward_hidden(x, layers, activation, keep)
+    x, saved = forward_hidden(x, layers, shape, keep)
     if keep:
         saved.append(Saved(x, None, ()))
     bias, weight = layers[-1].bias, layers[-1].weight
@@ -152,30 +159,36 @@ def forward(x: Tensor, layers: list[Layer], activation: Activation, keep: bool) 
     return torch.baddbmm(bias, x, weight), saved
 
 
-def forward_hidden(x: Tensor, layers: list[Layer], activation: Activation, keep: bool) -> tuple[Tensor, list[Saved]]:
+def forward_hidden(x: Tensor, layers: list[Layer], shape: MlpShape, keep: bool) -> tuple[Tensor, list[Saved]]:
     """As `forward`, up to the last layer: what enters that."""
     affine = torch.addmm if x.dim() == 2 else torch.baddbmm
-    act = ACTIVATIONS[activation]
+    act = ACTIVATIONS[shape.activation]
     saved: list[Saved] = []
     for layer in layers[:-1]:
-        pre = affine(layer.bias, x, layer.weight)
-        normed: tuple[Tensor, Tensor, Tensor, Tensor | None] | None = None
-        if layer.scale is not None and layer.shift is not None:
-            width = (pre.shape[-1],)
-            if pre.dim() == 2:
-                out, mean, rstd = torch.native_layer_norm(pre, width, layer.scale[0], layer.shift[0], EPS)
-                normed = (pre, mean, rstd, None)
-            else:  # torch's LayerNorm takes one scale, a stack has K; without any it is twice as slow as with ones
-                ones, zeros = _plain_scale(width[0], pre.dtype, pre.device)
-                hat, mean, rstd = torch.native_layer_norm(pre, width, ones, zeros, EPS)
-                out = torch.addcmul(layer.shift, hat, layer.scale)
-                normed = (pre, mean, rstd, hat)
-            pre = out
-        y, active = act.forward(pre)
+        y, normed = affine(layer.bias, x, layer.weight), None
+        if not shape.norm_after:
+            y, normed = _norm(y, layer)
+        y, active = act.forward(y)
+        if shape.norm_after:
+            y, normed = _norm(y, layer)
         if keep:
             saved.append(Saved(x, normed, active))
         x = y
     return x, saved
+
+
+def _norm(x: Tensor, layer: Layer) -> tuple[Tensor, Normalised | None]:
+    """LayerNorm of ``x``, and what its backward pass needs; ``x`` itself where the layer has none."""
+    if layer.scale is None or layer.shift is None:
+        return x, None
+    width = (x.shape[-1],)
+    if x.dim() == 2:
+        out, mean, rstd = torch.native_layer_norm(x, width, layer.scale[0], layer.shift[0], EPS)
+        return out, (x, mean, rstd, None)
+    # torch's LayerNorm takes one scale, a stack has K; without any it is twice as slow as with ones
+    ones, zeros = _plain_scale(width[0], x.dtype, x.device)
+    hat, mean, rstd = torch.native_layer_norm(x, width, ones, zeros, EPS)
+    return torch.addcmul(layer.shift, hat, layer.scale), (x, mean, rstd, hat)
 
 
 def _plain_scale(width: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -186,7 +199,7 @@ def backward(
     grad: Tensor,
     saved: list[Saved],
     layers: list[Layer],
-    activation: Activation,
+    shape: MlpShape,
     into: list[Layer] | None,
     need_input: bool,
 ) -> Tensor | None:
@@ -208,25 +221,28 @@ def backward(
     if len(layers) == 1 and not need_input:
         return None
     grad = grad * weight.mT if one else product(grad, weight.mT)
-    return backward_hidden(grad, saved, layers, activation, into, need_input)
+    return backward_hidden(grad, saved, layers, shape, into, need_input)
 
 
 def backward_hidden(
     grad: Tensor,
     saved: list[Saved],
     layers: list[Layer],
-    activation: Activation,
+    shape: MlpShape,
     into: list[Layer] | None,
     need_input: bool,
 ) -> Tensor | None:
     """As `backward`, from the gradient with respect to what enters the last layer."""
     product = torch.mm if grad.dim() == 2 else torch.bmm
-    act = ACTIVATIONS[activation]
+    act = ACTIVATIONS[shape.activation]
     for i in range(len(layers) - 2, -1, -1):
         layer, s = layers[i], saved[i]
-        grad = act.backward(grad, s.active)
+        if not shape.norm_after:
+            grad = act.backward(grad, s.active)
         if s.normed is not None:
             grad = _norm_backward(grad, s.normed, layer, None if into is None else into[i])
+        if shape.norm_after:
+            grad = act.backward(grad, s.active)
         if into is not None:
             torch.sum(grad, -2, keepdim=True, out=into[i].bias)
             product(s.x.mT, grad, out=into[i].weight)
@@ -235,9 +251,7 @@ def backward_hidden(
     return grad if need_input else None
 
 
-def _norm_backward(
-    grad: Tensor, normed: tuple[Tensor, Tensor, Tensor, Tensor | None], layer: Layer, into: Layer | None
-) -> Tensor:
+def _norm_backward(grad: Tensor, normed: Normalised, layer: Layer, into: Layer | None) -> Tensor:
     pre, mean, rstd, hat = normed
     assert layer.scale is not None
     assert layer.shift is not None
@@ -324,7 +338,7 @@ class Mlp(nn.Module):
         """As `forward`, without autograd; with ``keep`` also what `run_back` needs."""
         if may_run(self.shape, self.theta, x, keep):
             return run(number_of(self.shape, places), self.theta.detach(), x, keep)
-        return forward(x, self.layers(), self.shape.activation, keep)
+        return forward(x, self.layers(), self.shape, keep)
 
     def run_back(self, grad: Tensor, kept: Kept, weights: bool, inputs: bool) -> tuple[Tensor | None, Tensor | None]:
         """Push ``grad`` (M, O) or (K, M, O) back: gradients in the input, and in the weights (P,), where asked for."""
@@ -333,7 +347,7 @@ class Mlp(nn.Module):
             return d_x if inputs else None, d_theta if weights else None
         into = torch.empty_like(self.theta, requires_grad=False) if weights else None
         views = None if into is None else split_layers(into, self.shape)
-        return backward(grad, kept, self.layers(), self.shape.activation, views, inputs), into
+        return backward(grad, kept, self.layers(), self.shape, views, inputs), into
 
     def run_back_chosen(self, member: Tensor, kept: Tensor) -> Tensor:
         """Gradient in the input (M, I) of the one output of each row's own ``member`` (M,)."""
@@ -343,12 +357,19 @@ class Mlp(nn.Module):
         """Named views of all weights, each (K, rows, columns): what a checkpoint stores."""
         return named_views(self.theta.detach(), self.shape)
 
+    def last_bias(self) -> Tensor:
+        """The last layer's bias of the first member, (1, O), as a part of the weights that gradients reach."""
+        if torch.is_grad_enabled() and self.theta.requires_grad:
+            return named_views(self.theta, self.shape)[f"{len(self.shape.hidden)}.bias"][0]
+        bias = self.layers()[-1].bias
+        return bias if bias.dim() == 2 else bias[0]
+
     def forward(self, x: Tensor) -> Tensor:
         """Evaluate at ``x``, (M, I) or (K, M, I); returns (M, O) for one member, else (K, M, O)."""
         if self.shape.members > 1 and x.dim() == 2:
             x = x.expand(self.shape.members, *x.shape)
         if torch.compiler.is_compiling():  # the compiler differentiates and fuses the plain operations itself
-            return forward(x, split_layers(self.theta, self.shape), self.shape.activation, keep=False)[0]
+            return forward(x, split_layers(self.theta, self.shape), self.shape, keep=False)[0]
         if torch.is_grad_enabled() and (self.theta.requires_grad or x.requires_grad):
             result: Tensor = _Pass.apply(x, self.theta, self)  # type: ignore[no-untyped-call] # torch types it not
             return result

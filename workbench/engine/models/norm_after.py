@@ -1,4 +1,4 @@
-"""Networks whose LayerNorms stand where `Mlp` has none: after the activation, as in the FQL code, or on some layers alone.
+"""Networks whose LayerNorms stand on some layers alone, where `Mlp` has them on all, on all but the last, or nowhere.
 
 They are evaluated by torch's own operations and differentiated by autograd; nothing of them is trained here.
 """

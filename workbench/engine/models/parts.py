@@ -25,6 +25,16 @@ class Reference(Protocol):
 
 
 @runtime_checkable
+class StraightLines(Protocol):
+    """A velocity field that says whether it leads along straight lines, on which noise and action belong together.
+
+    A field that flow matching learns is the mean over all actions that x may become; on a straight line it may become one.
+    """
+
+    is_straight: bool
+
+
+@runtime_checkable
 class Critic(Protocol):
     """A critic: any callable Q(observations (M, S), actions (M, D)) -> (K, M) or (M,), differentiable in the action."""
 

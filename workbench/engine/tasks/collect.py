@@ -16,6 +16,7 @@ import numpy as np
 from workbench.engine.words import UserError
 
 Arrays = dict[str, np.ndarray]
+Column = np.ndarray | list[np.ndarray]  # row by row
 Tick = Callable[[int, int], None]
 Episode = Callable[[str, int, tuple[int, ...]], Arrays]
 EPISODE_STEPS = 1000  # OGBench's usual length; one more row holds the last state
@@ -155,6 +156,17 @@ def _run(make: Callable[[int, int], Arrays], left: list[tuple[int, int]], proces
         ) from error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def trajectory(observations: Column, actions: Column, qpos: Column, qvel: Column, **more: np.ndarray) -> Arrays:
+    """The rows of one trajectory, in the order in which such files are read, so that what is read and written again has the
+    same bytes: numbers as float32, ``terminals`` True in the last row, and what else a kind of data has.
+    """
+    seen, done, places, speeds = (
+        np.asarray(column, dtype=np.float32) for column in (observations, actions, qpos, qvel)
+    )
+    terminals = end_of_trajectory(len(seen))
+    return {"observations": seen, "actions": done, "terminals": terminals, "qpos": places, "qvel": speeds, **more}
 
 
 def end_of_trajectory(rows: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from workbench.engine.tasks.collect import Arrays, Generator, end_of_trajectory
+from workbench.engine.tasks.collect import Arrays, Generator, trajectory
 from workbench.engine.tasks.ogbench_env import make_env, numpy_seeded, reset_env
 
 Kind = Literal["play", "noisy"]
@@ -123,11 +123,8 @@ def _collected(
             observation, info = env.set_new_target(p_stack=stacked)
             oracle = oracles[info["privileged/target_task"]]
             oracle.reset(observation, info)
-    arrays = {name: np.asarray(column, dtype=np.float32) for name, column in columns.items()}
     more = {"button_states": np.stack(pressed)} if buttons else {}
-    seen, done = arrays.pop("observations"), arrays.pop("actions")
-    # in the order in which such files are read, so that what is read and written again has the same bytes
-    return {"observations": seen, "actions": done, "terminals": end_of_trajectory(steps + 1), **arrays, **more}
+    return trajectory(columns["observations"], columns["actions"], columns["qpos"], columns["qvel"], **more)
 
 
 def _is_seen(qpos: np.ndarray) -> bool:

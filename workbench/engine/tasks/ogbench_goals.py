@@ -15,7 +15,8 @@ import numpy as np
 
 from workbench.engine.data.columns import ROWS
 from workbench.engine.data.footprint import KEEP
-from workbench.engine.data.goals import RATIOS, GoalTransitions, with_goals
+from workbench.engine.data.goals import RATIOS, GoalTransitions
+from workbench.engine.data.hindsight import with_goals
 from workbench.engine.data.npz import regular, row_of
 from workbench.engine.data.transitions import OutOfBounds, Transitions, make_transitions
 from workbench.engine.tasks.collect import Arrays

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from workbench.engine.tasks.collect import Arrays, Generator, end_of_trajectory
+from workbench.engine.tasks.collect import Arrays, Generator, trajectory
 from workbench.engine.tasks.ogbench_env import make_env, numpy_seeded, reset_env
 
 ACTION_NOISE = 0.5  # standard deviation, action units
@@ -105,14 +105,7 @@ def episode(kind: Kind, env_id: str, steps: int, entropy: tuple[int, ...]) -> Ar
             dx, dy = dx / distance + noise[row][0], dy / distance + noise[row][1]
             actions[row] = max(-1.0, min(1.0, dx)), max(-1.0, min(1.0, dy))
             env.step(actions[row])
-    positions = qpos.astype(np.float32)
-    return {
-        "observations": positions,
-        "actions": actions,
-        "terminals": end_of_trajectory(rows),
-        "qpos": positions,
-        "qvel": qvel.astype(np.float32),
-    }
+    return trajectory(qpos, actions, qpos, qvel)
 
 
 def _new_goal(

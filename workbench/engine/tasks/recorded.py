@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from workbench.engine.data.boxes import ActionBox
-from workbench.engine.data.goals import GoalTransitions, with_goals
+from workbench.engine.data.goals import GoalTransitions
+from workbench.engine.data.hindsight import with_goals
 from workbench.engine.data.own_datasets import OwnDataset, check_name, load_own, read_own
 from workbench.engine.data.transitions import OutOfBounds, Transitions
 from workbench.engine.tasks.protocol import BatchEnv, TaskInfo

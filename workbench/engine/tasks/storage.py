@@ -179,7 +179,11 @@ def load_saved(
 
     def read(paths: Sequence[Path]) -> Transitions:
         found = read_shards(
-            paths, lambda path: _read(task, path, out_of_bounds), called=called, keep=keep or KEEP.get()
+            paths,
+            lambda path: _read(task, path, out_of_bounds),
+            called=called,
+            keep=keep or KEEP.get(),
+            goals=isinstance(task, GoalDataTask),
         )
         return task.relabel(found) if isinstance(task, GoalDataTask) else found
 

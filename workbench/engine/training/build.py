@@ -21,7 +21,7 @@ def build_networks(config: RunSettings, observation_dim: int, action_dim: int) -
     A learned part draws its weights from a generator of its own, so that training it too leaves the other networks as they
     would be without it.
     """
-    every_policy = ("flow_matching", config.critic, "state_value")
+    every_policy = (config.behaviour, config.critic, "state_value")
     generator = torch.Generator().manual_seed(config.seed)
     modules: dict[str, nn.Module] = {}
     for key in every_policy:

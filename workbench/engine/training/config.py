@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import create_model
 
 from workbench.engine.settings import make
-from workbench.engine.training.losses import CRITICS, LOSSES
+from workbench.engine.training.losses import BEHAVIOURS, CRITICS, LOSSES
 from workbench.engine.training.losses.loss import Loss
 from workbench.engine.training.run_settings import RunSettings
 
@@ -28,12 +28,12 @@ def make_config(**settings: Any) -> FitConfig:
 
 def config_class() -> type[FitConfig]:
     """`FitConfig` with what the losses that are registered now declare: one that a notebook has just added too."""
-    composed: type[FitConfig] = _composed(tuple(LOSSES.values()), tuple(CRITICS))
+    composed: type[FitConfig] = _composed(tuple(LOSSES.values()), tuple(CRITICS), tuple(BEHAVIOURS))
     return composed
 
 
 @lru_cache
-def _composed(losses: tuple[type[Loss[Any]], ...], critics: tuple[str, ...]) -> Any:
+def _composed(losses: tuple[type[Loss[Any]], ...], critics: tuple[str, ...], behaviours: tuple[str, ...]) -> Any:
     declared = dict.fromkeys(loss.settings for loss in losses)
     bases = tuple(
         kind for kind in declared if not any(other is not kind and issubclass(other, kind) for other in declared)
@@ -47,12 +47,14 @@ def _composed(losses: tuple[type[Loss[Any]], ...], critics: tuple[str, ...]) -> 
                     "rename one, or let both inherit it from one class"
                 )
     one_of_critics: Any = Literal[critics]
+    one_of_behaviours: Any = Literal[behaviours]
     return create_model(
         "FitConfig",
         __base__=bases,
         __module__=__name__,
         __doc__="All settings of a training run.",
         critic=(one_of_critics, RunSettings.model_fields["critic"]),
+        behaviour=(one_of_behaviours, RunSettings.model_fields["behaviour"]),
     )
 
 

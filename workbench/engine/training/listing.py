@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.engine.training.losses import BASIC, CRITICS, LEARNED_PARTS
+from workbench.engine.training.losses import BASIC, BEHAVIOURS, CRITICS, LEARNED_PARTS
 from workbench.engine.training.losses.loss import Loss
 from workbench.engine.training.run_settings import RunSettings
 
@@ -15,6 +15,7 @@ def list_losses() -> list[dict[str, Any]]:
     """All losses with what they are for, the networks that they train and read, and their own settings."""
     kinds: dict[str, Mapping[str, type[Loss[Any]]]] = {
         "every policy": BASIC,
+        "behaviour policy": BEHAVIOURS,
         "critic": CRITICS,
         "learned part": LEARNED_PARTS,
     }

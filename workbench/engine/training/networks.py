@@ -6,14 +6,15 @@ import copy
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.critic import CriticEnsemble, StateValue
 from workbench.engine.models.flow_critic import FlowCritic
-from workbench.engine.models.mlp import Mlp, MlpShape
+from workbench.engine.models.gaussian_flow import GaussianFlow
+from workbench.engine.models.mlp import Activation, Mlp, MlpShape
 from workbench.engine.models.parts import Normalizer, Parts
 from workbench.engine.models.velocity import TimeInput, VelocityField
 from workbench.engine.training.run_settings import RunSettings
@@ -27,7 +28,7 @@ class Networks:
 
     Attributes
     ----------
-    reference : VelocityField
+    reference : VelocityField or GaussianFlow
     critic, target_critic : CriticEnsemble or FlowCritic
     value : StateValue
     mean, std : Tensor
@@ -36,7 +37,7 @@ class Networks:
         Learned parts, and their EMA targets ("target_…").
     """
 
-    reference: VelocityField
+    reference: VelocityField | GaussianFlow
     critic: CriticEnsemble | FlowCritic
     target_critic: CriticEnsemble | FlowCritic
     value: StateValue
@@ -93,20 +94,61 @@ def fields_of(modules: Mapping[str, Any]) -> dict[str, Any]:
     return own | {"extra": {name: module for name, module in modules.items() if name not in own}}
 
 
+class Style(NamedTuple):
+    """How a code makes its networks.
+
+    Attributes
+    ----------
+    activation : {"relu", "gelu", "mish"}
+    time : {"raw", "sinusoidal"}
+        How a flow is told the time.
+    flow_norm : bool
+        Flows have LayerNorm, as all other networks have.
+    norm_after : bool
+        LayerNorm stands after the activation.
+    """
+
+    activation: Activation
+    time: TimeInput
+    flow_norm: bool
+    norm_after: bool
+
+
+STYLES: dict[str, Style] = {
+    "qgf": Style("gelu", "sinusoidal", True, False),
+    "vgf": Style("relu", "raw", False, False),
+    "fql": Style("gelu", "raw", False, True),
+}
+
+
 def shape_of(config: RunSettings, inputs: int, outputs: int, members: int = 1) -> MlpShape:
     """The shape of every network but the flows: the run's hidden layers, each with LayerNorm and its activation."""
-    return MlpShape(inputs, outputs, config.hidden, "gelu" if config.family == "qgf" else "relu", "all", members)
+    return _shape(config, inputs, outputs, members, normed=True)
+
+
+def flow_shape(config: RunSettings, inputs: int, outputs: int) -> MlpShape:
+    """The shape of the networks that make actions: as `shape_of`, with LayerNorm where the family's flows have it."""
+    return _shape(config, inputs, outputs, 1, normed=STYLES[config.family].flow_norm)
+
+
+def _shape(config: RunSettings, inputs: int, outputs: int, members: int, normed: bool) -> MlpShape:
+    style, normed = STYLES[config.family], normed and config.norm != "none"
+    after = normed and (style.norm_after if config.norm == "family" else config.norm == "after")
+    return MlpShape(inputs, outputs, config.hidden, style.activation, "all" if normed else "none", members, after)
+
+
+def time_input(config: RunSettings) -> TimeInput:
+    """How the run's flows are told the time."""
+    return STYLES[config.family].time
 
 
 def velocity_field(
     config: RunSettings, observation_dim: int, action_dim: int, generator: torch.Generator
 ) -> VelocityField:
     """A fresh velocity field of the run's family, for the behaviour flow and for every other flow."""
-    gelu = config.family == "qgf"
-    time: TimeInput = "sinusoidal" if gelu else "raw"
+    time = time_input(config)
     width = VelocityField.inputs(observation_dim, action_dim, time)
-    shape = MlpShape(width, action_dim, config.hidden, "gelu" if gelu else "relu", "all" if gelu else "none")
-    return VelocityField(observation_dim, action_dim, shape, time, generator)
+    return VelocityField(observation_dim, action_dim, flow_shape(config, width, action_dim), time, generator)
 
 
 def seed_of(seed: int, *names: str | int) -> int:

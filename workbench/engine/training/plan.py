@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.engine.settings import nearest
-from workbench.engine.training.losses import CRITICS, LEARNED_PARTS, LOSSES
+from workbench.engine.training.losses import BEHAVIOURS, CRITICS, LEARNED_PARTS, LOSSES
 from workbench.engine.training.losses.loss import followed
 from workbench.engine.training.run_settings import RunSettings
 from workbench.engine.words import UserError
@@ -57,6 +57,11 @@ def plan(config: RunSettings) -> tuple[Phase, ...]:
     keys = [key for phase in phases for key in phase.losses]
     trained = {name for key in keys for name in LOSSES[key].trains}
     for key in keys:
+        if LOSSES[key].needs_mean and not BEHAVIOURS[config.behaviour].gives_mean:
+            raise UserError(
+                f"part '{key}' takes x + (1 - t) v for the mean of all actions that x may become, which it is not where "
+                f"behaviour={config.behaviour}; use behaviour=flow_matching"
+            )
         for name in LOSSES[key].reads:
             if name not in trained:
                 raise UserError(
@@ -76,7 +81,7 @@ def losses_of(config: RunSettings) -> tuple[str, ...]:
     wanted = tuple(dict.fromkeys((*config.parts, *extra_parts(CRITICS[config.critic].needs(config)))))
     for name in wanted:
         check_part(name)
-    flow_and_critic = ("flow_matching", config.critic)
+    flow_and_critic = (config.behaviour, config.critic)
     given = {name for key in flow_and_critic for name in LOSSES[key].trains}
     missing = dict.fromkeys(name for key in wanted for name in LOSSES[key].reads if name not in given)
     return (*flow_and_critic, *(BESIDE[name] for name in missing if name in BESIDE), *wanted)

@@ -20,10 +20,17 @@ class RunSettings(BaseModel):
         "iql",
         description="how the critic is trained: IQL, TD through the value gradient flow, or TD with an actor's own actions",
     )
+    behaviour: str = Field(
+        "flow_matching", description="the behaviour policy: a flow trained by flow matching, or a Gaussian"
+    )
     parts: tuple[str, ...] = Field((), description="learned parts beyond flow and critic that a rule needs")
-    family: Literal["qgf", "vgf"] = Field(
+    family: Literal["qgf", "vgf", "fql"] = Field(
         "qgf",
-        description="networks: qgf (GELU, sinusoidal time, LayerNorm) or vgf (ReLU, raw time, LayerNorm in critics)",
+        description="networks: qgf (GELU, sinusoidal time, LayerNorm), vgf (ReLU, raw time, LayerNorm in critics) or fql (GELU, "
+        "raw time, LayerNorm after the activation in critics)",
+    )
+    norm: Literal["family", "before", "after", "none"] = Field(
+        "family", description="where LayerNorm stands: as the family has it, before or after the activation, or nowhere"
     )
     hidden: tuple[Annotated[int, Field(ge=1, le=16_384)], ...] = Field(
         (512, 512, 512, 512), min_length=1, description="widths of the hidden layers"

@@ -58,7 +58,7 @@ ALWAYS_WRITTEN = (
     "seed",
 )
 # Settings that came later to losses, or to runs, of the first format: written where they are set.
-ADDED = ("critic_sum", "max_gradient_norm", "target_pessimism", "precision")
+ADDED = ("behaviour", "norm", "critic_sum", "max_gradient_norm", "target_pessimism", "precision")
 
 
 def written(config: RunSettings) -> dict[str, Any]:

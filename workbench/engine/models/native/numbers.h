@@ -39,36 +39,47 @@ ALWAYS void collect(float *p, V x, int go_on)
     put(p, x);
 }
 
-/* exp(x), to two units in the last place; 0 below -87, and 6e37 above 87. */
-ALWAYS V exp_of(V x)
+ALWAYS V root(V x)
 {
-    VI low = x < all(-87.0f), high = x > all(87.0f);
-    x = (V)(((VI)x & ~(low | high)) | ((VI)all(-87.0f) & low) | ((VI)all(87.0f) & high));
-    V shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f; /* rounded: 1.5 * 2^23 leaves no fraction */
-    V r = x - n * 0.693359375f - n * -2.12194440e-4f;
-    V p = all(1.9875691500e-4f);
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * (r * r) + r + 1.0f;
+    V y;
+    for (int l = 0; l < LANES; l++) y[l] = sqrtf(x[l]);
+    return y;
+}
+
+/* x between -126 and 126; of NaN one of the two. */
+ALWAYS V within_126(V x)
+{
+    VI sign = (VI)x & (VI)all(-0.0f), far = ((VI)x ^ sign) > (VI)all(126.0f);
+    return (V)(((VI)x & ~far) | ((sign | (VI)all(126.0f)) & far));
+}
+
+/* 2 to the x, to two units in the last place; beyond 126 as at 126. */
+ALWAYS V power_of_two(V x)
+{
+    x = within_126(x);
+    V shifted = x + 12582912.0f, r = x - (shifted - 12582912.0f); /* rounded: 1.5 * 2^23 leaves no fraction */
+    V p = all(1.3276471993e-3f); /* the polynomial of least relative error from -1/2 to 1/2: 7.5e-8 */
+    p = p * r + 9.6755413344e-3f;
+    p = p * r + 5.5507132735e-2f;
+    p = p * r + 2.4022119724e-1f;
+    p = p * r + 6.9314696706e-1f;
+    p = p * r + 1.0f;
     VI power = ((VI)shifted + (127 - 0x4B400000)) << 23;
     return p * (V)power;
 }
 
-/* sum (few, WIDEST registers) += A B over k: A(i, p) = a[i * down + p * along], B in rows of PANEL numbers. */
-ALWAYS void product(long k, const float *a, long down, long along, const float *b, int few, V sum[][WIDEST])
+/* sum (few, wide registers) += A B over k: A(i, p) = a[i * down + p * along], B in rows of PANEL numbers. */
+ALWAYS void product(long k, const float *a, long down, long along, const float *b, int few, int wide, V sum[][WIDEST])
 {
     for (long p = 0; p < k; p++) {
         V row[WIDEST];
 #pragma GCC unroll 8
-        for (int v = 0; v < WIDEST; v++) row[v] = at(b + p * PANEL + v * LANES);
+        for (int v = 0; v < wide; v++) row[v] = at(b + p * PANEL + v * LANES);
 #pragma GCC unroll 32
         for (int i = 0; i < few; i++) {
             V scalar = all(a[i * down + p * along]);
 #pragma GCC unroll 8
-            for (int v = 0; v < WIDEST; v++) sum[i][v] += scalar * row[v];
+            for (int v = 0; v < wide; v++) sum[i][v] += scalar * row[v];
         }
     }
 }
@@ -82,7 +93,7 @@ ALWAYS void strip(long k, const float *a, long down, long along, const float *b,
         for (int i = 0; i < few; i++)
 #pragma GCC unroll 8
             for (int v = 0; v < WIDEST; v++) sum[i][v] = all(begin ? begin[i] : 0.0f);
-        product(k, a, down, along, b + first, few, sum);
+        product(k, a, down, along, b + first, few, WIDEST, sum);
 #pragma GCC unroll 32
         for (int i = 0; i < few; i++)
 #pragma GCC unroll 8
@@ -103,19 +114,52 @@ static void multiply(int n, int k, const float *a, long down, long along, const 
         }
 }
 
+/* Lane l of a where from[l] is l', of b where it is LANES + l'. */
+ALWAYS V pick(V a, V b, VI from)
+{
+#if defined(__clang__)
+    V out;
+    for (int l = 0; l < LANES; l++) out[l] = from[l] < LANES ? a[from[l]] : b[from[l] - LANES];
+    return out;
+#else
+    return __builtin_shuffle(a, b, from);
+#endif
+}
+
+/* The transpose of a square of LANES rows: halves of rows change places, then halves of halves. */
+ALWAYS void transpose(V row[LANES])
+{
+#pragma GCC unroll 8
+    for (int half = LANES / 2; half > 0; half /= 2) {
+        VI near, far;
+#pragma GCC unroll 16
+        for (int l = 0; l < LANES; l++) {
+            near[l] = l & half ? LANES + l - half : l;
+            far[l] = l & half ? LANES + l : l + half;
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++)
+            if (!(i & half)) {
+                V a = row[i], b = row[i + half];
+                row[i] = pick(a, b, near);
+                row[i + half] = pick(a, b, far);
+            }
+    }
+}
+
 /* (n, PANEL) -> blocks of PANEL columns: out[n / PANEL][row][n % PANEL], each block `rows` rows apart. */
 static void turn(int n, const float *x, float *out, long rows)
 {
-    for (int first = 0; first < n; first += PANEL) {
-        int count = n - first < PANEL ? n - first : PANEL;
-        float *block = out + first / PANEL * rows * PANEL;
-        for (int j = 0; j < PANEL; j += LANES)
-            for (int i = 0; i < count; i++) {
-                const float *from = x + (long)(first + i) * PANEL + j;
-                for (int l = 0; l < LANES; l++) block[(long)(j + l) * PANEL + i] = from[l];
-            }
-        for (int r = 0; r < PANEL; r++)
-            for (int i = count; i < PANEL; i++) block[(long)r * PANEL + i] = 0.0f;
+    for (int i = 0; i < n; i += LANES) {
+        float *block = out + i / PANEL * rows * PANEL + i % PANEL;
+        for (int j = 0; j < PANEL; j += LANES) {
+            V square[LANES];
+#pragma GCC unroll 16
+            for (int l = 0; l < LANES; l++) square[l] = i + l < n ? at(x + (long)(i + l) * PANEL + j) : all(0.0f);
+            transpose(square);
+#pragma GCC unroll 16
+            for (int l = 0; l < LANES; l++) put(block + (long)(j + l) * PANEL, square[l]);
+        }
     }
 }
 
@@ -140,9 +184,9 @@ static long widest(const Net *net)
 
 ALWAYS void activate(int gelu, V x, V *y, V *slope)
 {
-    const float linear = 1.5957691216f, cubic = 0.044715f * 1.5957691216f;
+    const float linear = 1.5957691216f, cubic = 0.044715f * 1.5957691216f, log2_e = 1.4426950409f;
     if (gelu) {
-        V square = x * x, gate = 1.0f / (1.0f + exp_of(-x * (linear + cubic * square)));
+        V square = x * x, gate = 1.0f / (1.0f + power_of_two(-x * (log2_e * linear + log2_e * cubic * square)));
         *y = x * gate;
         *slope = gate + (*y - *y * gate) * (linear + 3.0f * cubic * square);
     } else {
@@ -155,32 +199,38 @@ ALWAYS void activate(int gelu, V x, V *y, V *slope)
 ALWAYS void finish(int gelu, int n, const float *scale, const float *shift, const float *h, float *y, float *hat, float *slope,
                    float *inverse)
 {
-    for (int j = 0; j < PANEL; j += LANES) {
-        V mean = all(0.0f), rstd = all(1.0f);
+    for (int first = 0; first < PANEL; first += WIDEST * LANES) { /* several sums at once: one alone waits for itself */
+        V mean[WIDEST], rstd[WIDEST];
+        for (int v = 0; v < WIDEST; v++) mean[v] = rstd[v] = all(0.0f);
         if (scale) {
-            V sum = all(0.0f), squares = all(0.0f);
-            for (int i = 0; i < n; i++) sum += at(h + (long)i * PANEL + j);
-            mean = sum / (float)n;
-            for (int i = 0; i < n; i++) {
-                V off = at(h + (long)i * PANEL + j) - mean;
-                squares += off * off;
+            for (int i = 0; i < n; i++)
+#pragma GCC unroll 8
+                for (int v = 0; v < WIDEST; v++) mean[v] += at(h + (long)i * PANEL + first + v * LANES);
+            for (int v = 0; v < WIDEST; v++) mean[v] /= (float)n;
+            for (int i = 0; i < n; i++)
+#pragma GCC unroll 8
+                for (int v = 0; v < WIDEST; v++) {
+                    V off = at(h + (long)i * PANEL + first + v * LANES) - mean[v];
+                    rstd[v] += off * off;
+                }
+            for (int v = 0; v < WIDEST; v++) {
+                rstd[v] = 1.0f / root(rstd[v] / (float)n + EPS);
+                if (inverse) put(inverse + first + v * LANES, rstd[v]);
             }
-            squares = squares / (float)n + EPS;
-            for (int l = 0; l < LANES; l++) rstd[l] = 1.0f / sqrtf(squares[l]);
-            if (inverse) put(inverse + j, rstd);
         }
-        for (int i = 0; i < n; i++) {
-            long here = (long)i * PANEL + j;
-            V x = at(h + here), out, steep;
-            if (scale) {
-                x = (x - mean) * rstd;
-                if (hat) put(hat + here, x);
-                x = x * scale[i] + shift[i];
+        for (int i = 0; i < n; i++)
+#pragma GCC unroll 8
+            for (int v = 0; v < WIDEST; v++) {
+                long here = (long)i * PANEL + first + v * LANES;
+                V x = at(h + here), out, steep;
+                if (scale) {
+                    x = (x - mean[v]) * rstd[v];
+                    if (hat) put(hat + here, x);
+                    x = x * scale[i] + shift[i];
+                }
+                activate(gelu, x, &out, &steep);
+                put(y + here, out);
+                if (slope) put(slope + here, steep);
             }
-            activate(gelu, x, &out, &steep);
-            put(y + here, out);
-            if (slope) put(slope + here, steep);
-        }
     }
 }
-

@@ -38,6 +38,7 @@ def may_run_stacked(shape: MlpShape, theta: Tensor, x: Tensor, keep: bool) -> bo
         library() is not None
         and (x.shape[-2] >= FEW or x.shape[-2] == 1)
         and shape.activation in KNOWN
+        and not shape.norm_after
         and (not keep or x.shape[-2] * shape.members * sum(shape.hidden) <= MOST)
         and len(shape.hidden) < MOST_LAYERS
         and x.dtype is theta.dtype is torch.float32

@@ -57,11 +57,9 @@ void forward(const Net *net, const float *theta, const float *x, long row, long 
              float *scratch, int threads)
 {
     long panels = (rows + PANEL - 1) / PANEL, out = net->width[net->layers], each = 2 * widest(net) * PANEL;
-    if (rows == 1) {
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && net->members > 1)
+    if (rows == 1) { /* on one thread: shorter than threads may have to wait for each other */
         for (long k = 0; k < net->members; k++)
-            forward_row(net, theta, k, x + k * member, y + k * out, kept ? kept + k * kept_of_row(net) : NULL,
-                        scratch + omp_get_thread_num() * each);
+            forward_row(net, theta, k, x + k * member, y + k * out, kept ? kept + k * kept_of_row(net) : NULL, scratch);
         return;
     }
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
@@ -72,8 +70,6 @@ void forward(const Net *net, const float *theta, const float *x, long row, long 
                       kept ? kept + task * kept_of_panel(net) : NULL, scratch + omp_get_thread_num() * each);
     }
 }
-
-
 
 /* Working memory of the weights' gradients: of each member and layer the turned gradient before its LayerNorm, and of each panel
    three sums (bias, scale, shift) in LANES parts. */
@@ -191,48 +187,37 @@ static void backward_panel(const Net *net, const float *theta, int k, const floa
         for (int i = 0; i < in; i++) d_x[(long)r * in + i] = g[(long)i * PANEL + r];
 }
 
-/* Rows first to last of one layer's weight gradient, (in, out): x (in, rows) times what `turn` left. */
+/* `few` rows of one layer's weight gradient, `wide` registers of columns of which there are `columns`: x (few, rows) times what
+   `turn` left. */
+ALWAYS void weight_strip(int few, int wide, int columns, long out, const float *x, long apart, long panels, const float *turned,
+                         float *d_weight)
+{
+    V sum[FEW][WIDEST];
+#pragma GCC unroll 32
+    for (int i = 0; i < few; i++)
+#pragma GCC unroll 8
+        for (int v = 0; v < wide; v++) sum[i][v] = all(0.0f);
+    for (long p = 0; p < panels; p++) product(PANEL, x + p * apart, PANEL, 1, turned + p * PANEL * PANEL, few, wide, sum);
+#pragma GCC unroll 32
+    for (int i = 0; i < few; i++)
+#pragma GCC unroll 8
+        for (int v = 0; v < wide; v++)
+            if (v * LANES < columns) put_some(d_weight + i * out + v * LANES, sum[i][v], columns - v * LANES);
+}
+
+/* Rows first to last of it, (in, out). */
 static void weight_rows(int first, int last, int out, const float *x, long apart, long panels, const float *turned, float *d_weight)
 {
-    for (int block = 0; block * PANEL < out; block++) {
-        int columns = out - block * PANEL < PANEL ? out - block * PANEL : PANEL;
-        const float *b = turned + block * panels * PANEL * PANEL;
-        for (int done = first; done < last; done += FEW) {
-            int i = done + FEW <= last ? done : last - FEW;
-            for (int v = 0; v < PANEL; v += WIDEST * LANES) {
-                V sum[FEW][WIDEST];
-                float row[WIDEST * LANES];
-                if (i < first) { /* fewer rows than a strip has */
-                    for (int one = first; one < last; one++) {
-                        V single[1][WIDEST];
-                        for (int w = 0; w < WIDEST; w++) single[0][w] = all(0.0f);
-                        for (long p = 0; p < panels; p++)
-                            product(PANEL, x + p * apart + (long)one * PANEL, PANEL, 1, b + p * PANEL * PANEL + v, 1, single);
-                        for (int w = 0; w < WIDEST; w++) put(row + w * LANES, single[0][w]);
-                        for (int c = 0; c < WIDEST * LANES && v + c < columns; c++)
-                            d_weight[(long)one * out + block * PANEL + v + c] = row[c];
-                    }
-                    continue;
-                }
-#pragma GCC unroll 32
-                for (int s = 0; s < FEW; s++)
-#pragma GCC unroll 8
-                    for (int w = 0; w < WIDEST; w++) sum[s][w] = all(0.0f);
-                for (long p = 0; p < panels; p++)
-                    product(PANEL, x + p * apart + (long)i * PANEL, PANEL, 1, b + p * PANEL * PANEL + v, FEW, sum);
-#pragma GCC unroll 32
-                for (int s = 0; s < FEW; s++) {
-                    float *to = d_weight + (long)(i + s) * out + block * PANEL + v;
-#pragma GCC unroll 8
-                    for (int w = 0; w < WIDEST; w++) {
-                        if (v + (w + 1) * LANES <= columns) put(to + w * LANES, sum[s][w]);
-                        else {
-                            put(row, sum[s][w]);
-                            for (int c = 0; c < LANES && v + w * LANES + c < columns; c++) to[w * LANES + c] = row[c];
-                        }
-                    }
-                }
-            }
+    for (int column = 0; column < out; column += WIDEST * LANES) {
+        int columns = out - column, narrow = columns <= LANES, few = last - first < FEW ? 1 : FEW;
+        const float *b = turned + column / PANEL * panels * PANEL * PANEL + column % PANEL;
+        for (int done = first; done < last; done += few) {
+            int i = done + few <= last ? done : last - few; /* a last strip that is too short does some rows once more */
+            const float *from = x + (long)i * PANEL;
+            float *to = d_weight + (long)i * out + column;
+            if (few == 1) weight_strip(1, WIDEST, columns, out, from, apart, panels, b, to);
+            else if (narrow) weight_strip(FEW, 1, columns, out, from, apart, panels, b, to);
+            else weight_strip(FEW, WIDEST, columns, out, from, apart, panels, b, to);
         }
     }
 }
@@ -246,14 +231,14 @@ static float total(const float *parts, long apart, long panels)
     return out;
 }
 
-enum { PIECES = 4 }; /* of a weight's gradient, each of which one thread computes */
+enum { PIECES = 4 }; /* of a weight's gradient, where several threads compute it */
 
 /* A piece of the gradient of layer l of member k; the first one brings those of bias, scale and shift. */
-static void weight_piece(const Net *net, int k, int l, int piece, const float *kept, long panels, const float *turned,
+static void weight_piece(const Net *net, int k, int l, int piece, int pieces, const float *kept, long panels, const float *turned,
                          const float *parts, float *d_theta)
 {
     long of_panel = kept_of_panel(net), sums = parts_of_panel(net);
-    int from = net->width[l], to = net->width[l + 1], begin = from * piece / PIECES, end = from * (piece + 1) / PIECES;
+    int from = net->width[l], to = net->width[l + 1], begin = from * piece / pieces, end = from * (piece + 1) / pieces;
     const float *x = kept + k * panels * of_panel, *block = turned + k * turned_of_member(net, panels), *part = parts + k * panels * sums;
     for (int m = 0; m < l; m++) {
         x += (long)net->width[m] * PANEL + (long)net->width[m + 1] * PANEL * (net->scale[m] < 0 ? 1 : 2) + PANEL;
@@ -277,12 +262,11 @@ void backward(const Net *net, const float *theta, const float *grad, long rows, 
     long panels = (rows + PANEL - 1) / PANEL, each = 2 * widest(net) * PANEL, of_panel = kept_of_panel(net);
     long of_member = turned_of_member(net, panels);
     long out = net->width[net->layers], in = net->width[0];
+    int pieces = threads > 1 ? PIECES : 1;
     float *turned = d_theta ? scratch + each * threads : NULL, *parts = d_theta ? turned + net->members * of_member : NULL;
     if (rows == 1) {
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && net->members > 1)
         for (long k = 0; k < net->members; k++)
-            backward_row(net, theta, k, grad + k * out, kept + k * kept_of_row(net), d_x ? d_x + k * in : NULL, d_theta,
-                         scratch + omp_get_thread_num() * each);
+            backward_row(net, theta, k, grad + k * out, kept + k * kept_of_row(net), d_x ? d_x + k * in : NULL, d_theta, scratch);
         return;
     }
 #pragma omp parallel num_threads(threads) if (threads > 1)
@@ -299,8 +283,8 @@ void backward(const Net *net, const float *theta, const float *grad, long rows, 
 #pragma omp for schedule(dynamic) collapse(3)
             for (int k = 0; k < net->members; k++)
                 for (int l = 0; l < net->layers; l++)
-                    for (int piece = 0; piece < PIECES; piece++)
-                        weight_piece(net, k, l, piece, kept, panels, turned, parts, d_theta);
+                    for (int piece = 0; piece < pieces; piece++)
+                        weight_piece(net, k, l, piece, pieces, kept, panels, turned, parts, d_theta);
         }
     }
 }

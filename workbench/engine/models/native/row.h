@@ -2,6 +2,8 @@
 
 #pragma once
 
+enum { WIDE = LANES == 16 ? 16 : 8 }; /* registers that hold sums of a product with a vector */
+
 ALWAYS V some(const float *p, long count)
 {
     V x = all(0.0f);
@@ -19,22 +21,36 @@ ALWAYS float across(V x)
     return sum;
 }
 
-/* h (to,) = bias + x W */
+/* `wide` registers of h = bias + x W, whose rows are `to` numbers apart. */
+ALWAYS void affine_columns(int wide, long from, long to, const float *weight, const float *bias, const float *x, float *h)
+{
+    V sum[WIDE];
+#pragma GCC unroll 16
+    for (int v = 0; v < wide; v++) sum[v] = at(bias + v * LANES);
+    for (long p = 0; p < from; p++) {
+        V input = all(x[p]);
+#pragma GCC unroll 16
+        for (int v = 0; v < wide; v++) sum[v] += input * at(weight + p * to + v * LANES);
+    }
+#pragma GCC unroll 16
+    for (int v = 0; v < wide; v++) put(h + v * LANES, sum[v]);
+}
+
+/* h (to,) = bias + x W; a last piece that is too short does some columns once more. */
 static void affine_row(long from, long to, const float *weight, const float *bias, const float *x, float *h)
 {
-    memcpy(h, bias, 4 * to);
-    for (long p = 0; p < from; p += 4) {
-        int rows = from - p < 4 ? (int)(from - p) : 4;
-        const float *w = weight + p * to;
-        for (long i = 0; i < to; i += LANES) {
-            V sum = some(h + i, to - i);
-            if (rows == 4)
-                sum += x[p] * some(w + i, to - i) + x[p + 1] * some(w + to + i, to - i) + x[p + 2] * some(w + 2 * to + i, to - i) +
-                       x[p + 3] * some(w + 3 * to + i, to - i);
-            else
-                for (int r = 0; r < rows; r++) sum += x[p + r] * some(w + r * to + i, to - i);
-            put_some(h + i, sum, to - i);
-        }
+    if (to < LANES) {
+        V sum = some(bias, to);
+        for (long p = 0; p < from; p++) sum += x[p] * some(weight + p * to, to);
+        put_some(h, sum, to);
+        return;
+    }
+    int wide = to >= WIDE * LANES ? WIDE : to >= WIDEST * LANES ? WIDEST : 1;
+    for (long done = 0; done < to; done += wide * LANES) {
+        long i = done + wide * LANES <= to ? done : to - wide * LANES;
+        if (wide == WIDE) affine_columns(WIDE, from, to, weight + i, bias + i, x, h + i);
+        else if (wide == WIDEST) affine_columns(WIDEST, from, to, weight + i, bias + i, x, h + i);
+        else affine_columns(1, from, to, weight + i, bias + i, x, h + i);
     }
 }
 

@@ -74,7 +74,8 @@ AGENTS: dict[str, tuple[Family, ...]] = {
     **dict.fromkeys(("vgf", "avgf"), ("vgf",)),
     **dict.fromkeys(("fql", "ifql"), ("fql", "qgf")),
     **dict.fromkeys(
-        ("qgf", "grad_step", "edp", "bc", "robust_q", "dsrl", "fawac", "fbrac", "iql_diffusion", "qam"), ("qgf",)
+        ("qgf", "grad_step", "edp", "bc", "robust_q", "dsrl", "fawac", "fbrac", "iql_diffusion", "qam", "dcgql"),
+        ("qgf",),
     ),
 }
 CRITICS = ("critic", "target_critic", "value")  # called so by all three

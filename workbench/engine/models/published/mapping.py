@@ -13,8 +13,8 @@ from workbench.engine.data.records import Name, Record, checked, read_json
 from workbench.engine.models.described import PARTS
 from workbench.engine.models.mlp import Activation
 from workbench.engine.models.published.files import Weights
+from workbench.engine.models.published.found import Published, agreed, sizes_of
 from workbench.engine.models.published.layers import Layers, read_layers
-from workbench.engine.models.published.load import Published, agreed, sizes_of
 from workbench.engine.models.published.settings import read_settings
 from workbench.engine.words import UserError, shown
 
@@ -97,7 +97,7 @@ def read_mapped(weights: Weights, path: Path, config: Mapping[str, Any], **given
     return Published(
         source=weights.source,
         family="mapped",
-        descriptions=descriptions,
+        descriptions=dict(descriptions),
         arrays={part: read.arrays for part, read in layers.items()},
         settings=read_settings(config, "the settings", **given),
     )

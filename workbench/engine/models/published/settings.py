@@ -12,7 +12,7 @@ from workbench.engine.words import UserError, shown
 NAMES: dict[str, tuple[str, ...]] = {
     "discount": ("discount",),
     "reward_scale": ("reward_scale",),
-    "flow_steps": ("flow_steps", "denoise_steps", "bc_flow_steps"),
+    "flow_steps": ("flow_steps", "denoise_steps", "bc_flow_steps", "diffusion_steps"),
     "chunk": ("chunk", "horizon_length"),
 }
 DEFAULTS = {"discount": 0.99, "reward_scale": 1.0, "flow_steps": 10, "chunk": 1}

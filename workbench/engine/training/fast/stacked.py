@@ -114,6 +114,16 @@ class StackedMlp(Mlp):
         result: Tensor = _LeaveVmap.apply(x, self.inside["0.bias"], self, False)  # type: ignore[no-untyped-call] # torch types it not
         return result
 
+    def last_bias(self) -> Tensor:
+        """As `Mlp.last_bias`, of the seed that `vmap` stands for."""
+        name = f"{len(self.shape.hidden)}.bias"
+        result: Tensor = _LastBias.apply(self.inside[name], self.inside["0.bias"], self, True)  # type: ignore[no-untyped-call] # torch types it not
+        return result
+
+    def last_biases(self, flat: Tensor) -> Tensor:
+        """Those of every seed's first member, (E, 1, O), inside ``flat`` (E·P,)."""
+        return by_seed(flat, self.shape, self.seeds)[f"{len(self.shape.hidden)}.bias"][:, 0]
+
     def run(self, x: Tensor, keep: bool) -> tuple[Tensor, Kept]:
         """As `Mlp.run`, of the seed that `vmap` stands for."""
         if not may_run_stacked(self.stack, self.theta, x, keep):
@@ -152,7 +162,7 @@ class StackedMlp(Mlp):
         """The forward pass, (E·K, M, O), outside `vmap`, and what the backward pass needs."""
         if may_run(self.stack, self.theta, x, keep):
             return run(number_of(self.stack, places), self.theta.detach(), x, keep)
-        h, saved = forward_hidden(x, self.pieces, self.shape.activation, keep)
+        h, saved = forward_hidden(x, self.pieces, self.shape, keep)
         last = self.pieces[-1]
         if keep:
             saved.append(Saved(h, None, ()))
@@ -179,7 +189,7 @@ class StackedMlp(Mlp):
         if len(self.pieces) == 1 and not inputs:
             return None, d_theta
         grad = grad * weight.mT if self.shape.outputs == 1 else torch.bmm(grad, weight.mT)
-        back = backward_hidden(grad, kept, self.pieces, self.shape.activation, into, inputs)
+        back = backward_hidden(grad, kept, self.pieces, self.shape, into, inputs)
         return back, d_theta if weights else None
 
 
@@ -199,6 +209,34 @@ class _LeaveVmap(torch.autograd.Function):
         info: Any, in_dims: tuple[int | None, ...], x: Tensor, batched: Tensor, mlp: StackedMlp, train: bool
     ) -> tuple[Tensor, int]:
         return mlp.apart(mlp.evaluate(mlp.joined(x, in_dims[0]), train)), 0
+
+
+class _LastBias(_LeaveVmap):
+    """Hands out each seed's own piece of the stack's weights."""
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], x: Tensor, batched: Tensor, mlp: StackedMlp, train: bool
+    ) -> tuple[Tensor, int]:
+        found: Tensor = _Biases.apply(mlp.theta, mlp)  # type: ignore[no-untyped-call] # torch types it not
+        return found, 0
+
+
+class _Biases(torch.autograd.Function):
+    """The last biases of all seeds, (E, 1, O), of each seed's first member."""
+
+    @staticmethod
+    def forward(ctx: Any, theta: Tensor, mlp: StackedMlp) -> Tensor:
+        ctx.mlp = mlp
+        return mlp.last_biases(theta.detach()).clone()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        mlp: StackedMlp = ctx.mlp
+        d_theta = torch.zeros_like(mlp.theta, requires_grad=False)
+        mlp.last_biases(d_theta).copy_(grad)
+        return d_theta, None
 
 
 class _Run(_LeaveVmap):

@@ -32,7 +32,7 @@ from workbench.engine.training.config import FitConfig, make_config
 from workbench.engine.training.loop.imported import check_imported, imported_parts
 from workbench.engine.training.loop.run_record import ImportNote, RunRecord
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.losses import CRITICS
+from workbench.engine.training.losses import BEHAVIOURS, CRITICS
 from workbench.engine.training.networks import Networks
 from workbench.engine.training.written import written
 from workbench.engine.words import UserError, shown
@@ -284,7 +284,8 @@ def resume(run: Run, data: Transitions, device: torch.device | str = "cpu") -> T
 
 
 def _networks(run: Run) -> Networks:
-    mean, action_dim = run.arrays["normalizer.mean"], run.arrays[f"reference.{len(run.config.hidden)}.bias"].shape[-1]
+    mean, last = run.arrays["normalizer.mean"], run.arrays[f"reference.{len(run.config.hidden)}.bias"]
+    action_dim = last.shape[-1] // BEHAVIOURS[run.config.behaviour].outputs_per_action
     networks = build_networks(run.config, mean.shape[0], action_dim)
     for name in networks.modules():
         for key, view in networks.net(name).arrays().items():
@@ -335,9 +336,10 @@ def _check_arrays(arrays: dict[str, Tensor], config: FitConfig) -> None:
             f"the state file's 'probes' {shown(tuple(probes.shape))} and 'normalizer.mean' {shown(tuple(mean.shape))} "
             "are no rows of observations and their mean; train again or restore a copy"
         )
-    if bias.dim() != 3 or not bias.numel():
+    each = BEHAVIOURS[config.behaviour].outputs_per_action
+    if bias.dim() != 3 or not bias.numel() or bias.shape[-1] % each:
         raise CheckpointError(f"the state file's '{last}' has shape {shown(tuple(bias.shape))}; train again")
-    observation_dim, action_dim = mean.shape[0], bias.shape[-1]
+    observation_dim, action_dim = mean.shape[0], bias.shape[-1] // each
     wanted = layout(CRITICS[config.critic].shape(config, observation_dim, action_dim))
     for name, shape in wanted.items():
         array = arrays.get(f"critic.{name}")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.engine.models.described import CORE, PARTS
+from workbench.engine.models.described import CORE, DIFFUSION, PARTS
 from workbench.engine.models.parts import Normalizer, Parts
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.loop.run_record import ImportNote
@@ -51,7 +51,8 @@ def check_imported(note: ImportNote, arrays: Mapping[str, Tensor]) -> None:
         raise UserError(f"the state file's 'probes' are {found}, rows of {s} numbers were expected; {CURE}")
     wanted: dict[str, tuple[int, ...]] = {"normalizer.mean": (s,), "normalizer.std": (s,)}
     for part, description in note.networks.items():
-        if PARTS.get(part) != description.kind:
+        kinds = (DIFFUSION.get(part, PARTS.get(part)), "diffusion" if part == "reference" else None)
+        if description.kind not in kinds:
             raise UserError(f"network {shown(part)} is described as a {description.kind}; {CURE}")
         if (description.observation_dim, description.action_dim) != (s, first.action_dim):
             raise UserError(

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from workbench.engine.data.records import Count, Name, Record
 from workbench.engine.models.described import NetDescription
+from workbench.engine.models.described_diffusion import DiffusionDescription
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Size = Annotated[int, Field(ge=1, le=2**24)]
@@ -32,7 +33,7 @@ class ImportNote(Record):
     family: Name
     source: Name
     sha256: Digest
-    networks: Annotated[dict[Name, NetDescription], Field(min_length=1, max_length=100)]
+    networks: Annotated[dict[Name, NetDescription | DiffusionDescription], Field(min_length=1, max_length=100)]
 
 
 class RunRecord(Record):

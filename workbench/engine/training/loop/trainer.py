@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.allocator import keep_large_blocks
+from workbench.engine.data.replay import Beside
 from workbench.engine.data.replay_mapped import make_replay
 from workbench.engine.data.transitions import Batch, Transitions
 from workbench.engine.graphs import recorder_for
@@ -85,7 +86,7 @@ class Trainer:
             discount=config.discount,
             reward_scale=config.reward_scale,
             device=self.device,
-            next_actions=self._critic.next_actions,
+            beside=Beside(self._critic.next_actions, self._critic.long_chunk),
         )
         self._scene = Scene(self.networks)
         self._gradients = Gradients(self.losses, self._scene, self.weights, repeats=True)

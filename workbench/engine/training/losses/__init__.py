@@ -12,14 +12,17 @@ from typing import Any
 
 from workbench.engine.training.losses.adjoint_flow import AdjointFlow
 from workbench.engine.training.losses.awr_actor import AWRActor
+from workbench.engine.training.losses.behaviour import BehaviourLoss
 from workbench.engine.training.losses.conditioned_flow import ConditionedFlow
 from workbench.engine.training.losses.critic import CriticLoss
 from workbench.engine.training.losses.diffusion import DAC, QSM
+from workbench.engine.training.losses.dqc import DQC
 from workbench.engine.training.losses.edp_flow import EDPFlow
 from workbench.engine.training.losses.fawac_flow import FAWACFlow
 from workbench.engine.training.losses.fbrac_flow import FBRACFlow
 from workbench.engine.training.losses.floq import Floq
 from workbench.engine.training.losses.flow_matching import FlowMatching
+from workbench.engine.training.losses.gaussian import Gaussian
 from workbench.engine.training.losses.iql import IQL
 from workbench.engine.training.losses.iql_flow import IQLFlow
 from workbench.engine.training.losses.loss import Loss
@@ -32,10 +35,14 @@ from workbench.engine.training.losses.td_actor import TDActor
 from workbench.engine.training.losses.td_vgf import TDVGF
 from workbench.engine.training.losses.value_gradient import AmortisedGradient
 
-# Every run trains the flow; the state value is trained beside a critic that has none, where a learned part reads it.
+# The state value is trained beside a critic that has none, where a learned part reads it.
 BASIC: dict[str, type[Loss[Any]]] = {
-    "flow_matching": FlowMatching,
     "state_value": StateValueLoss,
+}
+# The ways to train the behaviour policy, by the values of the setting ``behaviour``.
+BEHAVIOURS: dict[str, type[BehaviourLoss[Any]]] = {
+    "flow_matching": FlowMatching,
+    "gaussian": Gaussian,
 }
 # The ways to train the critic, by the values of the setting ``critic``.
 CRITICS: dict[str, type[CriticLoss[Any]]] = {
@@ -43,6 +50,7 @@ CRITICS: dict[str, type[CriticLoss[Any]]] = {
     "td_vgf": TDVGF,
     "td_actor": TDActor,
     "floq": Floq,
+    "dqc": DQC,
 }
 # Learned parts, by the names under which rules need them; trained when asked for.
 LEARNED_PARTS: dict[str, type[Loss[Any]]] = {
@@ -61,4 +69,4 @@ LEARNED_PARTS: dict[str, type[Loss[Any]]] = {
     "dac_actor": DAC,
     "qsm_actor": QSM,
 }
-LOSSES: MutableMapping[str, type[Loss[Any]]] = ChainMap(BASIC, CRITICS, LEARNED_PARTS)  # type: ignore[arg-type]
+LOSSES: MutableMapping[str, type[Loss[Any]]] = ChainMap(BASIC, BEHAVIOURS, CRITICS, LEARNED_PARTS)  # type: ignore[arg-type]

@@ -125,6 +125,7 @@ class AdjointFlow(Loss[AdjointSettings]):
     """
 
     trains = ("adjoint_flow",)
+    needs_mean = True
 
     @classmethod
     def build(

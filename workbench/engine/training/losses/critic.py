@@ -54,6 +54,11 @@ class CriticLoss(Loss[C]):
         """Whether batches must hold the data's action at the bootstrap state."""
         return False
 
+    @property
+    def long_chunk(self) -> int:
+        """Actions of the chunks that batches must hold beside those of the policy; 1: none."""
+        return 1
+
     def samples(self, networks: Networks, observations: Tensor, generator: torch.Generator) -> Tensor:
         """Draw what is cached of the finished flow at ``observations`` (R, S), next ones of a block of rows: (R, N, D).
 

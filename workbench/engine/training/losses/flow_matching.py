@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.parts import Reference
-from workbench.engine.training.losses.loss import Loss, Losses, Scene
+from workbench.engine.training.losses.behaviour import BehaviourLoss
+from workbench.engine.training.losses.loss import Losses, Scene
 from workbench.engine.training.networks import velocity_field
 from workbench.engine.training.run_settings import RunSettings
 
@@ -57,10 +58,8 @@ def draw_start_and_time(config: RunSettings, batch: Batch, generator: torch.Gene
     return start, torch.rand(m, generator=generator, device=device)
 
 
-class FlowMatching(Loss[RunSettings]):
+class FlowMatching(BehaviourLoss[RunSettings]):
     """Trains ``reference``. Time is uniform on the grid {0, 1/T, …, 1} (QGF) or on [0, 1] (VGF)."""
-
-    trains = ("reference",)
 
     @classmethod
     def build(

@@ -58,12 +58,15 @@ class Loss(ABC, Generic[C]):
         mostly its own.
     reads : tuple of str
         Networks that other losses must train for this one to make sense.
+    needs_mean : bool
+        It is right only where x + (1 - t) v of the behaviour policy is the mean of all actions that x may become.
     """
 
     settings: ClassVar[type[RunSettings]] = RunSettings
     trains: ClassVar[tuple[str, ...]]
     targets: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
+    needs_mean: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from workbench.engine.data.transitions import Batch
 from workbench.engine.models.critic import aggregate
 from workbench.engine.models.noised_critic import NoisedCritic
-from workbench.engine.models.velocity import TimeInput, VelocityField
+from workbench.engine.models.velocity import VelocityField
 from workbench.engine.training.losses.iql import AggregateSettings
 from workbench.engine.training.losses.loss import Loss, Losses, Scene, weighted_mean
-from workbench.engine.training.networks import shape_of
+from workbench.engine.training.networks import shape_of, time_input
 
 
 class RobustCritic(Loss[AggregateSettings]):
@@ -32,7 +32,7 @@ class RobustCritic(Loss[AggregateSettings]):
         cls, config: AggregateSettings, observation_dim: int, action_dim: int, generator: torch.Generator
     ) -> dict[str, nn.Module]:
         """The network, with the flow's way of reading time."""
-        time: TimeInput = "sinusoidal" if config.family == "qgf" else "raw"
+        time = time_input(config)
         width = VelocityField.inputs(observation_dim, action_dim, time)
         return {"robust_critic": NoisedCritic(shape_of(config, width, 1), time, generator)}
 

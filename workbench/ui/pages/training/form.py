@@ -25,6 +25,7 @@ CRITIC_WORDS = {
     "td_vgf": "TD through VGF",
     "td_actor": "TD with an actor",
     "floq": "floq, a flow of values",
+    "dqc": "DQC, taught by long chunks",
 }
 
 

@@ -1,0 +1,88 @@
+"""Offline to online on a real task: pointmaze of OGBench, generated here; VGF against FQL."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.seeds import CHOOSING, of_seeds, said
+from benchmarks.timing import table
+from workbench.engine.data.transitions import Transitions
+from workbench.engine.metrics.intervals import bootstrap_mean
+from workbench.engine.online.config import make_online_config
+from workbench.engine.online.learner import Learner
+from workbench.engine.steering.rules import make_rule
+from workbench.engine.tasks.protocol import Task
+from workbench.engine.tasks.registry import make_task
+from workbench.engine.tasks.rollout import rollout
+from workbench.engine.tasks.storage import load_saved, save_generated
+from workbench.engine.training.config import make_config
+from workbench.engine.training.loop.fit import fit
+from workbench.engine.training.loop.trainer import Trainer
+
+TASK = "ogbench/pointmaze-medium-navigate-singletask-v0"
+ROWS, UPDATES, SEEDS = 100_000, 4000, range(3)
+STEPS, EVERY, EPISODES = 8000, 4000, 20
+SMALL = {"hidden": (64, 64), "steps": UPDATES}
+# What is trained offline, who acts, and the strengths to choose from by episodes of the offline policy.
+WAYS: dict[str, tuple[dict[str, Any], str, tuple[dict[str, Any], ...]]] = {
+    "VGF": ({"critic": "td_vgf", "reference_steps": UPDATES}, "vgf", tuple({"steps": steps} for steps in (1, 5, 10))),
+    "FQL": ({"critic": "td_actor", "parts": ("one_step",), "actor": "fql", "normalize_q": True}, "fql", ({},)),
+}
+
+
+def course(task: Task, data: Transitions, way: str, seed: int) -> tuple[dict[str, Any], list[float]]:
+    """The settings that acted, and the success of each evaluation."""
+    offline, rule, choices = WAYS[way]
+    config = make_config(**task.training_defaults(offline["critic"]) | SMALL | offline, seed=seed)
+    trainer = Trainer(data, config)
+    for _ in fit(trainer):
+        pass
+    tried = [
+        rollout(make_rule(rule, **choice), trainer.parts(), task, EPISODES, CHOOSING + seed).success.mean()
+        for choice in (choices if len(choices) > 1 else ())
+    ]
+    chosen = choices[int(np.argmax(tried))] if tried else choices[0]
+    online = make_online_config(
+        rule=rule,
+        settings=chosen,
+        steps=STEPS,
+        updates_per_step=0.5,
+        eval_every=EVERY,
+        eval_episodes=EPISODES,
+        seed=2001 + 2 * seed,
+    )
+    events = Learner(trainer, task, online).run()
+    return chosen, [event.success.mean for event in events if event.kind == "evaluated" and event.success is not None]
+
+
+def online() -> None:
+    """VGF's offline-to-online runs against FQL's."""
+    task = make_task(TASK)
+    with tempfile.TemporaryDirectory() as folder:
+        save_generated(task, Path(folder), ROWS, 0, processes=1)
+        data = load_saved(task, Path(folder))
+    found, rows = {}, []
+    for way in WAYS:
+        runs = [course(task, data, way, seed) for seed in SEEDS]
+        # the last round of episodes may go past the end, and be evaluated on its own
+        length = min(len(success) for _, success in runs)
+        found[way] = np.array([success[:length] for _, success in runs])
+        chosen = ", ".join(str(settings.get("steps", "–")) for settings, _ in runs)
+        rows.append([way, chosen, *[of_seeds(found[way][:, at]) for at in range(length)]])
+    most = min(success.shape[1] for success in found.values())
+    size = f"{ROWS:,} rows, {UPDATES:,} updates offline, then {STEPS:,} steps"
+    table(
+        f"pointmaze-medium-navigate, {size}: success, {len(SEEDS)} seeds",
+        ("method", "L", *[f"evaluation {at}" for at in range(most)]),
+        [row[: 2 + most] for row in rows],
+    )
+    gains = {way: success[:, most - 1] - success[:, 0] for way, success in found.items()}
+    for way, gain in gains.items():
+        said(f"{way} succeeds more often after the steps than before", bootstrap_mean(gain), len(SEEDS))
+    ends = found["VGF"][:, most - 1] - found["FQL"][:, most - 1]
+    said("VGF succeeds more often than FQL at the end", bootstrap_mean(ends), len(SEEDS))
+    said("VGF gains more than FQL", bootstrap_mean(gains["VGF"] - gains["FQL"]), len(SEEDS))
