@@ -77,3 +77,24 @@ def test_other_numbers_of_labels_are_refused():
         commands.tokens(labels=(7,))
     with pytest.raises(UserError, match="--keep writes the whole table"):
         commands.tokens(labels=(200,), keep=True)
+
+
+@pytest.fixture(scope="module")
+def kept():
+    rows, said = shipped_token_table()
+    return {(row.labels, row.way, row.value): row for row in rows}, {(one["labels"], one["way"]): one for one in said}
+
+
+def mean(row, name):
+    return row.numbers[name].mean
+
+
+@pytest.mark.parametrize("labels", [1000, 200])
+def test_there_is_a_dead_zone_and_then_a_cliff(kept, labels):
+    """As docs/language.md says: the proxy of the matrices rises twentyfold and no word changes; soon nearly all have."""
+    rows, _ = kept
+    dead, last = rows[labels, "vgf ×8", 4], rows[labels, "vgf ×8", 28]
+    assert dead.numbers["changed"].high == 0.0
+    assert mean(dead, "proxy_before") > 7 * mean(dead, "proxy_after")
+    assert mean(last, "changed") > 0.6
+    assert mean(last, "proxy_before") > 10 * mean(last, "proxy_after")

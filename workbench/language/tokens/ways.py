@@ -170,13 +170,12 @@ PLAIN: tuple[Way, ...] = (
 )
 FURTHER: tuple[Way, ...] = (
     *_gradient("grad_step", (16, 32, 48, 64)),
+    *_vgf(" + log μ", (12, 16, 20, 28), reads="both"),
     *_langevin((4, 8, 16)),
-    *_vgf(", Adam", (8, 16, 24, 32), ascent="adam", step_size=0.02),
-    *_vgf(", σ² × 0.25", (8, 16, 24), bandwidth=0.25, step_size=1.6),
-    *_vgf(", σ² × 4", (4, 8, 12), bandwidth=4.0, step_size=0.4),
-    *_gradient("grad_step, length kept", (12, 20, 32), Narrowing("length")),
+    *_vgf(", Adam", (16, 32), ascent="adam", step_size=0.02),
     *_vgf(", length kept", (4, 8, 12), Narrowing("length")),
-    *_vgf(", annealed", (4, 8, 12), Narrowing("annealed"), step_size=3.2),
-    *_vgf(", rounded every 4", (4, 8, 16), Narrowing("every", 4), step_size=3.2),
-    *_vgf(" + log μ", (8, 12, 16, 20), reads="both"),
+    *_vgf(", annealed", (8, 12), Narrowing("annealed"), step_size=3.2),
+    *_vgf(", rounded every 4", (8, 16), Narrowing("every", 4), step_size=3.2),
+    *_vgf(", σ² × 0.25", (8, 16, 24), bandwidth=0.25, step_size=1.6),
+    *_vgf(", σ² × 4", (8, 12), bandwidth=4.0, step_size=0.4),
 )
