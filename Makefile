@@ -79,7 +79,7 @@ method-pictures: $(VENV)/.installed-test ## The same, and draw every rule's pict
 	$(BIN)/python -m workbench.method_pages docs/methods --pictures
 
 lock: $(VENV)/.installed-test ## Write requirements.lock anew: constraints.txt with the hashes that pip's index gives, for every platform
-	$(BIN)/uv pip compile pyproject.toml --all-extras -c constraints.txt --universal --python-version 3.11.5 --quiet \
+	$(BIN)/uv pip compile pyproject.toml --all-extras -c constraints.txt --universal --python-version 3.11 --quiet \
 	  --generate-hashes --no-annotate --no-emit-find-links --custom-compile-command "make lock" -o requirements.lock
 
 sbom: $(VENV)/.installed-test ## Write sbom.json: every installed package with version, licence and origin (CycloneDX)

@@ -35,6 +35,7 @@ from workbench.engine.steering.rules import GradStep as GradStep
 from workbench.engine.steering.rules import IQLFlow as IQLFlow
 from workbench.engine.steering.rules import Noisy as Noisy
 from workbench.engine.steering.rules import QGFChain as QGFChain
+from workbench.engine.steering.rules import QGFDistilled as QGFDistilled
 from workbench.engine.steering.rules import QGFJacobian as QGFJacobian
 from workbench.engine.steering.rules import QPilotsM as QPilotsM
 from workbench.engine.steering.rules import QPilotsU as QPilotsU

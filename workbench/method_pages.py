@@ -102,6 +102,7 @@ def index() -> str:
     head = (
         "# The methods\n\nEvery steering rule of the registry, a page each: equation, picture, when to use it, how it fails, "
         "what it costs. `make method-pages` refreshes facts and pictures.\n\n"
+        "What they steer and steer by: [behaviour flows and critics](../flows_and_critics.md).\n\n"
         "| rule | name | needs | cost per particle |\n|---|---|---|---|"
     )
     return "\n".join([head, *rows, ""])

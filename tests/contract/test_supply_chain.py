@@ -13,6 +13,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,6 +110,16 @@ def test_a_licence_that_is_not_on_the_list_is_seen(monkeypatch: pytest.MonkeyPat
     monkeypatch.syspath_prepend(tmp_path)
     assert licences("strict") - ALLOWED == {"AGPL-3.0-only"}
     assert licences("silent") == set()
+
+
+def test_every_pin_can_be_installed_with_the_oldest_python() -> None:
+    """A distribution's Python may be years older than the newest 3.11: a pin that asks for 3.11.5 ends the installation."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (lowest,) = SpecifierSet(project["requires-python"])
+    assert lowest.operator == ">="
+    asked = {name: importlib.metadata.metadata(name).get("Requires-Python") for name in needed()}
+    too_new = {name: text for name, text in asked.items() if text and f"{lowest.version}.0" not in SpecifierSet(text)}
+    assert too_new == {}, "pin an older version in constraints.txt, then: make lock"
 
 
 def test_the_lock_has_every_pin_with_hashes() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from experiments.tiny_suite import tiny_suite
 
+from workbench.engine.steering.rules import RULES
+from workbench.engine.training.losses import BEHAVIOURS
 from workbench.engine.words import UserError
 from workbench.experiments.place import never
 from workbench.experiments.serial import Serial
@@ -52,6 +54,13 @@ def test_the_laptop_protocol_is_as_large_as_it_says_and_takes_an_hour() -> None:
     assert seconds is not None
     assert seconds / 2 <= 3600  # on two cores
     assert len({jobs[0].rule for jobs in plan_of(protocol).values()}) >= 10
+
+
+def test_the_protocol_of_all_methods_has_every_rule_and_critic() -> None:
+    methods = load_protocol("methods").methods
+    assert {method.rule for method in methods} == set(RULES)
+    assert {method.training.get("critic", "iql") for method in methods} >= {"iql", "td_actor", "floq"}
+    assert {method.training.get("behaviour", "flow_matching") for method in methods} == set(BEHAVIOURS)
 
 
 def test_how_much_it_is() -> None:

@@ -26,8 +26,6 @@ TINY = {
     "steps": 5,
     "batch_size": 8,
     "flow_steps": 2,
-    "floq_low": -10.0,
-    "floq_high": 10.0,
     "dqc_chunk": 7,
 }
 

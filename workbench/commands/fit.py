@@ -91,7 +91,7 @@ def fit(
     KEEP.set(Keep(rows_in, lambda words: print(words, file=sys.stderr)))
     run = TrainingRun.open(task, out, wanted, data=data, device=device, resume=resume, clip_actions=clip_actions)
     if not resume:
-        _say_device(device, run)
+        _say_speed(device, run)
     again = f"go on with: workbench fit {task} --out {quoted(out)} --resume"
     stop, started, last = StopOnSignal(), time.perf_counter(), None
     try:
@@ -134,13 +134,15 @@ def fit(
         raise SystemExit(130)
 
 
-def _say_device(device: str, run: TrainingRun) -> None:
+def _say_speed(device: str, run: TrainingRun) -> None:
+    """Why this device, and what a reduced precision is worth on it."""
     from workbench.runs.devices import training_work, why_auto
 
     info = run.task.info
     why = why_auto(device, training_work(run.trainer.config, info.observation_dim, info.action_dim))
-    if why:
-        print(why, file=sys.stderr)
+    for words in (why, run.trainer.precision_in_words()):
+        if words:
+            print(words, file=sys.stderr)
 
 
 def _towards_goals(task: str) -> str:

@@ -90,8 +90,7 @@ RECIPES: dict[str, Recipe] = {
     "floq": Recipe(
         "floq",
         "floq, arXiv 2509.06863",
-        "a critic that is a flow of values, backed up through FQL's one-step policy, which plays; set floq_low and floq_high to "
-        "the range of the task's returns",
+        "a critic that is a flow of values, backed up through FQL's one-step policy, which plays",
         {"critic": "floq", "actor": "fql", "target_aggregate": "mean", "normalize_q": False},
         "fql",
         {},

@@ -177,7 +177,7 @@ class TrainingRun:
             where = named_device(loaded.device if device == "auto" else device)
             held = loaded.config.model_dump()
             for name, value in make_config(**(held | settings)).model_dump().items():
-                if value != held[name]:
+                if value is not None and value != held[name]:  # None: left to the data, which the run has seen
                     raise UserError(
                         f"the run in {folder} has {name} = {held[name]}, not {value}; "
                         f"a resumed run keeps its settings, so leave {name} out, or begin a new run"

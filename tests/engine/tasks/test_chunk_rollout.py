@@ -157,7 +157,7 @@ def test_every_rule_acts_in_chunks(name: str) -> None:
 
 @pytest.mark.parametrize("critic", CRITICS)
 def test_every_critic_learns_from_chunks(critic: str) -> None:
-    settings = {"particles": 2, "flow_steps": 2, "reference_steps": 2, "floq_low": -6.0, "floq_high": 6.0}
+    settings = {"particles": 2, "flow_steps": 2, "reference_steps": 2}
     trainer = Trainer(small_data(), small_config(chunk=3, critic=critic, **settings))
     losses: dict[str, Tensor] = {}
     while not trainer.finished:

@@ -181,7 +181,7 @@ def test_an_extra_part_leaves_the_others_bit_for_bit(part: str, way: dict[str, A
 
 @pytest.mark.parametrize("key", [*LEARNED_PARTS, *CRITICS, "state_value"])
 def test_gradients_reach_what_a_loss_trains_and_nothing_else(key: str) -> None:
-    settings = {"reference": "joint", "particles": 2, "flow_steps": 2, "floq_low": -6.0, "floq_high": 6.0}
+    settings = {"reference": "joint", "particles": 2, "flow_steps": 2}
     if key in CRITICS:
         trainer = small_trainer(critic=key, **settings)
     else:

@@ -11,15 +11,16 @@ from workbench.engine.data.transitions import make_transitions
 from workbench.engine.metrics.cost import evaluations_by_part
 from workbench.engine.models.flow_critic import FlowCritic, ValueFlow
 from workbench.engine.models.mlp import MlpShape
-from workbench.engine.models.parts import q_gradient, q_values
+from workbench.engine.models.parts import Parts, q_gradient, q_values
 from workbench.engine.steering.noise import draw_noise
+from workbench.engine.steering.program import arguments_of, program_of
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.steering.run import act
 from workbench.engine.training.config import make_config
-from workbench.engine.training.loop.checkpoint import load_run, resume
+from workbench.engine.training.loop.checkpoint import load_run, resume, save_checkpoint
 from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.losses.floq import returns_to_go
+from workbench.engine.training.losses.floq import range_of, returns_to_go
 
 RANGE = {"floq_low": -6.0, "floq_high": 6.0}
 
@@ -98,11 +99,51 @@ def test_a_range_that_the_data_leave_is_refused_with_the_one_they_need() -> None
     with pytest.raises(
         ValueError, match=r"returns in these data go from 27.4\d? to 30.*set floq_low=27.4 and floq_high=30"
     ):
-        Trainer(data, small_config(critic="floq"))
+        Trainer(data, small_config(critic="floq", floq_low=0.0, floq_high=1.0))
     Trainer(data, small_config(critic="floq", floq_low=0.0, floq_high=40.0))
-    Trainer(data, small_config(critic="floq", reward_scale=0.03))
+    Trainer(data, small_config(critic="floq", floq_low=0.0, floq_high=1.0, reward_scale=0.03))
     with pytest.raises(ValueError, match="floq_low = 2 must be below floq_high = 1"):
-        make_config(floq_low=2.0)
+        make_config(floq_low=2.0, floq_high=1.0)
+
+
+def test_the_range_comes_from_the_data_and_stays_in_the_checkpoint(tmp_path: Path) -> None:
+    rewards = np.where(np.arange(60) % 10 == 9, 30.0, 0.0)
+    data = small_data(rewards=rewards)
+    returns = returns_to_go(data, 0.99, 60)
+    trainer = Trainer(data, small_config(critic="floq", reward_scale=0.5, flow_steps=2))
+    low, high = trainer.config.floq_low, trainer.config.floq_high
+    size = 0.5 * (returns.max() - returns.min())
+    assert 0.25 * size <= 0.5 * returns.min() - low <= 0.4 * size
+    assert 0.25 * size <= high - 0.5 * returns.max() <= 0.4 * size
+    for _ in range(3):
+        trainer.step()
+    save_checkpoint(trainer, tmp_path, TASK)
+    run = load_run(tmp_path)
+    assert (run.config.floq_low, run.config.floq_high) == (low, high)
+    assert (run.parts().critic.flow.low, run.parts().critic.flow.high) == (low, high)
+    assert resume(run, data).config == trainer.config
+    assert range_of(returns, (None, 40.0))[1] == 40.0
+    assert Trainer(data, small_config(critic="floq", floq_low=-1.0, flow_steps=2)).config.floq_low == -1.0
+    with pytest.raises(ValueError, match="leaves critic=floq no range"):
+        Trainer(data, small_config(critic="floq", floq_high=-5.0))
+
+
+@pytest.mark.parametrize("paid", [0.0, -1.0, 1e6])
+def test_data_that_all_pay_alike_have_a_range(paid: float) -> None:
+    low, high = range_of(np.full(50, paid), (None, None))
+    assert low < paid < high
+    assert high - low >= 0.5
+
+
+def test_it_is_exported_for_any_number_of_states() -> None:
+    parts = Parts(3, 2, lambda s, a, t: -a, small_critic())
+    rule = make_rule("qgf", flow_steps=1, weight=0.5)
+    program = program_of(rule, parts)
+    for states in (5, 9):
+        noise = draw_noise(states, 1, 2, torch.Generator().manual_seed(states))
+        observations = torch.randn(states, 3, generator=torch.Generator().manual_seed(0))
+        found, _ = program.module()(*arguments_of(rule, observations, noise))
+        torch.testing.assert_close(found, act(rule, parts, observations, noise))
 
 
 def test_returns_to_go_by_hand() -> None:

@@ -24,17 +24,18 @@ from workbench.engine.training.loop.checkpoint import load_run, resume, save_che
 from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.together import TrainerGroup
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.losses import CRITICS, LEARNED_PARTS
+from workbench.engine.training.losses import BEHAVIOURS, CRITICS, LEARNED_PARTS
 from workbench.engine.training.losses.flow_matching import FlowMatching
 from workbench.engine.training.losses.loss import Losses, Scene
 
 EVERY = {
     **WAYS,
     **{
-        f"critic {name}": {"critic": name, "floq_low": -6.0, "floq_high": 6.0, "floq_steps": 2, "floq_starts": 2}
+        f"critic {name}": {"critic": name, "floq_steps": 2, "floq_starts": 2}
         for name in CRITICS
         if all(w.get("critic", "iql") != name for w in WAYS.values())
     },
+    **{f"behaviour {name}": {"behaviour": name} for name in BEHAVIOURS},
     **{f"part {name}": {"parts": (name,), "flow_steps": 2} for name in LEARNED_PARTS},
     "chunks": {"chunk": 3, "n_step": 2},
     "extra noise": {"critic": "td_actor", "actor": "qpilots_m", "flow_steps": 2},

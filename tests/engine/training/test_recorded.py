@@ -11,13 +11,14 @@ from torch import Tensor
 from workbench.engine.data.transitions import Batch
 from workbench.engine.training.fast import gradients
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.losses import CRITICS, LEARNED_PARTS
+from workbench.engine.training.losses import BEHAVIOURS, CRITICS, LEARNED_PARTS
 from workbench.engine.training.losses.flow_matching import FlowMatching
 from workbench.engine.training.losses.loss import Losses, Scene
 
 EVERY: dict[str, dict[str, Any]] = {
     **WAYS,
-    **{f"critic {name}": {"critic": name, "floq_low": -6.0, "floq_high": 6.0} for name in CRITICS},
+    **{f"critic {name}": {"critic": name} for name in CRITICS},
+    **{f"behaviour {name}": {"behaviour": name} for name in BEHAVIOURS},
     **{f"part {name}": {"parts": (name,)} for name in LEARNED_PARTS},
     "chunks": {"chunk": 3, "n_step": 2},
 }

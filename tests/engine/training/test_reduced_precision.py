@@ -1,5 +1,6 @@
 """Training at a reduced precision: named in the run's settings, the same alone, together and launched, and never silent."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from engine.small_runs import WAYS, small_config, small_data, small_trainer
 from engine.tape import TapeRecorder
 
 from workbench.engine.models.native import operations
+from workbench.engine.training.fast.choice import in_words
 from workbench.engine.training.fast.graphs import Launches
 from workbench.engine.training.loop.checkpoint import load_run, resume, save_checkpoint
 from workbench.engine.training.loop.fit import fit
@@ -72,3 +74,21 @@ def test_what_does_not_go_together_is_refused_in_words() -> None:
         small_trainer(precision="bf16", compile=True)
     with pytest.raises(UserError, match="precision"):
         small_config(precision="int4")
+
+
+@pytest.mark.parametrize("way", ["iql", "td_vgf, frozen"])
+def test_a_run_says_what_the_precision_costs_and_is_the_same_run(way: str) -> None:
+    asked, silent = (small_trainer(**WAYS[way], precision="bf16") for _ in range(2))
+    assert re.fullmatch(
+        r"precision=bf16: \d+\.\d+ ms an update here, fp32 \d+\.\d+ ms: (faster|slower and less exact, so better left out)",
+        asked.precision_in_words(),
+    )
+    for trainer in (asked, silent):
+        list(fit(trainer))
+    assert torch.equal(weights(asked), weights(silent))
+    assert small_trainer(**WAYS[way]).precision_in_words() == ""
+
+
+def test_slower_is_called_slower() -> None:
+    assert in_words("bf16", 0.004, 0.001).startswith("precision=bf16: 4.00 ms an update here, fp32 1.00 ms: slower")
+    assert in_words("bf16", 0.001, 0.004).endswith(": faster")

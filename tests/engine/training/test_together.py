@@ -13,7 +13,7 @@ from workbench.engine.training.loop.checkpoint import load_run, resume, save_che
 from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.together import CannotTrainTogether, TrainerGroup, fit_together
 from workbench.engine.training.loop.trainer import Trainer
-from workbench.engine.training.losses import CRITICS, LEARNED_PARTS, LOSSES
+from workbench.engine.training.losses import BEHAVIOURS, CRITICS, LEARNED_PARTS, LOSSES
 from workbench.engine.training.losses.flow_matching import FlowMatching
 from workbench.engine.training.losses.loss import Losses, Scene
 
@@ -27,6 +27,7 @@ EVERY = {
         for name in CRITICS
         if all(w.get("critic", "iql") != name for w in (FLOQ, *WAYS.values()))
     },
+    **{f"behaviour {name}": {"behaviour": name} for name in BEHAVIOURS},
     **{f"part {name}": {"parts": (name,)} for name in LEARNED_PARTS},
     "chunks": {"chunk": 3, "n_step": 2},
     "short gradients": {"max_gradient_norm": 0.05},

@@ -9,6 +9,7 @@ from torch import Tensor
 from workbench.engine.data.goals import GoalTransitions, draw_goals
 from workbench.engine.data.replay import Replay
 from workbench.engine.data.transitions import Transitions
+from workbench.engine.transfer import sent
 
 
 class GoalReplay(Replay):
@@ -37,5 +38,5 @@ class GoalReplay(Replay):
         rows = np.minimum(index.cpu().numpy(), self.fixed - 1)
         drawn = noise.cpu().double().numpy()
         goals = draw_goals(rows, self._data.final(rows), self.fixed, self._data.discount, drawn)
-        fresh = self._rows(*self._data.aimed(rows, goals, self._steps)).to(self._matrix.device)
+        fresh = sent(self._rows(*self._data.aimed(rows, goals, self._steps)), self._matrix.device)
         return torch.where((index < self.fixed)[:, None], fresh, super()._taken(index)) if self.room else fresh

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
@@ -19,12 +19,15 @@ from workbench.engine.data.goals import GoalTransitions
 from workbench.engine.data.hindsight import MappedGoals
 from workbench.engine.data.mapped import MappedTransitions
 from workbench.engine.data.replay import Replay
+from workbench.engine.data.replay_away import AwayReplay, HostReplay, fits
 from workbench.engine.data.replay_goals import GoalReplay
-from workbench.engine.data.transitions import BLOCK, Transitions
+from workbench.engine.data.transitions import Transitions
+from workbench.engine.transfer import free_memory
 
 
 def make_replay(data: Transitions, mean: Tensor, std: Tensor, **settings: Any) -> Replay:
-    """The replay of ``data``: on the device, or reading from disk where the rows lie there, and with goals that are drawn anew.
+    """The replay of ``data``: on the device, or in the processor's memory where a GPU has no room, or reading from disk where the
+    rows lie there, and with goals that are drawn anew.
 
     Parameters are those of `Replay`.
     """
@@ -33,12 +36,13 @@ def make_replay(data: Transitions, mean: Tensor, std: Tensor, **settings: Any) -
         MappedTransitions: MappedReplay,
         GoalTransitions: GoalReplay,
     }
-    kind = next((replay for held, replay in kinds.items() if isinstance(data, held)), Replay)
+    plain = Replay if fits(data, free_memory(settings["device"])) else HostReplay
+    kind = next((replay for held, replay in kinds.items() if isinstance(data, held)), plain)
     return kind(data, mean, std, **settings)
 
 
-class MappedReplay(Replay):
-    """`Replay` over rows on disk: the same minibatches, bit for bit. Rows that are appended are held in memory as there.
+class MappedReplay(AwayReplay):
+    """`Replay` over rows on disk.
 
     Attributes
     ----------
@@ -48,52 +52,22 @@ class MappedReplay(Replay):
 
     rows_read = 0
 
-    @property
-    def is_held(self) -> bool:
-        """No: they are on disk."""
-        return False
-
     def _held(self, data: Transitions) -> Tensor:
         assert isinstance(data, MappedTransitions)
         self._data, self._first = data, len(data)
-        return self._from_disk(np.zeros(1, dtype=np.int64))[:0]
+        return self._fetched(np.zeros(1, dtype=np.int64))[:0]
 
-    def _from_disk(self, which: np.ndarray) -> Tensor:
-        """The rows ``which`` (M,) as `_rows` makes them, of windows that hold what a return and the action after it need."""
+    def _fetched(self, which: np.ndarray) -> Tensor:
+        """Of windows that hold what a return and the action after it need."""
         windows, places = self._data.windows(which, self._steps + 1)
         self.rows_read += len(windows)
         return self._rows(windows, places)
 
-    def _taken(self, index: Tensor, noise: Tensor | None = None) -> Tensor:
-        rows = self._from_disk(np.minimum(index.cpu().numpy(), self.fixed - 1)).to(self._matrix.device)
-        if not self.room:
-            return rows
-        places = (index - self._first).clamp_min(0)
-        return torch.where((index >= self.fixed)[:, None], self._matrix[places], rows)
-
-    def _chunks(self, index: Tensor, reach: Tensor, length: int) -> Tensor:
-        old = index < self.fixed
-        windows, places = self._data.windows(np.minimum(index.cpu().numpy(), self.fixed - 1), length)
+    def _fetched_chunks(self, which: np.ndarray, reach: Tensor, length: int) -> Tensor:
+        windows, places = self._data.windows(which, length)
         self.rows_read += len(windows)
-        inside = torch.where(old, reach, 1).cpu()
-        which = chunk_rows(torch.from_numpy(places), inside, length).numpy()
-        actions = torch.from_numpy(windows.actions[which]).to(self._matrix.device)
-        if not self.room:
-            return actions
-        begin = torch.where(old, self.fixed, index)
-        return torch.where(old[:, None, None], actions, super()._chunks(begin, torch.where(old, 1, reach), length))
-
-    @property
-    def next_observations(self) -> Tensor:
-        """As of `Replay`; all are read."""
-        return torch.cat(list(self.following(BLOCK)))
-
-    def following(self, size: int) -> Iterator[Tensor]:
-        """As of `Replay`; a block of ``size`` rows is read at a time."""
-        begin = self._s + self._d + 2
-        for first in range(0, len(self), size):
-            index = torch.arange(first, min(first + size, len(self)), device=self._matrix.device)
-            yield self._taken(index)[:, begin : begin + self._s]
+        rows = chunk_rows(torch.from_numpy(places), reach, length).numpy()
+        return torch.from_numpy(windows.actions[rows])
 
     def beside(self, blocks: Iterable[Tensor]) -> Tensor:
         """As of `Replay`; on the CPU it is a file without a name, beside the rows, which ends with this process."""

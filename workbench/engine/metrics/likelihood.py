@@ -111,13 +111,15 @@ def standard_normal_log_density(x: Tensor) -> Tensor:
 
 
 def velocity_and_jacobian(
-    reference: Reference, observations: Tensor, actions: Tensor, t: float
+    reference: Reference, observations: Tensor, actions: Tensor, t: float, until: float | None = None
 ) -> tuple[Tensor, Tensor]:
     """Velocity (M, D) and ∂v_i/∂a_j (M, D, D) at one time: one forward pass, then a backward pass per dimension.
 
+    With ``until`` that of a step which ends there, as `velocity_at` has it.
+
     Rows are taken to be independent of each other, as everywhere in the workbench.
     """
-    velocity, leaf = _differentiable(reference, observations, actions, t)
+    velocity, leaf = _differentiable(reference, observations, actions, t, until)
     units = torch.eye(actions.shape[1], dtype=actions.dtype, device=actions.device)
     rows = [_pull(velocity, leaf, unit.expand_as(actions)) for unit in units]
     return velocity.detach(), torch.stack(rows, 1)
@@ -128,7 +130,9 @@ def _euler(reference: Reference, observations: Tensor, actions: Tensor, flow_ste
     x, log_det = actions, torch.zeros_like(actions[:, 0])
     reached = torch.ones_like(log_det, dtype=torch.bool)
     for i in reversed(range(flow_steps)):
-        x, step_log_det, residual = _undo(reference, observations, x, i / flow_steps, 1.0 / flow_steps)
+        x, step_log_det, residual = _undo(
+            reference, observations, x, (i / flow_steps, (i + 1) / flow_steps), 1.0 / flow_steps
+        )
         log_det = log_det + step_log_det
         reached &= residual < TOLERANCE
     value = standard_normal_log_density(x) - log_det
@@ -136,9 +140,9 @@ def _euler(reference: Reference, observations: Tensor, actions: Tensor, flow_ste
 
 
 def _undo(
-    reference: Reference, observations: Tensor, target: Tensor, t: float, delta: float
+    reference: Reference, observations: Tensor, target: Tensor, step: tuple[float, float], delta: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Solve x + δ v(s, x, t) = target by Newton's method, each row's step halved until it helps.
+    """Solve x + δ v(s, x, t) = target, t the beginning of ``step``, by Newton's method, each row's step halved until it helps.
 
     Returns x (M, D), log|det(I + δ J)| there (M,), and how far x + δ v still is from the target (M,).
     """
@@ -146,24 +150,24 @@ def _undo(
     close = 8.0 * torch.finfo(target.dtype).eps * (1.0 + target.norm(dim=1))
     x = target
     for _ in range(ITERATIONS):
-        velocity, jacobian = velocity_and_jacobian(reference, observations, x, t)
+        velocity, jacobian = velocity_and_jacobian(reference, observations, x, *step)
         slope, miss = eye + delta * jacobian, x + delta * velocity - target
         size = miss.norm(dim=1)
         if bool((size <= close).all()):
             break
-        step, _ = torch.linalg.solve_ex(slope, miss)
-        step, share = torch.nan_to_num(step), torch.ones_like(size)
+        away, _ = torch.linalg.solve_ex(slope, miss)
+        away, share = torch.nan_to_num(away), torch.ones_like(size)
         for _ in range(HALVINGS):
-            tried = x - share[:, None] * step
+            tried = x - share[:, None] * away
             with torch.no_grad():
-                now = (tried + delta * velocity_at(reference, observations, tried, t) - target).norm(dim=1)
+                now = (tried + delta * velocity_at(reference, observations, tried, *step) - target).norm(dim=1)
             worse = (now > size) & (now > close)
             if not bool(worse.any()):
                 break
             share = torch.where(worse, 0.5 * share, share)
         x = torch.where((now <= size)[:, None], tried, x)
     else:
-        velocity, jacobian = velocity_and_jacobian(reference, observations, x, t)
+        velocity, jacobian = velocity_and_jacobian(reference, observations, x, *step)
         slope, size = eye + delta * jacobian, (x + delta * velocity - target).norm(dim=1)
     return x, torch.linalg.slogdet(slope).logabsdet, size
 
@@ -196,14 +200,16 @@ def _velocity_and_divergence(
     return velocity.detach(), torch.stack(estimates).mean(0)
 
 
-def _differentiable(reference: Reference, observations: Tensor, actions: Tensor, t: float) -> tuple[Tensor, Tensor]:
+def _differentiable(
+    reference: Reference, observations: Tensor, actions: Tensor, t: float, until: float | None = None
+) -> tuple[Tensor, Tensor]:
     """The velocity with its graph, and the action it was asked at."""
     with torch.enable_grad():
         leaf = actions.detach().requires_grad_()
-        velocity = velocity_at(reference, observations, leaf, t)
+        velocity = velocity_at(reference, observations, leaf, t, until)
     if not velocity.requires_grad:  # a field that ignores the action is fine, one that hides its derivative is not
         with torch.no_grad():
-            if not torch.equal(velocity_at(reference, observations, actions + 0.1, t), velocity):
+            if not torch.equal(velocity_at(reference, observations, actions + 0.1, t, until), velocity):
                 raise HiddenDerivative(
                     "the velocity field hides its derivative in the action: it detaches it or turns autograd off "
                     "(torch.no_grad, .detach(), .numpy()); the likelihood needs it"

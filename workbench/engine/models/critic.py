@@ -77,7 +77,8 @@ class CriticEnsemble(nn.Module):
             if sorts and not isinstance(kept, Tensor):
                 d_x = _backward_by_member(member, kept, self.net.layers(), shape)
                 return value, d_x[:, self.observation_dim :]
-            seed = torch.zeros_like(q).scatter_(0, member[None], 1.0)
+            members = torch.arange(shape.members, device=q.device)[:, None]
+            seed = (members == member).to(q.dtype)  # a scatter is slow under vmap, and says so
         else:
             value, seed = q.mean(0), torch.full_like(q, 1.0 / shape.members)
             if deviations:

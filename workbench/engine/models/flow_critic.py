@@ -123,7 +123,7 @@ class FlowCritic(nn.Module):
         flow, members = self.flow, self.net.shape.members
         given = torch.cat((observations, actions), 1).repeat_interleave(flow.starts, 0)
         share = (torch.arange(flow.starts, device=given.device, dtype=given.dtype) + 0.5) / flow.starts
-        z = flow.start(share).repeat(len(actions)).expand(members, -1)
+        z = flow.start(share).repeat(actions.shape[0]).expand(members, -1)
         for i in range(flow.steps):
             t = torch.full((1,), i / flow.steps, device=given.device, dtype=given.dtype)
             z = z + self.velocity(given, z, t, frozen) / flow.steps

@@ -59,6 +59,19 @@ class GivesPessimisticGradient(Protocol):
         ...
 
 
+@runtime_checkable
+class GivesAverage(Protocol):
+    """A velocity field that also knows its average over a step, so that one step leads as far as many."""
+
+    def average(self, observations: Tensor, actions: Tensor, t: Any, until: Any, /) -> Tensor:
+        """u (M, D) at ``actions`` (M, D) and time ``t``: a + (until - t) u is where the flow is at ``until``."""
+        ...
+
+    def average_and_pull(self, observations: Tensor, actions: Tensor, t: Any, until: Any, /) -> tuple[Tensor, Pull]:
+        """u (M, D), and the map w -> (∂u/∂a)ᵀ w of vectors (M, D)."""
+        ...
+
+
 class KnowsData(Protocol):
     """A dataset that can say how near its actions are."""
 
@@ -196,16 +209,21 @@ class Parts(Shown):
         return critic
 
 
-def velocity_at(reference: Reference, observations: Tensor, actions: Tensor, t: float) -> Tensor:
+def velocity_at(
+    reference: Reference, observations: Tensor, actions: Tensor, t: float, until: float | None = None
+) -> Tensor:
     """Velocity (M, D) of any field at (M, S) and (M, D), all rows at the same time ``t``.
 
-    A field with ``takes_number`` set (ours, which remember the embedding of a number) gets ``t`` itself, others (M,).
+    A field with ``takes_number`` set (ours, which remember the embedding of a number) gets ``t`` itself, others (M,). With
+    ``until``, where the step ends that is taken with this velocity, a field that gives averages gives that over the step.
 
     Raises
     ------
     UserError
         The field returned another shape.
     """
+    if until is not None and isinstance(reference, GivesAverage):
+        return reference.average(observations, actions, t, until)
     m = actions.shape[0]
     number = getattr(reference, "takes_number", False)
     time: Any = t if number else torch.full((m,), t, dtype=actions.dtype, device=actions.device)
@@ -215,11 +233,15 @@ def velocity_at(reference: Reference, observations: Tensor, actions: Tensor, t: 
     return v
 
 
-def velocity_and_pull(reference: Reference, observations: Tensor, actions: Tensor, t: float) -> tuple[Tensor, Pull]:
-    """Velocity (M, D) of any field and the map u -> (∂v/∂a)ᵀ u of vectors (M, D) through its Jacobian.
+def velocity_and_pull(
+    reference: Reference, observations: Tensor, actions: Tensor, t: float, until: float | None = None
+) -> tuple[Tensor, Pull]:
+    """Velocity (M, D) of any field, as `velocity_at`, and the map u -> (∂v/∂a)ᵀ u of vectors (M, D) through its Jacobian.
 
     A field with a method ``value_and_pull`` (ours have one, without an autograd graph) is asked directly.
     """
+    if until is not None and isinstance(reference, GivesAverage):
+        return reference.average_and_pull(observations, actions, t, until)
     direct = getattr(reference, "value_and_pull", None)
     if direct is not None:
         velocity, own_pull = direct(observations, actions, t)

@@ -133,5 +133,6 @@ def sample(reference: Reference, observations: Tensor, noise: Tensor, flow_steps
     """
     actions = noise
     for i in range(flow_steps):
-        actions = actions + velocity_at(reference, observations, actions, i / flow_steps) / flow_steps
+        until = (i + 1) / flow_steps
+        actions = actions + velocity_at(reference, observations, actions, i / flow_steps, until) / flow_steps
     return actions.clamp(-1.0, 1.0)

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.critic import Aggregate
-from workbench.engine.models.parts import Normalizer, Parts, q_gradient, velocity_and_pull, velocity_at
+from workbench.engine.models.parts import Normalizer, Parts, Pull, q_gradient, velocity_and_pull, velocity_at
 from workbench.engine.steering.noise import Noise
 from workbench.engine.steering.protocol import Rule
 from workbench.engine.steering.run import act
@@ -90,15 +90,27 @@ class _HeldFlow(nn.Module):
 
     def forward(self, rows: Tensor, actions: Tensor, t: float) -> Tensor:
         """v' (M, D)."""
+        return self._held(rows, actions, t, None)
+
+    def average(self, rows: Tensor, actions: Tensor, t: float, until: float) -> Tensor:
+        """v' (M, D) of a step to ``until``."""
+        return self._held(rows, actions, t, until)
+
+    def average_and_pull(self, rows: Tensor, actions: Tensor, t: float, until: float) -> tuple[Tensor, Pull]:
+        """v' (M, D), and its Jacobian transposed, the correction being a constant."""
+        _, pull = velocity_and_pull(self.inner, rows[:, self.held.numel() :], actions, t, until)
+        return self._held(rows, actions, t, until), pull
+
+    def _held(self, rows: Tensor, actions: Tensor, t: float, until: float | None) -> Tensor:
         width = self.held.numel()
         plan, behind = rows[:, :width], rows[:, width:]
         fixed = actions.detach()
-        velocity, pull = velocity_and_pull(self.inner, behind, fixed, t)
+        velocity, pull = velocity_and_pull(self.inner, behind, fixed, t, until)
         with torch.no_grad():
             error = self.held * (plan - fixed - (1.0 - t) * velocity)
             added = correction(t, self.clip) * (error + (1.0 - t) * pull(error))
         if torch.is_grad_enabled() and actions.requires_grad:
-            velocity = velocity_at(self.inner, behind, actions, t)
+            velocity = velocity_at(self.inner, behind, actions, t, until)
         return velocity + added
 
 

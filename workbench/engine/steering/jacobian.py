@@ -28,7 +28,9 @@ def polar_pull(ahead: Tensor, leaf: Tensor, direction: Tensor) -> Tensor:
     return pulled
 
 
-def smooth_pull(reference: Reference, rows: Tensor, places: Tensor, t: float, direction: Tensor) -> Tensor:
+def smooth_pull(
+    reference: Reference, rows: Tensor, places: Tensor, step: tuple[float, float], direction: Tensor
+) -> Tensor:
     """``direction`` (B, N, D) through the mean of the estimate's Jacobians, clip included, at ``places`` (B, N, M, D).
 
     Parameters
@@ -38,15 +40,16 @@ def smooth_pull(reference: Reference, rows: Tensor, places: Tensor, t: float, di
         (B·N, S).
     places : Tensor
         (B, N, M, D).
-    t : float
+    step : tuple of float
+        Where the flow's step begins and ends.
     direction : Tensor
         (B, N, D).
     """
-    samples = places.shape[2]
+    samples, (t, until) = places.shape[2], step
     many = rows.repeat_interleave(samples, 0)
     with torch.enable_grad():
         leaf = places.detach().requires_grad_()
         flat = leaf.flatten(0, 2)
-        clean = (flat + (1.0 - t) * velocity_at(reference, many, flat, t)).clamp(-1.0, 1.0).view(places.shape)
+        clean = (flat + (1.0 - t) * velocity_at(reference, many, flat, t, until)).clamp(-1.0, 1.0).view(places.shape)
     (pulled,) = torch.autograd.grad(clean, leaf, direction[:, :, None].expand(places.shape))
     return pulled.mean(2)

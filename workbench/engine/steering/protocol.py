@@ -198,8 +198,12 @@ class Rule(BaseModel, ABC):
         return q.view(actions.shape[:2]), grad.view(actions.shape)
 
     def velocity(self, parts: Parts, rows: Tensor, actions: Tensor, t: float) -> Tensor:
-        """The behaviour flow's velocity (B, N, D) at ``actions`` (B, N, D) and time ``t``."""
-        return velocity_at(parts.reference, rows, actions.flatten(0, 1), t).reshape(actions.shape)
+        """The behaviour flow's velocity (B, N, D) at ``actions`` (B, N, D) and time ``t``, for a step of 1/T from there."""
+        return velocity_at(parts.reference, rows, actions.flatten(0, 1), t, self.until(t)).reshape(actions.shape)
+
+    def until(self, t: float) -> float:
+        """Where the flow's step ends that begins at time ``t``."""
+        return min(1.0, t + 1.0 / self.flow_steps)
 
     def denoise(self, parts: Parts, state: State) -> tuple[State, Info]:
         """One unguided Euler step; the last one clips to [-1, 1]."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from workbench.engine.models.average_velocity import AverageVelocity
 from workbench.engine.models.critic import CriticEnsemble, StateValue
 from workbench.engine.models.flow_critic import FlowCritic
 from workbench.engine.models.gaussian_flow import GaussianFlow
@@ -28,7 +29,7 @@ class Networks:
 
     Attributes
     ----------
-    reference : VelocityField or GaussianFlow
+    reference : VelocityField, AverageVelocity or GaussianFlow
     critic, target_critic : CriticEnsemble or FlowCritic
     value : StateValue
     mean, std : Tensor
@@ -37,7 +38,7 @@ class Networks:
         Learned parts, and their EMA targets ("target_…").
     """
 
-    reference: VelocityField | GaussianFlow
+    reference: VelocityField | AverageVelocity | GaussianFlow
     critic: CriticEnsemble | FlowCritic
     target_critic: CriticEnsemble | FlowCritic
     value: StateValue

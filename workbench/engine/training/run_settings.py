@@ -21,7 +21,8 @@ class RunSettings(BaseModel):
         description="how the critic is trained: IQL, TD through the value gradient flow, or TD with an actor's own actions",
     )
     behaviour: str = Field(
-        "flow_matching", description="the behaviour policy: a flow trained by flow matching, or a Gaussian"
+        "flow_matching",
+        description="the behaviour policy: a flow trained by flow matching, a mean flow for one or few steps, or a Gaussian",
     )
     parts: tuple[str, ...] = Field((), description="learned parts beyond flow and critic that a rule needs")
     family: Literal["qgf", "vgf", "fql"] = Field(

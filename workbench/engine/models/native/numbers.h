@@ -13,7 +13,7 @@ enum { LANES = 8, SUMS = 12 };
 #else
 enum { LANES = 4, SUMS = 16 };
 #endif
-enum { PANEL = 64, WIDEST = SUMS == 12 ? 2 : 4, FEW = SUMS / WIDEST, MOST_LAYERS = 16 };
+enum { PANEL = 64, WIDEST = SUMS == 12 ? 2 : 4, FEW = SUMS / WIDEST, MOST_LAYERS = 16, SPAN = 128 };
 
 typedef float V __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int VI __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
@@ -84,15 +84,16 @@ ALWAYS void product(long k, const float *a, long down, long along, const float *
     }
 }
 
-/* `few` rows of out (n, PANEL) = begin + A B. */
-ALWAYS void strip(long k, const float *a, long down, long along, const float *b, const float *begin, float *out, int few)
+/* `few` rows of out (n, PANEL) = begin + A B, or out += A B. */
+ALWAYS void strip(long k, const float *a, long down, long along, const float *b, const float *begin, int go_on, float *out, int few)
 {
     for (int first = 0; first < PANEL; first += WIDEST * LANES) {
         V sum[FEW][WIDEST];
 #pragma GCC unroll 32
         for (int i = 0; i < few; i++)
 #pragma GCC unroll 8
-            for (int v = 0; v < WIDEST; v++) sum[i][v] = all(begin ? begin[i] : 0.0f);
+            for (int v = 0; v < WIDEST; v++)
+                sum[i][v] = go_on ? at(out + (long)i * PANEL + first + v * LANES) : all(begin ? begin[i] : 0.0f);
         product(k, a, down, along, b + first, few, WIDEST, sum);
 #pragma GCC unroll 32
         for (int i = 0; i < few; i++)
@@ -101,17 +102,18 @@ ALWAYS void strip(long k, const float *a, long down, long along, const float *b,
     }
 }
 
-/* out (n, PANEL) = begin (n,) + A B; a last strip that is too short does some rows once more. */
+/* out (n, PANEL) = begin (n,) + A B, some of k at a time: neighbouring columns of A share cache lines, which stay so long. */
 static void multiply(int n, int k, const float *a, long down, long along, const float *b, const float *begin, float *out)
 {
-    if (n < FEW)
-        for (int i = 0; i < n; i++)
-            strip(k, a + i * down, down, along, b, begin ? begin + i : NULL, out + (long)i * PANEL, 1);
-    else
-        for (int done = 0; done < n; done += FEW) {
-            int i = done + FEW <= n ? done : n - FEW;
-            strip(k, a + i * down, down, along, b, begin ? begin + i : NULL, out + (long)i * PANEL, FEW);
+    for (int p = 0; p < k; p += SPAN) {
+        int span = k - p < SPAN ? k - p : SPAN, few = FEW;
+        for (int i = 0; i < n; i += few) {
+            const float *from = a + i * down + p * along, *first = begin ? begin + i : NULL;
+            if (n - i < FEW) few = 1;
+            if (few == 1) strip(span, from, down, along, b + (long)p * PANEL, first, p > 0, out + (long)i * PANEL, 1);
+            else strip(span, from, down, along, b + (long)p * PANEL, first, p > 0, out + (long)i * PANEL, FEW);
         }
+    }
 }
 
 /* Lane l of a where from[l] is l', of b where it is LANES + l'. */

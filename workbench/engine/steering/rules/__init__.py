@@ -20,6 +20,7 @@ from workbench.engine.steering.rules.noisy import Noisy
 from workbench.engine.steering.rules.qam import QAM
 from workbench.engine.steering.rules.qgf import QGF
 from workbench.engine.steering.rules.qgf_chain import QGFChain
+from workbench.engine.steering.rules.qgf_distilled import QGFDistilled
 from workbench.engine.steering.rules.qgf_jacobian import QGFJacobian
 from workbench.engine.steering.rules.qpilots_m import QPilotsM
 from workbench.engine.steering.rules.qpilots_u import QPilotsU
@@ -34,7 +35,7 @@ from workbench.engine.words import UserError
 # fmt: off
 TEST_TIME: tuple[type[Rule], ...] = (
     BC, BestOfN, GradStep,
-    QGF, QGFJacobian, QGFChain, BPTT, Noisy, QPilotsU, QPilotsM, RobustQ, CFGRL,
+    QGF, QGFJacobian, QGFChain, QGFDistilled, BPTT, Noisy, QPilotsU, QPilotsM, RobustQ, CFGRL,
     VGF, VGFZero, VGFAmortised,
 )
 # fmt: on
@@ -99,6 +100,7 @@ __all__ = [
     "IQLFlow",
     "Noisy",
     "QGFChain",
+    "QGFDistilled",
     "QGFJacobian",
     "QPilotsM",
     "QPilotsU",

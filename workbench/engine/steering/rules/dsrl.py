@@ -53,4 +53,4 @@ class DSRL(Unguided):
         """The decoding flow's velocity (B, N, D)."""
         average = self.decoder == "average" and "target_reference" in parts.available()
         flow = parts.part("target_reference") if average else parts.reference
-        return velocity_at(flow, rows, actions.flatten(0, 1), t).reshape(actions.shape)
+        return velocity_at(flow, rows, actions.flatten(0, 1), t, self.until(t)).reshape(actions.shape)

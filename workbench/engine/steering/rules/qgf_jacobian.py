@@ -54,6 +54,6 @@ class QGFJacobian(CriticGuided):
             return polar_pull(ahead, leaf, g), q, clean.detach()
         if extra is not None and self.jacobian == "smooth":
             places = actions[:, :, None] + self.scatter * extra[:, :, : self.samples]
-            return smooth_pull(parts.reference, rows, places, t, g), q, clean.detach()
+            return smooth_pull(parts.reference, rows, places, (t, self.until(t)), g), q, clean.detach()
         pulled = torch.autograd.grad(clean, leaf, grad_outputs=g)[0]
         return torch.lerp(pulled, g, self.share if self.jacobian == "regularised" else 0.0), q, clean.detach()

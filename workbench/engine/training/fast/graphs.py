@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.graphs import CannotRecord, Recorder, Recording, say_once
+from workbench.engine.transfer import Aside, aside_for, at_once, sent
 
 UNROLL = 10  # updates of one launch
 Losses = dict[str, Tensor]
@@ -72,6 +73,7 @@ class Launches:
         self._updates, self._recorder = updates, recorder
         self._bound: Hashable = None
         self._inside = True
+        self._aside: Aside = at_once
         self._recordings: dict[int, Recording] = {}
         # The CPU's Adam takes a rate of double precision, CUDA's one of single precision.
         self._dtype = torch.float32 if updates.device.type == "cuda" else torch.float64
@@ -94,6 +96,7 @@ class Launches:
         if bound != self._bound:
             self._recordings.clear()
             self._bound, self._inside = bound, self._updates.draws_by_itself
+            self._aside = aside_for(self._updates.device)  # anew: rows may just have joined the data
         if not self._recordings:
             try:
                 self._recordings[1] = self._record(1)
@@ -115,10 +118,11 @@ class Launches:
 
     def _feed(self, count: int) -> tuple[Tensor, list[Any]]:
         """What the next ``count`` updates take from outside: their rates, and where it is not drawn inside, what they use."""
-        rates = torch.tensor([self._updates.learning_rate(ahead) for ahead in range(count)], dtype=self._dtype)
+        updates = self._updates
+        rates = torch.tensor([updates.learning_rate(ahead) for ahead in range(count)], dtype=self._dtype)
         if self._inside:
-            return rates.to(self._updates.device), [None] * count
-        return rates.to(self._updates.device), [self._updates.draw(ahead=ahead) for ahead in range(count)]
+            return sent(rates, updates.device), [None] * count
+        return self._aside(lambda: (sent(rates, updates.device), [updates.draw(ahead=ahead) for ahead in range(count)]))
 
     def _work(self, feed: tuple[Tensor, Sequence[Any]]) -> Losses:
         rates, given = feed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from workbench.engine.precision import check_precision
 from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam
-from workbench.engine.training.fast.choice import Choice, choose
+from workbench.engine.training.fast.choice import Choice, choose, in_words, measure
 from workbench.engine.training.fast.compiled import CompiledUpdate, require_compiler
 from workbench.engine.training.fast.gradients import Gradients, Noise
 from workbench.engine.training.fast.graphs import Launches
@@ -51,6 +51,7 @@ class Trainer:
 
     def __init__(self, data: Transitions, config: FitConfig, device: torch.device | str = "cpu") -> None:
         keep_large_blocks()
+        config = CRITICS[config.critic].suited(config, data)
         self.config, self.device = config, torch.device(device)
         check_precision(config.precision, self.device)
         if config.compile:
@@ -59,7 +60,6 @@ class Trainer:
                 raise UserError(
                     f"precision={config.precision} is not for compiled updates; leave out compile=true, or precision"
                 )
-        CRITICS[config.critic].check(config, data)
         self.phases = plan(config)
         self.total_steps = sum(phase.steps for phase in self.phases)
         self.step_number = 0
@@ -231,14 +231,35 @@ class Trainer:
         key = ", ".join(noise)
         if key not in self.compiled:
             self._gradients.hurry(batch, noise)
-            thetas = [self.networks.net(name).theta for name in self.networks.modules()]
             self.choice = choose(
                 lambda: update(self._gradients, batch, noise, self.adam, self.config, 0.0),
                 lambda: self._compiled(tuple(noise))(batch, noise, 0.0),
-                [*thetas, *self.adam.arrays().values()],
+                self._changed(),
             )
             self.compiled[key] = self.choice.compiled
         return self.compiled[key]
+
+    def _changed(self) -> list[Tensor]:
+        """All that an update writes to."""
+        thetas = [self.networks.net(name).theta for name in self.networks.modules()]
+        return [*thetas, *self.adam.arrays().values()]
+
+    def precision_in_words(self) -> str:
+        """What a reduced precision costs or saves on this processor, measured on copies of the state; empty elsewhere."""
+        if self.config.precision == "highest" or self.device.type != "cpu":
+            return ""
+        before = self.generator.get_state()
+        self._cache_samples()
+        drawn = self.draw()
+        self.generator.set_state(before)
+
+        def way(config: FitConfig) -> Callable[[], dict[str, Tensor]]:
+            own = Gradients(self.losses, self._scene, self.weights, repeats=True)
+            own.hurry(*drawn)
+            return lambda: update(own, *drawn, self.adam, config, 0.0)
+
+        exact = self.config.model_copy(update={"precision": "highest"})
+        return in_words(self.config.precision, *measure(way(self.config), way(exact), self._changed(), rounds=3))
 
     def _compiled(self, keys: tuple[str, ...]) -> CompiledUpdate:
         if keys not in self._compilations:

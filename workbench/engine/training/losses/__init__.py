@@ -16,6 +16,7 @@ from workbench.engine.training.losses.behaviour import BehaviourLoss
 from workbench.engine.training.losses.conditioned_flow import ConditionedFlow
 from workbench.engine.training.losses.critic import CriticLoss
 from workbench.engine.training.losses.diffusion import DAC, QSM
+from workbench.engine.training.losses.distilled_gradient import DistilledGradient
 from workbench.engine.training.losses.dqc import DQC
 from workbench.engine.training.losses.edp_flow import EDPFlow
 from workbench.engine.training.losses.fawac_flow import FAWACFlow
@@ -26,6 +27,7 @@ from workbench.engine.training.losses.gaussian import Gaussian
 from workbench.engine.training.losses.iql import IQL
 from workbench.engine.training.losses.iql_flow import IQLFlow
 from workbench.engine.training.losses.loss import Loss
+from workbench.engine.training.losses.mean_flow import MeanFlow
 from workbench.engine.training.losses.noise_policy import NoisePolicyLoss
 from workbench.engine.training.losses.one_step import OneStep
 from workbench.engine.training.losses.rebrac_actor import ReBRACActor
@@ -42,6 +44,7 @@ BASIC: dict[str, type[Loss[Any]]] = {
 # The ways to train the behaviour policy, by the values of the setting ``behaviour``.
 BEHAVIOURS: dict[str, type[BehaviourLoss[Any]]] = {
     "flow_matching": FlowMatching,
+    "mean_flow": MeanFlow,
     "gaussian": Gaussian,
 }
 # The ways to train the critic, by the values of the setting ``critic``.
@@ -68,5 +71,6 @@ LEARNED_PARTS: dict[str, type[Loss[Any]]] = {
     "iql_flow": IQLFlow,
     "dac_actor": DAC,
     "qsm_actor": QSM,
+    "distilled_gradient": DistilledGradient,
 }
 LOSSES: MutableMapping[str, type[Loss[Any]]] = ChainMap(BASIC, BEHAVIOURS, CRITICS, LEARNED_PARTS)  # type: ignore[arg-type]

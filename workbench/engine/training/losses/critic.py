@@ -36,8 +36,9 @@ class CriticLoss(Loss[C]):
         return shape_of(config, observation_dim + action_dim, 1, config.members)
 
     @classmethod
-    def check(cls, config: C, data: Transitions) -> None:
-        """Raise UserError, with the cure, where the settings do not suit the data."""
+    def suited(cls, config: C, data: Transitions) -> C:
+        """The settings, with what they leave to the data; UserError, with the cure, where they do not suit the data."""
+        return config
 
     @classmethod
     def needs(cls, config: C) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Self
 
 import numpy as np
@@ -18,13 +19,18 @@ from workbench.engine.training.networks import shape_of
 from workbench.engine.words import UserError
 
 LOOKED_AT = 200_000  # rows of the data whose returns are compared with the range
+OUTERMOST = 0.001  # share of the returns on either side that does not count for the range
+MARGIN = 0.25  # of the range, on either side
+NOTHING = 1e-6  # share of the values' size below which they are all the same
 
 
 class FloqSettings(TDActorSettings):
     """The flow of a value."""
 
-    floq_low: float = Field(0.0, description="floq: lowest value, in rewards times reward_scale")
-    floq_high: float = Field(1.0, description="floq: highest value")
+    floq_low: float | None = Field(
+        None, description="floq: lowest value, in rewards times reward_scale; without it from the returns in the data"
+    )
+    floq_high: float | None = Field(None, description="floq: highest value; without it from the returns in the data")
     floq_width: float = Field(
         0.1, gt=0.0, le=1.0, description="floq: share of the range that the flow's starts are drawn from"
     )
@@ -33,13 +39,15 @@ class FloqSettings(TDActorSettings):
 
     @model_validator(mode="after")
     def _low_below_high(self) -> Self:
-        if not self.floq_low < self.floq_high:
+        if self.floq_low is not None and self.floq_high is not None and not self.floq_low < self.floq_high:
             raise UserError(f"floq_low = {self.floq_low:g} must be below floq_high = {self.floq_high:g}")
         return self
 
 
 def value_flow(config: FloqSettings) -> ValueFlow:
-    """What the settings say of the flow."""
+    """What the settings, completed from the data, say of the flow."""
+    if config.floq_low is None or config.floq_high is None:
+        raise ValueError("the range of values is not known yet: Floq.suited completes the settings from the data")
     return ValueFlow(config.floq_low, config.floq_high, config.floq_width, config.floq_steps, config.floq_starts)
 
 
@@ -50,6 +58,29 @@ def returns_to_go(data: Transitions, discount: float, rows: int) -> np.ndarray:
     for row, (reward, end) in zip(range(rows - 1, -1, -1), reversed(list(pairs)), strict=True):
         found[row] = after = reward + (0.0 if end else discount * after)
     return found
+
+
+def range_of(returns: np.ndarray, given: tuple[float | None, float | None]) -> tuple[float, float]:
+    """The range of values for data with these ``returns``: all but the outermost, and a margin; a bound that is ``given`` stays.
+
+    Returns end with their episode, and a better policy than the data's has values beyond them: the margin is for both. Data
+    that all pay alike get a range of their size, or of 1. Bounds are rounded outwards, so that seeds of a task mostly agree.
+    """
+    low, high = (float(q) for q in np.quantile(returns, (OUTERMOST, 1.0 - OUTERMOST)))
+    size = high - low if high - low > NOTHING * max(abs(low), abs(high), 1.0) else max(abs(low), 1.0)
+    digits = 1 - math.floor(math.log10(size))
+    unit = 10.0**-digits
+    bounds = (
+        round(math.floor((low - MARGIN * size) / unit) * unit, digits),
+        round(math.ceil((high + MARGIN * size) / unit) * unit, digits),
+    )
+    low, high = (of_data if own is None else own for own, of_data in zip(given, bounds, strict=True))
+    if not low < high:
+        raise UserError(
+            f"the returns in these data go from {returns.min():.4g} to {returns.max():.4g}, which leaves critic=floq no range "
+            f"from {low:.4g} to {high:.4g}; leave out floq_low and floq_high, or set both around the data"
+        )
+    return low, high
 
 
 class Floq(TDActor[FloqSettings]):
@@ -77,15 +108,24 @@ class Floq(TDActor[FloqSettings]):
         return {"critic": FlowCritic(observation_dim, action_dim, shape, value_flow(config), generator)}
 
     @classmethod
-    def check(cls, config: FloqSettings, data: Transitions) -> None:
-        """Refuse a range in which the data's own returns do not lie."""
+    def suited(cls, config: FloqSettings, data: Transitions) -> FloqSettings:
+        """Take the range of values from the data, or refuse one that was set and in which their returns do not lie."""
         found = config.reward_scale * returns_to_go(data, config.discount, min(len(data), LOOKED_AT))
-        low, high, slack = float(found.min()), float(found.max()), 0.5 * (config.floq_high - config.floq_low)
-        if low < config.floq_low - slack or high > config.floq_high + slack:
+        given = (config.floq_low, config.floq_high)
+        bottom, top = range_of(found, given) if None in given else given
+        assert bottom is not None
+        assert top is not None
+        low, high, slack = float(found.min()), float(found.max()), 0.5 * (top - bottom)
+        beyond = (
+            config.floq_low is not None and low < bottom - slack,
+            config.floq_high is not None and high > top + slack,
+        )
+        if any(beyond):
             raise UserError(
                 f"the returns in these data go from {low:.4g} to {high:.4g}, and critic=floq looks for values from "
-                f"{config.floq_low:g} to {config.floq_high:g}: set floq_low={low:.3g} and floq_high={high:.3g}, or a little more"
+                f"{bottom:g} to {top:g}: set floq_low={low:.3g} and floq_high={high:.3g}, or a little more, or leave both out"
             )
+        return config.model_copy(update={"floq_low": bottom, "floq_high": top})
 
     def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
         """What `TDActor` draws, and shares of the starts and times (M·R,) each."""
