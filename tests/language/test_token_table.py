@@ -91,10 +91,58 @@ def mean(row, name):
 
 @pytest.mark.parametrize("labels", [1000, 200])
 def test_there_is_a_dead_zone_and_then_a_cliff(kept, labels):
-    """As docs/language.md says: the proxy of the matrices rises twentyfold and no word changes; soon nearly all have."""
+    """As docs/language.md says: the proxy of the matrices rises tenfold and no word changes; later most have."""
     rows, _ = kept
     dead, last = rows[labels, "vgf ×8", 4], rows[labels, "vgf ×8", 28]
     assert dead.numbers["changed"].high == 0.0
     assert mean(dead, "proxy_before") > 7 * mean(dead, "proxy_after")
     assert mean(last, "changed") > 0.6
     assert mean(last, "proxy_before") > 10 * mean(last, "proxy_after")
+
+
+def test_vgf_is_paid_more_than_best_of_n_and_then_less(kept):
+    rows, said = kept
+    one = said[1000, "vgf ×8"]
+    assert one["ahead"]["low"] > 0.0
+    assert one["fall"]["low"] > 0.0
+    best, last = rows[1000, "vgf ×8", 16], rows[1000, "vgf ×8", 28]
+    assert mean(last, "proxy_after") > mean(best, "proxy_after") > mean(rows[1000, "vgf ×8", 4], "proxy_after")
+    few = said[200, "vgf ×8"]
+    assert few["pay"]["mean"] < one["pay"]["low"]
+    assert few["ahead"]["low"] < 0.0 < few["ahead"]["high"]
+
+
+def test_one_response_by_itself_gets_less_far(kept):
+    rows, said = kept
+    assert said[1000, "grad_step"]["ahead"]["high"] < 0.0
+    assert said[1000, "langevin"]["ahead"]["low"] < 0.0 < said[1000, "langevin"]["ahead"]["high"]
+    assert mean(rows[1000, "vgf ×8", 4], "pay") == mean(rows[1000, "best_of_n", 8], "pay")
+
+
+def test_what_narrows_the_cliff_is_not_paid_more(kept):
+    rows, said = kept
+    best = said[1000, "vgf ×8"]["pay"]["mean"]
+    for way in (", length kept", ", annealed", ", rounded every 4", ", Adam", ", σ² × 0.25", ", σ² × 4"):
+        assert said[1000, f"vgf ×8{way}"]["pay"]["mean"] < best, way
+    assert mean(rows[1000, "vgf ×8, length kept", 8], "changed") > 0.1 > mean(rows[1000, "vgf ×8", 8], "changed")
+    assert (
+        mean(rows[1000, "vgf ×8, length kept", 12], "proxy_before")
+        < 5.0
+        < mean(rows[1000, "vgf ×8", 12], "proxy_before")
+    )
+    for way, value in ((", annealed", 12), (", rounded every 4", 16)):
+        row = rows[1000, f"vgf ×8{way}", value]
+        assert mean(row, "proxy_before") == pytest.approx(mean(row, "proxy_after"), abs=1e-3)
+    assert mean(rows[1000, "vgf ×8 + log μ", 16], "readable") > mean(rows[1000, "vgf ×8", 16], "readable") + 0.05
+
+
+def test_training_on_the_same_labels_is_paid_as_much_and_varies_less(kept):
+    rows, said = kept
+    trained, steered = rows[1000, "sft best 10%", 60], rows[1000, "vgf ×8", 16]
+    assert trained.network_evaluations == 4
+    assert abs(mean(trained, "pay") - mean(steered, "pay")) < 0.05
+    assert mean(trained, "readable") > mean(steered, "readable")
+    assert mean(trained, "distinct") < mean(steered, "distinct")
+    assert mean(rows[200, "sft best 10%", 60], "distinct") < mean(trained, "distinct")
+    for beta in ("0.3", "1"):
+        assert said[1000, f"dpo β {beta}"]["pay"]["mean"] < mean(trained, "pay")

@@ -180,6 +180,7 @@ def comparisons(found: Sequence[Found]) -> list[dict[str, Any]]:
                 "rival": asdict(against),
                 "ahead": asdict(ahead),
                 "fall": asdict(last),
+                "rises": bool(paid.mean(1).argmax() == len(paid) - 1),
             }
         )
     return said
@@ -193,9 +194,14 @@ def sentence_of(said: dict[str, Any]) -> str:
 
     at = " or ".join(f"{value:g}" for value in said["strengths"])
     size = " or ".join(map(str, said["best_of"]))
+    end = (
+        "is still paid most at its last strength"
+        if said["rises"]
+        else f"falls by {spell(said['fall'])} to its last strength"
+    )
     return (
         f"{said['way']}, {said['labels']} labels: at {at} paid {spell(said['pay'])}; best-of-{size} "
-        f"{spell(said['rival'])}; ahead by {spell(said['ahead'])}; falls by {spell(said['fall'])} to its last strength"
+        f"{spell(said['rival'])}; ahead by {spell(said['ahead'])}; {end}"
     )
 
 
