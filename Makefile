@@ -14,7 +14,7 @@ PIP_ARGS ?=
 WORKERS ?= 2
 ARGS ?=
 CHAOS ?= 5
-TEST_EXTRAS := ogbench,minari,robotics,data,dask,export,test,dev
+TEST_EXTRAS := ogbench,minari,robotics,data,dask,export,language,test,dev
 REQUIREMENTS := pyproject.toml constraints.txt
 CODE := workbench $(wildcard apps benchmarks) tests
 

@@ -3,10 +3,10 @@
 Names: updates, actions, guard, three_exits, three_exits_vgf, few_steps, online, together, central_picture, estimator, pointmaze,
 estimator_pointmaze, goals, cube, cube_chunks (pointmaze and cube need the ogbench extra and some minutes), notebook, lessons,
 sweep, store, shards, shipped_store (which makes what the package ships), suite_times (--protocol NAME --tasks LABEL …), figures
-(figures NAME …: the papers' figures on small tasks), ui, soak, gpu (on a machine with one), peers (against the authors' own
-code, which you have), growth, latency, claims (does what the pages call faster hold here?), update_parts. Without names:
-updates, actions, guard and three_exits. Medians over repeats; but for claims, update_parts and growth these are wall times, so
-run on an idle machine.
+(figures NAME …: the papers' figures on small tasks), ui, soak, gpu and language_models (on a machine with one), peers (against
+the authors' own code, which you have), growth, latency, claims (does what the pages call faster hold here?), update_parts.
+Without names: updates, actions, guard and three_exits. Medians over repeats; but for claims, update_parts and growth these are
+wall times, so run on an idle machine.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ NAMES = (
     "claims",
     "update_parts",
     "gpu",
+    "language_models",
 )
 QUICK = NAMES[:4]
 
@@ -55,8 +56,10 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--full", action="store_true", help="ui: thirty people for five minutes, not thirty seconds")
     parser.add_argument("--against", metavar="PATH", help="ui: another checkout, measured in the same sitting")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="gpu: where to run it; the GPU without it")
-    parser.add_argument("--quick", action="store_true", help="gpu: at tiny sizes, to try the script")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="gpu, language_models: where to run it; the GPU without it"
+    )
+    parser.add_argument("--quick", action="store_true", help="gpu, language_models: at tiny sizes, to try the script")
     names = parser.parse_known_args()[0].names or QUICK  # a benchmark reads its own options
     if names[0] == "figures":
         from benchmarks.figures import run

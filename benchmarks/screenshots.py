@@ -111,6 +111,7 @@ SCENES = {
     "training": Scene("training", "", trained),
     "runs": Scene("runs", "", compared),
     "bring": Scene("bring", "", exemplified),
+    "language": Scene("language"),
 }
 
 

@@ -21,6 +21,7 @@ EXTRAS = {
     "minari": "minari",
     "dask": "distributed",
     "export": "onnxruntime",
+    "language": "transformers",
     "test": "pytest",
     "dev": "ruff",
 }

@@ -101,7 +101,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "workbench.course": (*BELOW_UI, "workbench.ui.notebook", "workbench.course"),
     "workbench": ("workbench",),  # the public names and the command line see the whole house
     "apps": ("workbench.ui.shell",),
-    "notebooks": ("workbench.ui.notebook", "workbench.course"),
+    "notebooks": ("workbench.ui.notebook", "workbench.course", "workbench.views"),  # as what pages give to copy
 }
 
 

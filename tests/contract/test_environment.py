@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # What conda-forge calls a package that PyPI knows by another name.
 CONDA_NAMES = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib", "dask-core": "dask"}
 # Extras that environment.yml brings; test and dev are for those who change the workbench.
-CONDA_EXTRAS = ("ogbench", "minari", "robotics", "data", "dask", "export", "film")
+CONDA_EXTRAS = ("ogbench", "minari", "robotics", "data", "dask", "export", "film", "language")
 # What environment.yml names although pyproject.toml does not, and why.
 CONDA_ONLY = {"python": "conda brings it", "pip": "conda asks for it", "h5py": "the binary behind minari[hdf5]"}
 

@@ -1,4 +1,4 @@
-"""Lessons 5 to 9: what they link, that no answer stands before its exercise, and that no heading tells a prediction."""
+"""Lessons 5 to 10: what they link, that no answer stands before its exercise, and that no heading tells a prediction."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from workbench.views.rollout_links import read_link as read_rollouts
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LINK = re.compile(r"\(http://localhost:5006/(\w+)(?:\?([^)]*))?\)")
-LESSONS = ["05_vgf", "06_shift", "07_real_task", "08_your_own", "09_brought"]
+LESSONS = ["05_vgf", "06_shift", "07_real_task", "08_your_own", "09_brought", "10_language"]
 
 
 def cells_of(name: str) -> list[nbformat.NotebookNode]:
@@ -66,6 +66,8 @@ def test_the_exercise_stands_before_what_answers_it(name, exercise, words):
         ("07_real_task", "real.clone", r"never arrives|0%"),
         ("08_your_own", "own.rule", r"further|√2|farther"),
         ("09_brought", "brought.activation", r"earns less|return fell|no error"),
+        ("10_language", "language.fooled", r"stays high|hacked|falls|plateau|in the end"),
+        ("10_language", "language.where", r"stays high|hacked|plateau|1000|3000"),
     ],
 )
 def test_nothing_before_a_prediction_tells_its_answer(name, question, words):

@@ -81,7 +81,8 @@ def test_the_proxy_learns_from_labels_and_more_help(room):
     few, many = (agreement(learned(count, 0), fresh) for count in (200, 1000))
     print(f"r of the proxy with the judge on samples it has not seen: {few:.2f} (200 labels), {many:.2f} (1000)")
     assert many > few
-    assert many >= 0.33
+    assert many >= 0.4
+    assert room.facts["measured"]["proxy_r_1000"] >= 0.4
 
 
 # What vaderSentiment 3.3.2 says of these.

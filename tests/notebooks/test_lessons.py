@@ -14,7 +14,7 @@ from workbench.course.exercises import EXERCISES
 from workbench.course.questions import QUESTIONS
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
-LESSONS = [path for path in NOTEBOOKS if path.stem[0] == "0"]
+LESSONS = [path for path in NOTEBOOKS if path.stem != "99_capstone"]
 
 
 def sources(path: Path, kind: str) -> str:
@@ -32,7 +32,7 @@ def test_it_is_well_formed(path):
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_asks_predicts_checks_sums_up_and_cites(path):
     prose, code = sources(path, "markdown"), sources(path, "code")
-    assert re.match(r"# \d · .+\n\n\*\*.+\?\*\*", prose), "a question comes first"
+    assert re.match(r"# \d+ · .+\n\n\*\*.+\?\*\*", prose), "a question comes first"
     assert "## In two sentences" in prose
     assert "arxiv.org/abs/" in prose
     predicted, revealed = (set(re.findall(rf'course\.{verb}\("([\w.]+)"', code)) for verb in ("predict", "reveal"))
@@ -190,7 +190,23 @@ def a_wrong_import_earns_less_and_says_nothing(printed, record):
     assert "rows outside [-1, 1]     99." in printed
 
 
+def the_judge_stops_paying_while_the_proxy_promises_on_and_labels_help(printed, record):
+    _, promised, paid = np.array(rows(printed, r"weight +\d+: promised")).T
+    assert paid.max() > 2 * paid[0]
+    assert paid[-1] < paid.max() / 4
+    assert promised[-1] > 0.7 * promised.max()
+    assert record["predictions"]["language.fooled"]["measured"] == "fooled"
+    assert record["predictions"]["language.where"]["measured"] > 100
+    many, few = np.array([row[1::2][:2] for row in rows(printed.replace("1,000", ""), r"weight +\d+: paid")]).T
+    assert few.max() < 0.85 * many.max()
+    columns = re.split(r"(?m)^(?:Unsteered|At the dial|Too far), weight.*\n", printed)[1:]
+    sums = [[sum(row[i] for row in rows(column, r".*paid")) for i in (-2, -1)] for column in columns]
+    assert sums[1][1] > max(sums[0][1], sums[2][1])
+    assert sums[2][0] > sums[0][0]
+
+
 PROMISES = {
+    "10_language": the_judge_stops_paying_while_the_proxy_promises_on_and_labels_help,
     "01_first_steps": more_is_less_in_the_end,
     "02_flows": samples_approach_the_data,
     "03_critics": the_critic_errs_off_the_data,

@@ -33,10 +33,10 @@ def test_three_columns_say_the_same_prompts(columns):
     assert any(word.changed for said in columns[2].said for word in said.words)
 
 
-def test_too_far_promises_more_and_is_paid_less(columns):
+def test_too_far_promises_on_and_is_paid_nothing(columns):
     promised = [sum(said.promised for said in column.said) for column in columns]
     paid = [sum(said.paid for said in column.said) for column in columns]
-    assert promised[0] < promised[1] < promised[2]
+    assert promised[0] < 0.2 * min(promised[1:])
     assert paid[1] > max(paid[0], paid[2])
 
 

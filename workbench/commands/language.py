@@ -74,16 +74,29 @@ def table(
     import json
 
     from workbench.engine.data.atomic import write_atomic
+    from workbench.language.claims import claims
     from workbench.language.room import load_room
-    from workbench.language.table import FILE, GRID, LABELS, NUMBERS, as_markdown, measure_table, verdicts
+    from workbench.language.table import FILE, GRID, LABELS, NUMBERS, SEEDS, as_markdown, measure_table, seconds_of
+    from workbench.language.task import LanguageTask
 
     check_range("--seeds", seeds, 2, 1000)
-    chosen = labels or LABELS
+    chosen, room = labels or LABELS, load_room()
     bar = Bar(len(GRID) * len(chosen), "table", "rows")
-    found = list(measure_table(load_room(), GRID, chosen, range(seeds), bar.tick()))
+    found = list(measure_table(room, GRID, chosen, range(SEEDS.start, SEEDS.start + seeds), bar.tick()))
     bar.close()
-    said = verdicts(found)
-    result = {"seeds": seeds, "verdicts": said, "rows": [row.as_dict() for row, _ in found]}
+    said, parts = claims(found), LanguageTask(chosen[0]).parts()
+    best = {(claim.rule, claim.strength) for claim in said if claim.labels == chosen[0]}
+    spent = {
+        row.name: seconds_of(room, row.strength.make(), parts)
+        for row, _ in found[: len(GRID)]
+        if (row.name, row.value) in best
+    }
+    result = {
+        "seeds": seeds,
+        "claims": [claim.as_dict() for claim in said],
+        "seconds": spent,
+        "rows": [row.as_dict() for row, _ in found],
+    }
     if keep:
         write_atomic(FILE, (json.dumps(result, indent=0) + "\n").encode())
     if as_json:
@@ -98,8 +111,11 @@ def table(
         for row, _ in found
     ]
     print_table(heads, rows)
-    for line in said:
-        print(line["text"])
+    for claim in said:
+        print(claim.text)
+    print(
+        f"steering 256 sentences, processor time: {', '.join(f'{name} {took:.2f} s' for name, took in spent.items())}"
+    )
 
 
 def tokens(

@@ -181,5 +181,25 @@ _ALL = (
             "less": "It earns clearly less, and nobody complains",
         },
     ),
+    Question(
+        "language.fooled",
+        "The sentences are pushed harder and harder towards what the proxy likes. What does the proxy promise in the end, and what does "
+        "the judge pay?",
+        "The proxy knows the words that were praised. It has seen no sentence in which they stand alone, and goes on praising them. The "
+        "judge asks for a sentence as well.",
+        {
+            "both": "Both rise to the end",
+            "fooled": "The promise stays high, the pay rises and then falls",
+            "seen": "Both rise and then fall: the proxy notices",
+            "nothing": "The promise rises, the pay hardly changes",
+        },
+    ),
+    Question(
+        "language.where",
+        "From which weight on is less than half of the best pay left? The weights are 10, 30, 60, 120, 300, 1000 and 3000.",
+        "There is a plateau: the decoder makes a word of whatever lies near one. Beyond it slots lie where no word is, and what is "
+        "spelled there follows from nothing.",
+        factor=3.5,
+    ),
 )
 QUESTIONS: dict[str, Question] = {question.name: question for question in _ALL}

@@ -14,7 +14,7 @@ from torch import Tensor
 from workbench.engine.words import UserError, counted
 from workbench.language.judge import read_lexicon
 from workbench.language.networks import Autoencoder, counted_words
-from workbench.language.proxy import agreement, draw_labels, train_proxy
+from workbench.language.proxy import agreement, draw_labels, fit_proxy
 from workbench.language.room import FOLDER, Room, new_networks, round_weights, save_room
 from workbench.language.text import END, LONGEST, PROMPT, clauses, read_text, stream
 from workbench.language.train import Report, first_codes, train_autoencoder, train_flow, train_language_model
@@ -120,7 +120,7 @@ def measure(room: Room, held_out: Tensor) -> dict[str, float]:
     fresh = draw_labels(room, 2048, generator)
     agreed = {
         f"proxy_r_{count}": sum(
-            agreement(train_proxy(draw_labels(room, count, own), own), fresh)
+            agreement(fit_proxy(room, draw_labels(room, count, own)), fresh)
             for own in (torch.Generator().manual_seed(seed) for seed in range(100, 100 + PROXIES))
         )
         / PROXIES

@@ -13,7 +13,7 @@ from workbench.engine.models.parts import Parts
 from workbench.engine.tasks.protocol import StepResult, TaskInfo
 from workbench.engine.words import UserError
 from workbench.language.networks import CODE, LATENT
-from workbench.language.proxy import Proxy, draw_labels, train_proxy
+from workbench.language.proxy import Proxy, draw_labels, fit_proxy
 from workbench.language.room import Room, load_room
 
 ROWS = 8192
@@ -116,7 +116,7 @@ class LanguageTask:
         generator = torch.Generator().manual_seed(seed)
         codes = self.room.draw_prompts(count, generator)
         latents = self.room.behave(codes, generator)
-        promised = learned(self.labels, seed)(codes, latents).mean(0)
+        promised = learned(self.labels, seed)(codes, latents)
         zeros, ends = np.zeros(count, dtype=np.float32), np.ones(count, dtype=bool)
         seen = codes.numpy()
         return make_transitions(seen, latents.numpy(), promised.numpy(), zeros, seen, ends, source=self.info.name)
@@ -136,7 +136,7 @@ class LanguageTask:
 def learned(labels: int, seed: int) -> Proxy:
     """The proxy of ``labels`` labels drawn with ``seed``; the same ones for every use in this process."""
     room, generator = load_room(), torch.Generator().manual_seed(seed)
-    return train_proxy(draw_labels(room, labels, generator), generator)
+    return fit_proxy(room, draw_labels(room, labels, generator))
 
 
 class Language:
