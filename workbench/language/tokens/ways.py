@@ -170,7 +170,7 @@ PLAIN: tuple[Way, ...] = (
 )
 FURTHER: tuple[Way, ...] = (
     *_gradient("grad_step", (16, 32, 48, 64)),
-    *_vgf(" + log μ", (12, 16, 20, 28), reads="both"),
+    *_vgf(" + log μ", (12, 16, 20), reads="both"),
     *_langevin((4, 8, 16)),
     *_vgf(", Adam", (16, 32), ascent="adam", step_size=0.02),
     *_vgf(", length kept", (4, 8, 12), Narrowing("length")),
