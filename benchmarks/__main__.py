@@ -1,12 +1,12 @@
 """``python -m benchmarks [NAME ...]``: measure, print tables, compare with a peer or a bound in the same run.
 
-Names: updates, actions, guard, three_exits, three_exits_vgf, few_steps, online, together, central_picture, estimator, pointmaze,
-estimator_pointmaze, goals, cube, cube_chunks (pointmaze and cube need the ogbench extra and some minutes), notebook, lessons,
-sweep, store, shards, shipped_store (which makes what the package ships), suite_times (--protocol NAME --tasks LABEL …), figures
-(figures NAME …: the papers' figures on small tasks), ui, soak, gpu and language_models (on a machine with one), peers (against
-the authors' own code, which you have), growth, latency, claims (does what the pages call faster hold here?), update_parts.
-Without names: updates, actions, guard and three_exits. Medians over repeats; but for claims, update_parts and growth these are
-wall times, so run on an idle machine.
+Names: updates, actions, guard, three_exits, three_exits_vgf, few_steps, gaussian, online, together, central_picture,
+estimator, pointmaze, estimator_pointmaze, goals, cube, cube_chunks (pointmaze and cube need the ogbench extra and some
+minutes), notebook, lessons, sweep, store, shards, shipped_store (which makes what the package ships), suite_times (--protocol
+NAME --tasks LABEL …), figures (figures NAME …: the papers' figures on small tasks), ui, soak, gpu and language_models (on a
+machine with one), peers (against the authors' own code, which you have), growth, latency, claims (does what the pages call
+faster hold here?), update_parts. Without names: updates, actions, guard and three_exits. Medians over repeats; but for
+claims, update_parts and growth these are wall times, so run on an idle machine.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ NAMES = (
     "three_exits_vgf",
     "together",
     "few_steps",
+    "gaussian",
     "central_picture",
     "estimator",
     "pointmaze",

@@ -151,7 +151,7 @@ def test_every_rule_steers_it(everything: Trainer, name: str) -> None:
         torch.testing.assert_close(alone, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("critic", [name for name in CRITICS if name != "floq"])
+@pytest.mark.parametrize("critic", [name for name in CRITICS if name not in ("floq", "dqc")])
 @both
 def test_every_critic_beside_it_alone_and_together(critic: str, tanh: bool) -> None:
     way: dict[str, Any] = {

@@ -18,6 +18,7 @@ from workbench.engine.data.chunks import chunk_rows
 from workbench.engine.data.goals import GoalTransitions
 from workbench.engine.data.hindsight import MappedGoals
 from workbench.engine.data.mapped import MappedTransitions
+from workbench.engine.data.picture_rows import PictureReplay, PictureTransitions
 from workbench.engine.data.replay import Replay
 from workbench.engine.data.replay_away import AwayReplay, HostReplay, fits
 from workbench.engine.data.replay_goals import GoalReplay
@@ -35,6 +36,7 @@ def make_replay(data: Transitions, mean: Tensor, std: Tensor, **settings: Any) -
         MappedGoals: MappedGoalReplay,
         MappedTransitions: MappedReplay,
         GoalTransitions: GoalReplay,
+        PictureTransitions: PictureReplay,
     }
     plain = Replay if fits(data, free_memory(settings["device"])) else HostReplay
     kind = next((replay for held, replay in kinds.items() if isinstance(data, held)), plain)

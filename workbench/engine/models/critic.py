@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.activation import is_traced
-from workbench.engine.models.mlp import Layer, Mlp, MlpShape, Saved, backward
+from workbench.engine.models.mlp import Layer, MlpShape, Saved, backward
+from workbench.engine.models.picture_mlp import make_net
 
 Aggregate = Literal["min", "mean"]
 SPLIT = 8_000_000  # multiply-adds of one layer from which sorting rows by member pays
@@ -42,7 +43,7 @@ class CriticEnsemble(nn.Module):
     ) -> None:
         super().__init__()
         self.observation_dim, self.action_dim = observation_dim, action_dim
-        self.net = Mlp(shape, generator)
+        self.net = make_net(shape, generator)
 
     def forward(self, observations: Tensor, actions: Tensor) -> Tensor:
         """Return Q_k, (K, M), at ``observations`` (M, S) and ``actions`` (M, D)."""
@@ -156,7 +157,7 @@ class StateValue(nn.Module):
     def __init__(self, observation_dim: int, shape: MlpShape, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.observation_dim = observation_dim
-        self.net = Mlp(shape, generator)
+        self.net = make_net(shape, generator)
 
     def forward(self, observations: Tensor) -> Tensor:
         """Return V, (M,), at ``observations`` (M, S)."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from workbench.engine.models.mlp import Mlp, MlpShape
+from workbench.engine.models.mlp import MlpShape
+from workbench.engine.models.picture_mlp import make_net
 
 BINS = 50  # into which the range of values is cut
 BLUR = 16.0  # standard deviation of the Gaussian that a value is spread by, in bins
@@ -82,7 +83,7 @@ class FlowCritic(nn.Module):
     ) -> None:
         super().__init__()
         self.observation_dim, self.action_dim, self.flow = observation_dim, action_dim, flow
-        self.net = Mlp(shape, generator)
+        self.net = make_net(shape, generator)
         self.register_buffer("edges", torch.linspace(flow.low, flow.high, BINS + 1))
         self.register_buffer("waves", math.pi * torch.arange(1.0, WAVES + 1.0))
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench.engine.models.mlp import Mlp, MlpShape
+from workbench.engine.models.mlp import MlpShape
 from workbench.engine.models.parts import Pull
+from workbench.engine.models.picture_mlp import make_net
 from workbench.engine.models.policies import LOG_STD
 
 HEAD = 0.01  # initial weights of the mean are smaller by this, as published
@@ -55,7 +56,7 @@ class GaussianFlow(nn.Module):
     ) -> None:
         super().__init__()
         self.observation_dim, self.action_dim, self.tanh = observation_dim, action_dim, tanh
-        self.net = Mlp(shape, generator)
+        self.net = make_net(shape, generator)
         with torch.no_grad():
             head = self.net.arrays()[f"{len(shape.hidden)}.weight"]
             head[..., :action_dim].mul_(HEAD)

@@ -1,9 +1,8 @@
 """A stack of K independent MLPs with hand-written forward and backward passes.
 
-Every network of the workbench is one of these. Two things make it fast on small networks, where the cost is the number
-of calls and not the arithmetic: all weights of the stack live in **one** flat parameter (so Adam and the target average
-are one call each), and autograd sees **one** node per network instead of one per operation. The gradient with respect to
-the input, all that steering needs, never builds a graph.
+Every network of the workbench is one. Two things make it fast on small networks, where the cost is the number of calls: all
+weights of the stack live in **one** flat parameter (so Adam and the target average are one call each), and autograd sees
+**one** node per network. The gradient with respect to the input, all that steering needs, never builds a graph.
 
 Shapes: K members, M rows, I inputs, O outputs.
 """
@@ -11,7 +10,6 @@ Shapes: K members, M rows, I inputs, O outputs.
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -19,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.activation import ACTIVATIONS, is_traced
+from workbench.engine.models.impala import Picture, first_bound
 from workbench.engine.models.native.operations import may_run, number_of, run, run_back, run_back_chosen
 from workbench.engine.precision import same_products
 
@@ -45,6 +44,8 @@ class MlpShape:
         K, the number of independent networks.
     norm_after : bool
         LayerNorm stands after the activation instead, as in the FQL code.
+    picture : Picture, optional
+        What the first of the inputs are: pixels, which `workbench.engine.models.picture_mlp` encodes.
     """
 
     inputs: int
@@ -54,10 +55,16 @@ class MlpShape:
     layer_norm: Normed = "all"
     members: int = 1
     norm_after: bool = False
+    picture: Picture | None = None
+
+    @property
+    def behind(self) -> int:
+        """Inputs of the first Dense layer: features stand in for a picture."""
+        return self.inputs if self.picture is None else self.inputs - self.picture.size + self.picture.features
 
     def widths(self) -> list[tuple[int, int]]:
         """Return (in, out) of every Dense layer, first to last."""
-        sizes = (self.inputs, *self.hidden, self.outputs)
+        sizes = (self.behind, *self.hidden, self.outputs)
         return list(itertools.pairwise(sizes))
 
     def normed(self, layer: int) -> bool:
@@ -100,7 +107,7 @@ def layout(shape: MlpShape) -> dict[str, tuple[int, int, int]]:
         arrays[f"{i}.bias"] = (k, 1, n_out)
         if i < len(shape.hidden) and shape.normed(i):
             arrays[f"{i}.scale"] = arrays[f"{i}.shift"] = (k, 1, n_out)
-    return arrays
+    return arrays if shape.picture is None else arrays | shape.picture.layout()
 
 
 def places(shape: MlpShape) -> dict[str, int]:
@@ -278,8 +285,6 @@ Kept = Tensor | list[Saved]  # what a forward pass keeps for the backward pass: 
 
 
 class _Pass(torch.autograd.Function):
-    """The whole stack as one autograd node."""
-
     @staticmethod
     def forward(ctx: Any, x: Tensor, theta: Tensor, mlp: Mlp) -> Tensor:
         y, ctx.saved = mlp.run(x, keep=True)
@@ -319,8 +324,8 @@ class Mlp(nn.Module):
         for name, view in named_views(flat, shape).items():
             if name.endswith(".scale"):
                 view.fill_(1.0)
-            elif name.endswith(".weight") and generator is not None:
-                bound = math.sqrt(6.0 / (view.shape[1] + view.shape[2]))
+            elif name.endswith((".weight", ".kernel")) and generator is not None:
+                bound = first_bound(name, *view.shape[1:])
                 view.copy_(torch.empty(view.shape).uniform_(-bound, bound, generator=generator))
         self.theta = nn.Parameter(flat)
         self._cut: tuple[int, list[Layer]] | None = None

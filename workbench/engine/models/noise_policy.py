@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench.engine.models.mlp import Mlp, MlpShape
+from workbench.engine.models.picture_mlp import make_net
 from workbench.engine.models.policies import LOG_STD
 
 HEAD = 0.01  # initial weights of mean and log standard deviation are smaller by this: the policy begins as noise itself
@@ -39,7 +40,7 @@ class NoisePolicy(nn.Module):
     ) -> None:
         super().__init__()
         self.observation_dim, self.action_dim, self.scale = observation_dim, action_dim, scale
-        self.net = Mlp(shape, generator)
+        self.net = make_net(shape, generator)
         with torch.no_grad():
             self.net.arrays()[f"{len(shape.hidden)}.weight"].mul_(HEAD)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from workbench.engine.models.mlp import Mlp, MlpShape
+from workbench.engine.models.mlp import MlpShape
+from workbench.engine.models.picture_mlp import make_net
 from workbench.engine.models.velocity import TimeInput, embed_time, time_frequencies
 
 
@@ -26,7 +27,7 @@ class NoisedCritic(nn.Module):
     def __init__(self, shape: MlpShape, time: TimeInput, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.time = time
-        self.net = Mlp(shape, generator)
+        self.net = make_net(shape, generator)
         self.register_buffer("frequencies", time_frequencies())
 
     def forward(self, observations: Tensor, actions: Tensor, t: Tensor) -> Tensor:

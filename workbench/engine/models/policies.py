@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from workbench.engine.models.mlp import Mlp, MlpShape
+from workbench.engine.models.mlp import MlpShape
+from workbench.engine.models.picture_mlp import make_net
 
 LOG_STD = (-5.0, 2.0)  # bounds of a Gaussian policy's log standard deviation, as in IQL's code
 
@@ -28,7 +29,7 @@ class OneStepPolicy(nn.Module):
     ) -> None:
         super().__init__()
         self.observation_dim, self.action_dim = observation_dim, action_dim
-        self.net = Mlp(shape, generator)
+        self.net = make_net(shape, generator)
 
     def forward(self, observations: Tensor, noise: Tensor) -> Tensor:
         """Return actions (M, D), not clipped, at ``observations`` (M, S) from ``noise`` (M, D)."""
@@ -54,7 +55,7 @@ class DeterministicPolicy(nn.Module):
     ) -> None:
         super().__init__()
         self.observation_dim, self.action_dim = observation_dim, action_dim
-        self.net = Mlp(shape, generator)
+        self.net = make_net(shape, generator)
 
     def forward(self, observations: Tensor) -> Tensor:
         """Return actions (M, D) at ``observations`` (M, S)."""
@@ -79,7 +80,7 @@ class GaussianPolicy(nn.Module):
     ) -> None:
         super().__init__()
         self.observation_dim, self.action_dim = observation_dim, action_dim
-        self.net = Mlp(shape, generator)
+        self.net = make_net(shape, generator)
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log standard deviation, (M, D) each, at ``observations`` (M, S)."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from workbench.engine.models.mlp import Mlp, MlpShape
+from workbench.engine.models.mlp import MlpShape
+from workbench.engine.models.picture_mlp import make_net
 
 
 class ValueGradient(nn.Module):
@@ -21,7 +22,7 @@ class ValueGradient(nn.Module):
 
     def __init__(self, shape: MlpShape, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        self.net = Mlp(shape, generator)
+        self.net = make_net(shape, generator)
 
     def forward(self, observations: Tensor, actions: Tensor) -> Tensor:
         """Return directions (M, D) at ``observations`` (M, S) and ``actions`` (M, D)."""

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.activation import is_traced
-from workbench.engine.models.mlp import Mlp, MlpShape
+from workbench.engine.models.mlp import MlpShape
 from workbench.engine.models.parts import Pull, Reference, velocity_at
+from workbench.engine.models.picture_mlp import make_net
 
 TimeInput = Literal["raw", "sinusoidal"]
 FREQUENCIES = 8
@@ -63,7 +64,7 @@ class VelocityField(nn.Module):
     ) -> None:
         super().__init__()
         self.observation_dim, self.action_dim, self.time = observation_dim, action_dim, time
-        self.net = Mlp(shape, generator)
+        self.net = make_net(shape, generator)
         self._numbers: dict[tuple[float, torch.dtype, torch.device], Tensor] = {}
         self.register_buffer("frequencies", time_frequencies())
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.inference import outside_inference_mode
+from workbench.engine.models.encoded import encoded_once
 from workbench.engine.models.parts import Parts, q_values
 from workbench.engine.steering.finite import find_non_finite, sum_of_all, unexplained
 from workbench.engine.steering.inputs import check_inputs, explain_misfit
@@ -93,9 +94,10 @@ def decide(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> tupl
         Actions (B, D), and one number () that is NaN or infinite as soon as any number on the way was.
     """
     observations = parts.normalize(observations).to(noise.start.dtype)
-    state, infos = rule.init(parts, observations, noise.start, noise.extra), []
+    parts, seen = encoded_once(parts, observations)
+    state, infos = rule.init(parts, seen, noise.start, noise.extra), []
     for _ in range(rule.ticks()):
-        state, info = rule.step(parts, observations, state)
+        state, info = rule.step(parts, seen, state)
         infos.append(info)
     if state.actions.shape[1] == 1:
         return state.actions[:, 0], _total(rule, observations, noise, state.actions, infos, None)
@@ -170,11 +172,12 @@ def steer(rule: Rule, parts: Parts, observations: Tensor, noise: Noise, seed: in
 def _record(rule: Rule, parts: Parts, observations: Tensor, noise: Noise, seed: int | None) -> tuple[Trace, Tensor]:
     """The trace, and the number that `decide` returns."""
     normalized = parts.normalize(observations).to(noise.start.dtype)
-    state = rule.init(parts, normalized, noise.start, noise.extra)
+    parts, shown = encoded_once(parts, normalized)
+    state = rule.init(parts, shown, noise.start, noise.extra)
     positions, seen, infos, cut = [state.actions], [], [], noise.choice
     for _ in range(rule.ticks()):
         before = state.kept
-        state, info = rule.step(parts, normalized, state)
+        state, info = rule.step(parts, shown, state)
         positions.append(everyone(state.actions, state.kept, positions[-1]))
         seen.append(info)
         infos.append(info if before is None else _of_everyone(info, before, noise))

@@ -37,16 +37,18 @@ FAMILIES = {  # prefix before "/": module, and the `Family` in it
     "gym": ("workbench.engine.tasks.gym", "GymTask"),
     "data": ("workbench.engine.tasks.recorded", "RecordedTask"),
     "language": ("workbench.language.task", "Language"),
+    "pictures": ("workbench.engine.tasks.picture_bandit", "Marks"),
 }
 # Families whose every name stands on a fixed list: the others read files of this machine that a name chooses.
-LISTED_FAMILIES = ("ogbench", "language")
-USUAL_NAMES = {"language": "language/1000"}  # what a family's name alone means
+LISTED_FAMILIES = ("ogbench", "language", "pictures")
+USUAL_NAMES = {"language": "language/1000", "pictures": "pictures/marks"}  # what a family's name alone means
 FAMILY_SUMMARIES = {  # title, what it is, the optional extra
     "ogbench": ("OGBench", "any OGBench single-task environment", "ogbench"),
     "minari": ("Minari", "a dataset of Minari's folder on this machine, and its environment", "minari"),
     "d4rl": ("D4RL", "D4RL's files, in environments of Gymnasium and gymnasium-robotics", "robotics"),
     "gym": ("Gymnasium", "any environment with continuous actions; data by --data FILE.hdf5", "minari"),
     "data": ("Your data", "a dataset that was added (workbench data add), without an environment", "data"),
+    "pictures": ("Pictures", "a small bandit that is seen as pixels: pictures/marks", ""),
     "language": ("Language", "sentences of Jane Austen's words; the number says how many a judge scored", ""),
 }
 

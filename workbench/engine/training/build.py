@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from workbench.engine.training.losses import LOSSES
-from workbench.engine.training.networks import Networks, seed_of
+from workbench.engine.training.networks import Networks, check_picture, seed_of
 from workbench.engine.training.plan import averaged, plan
 from workbench.engine.training.run_settings import RunSettings
 
@@ -21,6 +21,7 @@ def build_networks(config: RunSettings, observation_dim: int, action_dim: int) -
     A learned part draws its weights from a generator of its own, so that training it too leaves the other networks as they
     would be without it.
     """
+    check_picture(config, observation_dim)
     every_policy = (config.behaviour, config.critic, "state_value")
     generator = torch.Generator().manual_seed(config.seed)
     modules: dict[str, nn.Module] = {}

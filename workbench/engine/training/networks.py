@@ -15,10 +15,12 @@ from workbench.engine.models.average_velocity import AverageVelocity
 from workbench.engine.models.critic import CriticEnsemble, StateValue
 from workbench.engine.models.flow_critic import FlowCritic
 from workbench.engine.models.gaussian_flow import GaussianFlow
-from workbench.engine.models.mlp import Activation, Mlp, MlpShape
+from workbench.engine.models.impala import ENCODERS, Picture
+from workbench.engine.models.mlp import Activation, Mlp, MlpShape, Normed
 from workbench.engine.models.parts import Normalizer, Parts
 from workbench.engine.models.velocity import TimeInput, VelocityField
 from workbench.engine.training.run_settings import RunSettings
+from workbench.engine.words import UserError
 
 OF_EVERY_POLICY = ("reference", "critic", "target_critic", "value")  # fields of `Parts`; others are learned parts
 
@@ -135,7 +137,26 @@ def flow_shape(config: RunSettings, inputs: int, outputs: int) -> MlpShape:
 def _shape(config: RunSettings, inputs: int, outputs: int, members: int, normed: bool) -> MlpShape:
     style, normed = STYLES[config.family], normed and config.norm != "none"
     after = normed and (style.norm_after if config.norm == "family" else config.norm == "after")
-    return MlpShape(inputs, outputs, config.hidden, style.activation, "all" if normed else "none", members, after)
+    layers: Normed = "all" if normed else "none"
+    return MlpShape(inputs, outputs, config.hidden, style.activation, layers, members, after, picture_of(config))
+
+
+def picture_of(config: RunSettings) -> Picture | None:
+    """What the networks see, and through which encoder; None where observations are no pictures."""
+    if config.encoder == "none":
+        return None
+    height, width, channels = config.picture
+    return Picture(height, width, channels, ENCODERS[config.encoder], STYLES[config.family].activation)
+
+
+def check_picture(config: RunSettings, observation_dim: int) -> None:
+    """Raise UserError unless observations of S numbers are the pictures that the settings say."""
+    picture = picture_of(config)
+    if picture is not None and picture.size != observation_dim:
+        raise UserError(
+            f"picture = {config.picture} has {picture.size:,} numbers, the observations have {observation_dim:,}; set picture to "
+            "their height, width and channels, or encoder=none"
+        )
 
 
 def time_input(config: RunSettings) -> TimeInput:

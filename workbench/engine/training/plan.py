@@ -62,6 +62,8 @@ def plan(config: RunSettings) -> tuple[Phase, ...]:
                 f"part '{key}' takes x + (1 - t) v for the mean of all actions that x may become, which it is not where "
                 f"behaviour={config.behaviour}; use behaviour=flow_matching"
             )
+        if config.encoder != "none" and not LOSSES[key].sees_pictures:
+            raise UserError(f"'{key}' does not see pictures through an encoder; leave it out, or encoder=none")
         for name in LOSSES[key].reads:
             if name not in trained:
                 raise UserError(

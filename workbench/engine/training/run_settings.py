@@ -6,9 +6,12 @@ A loss with settings of its own declares them beside itself, in a class that inh
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from workbench.engine.models.impala import EncoderName
+from workbench.engine.words import UserError
 
 
 class RunSettings(BaseModel):
@@ -54,7 +57,19 @@ class RunSettings(BaseModel):
     tau: float = Field(0.005, gt=0.0, le=1.0, description="EMA rate of the target critic")
     reward_scale: float = Field(1.0, gt=0.0, description="rewards are multiplied by this")
     normalize_observations: bool = Field(
-        True, description="subtract the data's mean and divide by its standard deviation"
+        True, description="subtract the data's mean and divide by its standard deviation; pictures stay as they are"
+    )
+    encoder: Literal["none", EncoderName] = Field(
+        "none", description="observations are pictures that each network sees through an IMPALA encoder of its own"
+    )
+    picture: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(
+        (), max_length=3, description="with an encoder: height, width and channels of a picture"
+    )
+    crop: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="with an encoder: share of the minibatches that are cropped at random (FQL's code: 0.5)",
     )
     flow_steps: int = Field(10, ge=1, le=100, description="Euler steps T of every flow that training samples")
     compile: bool = Field(
@@ -66,3 +81,13 @@ class RunSettings(BaseModel):
         description="matrix products of the updates: highest (fp32), or faster and less exact: tf32 (NVIDIA GPUs), bf16",
     )
     seed: int = Field(0, ge=0, lt=2**31, description="fixes weights, minibatches and noise")
+
+    @model_validator(mode="after")
+    def _seen(self) -> Self:
+        if self.encoder != "none" and len(self.picture) != 3:
+            raise UserError(f"encoder={self.encoder} needs picture=(height, width, channels), got {self.picture}")
+        if self.encoder == "none" and (self.picture or self.crop):
+            raise UserError(
+                "picture and crop are for networks with an encoder; set encoder=impala_small, or leave them out"
+            )
+        return self

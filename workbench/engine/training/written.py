@@ -58,7 +58,17 @@ ALWAYS_WRITTEN = (
     "seed",
 )
 # Settings that came later to losses, or to runs, of the first format: written where they are set.
-ADDED = ("behaviour", "norm", "critic_sum", "max_gradient_norm", "target_pessimism", "precision")
+ADDED = (
+    "behaviour",
+    "norm",
+    "encoder",
+    "picture",
+    "crop",
+    "critic_sum",
+    "max_gradient_norm",
+    "target_pessimism",
+    "precision",
+)
 
 
 def written(config: RunSettings) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from workbench.engine.training.loop.imported import check_imported, imported_par
 from workbench.engine.training.loop.run_record import ImportNote, RunRecord
 from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.training.losses import BEHAVIOURS, CRITICS
-from workbench.engine.training.networks import Networks
+from workbench.engine.training.networks import Networks, check_picture
 from workbench.engine.training.written import written
 from workbench.engine.words import UserError, shown
 
@@ -340,6 +340,7 @@ def _check_arrays(arrays: dict[str, Tensor], config: FitConfig) -> None:
     if bias.dim() != 3 or not bias.numel() or bias.shape[-1] % each:
         raise CheckpointError(f"the state file's '{last}' has shape {shown(tuple(bias.shape))}; train again")
     observation_dim, action_dim = mean.shape[0], bias.shape[-1] // each
+    check_picture(config, observation_dim)
     wanted = layout(CRITICS[config.critic].shape(config, observation_dim, action_dim))
     for name, shape in wanted.items():
         array = arrays.get(f"critic.{name}")

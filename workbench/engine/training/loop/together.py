@@ -42,7 +42,7 @@ class CannotTrainTogether(UserError):
 
 def pays_together(config: FitConfig) -> bool:
     """Whether several seeds at once are faster than one after the other: where networks are small and not compiled."""
-    return not config.compile and config.batch_size * max(config.hidden) ** 2 < SMALL
+    return not config.compile and config.encoder == "none" and config.batch_size * max(config.hidden) ** 2 < SMALL
 
 
 class TrainerGroup:
@@ -346,6 +346,8 @@ def _check_alike(trainers: Sequence[Trainer]) -> None:
     if not trainers:
         raise CannotTrainTogether("there is no run to train; give at least one trainer")
     first = trainers[0]
+    if first.config.encoder != "none":
+        raise CannotTrainTogether("networks that see pictures are trained one seed at a time; train them apart")
     if len({id(trainer) for trainer in trainers}) < len(trainers):
         raise CannotTrainTogether("the same trainer is there twice; give each seed a trainer of its own")
     for trainer in trainers[1:]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.allocator import keep_large_blocks
+from workbench.engine.data.picture_rows import PictureReplay
 from workbench.engine.data.replay import Beside
 from workbench.engine.data.replay_mapped import make_replay
 from workbench.engine.data.transitions import Batch, Transitions
@@ -64,7 +65,7 @@ class Trainer:
         self.total_steps = sum(phase.steps for phase in self.phases)
         self.step_number = 0
         self.networks = build_networks(config, data.observation_dim, data.action_dim * config.chunk)
-        if config.normalize_observations:
+        if config.normalize_observations and config.encoder == "none":
             mean, std = data.moments()
             self.networks.mean = torch.from_numpy(mean).float()
             self.networks.std = torch.from_numpy(std).float().clamp_min(STD_FLOOR)
@@ -88,6 +89,8 @@ class Trainer:
             device=self.device,
             beside=Beside(self._critic.next_actions, self._critic.long_chunk),
         )
+        if isinstance(self.replay, PictureReplay):
+            self.replay.crop = config.crop
         self._scene = Scene(self.networks)
         self._gradients = Gradients(self.losses, self._scene, self.weights, repeats=True)
         self.compiled: dict[str, bool] = {}  # by the names of the losses, where settings ask for the compiled update

@@ -48,6 +48,8 @@ class DiffusionLoss(Loss[D]):
     Where ``normalize_q`` is set Q is divided by its mean magnitude in the batch (published: not).
     """
 
+    sees_pictures = False
+
     name: ClassVar[str]
 
     def __init__(self, config: D) -> None:

@@ -60,6 +60,7 @@ class DQC(CriticLoss[DQCSettings]):
     """
 
     trains = ("critic", "chunk_critic", "value")
+    sees_pictures = False
 
     @classmethod
     def build(

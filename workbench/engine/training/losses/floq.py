@@ -94,6 +94,8 @@ class Floq(TDActor[FloqSettings]):
     `workbench.engine.models.flow_critic`; one next action for each row instead of one for each start.
     """
 
+    sees_pictures = False
+
     @classmethod
     def shape(cls, config: FloqSettings, observation_dim: int, action_dim: int) -> MlpShape:
         """Networks that also see a value and a time."""

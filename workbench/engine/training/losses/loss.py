@@ -60,6 +60,8 @@ class Loss(ABC, Generic[C]):
         Networks that other losses must train for this one to make sense.
     needs_mean : bool
         It is right only where x + (1 - t) v of the behaviour policy is the mean of all actions that x may become.
+    sees_pictures : bool
+        Its networks can stand behind an encoder.
     """
 
     settings: ClassVar[type[RunSettings]] = RunSettings
@@ -67,6 +69,7 @@ class Loss(ABC, Generic[C]):
     targets: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
     needs_mean: ClassVar[bool] = False
+    sees_pictures: ClassVar[bool] = True
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -35,6 +35,8 @@ class MeanFlow(BehaviourLoss[MeanFlowSettings]):
     magnify (improved MeanFlow, arXiv 2512.02012); t and r are uniform, and rows count alike.
     """
 
+    sees_pictures = False
+
     @classmethod
     def build(
         cls, config: MeanFlowSettings, observation_dim: int, action_dim: int, generator: torch.Generator

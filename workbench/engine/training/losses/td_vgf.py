@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from workbench.engine.data.transitions import Batch
+from workbench.engine.models.encoded import encoded_alone
 from workbench.engine.models.parts import Critic, Parts, Reference
 from workbench.engine.models.velocity import sample
 from workbench.engine.precision import fast_matmul
@@ -57,6 +58,7 @@ def transport_rule(config: TDVGFSettings) -> VGF:
 @torch.no_grad()
 def transport(rule: VGF, critic: Critic, observations: Tensor, particles: Tensor) -> Tensor:
     """Move clean ``particles`` (M, N, D) at ``observations`` (M, S) by the rule's L steps, clipped after every step."""
+    critic, observations = encoded_alone(critic, observations)
     parts = Parts(observations.shape[1], particles.shape[2], reference=_never, critic=critic)
     rows = observations.repeat_interleave(particles.shape[1], 0)
     state = State(particles, rows, tick=rule.flow_steps)
@@ -82,6 +84,7 @@ def critic_loss(q: Tensor, target: Tensor, valid: Tensor | None = None) -> Tenso
 
 def reference_samples(reference: Reference, observations: Tensor, noise: Tensor, flow_steps: int) -> Tensor:
     """Clean particles (M, N, D) of the behaviour flow at ``observations`` (M, S) from ``noise`` (M, N, D)."""
+    reference, observations = encoded_alone(reference, observations)
     rows = observations.repeat_interleave(noise.shape[1], 0)
     return sample(reference, rows, noise.flatten(0, 1), flow_steps).view(noise.shape)
 
@@ -132,8 +135,9 @@ class TDVGF(CriticLoss[TDVGFSettings]):
                 assert scene.cache is not None
                 particles = scene.cache[batch.rows]
             moved = transport(self._rule, nets.critic, following, particles)
-            rows = following.repeat_interleave(config.particles, 0)
-            q_next = nets.target_critic(rows, moved.flatten(0, 1)).view(-1, *moved.shape[:2])
+            target_critic, seen = encoded_alone(nets.target_critic, following)
+            rows = seen.repeat_interleave(config.particles, 0)
+            q_next = target_critic(rows, moved.flatten(0, 1)).view(-1, *moved.shape[:2])
             value = next_value(q_next, config)
             target = torch.addcmul(batch.rewards, batch.discounts, value)
         q = nets.critic(batch.observations, batch.actions)
