@@ -74,14 +74,14 @@ class RewardOfEmbeddings:
     def __call__(self, observations: Tensor, actions: Tensor) -> Tensor:
         """Rewards (M,) of actions (M, D) at prompts' numbers (M, 1)."""
         found = actions.new_zeros(len(actions))
-        for rows in self._together(observations):
+        for rows in self._equally_long(observations):
             found = found.index_put((rows,), self._of(observations[rows], actions[rows]))
         return found
 
     def value_and_grad(self, observations: Tensor, actions: Tensor, how: Aggregate) -> tuple[Tensor, Tensor]:
         """Rewards (M,) and the gradient (M, D) of their sum; of one reward model ``how`` is of no account."""
         values, slopes = actions.new_zeros(len(actions)), torch.zeros_like(actions)
-        for rows in self._together(observations):
+        for rows in self._equally_long(observations):
             with torch.enable_grad():
                 leaf = actions[rows].detach().requires_grad_()
                 value = self._of(observations[rows], leaf)
@@ -96,7 +96,7 @@ class RewardOfEmbeddings:
         whole = torch.cat((prompts, responses, self._end.expand(len(actions), -1, -1)), 1)
         return self._read(whole).to(actions.dtype)
 
-    def _together(self, observations: Tensor) -> Iterator[Tensor]:
+    def _equally_long(self, observations: Tensor) -> Iterator[Tensor]:
         lengths = [len(self._prompts[which]) for which in _numbers(observations)]
         for length in sorted(set(lengths)):
             rows = [row for row, own in enumerate(lengths) if own == length]
