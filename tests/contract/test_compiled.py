@@ -81,6 +81,10 @@ def test_all_learned_parts_train_the_same_as_one_graph() -> None:
     train_both_ways(parts=tuple(LEARNED_PARTS), flow_steps=2)
 
 
+def test_a_mean_flow_trains_the_same_as_one_graph() -> None:
+    train_both_ways(behaviour="mean_flow")
+
+
 @pytest.mark.parametrize("actor", ACTORS)
 def test_actors_train_the_same_as_one_graph(actor: str) -> None:
     train_both_ways(critic="td_actor", actor=actor, flow_steps=2, particles=2)
