@@ -74,6 +74,7 @@ def test_behaviour_can_be_read(room):
     scored = room.score(room.say(codes, room.behave(codes, generator)))
     assert scored.readable.float().mean() > 0.85
     assert torch.equal(scored.pay, scored.gold * scored.readable)
+    assert not torch.signbit(scored.pay[~scored.readable]).any(), "nothing is paid, not minus nothing"
 
 
 def test_the_proxy_learns_from_labels_and_more_help(room):

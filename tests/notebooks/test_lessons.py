@@ -191,16 +191,17 @@ def a_wrong_import_earns_less_and_says_nothing(printed, record):
 
 
 def the_judge_stops_paying_while_the_proxy_promises_on_and_labels_help(printed, record):
-    _, promised, paid = np.array(rows(printed, r"weight +\d+: promised")).T
+    weights, promised, paid = np.array(rows(printed, r"weight +\d+: promised")).T
     assert paid.max() > 2 * paid[0]
     assert paid[-1] < paid.max() / 4
     assert promised[-1] > 0.7 * promised.max()
-    assert record["predictions"]["language.fooled"]["measured"] == "fooled"
-    assert record["predictions"]["language.where"]["measured"] > 100
-    many, few = np.array([row[1::2][:2] for row in rows(printed.replace("1,000", ""), r"weight +\d+: paid")]).T
+    lost = weights[paid.argmax() :][paid[paid.argmax() :] < paid.max() / 2]
+    assert lost[0] > 100  # a plateau first, as the question's answer says
+    many, few = np.array([row[1:3] for row in rows(printed.replace("1,000", ""), r"weight +\d+: paid")]).T
+    assert np.allclose(many, paid)
     assert few.max() < 0.85 * many.max()
     columns = re.split(r"(?m)^(?:Unsteered|At the dial|Too far), weight.*\n", printed)[1:]
-    sums = [[sum(row[i] for row in rows(column, r".*paid")) for i in (-2, -1)] for column in columns]
+    sums = [[sum(row[i] for row in rows(column, r" .*promised .*paid")) for i in (-2, -1)] for column in columns]
     assert sums[1][1] > max(sums[0][1], sums[2][1])
     assert sums[2][0] > sums[0][0]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from workbench.engine.steering.rules import RULES
-from workbench.ui.pages.language.draw import sentences
+from workbench.ui.pages.language.draw import curves_figure, sentences, show_curves
 from workbench.views.language import (
     LABELS,
     Reading,
@@ -12,6 +12,7 @@ from workbench.views.language import (
     ladder,
     read,
     read_link,
+    rows_of,
     rule_at,
     rules,
     words_of,
@@ -53,6 +54,19 @@ def test_a_link_comes_back():
     reading, problems = read_link({"rule": "nobody", "labels": "3", "at": "x", "seed": "-1"})
     assert reading == Reading()
     assert len(problems) == 4
+    assert "labels is one of 200, 1000, got '3'" in problems, "all that there are need no dots"
+    assert any("…, got '-1'" in problem for problem in problems)
+
+
+def test_curves_say_so_where_nothing_was_measured():
+    curves = curves_figure()
+    show_curves(curves, None, rows_of("grad_step", 200), 2)
+    assert "not measured" in curves.figure.title.text
+    assert curves.here.data["x"] == []
+    show_curves(curves, None, rows_of("qgf", 200), 2)
+    assert "not measured" not in curves.figure.title.text
+    assert curves.here.data["x"] == [2]
+    assert len(curves.sources["pay"].data["mean"]) == len(rows_of("qgf", 200))
 
 
 @pytest.mark.parametrize("labels", LABELS)

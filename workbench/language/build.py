@@ -68,12 +68,7 @@ def _train(
 ) -> tuple[dict[str, Any], Room]:
     words = [END, *sorted({word for clause in found for word in clause})]
     ids = {word: i for i, word in enumerate(words)}
-    order = torch.randperm(len(found)).tolist()
-    sentences = torch.zeros(len(found), PROMPT + LONGEST, dtype=torch.long)
-    for row, which in enumerate(order):
-        clause = found[which]
-        sentences[row, : len(clause)] = torch.tensor([ids[word] for word in clause])
-    held_out, training = sentences[:HELD_OUT], sentences[HELD_OUT:]
+    held_out, training = split(found, ids)
     networks = new_networks(len(words))
     autoencoder, model, flow = networks.autoencoder, networks.model, networks.flow
     start = first_codes(np.array([ids.get(word, -1) for word in every]), len(words))
@@ -103,6 +98,16 @@ def _train(
     facts["examples"] = [" ".join(clause) for clause in room.spell(held_out[:SAMPLES])]
     facts["held_out"] = room.spell(held_out)
     return facts, room
+
+
+def split(found: list[tuple[str, ...]], ids: dict[str, int]) -> tuple[Tensor, Tensor]:
+    """Clauses in chance order, as words' numbers (M, 2 + R): those held out, and those to learn from."""
+    order = torch.randperm(len(found)).tolist()
+    sentences = torch.zeros(len(found), PROMPT + LONGEST, dtype=torch.long)
+    for row, which in enumerate(order):
+        clause = found[which]
+        sentences[row, : len(clause)] = torch.tensor([ids[word] for word in clause])
+    return sentences[:HELD_OUT], sentences[HELD_OUT:]
 
 
 @torch.no_grad()

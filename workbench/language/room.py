@@ -50,7 +50,7 @@ class Scored:
     @property
     def pay(self) -> Tensor:
         """(M,) what the task pays: the judge's score where the sentence can be read, else 0."""
-        return self.gold * self.readable
+        return torch.where(self.readable, self.gold, 0.0)
 
 
 class Networks(NamedTuple):

@@ -46,7 +46,7 @@ def train_autoencoder(net: Autoencoder, sentences: Tensor, steps: int, report: R
         known = torch.cat((latents + NOISE * torch.randn_like(latents), net.code(rows[:, :PROMPT])), 1)
         return word_losses(net.decoder.all_places(rows, known), rows).sum() / counted_words(rows).sum()
 
-    _descend(net, sentences, loss, steps, batch, 3e-3, lambda share: report("autoencoder", share))
+    descend(net, sentences, loss, steps, batch, 3e-3, lambda share: report("autoencoder", share))
 
 
 def train_language_model(net: NextWord, sentences: Tensor, steps: int, report: Report, batch: int = 256) -> None:
@@ -56,7 +56,7 @@ def train_language_model(net: NextWord, sentences: Tensor, steps: int, report: R
         heard = (torch.rand(len(rows), rows.shape[1] - 1) < HEARD).float()
         return word_losses(net.all_places(rows, None, heard), rows).sum() / counted_words(rows).sum()
 
-    _descend(net, sentences, loss, steps, batch, 3e-3, lambda share: report("language model", share))
+    descend(net, sentences, loss, steps, batch, 3e-3, lambda share: report("language model", share))
 
 
 def train_flow(net: WordFlow, codes: Tensor, sentences: Tensor, steps: int, report: Report, batch: int = 256) -> None:
@@ -68,10 +68,10 @@ def train_flow(net: WordFlow, codes: Tensor, sentences: Tensor, steps: int, repo
         moved = torch.lerp(start, net.codes[words[rows]].flatten(1), t[:, None])
         return functional.cross_entropy(net.logits(codes[rows], moved, t).flatten(0, 1), words[rows].flatten())
 
-    _descend(net, torch.arange(len(codes)), loss, steps, batch, 2e-3, lambda share: report("flow", share))
+    descend(net, torch.arange(len(codes)), loss, steps, batch, 2e-3, lambda share: report("flow", share))
 
 
-def _descend(
+def descend(
     net: nn.Module,
     rows: Tensor,
     loss: Callable[[Tensor], Tensor],

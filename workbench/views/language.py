@@ -25,6 +25,7 @@ SHOWN = 5  # sentences
 CLOUD = 128  # latents in the picture beside them
 LABELS = (200, 1000)
 SEEDS = 99
+LISTED = 8  # names in a message
 FIRST = ("qgf", "vgf", "grad_step", "best_of_n")  # in front of the list of rules
 
 
@@ -197,7 +198,8 @@ def read_link(arguments: Mapping[str, str]) -> tuple[Reading, list[str]]:
         text = arguments.get(name, str(default))
         match = next((one for one in known if str(one) == text), None)
         if match is None:
-            problems.append(f"{name} is one of {', '.join(map(str, known[:8]))}…, got '{text[:40]}'")
+            more = "…" if len(known) > LISTED else ""
+            problems.append(f"{name} is one of {', '.join(map(str, known[:LISTED]))}{more}, got '{text[:40]}'")
         return default if match is None else match
 
     rule, labels = one_of("rule", list(rules().values()), "qgf"), one_of("labels", LABELS, 1000)

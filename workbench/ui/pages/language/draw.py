@@ -36,6 +36,8 @@ LINES = {
     "readable": "readable",
     "distinct": "different pairs of words",
 }
+MEASURED = "What each strength brings"
+UNMEASURED = f"{MEASURED}: not measured for this rule"
 LOOKS = {"proxy": "vgf", "pay": "qgf", "readable": "best_of_n", "distinct": "noisy"}
 
 
@@ -118,7 +120,7 @@ class Curves(NamedTuple):
 
 def curves_figure() -> Curves:
     """Proxy, judge, readability and diversity over the dial's stops."""
-    made = house_figure("What each strength brings", "strength", "mean over proxies", tools="save")
+    made = house_figure(MEASURED, "strength", "mean over proxies", tools="save")
     sources, drawn = {}, []
     for name, words in LINES.items():
         source = sources[name] = ColumnDataSource(
@@ -131,7 +133,7 @@ def curves_figure() -> Curves:
         dots = made.scatter("at", "mean", source=source, size=6, color=kind.light)
         dye(dots, kind)
         drawn.append(dots)
-    here = ColumnDataSource({"x": [0]})
+    here = ColumnDataSource({"x": []})
     dye(made.vspan("x", source=here, line_dash="dashed", color=look("bc").light), look("bc"))
     hover(made, drawn, [("strength", "@strength"), ("mean", "@mean{0.000}"), ("perplexity", "@perplexity{0}")])
     legend(made, "above", 2)
@@ -139,7 +141,8 @@ def curves_figure() -> Curves:
 
 
 def show_curves(curves: Curves, unsteered: Row | None, rows: Sequence[Row], at: int) -> None:
-    """Draw ``rows`` behind the unsteered one, and where the dial stands."""
+    """Draw ``rows`` behind the unsteered one, and where the dial stands; where there are none the title says so."""
+    curves.figure.title.text = MEASURED if rows else UNMEASURED
     every = [row for row in (unsteered, *rows) if row is not None] if rows else []
     for name, source in curves.sources.items():
         found = [row.numbers()[NUMBERS.index(name)] for row in every]
@@ -154,4 +157,4 @@ def show_curves(curves: Curves, unsteered: Row | None, rows: Sequence[Row], at: 
     axis = curves.figure.xaxis[0]
     axis.ticker = list(range(len(every)))
     axis.major_label_overrides = {place: exact(row.value) for place, row in enumerate(every)}
-    curves.here.data = {"x": [at]}
+    curves.here.data = {"x": [at] if every else []}

@@ -111,7 +111,7 @@ class LanguagePage(Page):
             "main": pn.Column(
                 self.notice, self._said, sizing_mode="stretch_width", margin=0, styles={"position": "relative"}
             ),
-            "curves": pane(self._curves.figure, min_height=220),
+            "curves": pane(self._curves.figure, min_height=300),
             "cloud": pane(self._cloud.figure, min_height=220),
         }
 
@@ -151,6 +151,7 @@ class LanguagePage(Page):
         """Ask for the present sentences."""
         self._work.ask(self.reading)
         self._waiting.asked()
+        self._show_measured()
 
     def _make_dial(self) -> None:
         reading = self.reading
@@ -186,10 +187,12 @@ class LanguagePage(Page):
             self.notice.say("hint" if self.hint else "", self.hint)
             self._said.object = sentences(columns)
             show_cloud(self._cloud, columns)
-            unsteered = next(
-                (row for row in shipped_table() if row.rule == "bc" and row.labels == reading.labels), None
-            )
-            show_curves(self._curves, unsteered, rows_of(reading.rule, reading.labels), int(self.dial.value or 0))
+
+    def _show_measured(self) -> None:
+        """The curves stand in the shipped table: they need not wait for sentences."""
+        reading = self.reading
+        unsteered = next((row for row in shipped_table() if row.rule == "bc" and row.labels == reading.labels), None)
+        show_curves(self._curves, unsteered, rows_of(reading.rule, reading.labels), int(self.dial.value or 0))
 
     def _there(self) -> Columns:
         if self.columns is None:
