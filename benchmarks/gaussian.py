@@ -20,11 +20,11 @@ from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.trainer import Trainer
 
 SEEDS = (1, 2, 3)
-EPISODES = 100
+EPISODES = 50
 CHOOSING = 1000
 REPORTING = 2000
 BEHAVIOURS = ("flow_matching", "gaussian")
-SHOWN: dict[str, tuple[float, ...]] = {"best_of_n": (4, 32), "qgf": (0.1, 0.3, 1.0, 3.0), "vgf": (1, 3, 10)}
+SHOWN: dict[str, tuple[float, ...]] = {"best_of_n": (8,), "qgf": (0.3, 1.0, 3.0), "vgf": (1, 3)}
 SETTINGS: dict[str, dict[str, Any]] = {"vgf": {"ascent": "plain", "step_size": 0.002, "alpha": 0.02, "pick": "uniform"}}
 
 

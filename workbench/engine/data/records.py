@@ -35,7 +35,8 @@ def checked(kind: type[R], value: object) -> R:
         return kind.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
+        # without pydantic's own words for one of several kinds of record
+        place = ".".join(str(part) for part in first["loc"] if "[" not in str(part))
         where = f"'{place}'" if place else "the record"
         if first["type"] == "missing":
             raise UserError(f"{where} is missing") from None
