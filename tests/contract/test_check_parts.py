@@ -73,6 +73,15 @@ class Counting(nn.Module):
         return FLOW(s, a, t)
 
 
+class SaysStraight(nn.Module):
+    """A curved flow that says its lines are straight."""
+
+    is_straight = True
+
+    def forward(self, s: Tensor, a: Tensor, t: Tensor) -> Tensor:
+        return FLOW(s, a, t)
+
+
 class OwnGradient(CriticEnsemble):
     """A critic whose hand-written gradient is that of the mean over the batch."""
 
@@ -161,6 +170,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "squeeze": ({"critic": lambda s, a: hill(s, a)[:, None].squeeze()}, "critic", "for one row", "squeeze(-1)"),
     "in place": ({"reference": in_place}, "reference", "changes its input 'actions'", "clone()"),
     "own buffers": ({"reference": Counting()}, "reference", "its own weights or buffers", ".eval()"),
+    "straight by name": ({"reference": SaysStraight()}, "reference", "lines are curved", "leave out is_straight"),
     "detached": ({"critic": lambda s, a: hill(s, a).detach()}, "critic", "no gradient", "leave autograd alone"),
     "ignores the action": ({"critic": lambda s, a: s.sum(1)}, "critic", "ignores the action", "autograd"),
     "flat": ({"critic": lambda s, a: a.round().sum(1)}, "critic", "is 0 at all 7", "varies with the action"),

@@ -252,7 +252,7 @@ def test_the_documentations_example_runs(tmp_path, monkeypatch):
     reward.save_pretrained("reward")
     monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda folder: Tokens(WORDS))
     section = (ROOT / "docs" / "language.md").read_text(encoding="utf-8").partition("## Real models")[2]
-    (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
     names: dict = {"prompts": ["a3 a4", "a5 a6 a7"]}
     exec(code, names)  # noqa: S102 (the example itself)
     assert names["before"].shape == names["after"].shape == (2,)

@@ -251,7 +251,7 @@ class ThreeExits:
         if critic == "td_vgf":
             transport = {"transport_steps": 1, "ascent": "plain", "step_size": 0.002, "alpha": 0.02}
             return shared | transport | {"steps": 3000, "reference_steps": 4000, "n_step": 10}
-        if critic == "td_actor":
+        if critic in ("td_actor", "floq"):
             return shared | {"steps": 4000, "n_step": 10}
         return shared | {"steps": 4000}
 
