@@ -210,7 +210,6 @@ def test_fql_flow_with_layernorm() -> None:
 @pytest.mark.parametrize(
     ("net", "words"),
     [
-        ("modules_actor.FourierFeatures_0.kernel", r"diffusion policy that predicts noise \(dcgql\)"),
         ("modules_actor.actor_net.Dense_0.kernel", r"a Gaussian policy \(iql, rebrac, sac\)"),
         ("modules_actor.Embed_0.embedding", r"conditioned on a label \(cfgrl\)"),
         ("modules_actor.encoder.MLP_0.Dense_0.kernel", "sees images through an encoder"),
