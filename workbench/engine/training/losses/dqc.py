@@ -73,9 +73,10 @@ class DQC(CriticLoss[DQCSettings]):
         return nets | {"chunk_critic": CriticEnsemble(observation_dim, long, shape, generator)}
 
     @classmethod
-    def check(cls, config: DQCSettings, data: Transitions) -> None:
+    def suited(cls, config: DQCSettings, data: Transitions) -> DQCSettings:
         """Refuse chunks that are longer than every episode."""
         check_chunk(data, config.dqc_chunk, "dqc_chunk")
+        return config
 
     @property
     def long_chunk(self) -> int:
