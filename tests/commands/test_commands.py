@@ -113,6 +113,7 @@ def test_tasks(command: Command) -> None:
         assert set(task) >= {"name", "title", "observation_dim", "action_dim", "horizon", "summary", "extra"}
     text = command("tasks").out
     assert all(name in text for name in TASKS)
+    assert "extra: )" not in text
 
 
 def test_rules(command: Command) -> None:

@@ -33,7 +33,7 @@ def tasks(as_json: Json = False) -> None:
         print_json([*infos, *families])
         return
     rows = [(i["name"], f"{i['observation_dim']} → {i['action_dim']}", str(i["horizon"]), i["summary"]) for i in infos]
-    rows += [(i["name"], "", "", f"{i['summary']} (extra: {i['extra']})") for i in families]
+    rows += [(i["name"], "", "", i["summary"] + (f" (extra: {i['extra']})" if i["extra"] else "")) for i in families]
     print_table(("task", "obs → action", "steps", "what"), rows)
 
 

@@ -48,8 +48,8 @@ FAMILY_SUMMARIES = {  # title, what it is, the optional extra
     "d4rl": ("D4RL", "D4RL's files, in environments of Gymnasium and gymnasium-robotics", "robotics"),
     "gym": ("Gymnasium", "any environment with continuous actions; data by --data FILE.hdf5", "minari"),
     "data": ("Your data", "a dataset that was added (workbench data add), without an environment", "data"),
-    "pictures": ("Pictures", "a small bandit that is seen as pixels: pictures/marks", ""),
     "language": ("Language", "sentences of Jane Austen's words; the number says how many a judge scored", ""),
+    "pictures": ("Pictures", "a small bandit that is seen as pixels: pictures/marks", ""),
 }
 
 
