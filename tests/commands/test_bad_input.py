@@ -59,7 +59,7 @@ REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
     "training setting, no width": ("fit three_exits --out r --set hidden=[0]", ("'hidden'", "allowed: at least 1")),
     "training setting, wrong choice": (
         "fit three_exits --out r --set critic=td3",
-        ("'critic'", "'iql', 'td_vgf', 'td_actor' or 'floq'"),
+        ("'critic'", "'iql', 'td_vgf', 'td_actor', 'floq' or 'dqc'"),
     ),
     "unknown actor": (
         "fit three_exits --critic td_actor --out r --set actor=fqll",
