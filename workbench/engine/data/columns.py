@@ -30,7 +30,7 @@ def refuse_pictures(shape: tuple[int, ...], source: str) -> None:
     """Raise `DataFileError` where ``shape`` is that of pictures (R, H, W, C): they would become thousands of columns."""
     if len(shape) == 4:
         raise DataFileError(
-            f"{source}: 'observations' are pictures of {' × '.join(map(str, shape[1:]))}, which are not trained on here. Encode "
+            f"{source}: 'observations' are pictures of {' × '.join(map(str, shape[1:]))}, which are not read here. Encode "
             "them once with a network of your own and save what it returns as 'observations' (R, S); a policy over pictures that "
             "was trained elsewhere is steered behind its own encoder by wb.adapt.dict_observations"
         )

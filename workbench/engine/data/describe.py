@@ -119,7 +119,7 @@ class Description:
 
     def _observed(self) -> str:
         if self.picture:
-            return f"pictures of {' × '.join(map(str, self.picture))}: not trained on here"
+            return f"pictures of {' × '.join(map(str, self.picture))}: not read here"
         return _columns(self.observation_dim, self.observation_names)
 
     def __str__(self) -> str:

@@ -138,7 +138,7 @@ def parse_name(name: str) -> Names:
     short = short if re.search(r"-v\d+$", short) else f"{short}-v0"
     if short.startswith("visual-"):
         raise UserError(
-            f"{name}: its observations are pictures, which are not trained on here; try {short[len('visual-') :]}, whose are "
+            f"{name}: its observations are pictures, and its files are not read here; try {short[len('visual-') :]}, whose are "
             "states. A policy over pictures that was trained elsewhere is steered behind its own encoder: "
             "wb.adapt.dict_observations (docs/bring_your_own.md)"
         )

@@ -44,7 +44,7 @@ def read_npz(path: Path, names: ColumnNames) -> Found:
     if picture:  # gigabytes of them, and none is needed to say what they are
         arrays["observations"] = np.zeros((seen[0], 0), dtype=np.float32)
         notes = (
-            "observations are pictures, which are not trained on here: encode them once with a network of your own and save what "
+            "observations are pictures, which are not read here: encode them once with a network of your own and save what "
             "it returns as 'observations' (R, S); a policy over pictures that was trained elsewhere is steered behind its own "
             "encoder by wb.adapt.dict_observations",
         )
