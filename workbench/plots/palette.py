@@ -38,7 +38,7 @@ LOOKS: dict[str, Look] = {
     "noisy": Look("#a86f00", "#f0b429", "plus"),
     "qgf_jacobian": Look("#2b86c5", "#8fd0ff", "hex"),
     "qgf_chain": Look("#2b86c5", "#8fd0ff", "diamond"),
-    "qgf_distilled": Look("#a8417f", "#e59bc4", "triangle"),
+    "qgf_distilled": Look("#3b2a78", "#cdbcff", "triangle"),
     "bptt": Look("#0072b2", "#56b4e9", "inverted_triangle"),
     "fql": Look("#00805d", "#2fc99a", "star"),
     "edp": Look("#a8417f", "#e59bc4", "square"),
