@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -184,9 +182,8 @@ def test_the_bill_of_materials_is_valid_and_whole(tmp_path: Path) -> None:
     out = tmp_path / "sbom.json"
     words[words.index("-o") + 1] = str(out)
     subprocess.run([sys.executable, "-m", "cyclonedx_py", *words], cwd=ROOT, check=True, capture_output=True)
-    text = out.read_text(encoding="utf-8")
-    bill = json.loads(text)
-    assert JsonStrictValidator(SchemaVersion.from_version(bill["specVersion"])).validate_str(text) is None
+    assert "--validate" in words  # against the schema of CycloneDX
+    bill = json.loads(out.read_text(encoding="utf-8"))
     assert bill["metadata"]["component"]["name"] == "workbench"
     listed = {canonicalize_name(part["name"]): part["version"] for part in bill["components"]}
     assert {name: listed.get(name) for name in needed()} == {
