@@ -60,7 +60,7 @@ def balanced(page: Page) -> None:
 
 def trained(page: Page) -> None:
     """A training of the bandit in the plane, started here unless it is there."""
-    state = page.locator("div[title='what the process is doing'] dd")
+    state = page.locator("div:has(> dt [data-tip='what the process is doing']) > dd")
     page.wait_for_timeout(SETTLE_MS)
     if not state.count():
         page.locator(".wb-task select").select_option("Bandit in the plane")
