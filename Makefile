@@ -30,7 +30,6 @@ help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 run: $(VENV)/.installed ## Serve the dashboard on http://localhost:5006 (installs on first use)
-	@echo "The dashboard is at http://localhost:5006 (stop it with Ctrl-C)"
 	$(BIN)/workbench serve $(ARGS)
 
 test: $(VENV)/.installed-test ## Install everything, then lint, types and tests

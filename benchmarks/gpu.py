@@ -194,15 +194,20 @@ def peaks(bench: Bench) -> str:
     return ", ".join(found) + " TFLOP/s"
 
 
-def run() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks gpu")
+def asked_bench(name: str) -> Bench:
+    """What the flags of the benchmark ``name`` say; ends with words where there is no card."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks {name}")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_known_args()[0]
     if asked.device == "cuda" and not torch.cuda.is_available():
         print("there is no CUDA device here; --device cpu --quick tries the script itself", file=sys.stderr)
         raise SystemExit(2)
-    bench = Bench(torch.device(asked.device), asked.quick)
+    return Bench(torch.device(asked.device), asked.quick)
+
+
+def run() -> None:
+    bench = asked_bench("gpu")
     card = torch.cuda.get_device_name() if bench.device.type == "cuda" else "the CPU"
     print(f"{card}, torch {torch.__version__}; products of large matrices: {peaks(bench)}")
     heads = ("work", "how", "recorded", "updates/s", "to reach", "authors' JAX on an H200", "warm-up, s")

@@ -7,15 +7,13 @@ Four prompts of 400 tokens, eight responses of 48 tokens to each, 16 bits: what 
 
 from __future__ import annotations
 
-import argparse
-import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 
-from benchmarks.gpu import Bench
+from benchmarks.gpu import Bench, asked_bench
 from benchmarks.timing import table
 from workbench.engine.steering.rules import make_rule
 from workbench.engine.steering.run import act
@@ -90,13 +88,6 @@ def measure(shape: Shape, bench: Bench) -> list[str]:
 
 
 def run() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks language_models")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
-    parser.add_argument("--quick", action="store_true")
-    asked = parser.parse_known_args()[0]
-    if asked.device == "cuda" and not torch.cuda.is_available():
-        print("there is no CUDA device here; --device cpu --quick tries the script itself", file=sys.stderr)
-        raise SystemExit(2)
-    bench = Bench(torch.device(asked.device), asked.quick)
+    bench = asked_bench("language_models")
     heads = ("shape", "drawing 32 responses, s", "a VGF step, s", f"{STEPS} steps, s", "rounding, s", "peak, GiB")
     table("Steering language models, 16 bits", heads, [measure(shape, bench) for shape in SHAPES])

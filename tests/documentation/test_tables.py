@@ -1,9 +1,10 @@
-"""What docs/experiments.md says of the suite's tables is read off them."""
+"""What the pages say of the suites' tables is read off them."""
 
 import re
 from pathlib import Path
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs" / "tables.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
 
 
 def of_maze() -> dict[str, list[float]]:
@@ -25,3 +26,47 @@ def test_what_is_said_of_the_maze() -> None:
     assert all(found[name][0] < 0.5 and min(found[name][1:]) > 0.9 for name in ("VGF", "Best of 16"))
     assert max(found["FQL"]) == 0.0
     assert max(found["GradStep"]) < 0.1
+
+
+def of_methods() -> dict[str, float]:
+    """Return of each method on three_exits, by the suite of all methods."""
+    part = (ROOT / "docs" / "methods_measured.md").read_text(encoding="utf-8").partition("## All tasks together")[2]
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in part.partition("##")[0].splitlines()]
+    return {row[0]: float(row[1].split(" ")[0]) for row in rows if len(row) > 2 and row[1][:1].isdigit()}
+
+
+def test_what_is_said_of_all_methods() -> None:
+    found = of_methods()
+    assert len(found) == 45
+    assert max(found.values()) == found["ReBRAC"] == found["IQL (advantage-weighted)"]
+    references = {
+        name: found[name]
+        for name in ("QGF", "QGF, Gaussian", "QGF, mean flow, T = 1", "QGF, mean flow, T = 10", "QGF, T = 1")
+    }
+    assert max(references, key=references.__getitem__) == "QGF, Gaussian"
+    assert found["QGF, mean flow, T = 1"] > found["QGF"] > found["QGF, T = 1"]
+    assert found["BC, T = 1"] < 0.1 < found["BC, mean flow, T = 1"]
+    assert found["DSRL"] > found["BC"]
+
+
+def test_the_readme_names_the_table_s_returns() -> None:
+    """QGF, QGF on a mean flow with one step, VGF, FQL and BC."""
+    (row,) = re.findall(r"all methods on three_exits, 3 seeds .*", (ROOT / "README.md").read_text(encoding="utf-8"))
+    found = of_methods()
+    said = [float(number) for number in re.findall(r"(?:step|QGF|VGF|FQL|BC) (0\.\d+)", row)]
+    names = ("QGF", "QGF, mean flow, T = 1", "VGF", "FQL", "BC")
+    assert said == [round(found[name], 2) for name in names]
+
+
+def test_what_is_said_of_one_step() -> None:
+    """In docs/flows_and_critics.md: the mean flow is nearer to the data at each T, and QGF earns more on it."""
+    text = (ROOT / "docs" / "flows_and_critics.md").read_text(encoding="utf-8").replace("*", "")
+    rows = {
+        name: [float(one) for one in cells.split("|")]
+        for name, cells in re.findall(r"^\| (.+?) \| (0[.\d |]+) \|$", text, re.M)
+    }
+    for task in ("bandit2d, W2", "three_exits, W2"):
+        assert all(m < o for m, o in zip(rows[f"{task}: mean flow"], rows[f"{task}: ordinary flow"], strict=True))
+    ordinary, mean = rows["three_exits, QGF's return: ordinary flow"], rows["three_exits, QGF's return: mean flow"]
+    assert all(m > o for m, o in zip(mean[:2], ordinary[:2], strict=True))
+    assert rows["bandit2d, W2: mean flow"][0] < rows["bandit2d, W2: ordinary flow"][2]

@@ -1,5 +1,6 @@
 """Models of Hugging Face, made here with random weights: gradients, batches, precision, and what is refused."""
 
+import json
 import math
 import re
 from pathlib import Path
@@ -185,8 +186,8 @@ def test_different_tokenizers_are_refused(monkeypatch):
     made = dict(zip(("here/policy", "here/reward"), models("llama"), strict=True))
     known = {"here/policy": Tokens(40), "here/reward": Tokens(40, first="b")}
     for kind in ("AutoModelForCausalLM", "AutoModelForSequenceClassification"):
-        monkeypatch.setattr(getattr(transformers, kind), "from_pretrained", made.__getitem__)
-    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", known.__getitem__)
+        monkeypatch.setattr(getattr(transformers, kind), "from_pretrained", lambda name, **_: made[name])
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda name, **_: known[name])
     with pytest.raises(UserError, match=r"different tokens \(for example 'a0'"):
         from_transformers("here/policy", "here/reward")
     known["here/reward"] = Tokens(40)
@@ -213,6 +214,49 @@ def test_what_is_no_such_model_is_refused(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'workbench\[language\]'"):
         from_transformers(policy, reward)
+
+
+class Bomb:
+    """Unpickled, it leaves a mark."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+def test_a_folder_brings_no_code_and_no_pickle(tmp_path, monkeypatch):
+    """Weights that would run something when unpickled, and a configuration that names code of its own."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    policy, reward = models("llama")
+    mark = tmp_path / "ran"
+    pickled, coded = tmp_path / "pickled", tmp_path / "coded"
+    for folder in (pickled, coded):
+        reward.save_pretrained(folder)
+    (pickled / "model.safetensors").unlink()
+    torch.save({"score.weight": Bomb(mark)}, pickled / "pytorch_model.bin")
+    (coded / "own.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
+    config = json.loads((coded / "config.json").read_text())
+    auto = {"AutoConfig": "own.Config", "AutoModelForSequenceClassification": "own.Model"}
+    (coded / "config.json").write_text(json.dumps(config | {"auto_map": auto, "model_type": "own"}))
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda *_, **__: Tokens(WORDS))
+    for folder in (pickled, coded, tmp_path / "nothing"):
+        with pytest.raises(UserError, match=rf"{folder.name}.* cannot be read .*safetensors"):
+            from_transformers(policy, str(folder))
+    assert not mark.exists()
+    torch.load(
+        pickled / "pytorch_model.bin", weights_only=False
+    )  # the test's own proof: this is what it would have done
+    assert mark.exists()
+
+
+def test_a_folder_without_a_tokenizer_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    policy, reward = models("llama")
+    policy.save_pretrained(tmp_path / "policy")
+    with pytest.raises(UserError, match=r"policy.* cannot be read"):
+        from_transformers(str(tmp_path / "policy"), reward)
 
 
 def test_questions_that_cannot_be_asked_are_refused():
@@ -250,7 +294,7 @@ def test_the_documentations_example_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     policy.save_pretrained("policy")
     reward.save_pretrained("reward")
-    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda folder: Tokens(WORDS))
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda folder, **_: Tokens(WORDS))
     section = (ROOT / "docs" / "language.md").read_text(encoding="utf-8").partition("## Real models")[2]
     (code,) = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
     names: dict = {"prompts": ["a3 a4", "a5 a6 a7"]}

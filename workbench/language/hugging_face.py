@@ -69,10 +69,7 @@ def from_transformers(
         raise UserError(f"rows = {rows} must be at least 1: so many responses go through a network at a time")
     tokenizers = [_tokenizer(policy), _tokenizer(reward)]
     chosen = tokenizers[0] if tokenizer is None else _tokenizer(tokenizer) or tokenizer
-    models = [
-        _model(policy, "policy", "AutoModelForCausalLM"),
-        _model(reward, "reward", "AutoModelForSequenceClassification"),
-    ]
+    models = [_model(policy, "policy"), _model(reward, "reward")]
     known = [_vocabulary(one) for one in (*tokenizers, chosen) if one is not None]
     rows_of = [int(model.get_input_embeddings().weight.shape[0]) for model in models]
     vocabulary = _shared(rows_of[0], rows_of[1], known)
@@ -98,14 +95,16 @@ def from_transformers(
     return LanguageModels(models[0], models[1], chosen, vocabulary, label or 0, rows)
 
 
-def _model(given: Any, role: str, kind: str) -> Any:
+def _model(given: Any, role: str) -> Any:
     """The model itself, read from its folder where a name is given; refused where it is another kind of thing."""
     import transformers
 
-    model = getattr(transformers, kind).from_pretrained(given) if isinstance(given, str) else given
+    policy = role == "policy"
+    kind = transformers.AutoModelForCausalLM if policy else transformers.AutoModelForSequenceClassification
+    model = _read(kind, given, use_safetensors=True) if isinstance(given, str) else given
     able = isinstance(model, transformers.PreTrainedModel)
-    wanted = "ForCausalLM" if role == "policy" else "ForSequenceClassification"
-    if not able or not (model.can_generate() if role == "policy" else type(model).__name__.endswith(wanted)):
+    wanted = "ForCausalLM" if policy else "ForSequenceClassification"
+    if not able or not (model.can_generate() if policy else type(model).__name__.endswith(wanted)):
         raise UserError(
             f"the {role} must be a model of transformers (…{wanted}) or its folder, got {type(model).__name__}"
         )
@@ -116,7 +115,19 @@ def _tokenizer(given: Any) -> Any:
     """The tokenizer in a model's folder; None for a model itself."""
     import transformers
 
-    return transformers.AutoTokenizer.from_pretrained(given) if isinstance(given, str) else None
+    return _read(transformers.AutoTokenizer, given) if isinstance(given, str) else None
+
+
+def _read(kind: Any, name: str, **settings: Any) -> Any:
+    """What ``name`` holds of ``kind``: plain arrays for weights, and none of the code that may lie beside them."""
+    try:
+        return kind.from_pretrained(name, trust_remote_code=False, **settings)
+    except (OSError, ValueError) as error:
+        why = str(error).strip().partition("\n")[0]
+        raise UserError(
+            f"{shown(name)} cannot be read ({why}); name a folder as save_pretrained writes it, with weights as .safetensors "
+            "(pickled ones are not opened, and code in a model's folder is not run), or give the model itself"
+        ) from None
 
 
 def _vocabulary(tokenizer: Any) -> Mapping[str, int]:

@@ -19,6 +19,18 @@ CUBIC = 0.044715 * LINEAR
 FEW = 4096  # entries up to which torch's own GELU wins, since it is one call instead of five
 
 
+def activated(x: Tensor, name: str) -> Tensor:
+    """The activation ``name`` by PyTorch's own operation, for autograd: ``relu``, ``gelu`` (its tanh form) or ``mish``."""
+    match name:
+        case "relu":
+            return torch.relu(x)
+        case "gelu":
+            return torch.nn.functional.gelu(x, approximate="tanh")
+        case "mish":
+            return torch.nn.functional.mish(x)
+    raise ValueError(f"no activation is named {name!r}")
+
+
 class Activation(NamedTuple):
     """``forward(x) -> (y, saved)`` and ``backward(grad_y, saved) -> grad_x``, elementwise."""
 

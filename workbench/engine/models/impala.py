@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from workbench.engine.models.activation import activated
+
 EncoderName = Literal["impala", "impala_small", "impala_debug", "impala_large"]
 KERNEL = 3  # of every convolution and every pool
 
@@ -96,17 +98,7 @@ def encode(pixels: Tensor, picture: Picture, arrays: Mapping[str, Tensor]) -> Te
             x = x + before
     flat = torch.relu(x).permute(0, 2, 3, 1).flatten(1)
     last = torch.addmm(arrays["encoder.features.shift"], flat, arrays["encoder.features.kernel"])
-    return _activated(last, p)
-
-
-def _activated(x: Tensor, picture: Picture) -> Tensor:
-    match picture.activation:
-        case "relu":
-            return F.relu(x)
-        case "gelu":
-            return F.gelu(x, approximate="tanh")
-        case "mish":
-            return F.mish(x)
+    return activated(last, p.activation)
 
 
 def _conv(x: Tensor, arrays: Mapping[str, Tensor], name: str) -> Tensor:

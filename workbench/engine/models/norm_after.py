@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from workbench.engine.models.activation import activated
 from workbench.engine.models.mlp import EPS, Activation
 from workbench.engine.models.velocity import TimeInput, embed_time, time_frequencies
 
@@ -51,17 +52,11 @@ class DenseStack(nn.Module):
             x = x @ layer["weight"] + layer["bias"]
             if i == len(self.layers) - 1:
                 break
-            x = self._norm(self._act(x), layer) if self.after else self._act(self._norm(x, layer))
+            if self.after:
+                x = self._norm(activated(x, self.activation), layer)
+            else:
+                x = activated(self._norm(x, layer), self.activation)
         return x
-
-    def _act(self, x: Tensor) -> Tensor:
-        match self.activation:
-            case "relu":
-                return F.relu(x)
-            case "gelu":
-                return F.gelu(x, approximate="tanh")
-            case "mish":
-                return F.mish(x)
 
     @staticmethod
     def _norm(x: Tensor, layer: nn.ParameterDict) -> Tensor:

@@ -7,6 +7,7 @@ once a decision (`workbench.engine.models.encoded`), however many particles and 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any
 
@@ -37,23 +38,23 @@ class Piece(Mlp):
         self.shape, self.theta, self._cut = shape, theta, None
 
 
-class Fronted(Mlp):
+class Fronted(Mlp, ABC):
     """A network with something in front that replaces the first columns of its input and gives them no gradient."""
 
     sorts_rows = False
 
+    @abstractmethod
     def inner(self, train: bool = True) -> Piece:
         """What comes behind; ``train``: with gradients to its weights."""
-        raise NotImplementedError
 
+    @abstractmethod
     def front(self, x: Tensor, train: bool = True) -> Tensor:
         """The input of `inner`, (…, M, F + rest), from that of the whole, (…, M, S + rest)."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def replaced(self) -> int:
         """How many columns the front replaces."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """Evaluate at ``x`` (M, S + rest); returns (M, O) for one member, else (K, M, O)."""
