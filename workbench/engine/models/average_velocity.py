@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from workbench.engine.models.mlp import Mlp, MlpShape
 from workbench.engine.models.parts import Pull
 from workbench.engine.models.tangent import push
+from workbench.engine.models.velocity import value_and_pull
 
 TIMES = 2  # numbers that say of the times: where the step begins, and how long it is
 
@@ -64,16 +65,9 @@ class AverageVelocity(nn.Module):
         self, observations: Tensor, actions: Tensor, t: Tensor | float, until: Tensor | float
     ) -> tuple[Tensor, Pull]:
         """u (M, D) as `average` gives it, and the map w -> (∂u/∂a)ᵀ w, both without an autograd graph."""
-        u, kept = self.net.run(self.joined(observations, actions, t, until), keep=True)
-        first, last = self.observation_dim, self.observation_dim + self.action_dim
-
-        @torch.no_grad()
-        def pull(w: Tensor) -> Tensor:
-            d_x, _ = self.net.run_back(w, kept, weights=False, inputs=True)
-            assert d_x is not None
-            return d_x[:, first:last]
-
-        return u, pull
+        return value_and_pull(
+            self.net, self.joined(observations, actions, t, until), self.observation_dim, self.action_dim
+        )
 
     def change(self, observations: Tensor, actions: Tensor, t: Tensor, until: Tensor, velocity: Tensor) -> Tensor:
         """Return du/dt (M, D) on the way of a particle that moves with ``velocity`` (M, D), r staying: ∂u/∂a · v + ∂u/∂t.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.activation import is_traced
-from workbench.engine.models.mlp import MlpShape
+from workbench.engine.models.mlp import Mlp, MlpShape
 from workbench.engine.models.parts import Pull, Reference, velocity_at
 from workbench.engine.models.picture_mlp import make_net
 
@@ -101,16 +101,20 @@ class VelocityField(nn.Module):
     @torch.no_grad()
     def value_and_pull(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> tuple[Tensor, Pull]:
         """Velocities (M, D) as `forward` gives them, and the map u -> (∂v/∂a)ᵀ u, both without an autograd graph."""
-        v, kept = self.net.run(self._inputs(observations, actions, t), keep=True)
-        first, last = self.observation_dim, self.observation_dim + self.action_dim
+        return value_and_pull(self.net, self._inputs(observations, actions, t), self.observation_dim, self.action_dim)
 
-        @torch.no_grad()
-        def pull(u: Tensor) -> Tensor:
-            d_x, _ = self.net.run_back(u, kept, weights=False, inputs=True)
-            assert d_x is not None
-            return d_x[:, first:last]
 
-        return v, pull
+def value_and_pull(net: Mlp, x: Tensor, first: int, count: int) -> tuple[Tensor, Pull]:
+    """What ``net`` says at ``x``, and the map u -> (∂/∂a)ᵀ u; a are ``count`` inputs from ``first`` on. No autograd graph."""
+    value, kept = net.run(x, keep=True)
+
+    @torch.no_grad()
+    def pull(u: Tensor) -> Tensor:
+        d_x, _ = net.run_back(u, kept, weights=False, inputs=True)
+        assert d_x is not None
+        return d_x[:, first : first + count]
+
+    return value, pull
 
 
 def sample(reference: Reference, observations: Tensor, noise: Tensor, flow_steps: int) -> Tensor:
