@@ -120,7 +120,7 @@ def small(png: bytes) -> bytes:
     image, colours = Image.open(io.BytesIO(png)).convert("RGB"), 256
     while len(png) > MOST_BYTES and colours >= 16:
         buffer = io.BytesIO()
-        image.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=0, dither=Image.Dither.NONE).save(
+        image.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=4, dither=Image.Dither.NONE).save(
             buffer, "png", optimize=True
         )
         png, colours = buffer.getvalue(), colours // 2
