@@ -20,7 +20,7 @@ from workbench.experiments.job import Data
 from workbench.experiments.store import Store
 from workbench.experiments.sweep import SweepProgress, sweep
 
-pytestmark = [pytest.mark.slow, pytest.mark.chaos]
+pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.usefixtures("sockets_closed")]
 pytest.importorskip("distributed")
 LIMIT = 120.0
 OLDER = """
