@@ -37,15 +37,33 @@ def may_run_stacked(shape: MlpShape, theta: Tensor, x: Tensor, keep: bool) -> bo
     return (
         library() is not None
         and (x.shape[-2] >= FEW or x.shape[-2] == 1)
-        and shape.activation in KNOWN
-        and not shape.norm_after
-        and (not keep or x.shape[-2] * shape.members * sum(shape.hidden) <= MOST)
-        and len(shape.hidden) < MOST_LAYERS
-        and x.dtype is theta.dtype is torch.float32
-        and x.device.type == theta.device.type == "cpu"
+        and knows(shape, theta, x, x.shape[-2] if keep else 0)
         and (not is_traced() or _is_recorded())
         and forward_ad._current_level < 0
         and not is_bf16()
+    )
+
+
+def may_decide() -> bool:
+    """Whether a whole decision may be one call (`workbench.engine.models.native.decision`), of networks that C `knows`."""
+    return (
+        library() is not None
+        and torch._C._functorch.peek_interpreter_stack() is None
+        and not is_traced()
+        and forward_ad._current_level < 0
+        and not is_bf16()
+    )
+
+
+def knows(shape: MlpShape, theta: Tensor, x: Tensor, kept: int) -> bool:
+    """Whether C has the passes of such a network for such numbers, of which ``kept`` rows are kept for the way back."""
+    return (
+        shape.activation in KNOWN
+        and not shape.norm_after
+        and kept * shape.members * sum(shape.hidden) <= MOST
+        and len(shape.hidden) < MOST_LAYERS
+        and x.dtype is theta.dtype is torch.float32
+        and x.device.type == theta.device.type == "cpu"
     )
 
 
@@ -55,6 +73,11 @@ def number_of(shape: MlpShape, places: Callable[[MlpShape], dict[str, int]]) -> 
         _PASSES.append(NativePasses(shape, places(shape)))
         _NUMBERS[shape] = len(_PASSES) - 1
     return _NUMBERS[shape]
+
+
+def passes_of(number: int) -> NativePasses:
+    """The passes that `number_of` gave the number."""
+    return _PASSES[number]
 
 
 def run(number: int, theta: Tensor, x: Tensor, keep: bool) -> tuple[Tensor, Tensor]:

@@ -338,3 +338,5 @@ void backward_chosen(const Net *net, const float *theta, const long *member, lon
         first += count;
     }
 }
+
+#include "decision.h"
