@@ -6,7 +6,7 @@ On small networks nearly all of the time of a decision is the way to each of its
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
@@ -20,9 +20,6 @@ from workbench.engine.models.velocity import VelocityField
 
 if TYPE_CHECKING:
     from workbench.engine.steering.protocol import Rule
-
-M = TypeVar("M", VelocityField, CriticEnsemble)
-
 
 class Loop(NamedTuple):
     r"""What a rule of this shape does, T times and for each particle alone, with a clip at the end:
@@ -51,25 +48,34 @@ def in_one_call(rule: Rule, parts: Parts, states: Tensor, start: Tensor) -> tupl
     (Tensor, Tensor) or None
         Particles (B, N, D), and one number () that is NaN or infinite as soon as one on the way was.
     """
-    if not may_decide() or (loop := loop_of(rule, start.shape[1])) is None:
+    loop = loop_of(rule, start.shape[1])
+    if loop is None or not may_decide() or _has_any_global_hook():
         return None
-    rows, seen, inputs = start.shape[0] * start.shape[1], states.shape[1], states.shape[1] + start.shape[2]
-    field = _plain(parts.reference, VelocityField)
-    if field is None or not knows(field.net.shape, field.net.theta, start, 0):
+    acted, seen = start.shape[2], states.shape[1]
+    field: Any = parts.reference
+    flow = _plain(field, VelocityField)
+    if flow is None or not knows(flow.shape, theta := flow.theta, start, 0):
         return None
     times = field.embed_numbers(_times(rule.flow_steps), start)
-    if (field.net.shape.inputs, field.net.shape.outputs) != (inputs + times.shape[1], start.shape[2]):
+    if (flow.shape.inputs, flow.shape.outputs) != (seen + acted + times.shape[1], acted):
         return None
     pull = None
     if loop.weight:
-        critic = _plain(parts.pick_critic(rule.critic), CriticEnsemble)
-        if critic is None or not knows(critic.net.shape, critic.net.theta, start, rows):
+        pull = _pull(rule, parts.pick_critic(rule.critic), loop.weight, start, seen)
+        if pull is None:
             return None
-        mean = rule.aggregate == "mean"
-        if (critic.net.shape.inputs, critic.observation_dim) != (inputs, seen) or (mean and rule.pessimism):
-            return None
-        pull = Pull(number_of(critic.net.shape, places), critic.net.theta.detach(), loop.weight, not mean)
-    return run_decision(number_of(field.net.shape, places), field.net.theta.detach(), states, start, times, pull)
+    return run_decision(number_of(flow.shape, places), theta, states, start, times, pull)
+
+
+def _pull(rule: Rule, critic: Any, weight: float, start: Tensor, seen: int) -> Pull | None:
+    """What pulls the particles ``start`` (B, N, D) at states of ``seen`` numbers, if C knows it."""
+    net = _plain(critic, CriticEnsemble)
+    if net is None or not knows(net.shape, theta := net.theta, start, start.shape[0] * start.shape[1]):
+        return None
+    if (net.shape.inputs, critic.observation_dim) != (seen + start.shape[2], seen):
+        return None
+    lowest = rule.aggregate == "min"
+    return Pull(number_of(net.shape, places), theta, weight, lowest) if lowest or not rule.pessimism else None
 
 
 @functools.cache
@@ -77,11 +83,10 @@ def _times(flow_steps: int) -> tuple[float, ...]:
     return tuple(step / flow_steps for step in range(flow_steps))
 
 
-def _plain(part: object, kind: type[M]) -> M | None:
-    """``part``, if it is our own network and nobody watches it: a subclass or a hook may do what C does not know."""
-    if type(part) is not kind or type(part.net) is not Mlp or _has_any_global_hook():
-        return None
-    return None if any(_is_watched(module) for module in (part, part.net)) else part
+def _plain(part: Any, kind: type[nn.Module]) -> Mlp | None:
+    """The network of our own ``part``, if nobody watches it: a subclass or a hook may do what C does not know."""
+    net = part.net if type(part) is kind else None
+    return net if type(net) is Mlp and not (_is_watched(part) or _is_watched(net)) else None
 
 
 def _is_watched(module: nn.Module) -> bool:

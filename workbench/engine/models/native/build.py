@@ -104,7 +104,7 @@ def _declared(found: ctypes.CDLL) -> ctypes.CDLL:
         ("backward_chosen", (pointer, pointer, pointer, long, pointer, pointer, pointer, pointer, integer), None),
         ("backward", (pointer, pointer, pointer, long, pointer, pointer, pointer, pointer, integer), None),
         ("decision_scratch", (pointer,), long),
-        ("decide", (pointer, pointer, pointer), ctypes.c_double),
+        ("decide", (pointer, pointer, pointer, pointer), None),
     ):
         function = getattr(found, name)
         function.argtypes, function.restype = arguments, result

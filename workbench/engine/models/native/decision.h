@@ -108,11 +108,10 @@ static double move(const Decision *of, long first, long rows, float *a, float *s
     return total;
 }
 
-/* Move the particles a (B N, D) from noise to actions. Returns a number that is NaN or infinite as soon as one on the way was. */
-double decide(const Decision *of, float *a, float *scratch)
+/* Move the particles a (B N, D) from noise to actions. `total` is NaN or infinite as soon as one number on the way was. */
+void decide(const Decision *of, float *a, double *total, float *scratch)
 {
-    double total = 0.0;
+    *total = 0.0;
     for (long first = 0; first < of->rows; first += together(of))
-        total += move(of, first, together(of), a + first * of->acted, scratch);
-    return total;
+        *total += move(of, first, together(of), a + first * of->acted, scratch);
 }

@@ -88,6 +88,7 @@ def run_decision(
         torch.get_num_threads(),
         0.0 if pull is None else pull.weight,
     )
-    scratch = torch.empty(found.decision_scratch(ctypes.byref(of)))  # its own: other threads decide too
-    total = found.decide(ctypes.byref(of), actions.data_ptr(), scratch.data_ptr())
-    return actions, torch.tensor(total)
+    where = ctypes.addressof(of)
+    scratch, total = torch.empty(found.decision_scratch(where)), torch.empty((), dtype=torch.float64)
+    found.decide(where, actions.data_ptr(), total.data_ptr(), scratch.data_ptr())  # all its own: other threads decide too
+    return actions, total

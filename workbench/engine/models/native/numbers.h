@@ -129,17 +129,23 @@ ALWAYS V pick(V a, V b, VI from)
 #endif
 }
 
+/* What `pick` takes to put together the first halves of two registers, and the second ones; of each `half` is half a piece. */
+ALWAYS void halves(int half, VI *near, VI *far)
+{
+#pragma GCC unroll 16
+    for (int l = 0; l < LANES; l++) {
+        (*near)[l] = l & half ? LANES + l - half : l;
+        (*far)[l] = l & half ? LANES + l : l + half;
+    }
+}
+
 /* The transpose of a square of LANES rows: halves of rows change places, then halves of halves. */
 ALWAYS void transpose(V row[LANES])
 {
 #pragma GCC unroll 8
     for (int half = LANES / 2; half > 0; half /= 2) {
         VI near, far;
-#pragma GCC unroll 16
-        for (int l = 0; l < LANES; l++) {
-            near[l] = l & half ? LANES + l - half : l;
-            far[l] = l & half ? LANES + l : l + half;
-        }
+        halves(half, &near, &far);
 #pragma GCC unroll 16
         for (int i = 0; i < LANES; i++)
             if (!(i & half)) {

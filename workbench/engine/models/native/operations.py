@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _NUMBERS: dict[MlpShape, int] = {}  # the place of a shape's passes in `_PASSES`: a recording holds numbers
 _PASSES: list[NativePasses] = []
+_GROWS = threading.Lock()
 _HERE = threading.local()
 
 
@@ -69,10 +70,13 @@ def knows(shape: MlpShape, theta: Tensor, x: Tensor, kept: int) -> bool:
 
 def number_of(shape: MlpShape, places: Callable[[MlpShape], dict[str, int]]) -> int:
     """The number by which `run` and `run_back` know the passes of ``shape``."""
-    if shape not in _NUMBERS:
-        _PASSES.append(NativePasses(shape, places(shape)))
-        _NUMBERS[shape] = len(_PASSES) - 1
-    return _NUMBERS[shape]
+    number = _NUMBERS.get(shape)
+    if number is None:
+        with _GROWS:
+            number = _NUMBERS.setdefault(shape, len(_PASSES))
+            if number == len(_PASSES):
+                _PASSES.append(NativePasses(shape, places(shape)))
+    return number
 
 
 def passes_of(number: int) -> NativePasses:
