@@ -21,6 +21,7 @@ from workbench.engine.models.velocity import VelocityField
 if TYPE_CHECKING:
     from workbench.engine.steering.protocol import Rule
 
+
 class Loop(NamedTuple):
     r"""What a rule of this shape does, T times and for each particle alone, with a clip at the end:
 

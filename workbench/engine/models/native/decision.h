@@ -12,20 +12,18 @@ typedef struct {
     double weight;
 } Decision;
 
-static long together(const Decision *of) { return of->rows < FEW_ROWS ? 1 : of->rows; }
-
 static long decision_working(const Decision *of)
 {
     long most = forward_scratch(of->flow, of->threads);
     if (!of->critic) return most;
     most = larger(most, larger(forward_scratch(of->critic, of->threads), chosen_scratch(of->critic, of->threads)));
-    return larger(most, backward_scratch(of->critic, together(of), of->threads, 0));
+    return larger(most, backward_scratch(of->critic, of->rows, of->threads, 0));
 }
 
 /* Numbers of working memory. */
 long decision_scratch(const Decision *of)
 {
-    long rows = together(of), k = of->critic ? of->critic->members : 0, inputs = of->observed + of->acted;
+    long rows = of->rows, k = of->critic ? of->critic->members : 0, inputs = of->observed + of->acted;
     long count = rows * (inputs + of->embedded + of->acted) + 1 + decision_working(of);
     return count + (k ? rows * (4 + 2 * k + k * inputs) + kept_size(of->critic, rows) : 0);
 }
@@ -39,12 +37,12 @@ static float scaled(float by, float x)
 
 static float clipped(float x) { return x < -1.0f ? -1.0f : x > 1.0f ? 1.0f : x; } /* NaN stays */
 
-/* The critic's gradient at rows of x that are `apart` numbers apart; added to `total` are the values, and `working` is both its
-   results' and its passes' memory. Returns (rows, S + D). */
-static const float *pull(const Decision *of, const float *x, long apart, long rows, double *total, float *working)
+/* The critic's gradient (B N, S + D) at x, whose rows are `apart` numbers apart; the values are added to `total`. `working` is
+   memory of its results and of the passes. */
+static const float *pull(const Decision *of, const float *x, long apart, double *total, float *working)
 {
     const Net *critic = of->critic;
-    long k = critic->members, inputs = of->observed + of->acted;
+    long rows = of->rows, k = critic->members, inputs = of->observed + of->acted;
     long *member = (long *)working, *order = member + rows;
     float *q = (float *)(order + rows), *seed = q + k * rows, *d_x = seed + k * rows, *kept = d_x + k * rows * inputs;
     float *scratch = kept + kept_size(critic, rows);
@@ -69,16 +67,17 @@ static const float *pull(const Decision *of, const float *x, long apart, long ro
     return d_x;
 }
 
-/* Move `rows` particles a (rows, D), of which the first is number `first`. */
-static double move(const Decision *of, long first, long rows, float *a, float *scratch)
+/* Move the particles a (B N, D) from noise to actions. `total` is NaN or infinite as soon as one number on the way was. */
+void decide(const Decision *of, float *a, double *total, float *scratch)
 {
-    long seen = of->observed, acted = of->acted, inputs = seen + acted, apart = inputs + of->embedded;
+    long rows = of->rows, seen = of->observed, acted = of->acted, inputs = seen + acted, apart = inputs + of->embedded;
     float *x = scratch, *v = x + rows * apart, *working = v + rows * acted;
-    double total = 0.0, delta = 1.0 / of->steps;
+    double delta = 1.0 / of->steps;
     working += (working - scratch) & 1; /* places of eight bytes come first in it */
+    *total = 0.0;
     for (long r = 0; r < rows; r++) {
-        memcpy(x + r * apart, of->states + (first + r) / of->particles * seen, 4 * seen);
-        for (long i = 0; i < seen; i++) total += x[r * apart + i];
+        memcpy(x + r * apart, of->states + r / of->particles * seen, 4 * seen);
+        for (long i = 0; i < seen; i++) *total += x[r * apart + i];
     }
     for (int step = 0; step < of->steps; step++) {
         float left = (float)(1.0 - (double)step / of->steps);
@@ -92,7 +91,7 @@ static double move(const Decision *of, long first, long rows, float *a, float *s
             for (long r = 0; r < rows; r++)
                 for (long i = 0; i < acted; i++)
                     x[r * apart + seen + i] = clipped(a[r * acted + i] + scaled(left, v[r * acted + i]));
-            g = pull(of, x, apart, rows, &total, working);
+            g = pull(of, x, apart, total, working);
         }
         for (long r = 0; r < rows; r++)
             for (long i = 0; i < acted; i++) {
@@ -102,16 +101,7 @@ static double move(const Decision *of, long first, long rows, float *a, float *s
             }
     }
     for (long i = 0; i < rows * acted; i++) {
-        total += a[i];
+        *total += a[i];
         a[i] = clipped(a[i]);
     }
-    return total;
-}
-
-/* Move the particles a (B N, D) from noise to actions. `total` is NaN or infinite as soon as one number on the way was. */
-void decide(const Decision *of, float *a, double *total, float *scratch)
-{
-    *total = 0.0;
-    for (long first = 0; first < of->rows; first += together(of))
-        *total += move(of, first, together(of), a + first * of->acted, scratch);
 }

@@ -90,5 +90,7 @@ def run_decision(
     )
     where = ctypes.addressof(of)
     scratch, total = torch.empty(found.decision_scratch(where)), torch.empty((), dtype=torch.float64)
-    found.decide(where, actions.data_ptr(), total.data_ptr(), scratch.data_ptr())  # all its own: other threads decide too
+    found.decide(
+        where, actions.data_ptr(), total.data_ptr(), scratch.data_ptr()
+    )  # all its own: other threads decide too
     return actions, total

@@ -14,7 +14,7 @@ enum { LANES = 8, SUMS = 12 };
 enum { LANES = 4, SUMS = 16 };
 #endif
 enum { PANEL = 64, WIDEST = SUMS == 12 ? 2 : 4, FEW = SUMS / WIDEST, MOST_LAYERS = 16, SPAN = 128 };
-enum { FEW_ROWS = 12 }; /* of a decision, that are taken one by one */
+enum { SINGLY = 20 }; /* rows below which each of them alone is faster than a panel */
 
 typedef float V __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int VI __attribute__((vector_size(4 * LANES), aligned(4), may_alias));

@@ -13,7 +13,7 @@ from torch.autograd import forward_ad
 
 from workbench.engine.models.activation import is_traced
 from workbench.engine.models.native.build import library
-from workbench.engine.models.native.passes import FEW, KNOWN, MOST, MOST_LAYERS, NativePasses
+from workbench.engine.models.native.passes import KNOWN, MOST, MOST_LAYERS, NativePasses
 from workbench.engine.precision import is_bf16
 
 if TYPE_CHECKING:
@@ -30,14 +30,19 @@ def may_run(shape: MlpShape, theta: Tensor, x: Tensor, keep: bool) -> bool:
 
     Those who look are tracers, `torch.func` and forward-mode autograd.
     """
-    return torch._C._functorch.peek_interpreter_stack() is None and may_run_stacked(shape, theta, x, keep)
+    return (
+        torch._C._functorch.peek_interpreter_stack() is None
+        and x.shape[:-2].numel() == shape.members
+        and may_run_stacked(shape, theta, x, keep)
+    )
 
 
 def may_run_stacked(shape: MlpShape, theta: Tensor, x: Tensor, keep: bool) -> bool:
     """As `may_run`, for who leaves ``torch.func`` by himself."""
     return (
         library() is not None
-        and (x.shape[-2] >= FEW or x.shape[-2] == 1)
+        and x.shape[-2] > 0
+        and x.shape[-1] == shape.inputs  # of another number PyTorch says so; C would read on
         and knows(shape, theta, x, x.shape[-2] if keep else 0)
         and (not is_traced() or _is_recorded())
         and forward_ad._current_level < 0

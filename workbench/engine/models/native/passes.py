@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 MOST_LAYERS = 16  # as in passes.c
 KNOWN = ("relu", "gelu")  # activations
 MOST = 2_500_000  # numbers of hidden layers: what is kept of more is above 32 MiB, memory that the system maps anew each time
-FEW = 24  # rows, if more than one, below which PyTorch's products are faster than panels of 64 rows
 
 
 class _Net(ctypes.Structure):

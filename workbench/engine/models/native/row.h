@@ -14,6 +14,13 @@ ALWAYS V some(const float *p, long count)
 
 ALWAYS void put_some(float *p, V x, long count) { memcpy(p, &x, 4 * (count < LANES ? count : LANES)); }
 
+/* As `put_some`, or added to what is there. */
+ALWAYS void add_some(float *p, V x, long count, int go_on)
+{
+    if (go_on) x += some(p, count);
+    put_some(p, x, count);
+}
+
 /* The sums of all lanes of a whole square of LANES registers: halves of two are added in one, then halves of halves. */
 ALWAYS V sums(V row[LANES])
 {
@@ -171,9 +178,9 @@ static void forward_row(const Net *net, const float *theta, long k, const float 
     memcpy(y, h, 4 * net->width[net->layers]);
 }
 
-/* grad (O,) back to d_x (I,) and into d_theta, each unless NULL. */
+/* grad (O,) back to d_x (I,) and into d_theta, each unless NULL; the latter is added to where it goes on. */
 static void backward_row(const Net *net, const float *theta, long k, const float *grad, const float *kept, float *d_x, float *d_theta,
-                         float *scratch)
+                         int go_on, float *scratch)
 {
     float *d = scratch, *next = scratch + widest(net);
     const float *place = kept + kept_of_row(net);
@@ -188,8 +195,8 @@ static void backward_row(const Net *net, const float *theta, long k, const float
                 V g = some(d + i, n - i) * some(slope + i, n - i);
                 if (normed) {
                     V x = some(hat + i, n - i);
-                    if (d_theta) put_some(d_theta + net->scale[l] + k * n + i, g * x, n - i);
-                    if (d_theta) put_some(d_theta + net->shift[l] + k * n + i, g, n - i);
+                    if (d_theta) add_some(d_theta + net->scale[l] + k * n + i, g * x, n - i, go_on);
+                    if (d_theta) add_some(d_theta + net->shift[l] + k * n + i, g, n - i, go_on);
                     g *= some(theta + net->scale[l] + k * n + i, n - i);
                     one += g;
                     two += g * x;
@@ -203,10 +210,11 @@ static void backward_row(const Net *net, const float *theta, long k, const float
         }
         place -= from;
         if (d_theta) {
-            memcpy(d_theta + net->bias[l] + k * n, d, 4 * n);
+            for (long i = 0; i < n; i += LANES)
+                add_some(d_theta + net->bias[l] + k * n + i, some(d + i, n - i), n - i, go_on);
             for (long p = 0; p < from; p++)
                 for (long i = 0; i < n; i += LANES)
-                    put_some(d_theta + net->weight[l] + (k * from + p) * n + i, place[p] * some(d + i, n - i), n - i);
+                    add_some(d_theta + net->weight[l] + (k * from + p) * n + i, place[p] * some(d + i, n - i), n - i, go_on);
         }
         if (l == 0 && !d_x) return;
         dots(from, n, theta + net->weight[l] + k * from * n, d, next);
