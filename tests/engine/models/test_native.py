@@ -127,6 +127,22 @@ def test_numbers_that_are_not_finite_stay_so_in_their_row_alone(shape: MlpShape,
     assert torch.equal(found[:, rest], before[:, rest])
 
 
+@needs_library
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("scale", [1e15, 1e25, 1e38])
+def test_what_overflows_in_a_layer_norm_is_not_passed_off_as_a_number(scale: float, rows: int) -> None:
+    mlp, x = perturbed(SHAPES[2]), inputs(SHAPES[2], rows)
+    x[0] *= scale
+    with torch.no_grad():
+        found, exact = mlp(x), copy.deepcopy(mlp).double()(x.double())
+        with mock.patch.object(mlps, "may_run", return_value=False):
+            torchs = mlp(x)
+    assert torch.equal(found.isfinite(), torchs.isfinite())
+    assert found[:, 1:].isfinite().all()
+    right = found.isfinite()
+    torch.testing.assert_close(found[right].double(), exact[right], rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e4])
 def test_activations_far_from_zero(scale: float) -> None:
     for activation in ("gelu", "relu"):

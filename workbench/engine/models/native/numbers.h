@@ -223,7 +223,8 @@ ALWAYS void finish(int gelu, int n, const float *scale, const float *shift, cons
                     rstd[v] += off * off;
                 }
             for (int v = 0; v < WIDEST; v++) {
-                rstd[v] = 1.0f / root(rstd[v] / (float)n + EPS);
+                V variance = rstd[v] / (float)n + EPS;
+                rstd[v] = 1.0f / root(variance) + 0.0f * variance; /* NaN where the squares were too large */
                 if (inverse) put(inverse + first + v * LANES, rstd[v]);
             }
         }

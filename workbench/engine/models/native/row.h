@@ -45,6 +45,9 @@ ALWAYS float across(V x)
     return x[0];
 }
 
+/* 1 / sqrt(x); of infinity NaN: there the squares were too large, and all normalised numbers would be 0. */
+static float inverse_of(float x) { return 1.0f / sqrtf(x) + 0.0f * x; }
+
 /* `wide` registers of h = bias + x W, whose rows are `to` numbers apart. */
 ALWAYS void affine_columns(int wide, long from, long to, const float *weight, const float *bias, const float *x, float *h)
 {
@@ -155,7 +158,7 @@ static void forward_row(const Net *net, const float *theta, long k, const float 
                     for (long e = n - i; e < LANES; e++) off[e] = 0.0f;
                 squares += off * off;
             }
-            rstd = 1.0f / sqrtf(across(squares) / (float)n + EPS);
+            rstd = inverse_of(across(squares) / (float)n + EPS);
         }
         if (kept) {
             slope = in + from;
