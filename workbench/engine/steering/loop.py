@@ -49,8 +49,7 @@ def in_one_call(rule: Rule, parts: Parts, states: Tensor, start: Tensor) -> tupl
     (Tensor, Tensor) or None
         Particles (B, N, D), and one number () that is NaN or infinite as soon as one on the way was.
     """
-    loop = loop_of(rule, start.shape[1])
-    if loop is None or not may_decide() or _has_any_global_hook():
+    if not may_decide() or _has_any_global_hook() or (loop := loop_of(rule, start.shape[1])) is None:
         return None
     acted, seen = start.shape[2], states.shape[1]
     field: Any = parts.reference

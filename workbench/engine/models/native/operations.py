@@ -53,9 +53,9 @@ def may_run_stacked(shape: MlpShape, theta: Tensor, x: Tensor, keep: bool) -> bo
 def may_decide() -> bool:
     """Whether a whole decision may be one call (`workbench.engine.models.native.decision`), of networks that C `knows`."""
     return (
-        library() is not None
+        not is_traced()
+        and library() is not None
         and torch._C._functorch.peek_interpreter_stack() is None
-        and not is_traced()
         and forward_ad._current_level < 0
         and not is_bf16()
     )
