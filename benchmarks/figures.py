@@ -139,9 +139,7 @@ def transport() -> None:
         "α ten times as large": Method("vgf", "steps", steps, plain | {"alpha": 0.2}),
         "repulsion of a fixed bandwidth": Method("vgf", "steps", steps, plain | {"repulsion": "fixed_bandwidth"}),
         "no repulsion": Method("vgf", "steps", steps, plain | {"repulsion": "none"}),
-        "no kernel (α → 0)": Method(
-            "vgf_zero", "steps", steps, {"ascent": "plain", "step_size": 0.1, "pick": "uniform"}
-        ),
+        "1 particle (no kernel)": Method("vgf", "steps", steps, plain | {"particles": 1}),
     }
     best = {label: best_of(method, task, trainers) for label, method in methods.items()}
     rows = [[label, one.chosen, one.evaluations, shown(one)] for label, one in best.items()]

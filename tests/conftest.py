@@ -15,12 +15,14 @@ import torch
 from chromium import find_chromium
 from figures import figures, pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
 from hypothesis import settings
+from sockets import sockets_closed
 
 __all__ = [
     "figures",
     "pytest_sessionfinish",
     "pytest_terminal_summary",
     "pytest_testnodedown",
+    "sockets_closed",
 ]  # what pytest finds here
 
 ROOT = Path(__file__).resolve().parents[1]

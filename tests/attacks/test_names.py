@@ -11,6 +11,7 @@ import pytest
 from attacks.conftest import Answer, ask, served
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sockets import what_is_left_closed
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -193,7 +194,8 @@ def welcomed(port: int, token: str) -> bool:
             pass  # until it is closed: else its socket outlives the loop
         return first is not None
 
-    return asyncio.run(connect())
+    with what_is_left_closed():
+        return asyncio.run(connect())
 
 
 def test_other_pages_read_nothing(port: int) -> None:

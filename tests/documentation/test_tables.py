@@ -37,7 +37,7 @@ def of_methods() -> dict[str, float]:
 
 def test_what_is_said_of_all_methods() -> None:
     found = of_methods()
-    assert len(found) == 45
+    assert len(found) == 49
     assert max(found.values()) == found["ReBRAC"] == found["IQL (advantage-weighted)"]
     references = {
         name: found[name]
@@ -46,7 +46,9 @@ def test_what_is_said_of_all_methods() -> None:
     assert max(references, key=references.__getitem__) == "QGF, Gaussian"
     assert found["QGF, mean flow, T = 1"] > found["QGF"] > found["QGF, T = 1"]
     assert found["BC, T = 1"] < 0.1 < found["BC, mean flow, T = 1"]
-    assert found["DSRL"] > found["BC"]
+    assert found["DSRL"] > found["BC"] > found["Q-chunking"]
+    assert found["Q-chunking with FQL"] >= 0.4 > found["BC, mean flow, T = 10"]
+    assert found["floq, QGF"] > 0.53 > 0.1 > found["floq, FQL"]
 
 
 def test_the_readme_names_the_table_s_returns() -> None:

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from experiments.small import small_grid
 
-from workbench.experiments.cluster import Cluster
+from workbench.experiments.cluster import CLOSINGS, Cluster, cluster_here, leave
 from workbench.experiments.grid import Grid
 from workbench.experiments.job import Data
 from workbench.experiments.store import Store
 from workbench.experiments.sweep import SweepProgress, sweep
 
-pytestmark = [pytest.mark.slow, pytest.mark.chaos]
+pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.usefixtures("sockets_closed")]
 pytest.importorskip("distributed")
 LIMIT = 120.0
 OLDER = """
@@ -205,15 +205,57 @@ def test_a_scheduler_that_stays_away_ends_the_sweep_in_words(
     assert "done" in {row.status for row in store.rows()}
 
 
-def test_workers_come_and_go(tmp_path: Path, root: Path, data: Data, figures: Counter[str], monkeypatch: Any) -> None:
-    """An adaptive cluster from nobody to two; one is killed in the middle of a job, and the cluster replaces it."""
+def test_clusters_do_not_take_one_another_s_port() -> None:
+    with cluster_here(0) as one, cluster_here(0) as other:
+        ports = [cluster.scheduler.http_server.port for cluster in (one, other)]
+        assert 8787 not in ports  # Dask's own, which somebody else's scheduler has
+        assert len(set(ports)) == 2
+        for cluster in (one, other):
+            assert cluster.scheduler.http_server.address == "127.0.0.1"
+            assert cluster.scheduler.http_application.applications == []  # no dashboard
+
+
+def test_a_client_that_connects_again_while_it_is_closed_is_closed_once_more() -> None:
     import distributed
 
+    with cluster_here(0) as cluster:
+        client, closed = distributed.Client(cluster.scheduler_address), []
+        whole = client._close
+
+        async def half(fast: bool = False) -> None:
+            await whole(fast=fast)
+            closed.append(client.status)
+            if len(closed) == 1:
+                client.status = "running"  # as `_ensure_connected` says when its scheduler is there again
+
+        client._close = half
+        leave(client)
+        assert closed == ["closed", "closed"]
+        assert client.status == "closed"
+
+
+def test_a_client_that_never_closes_does_not_end_the_sweep(caplog: pytest.LogCaptureFixture) -> None:
+    class Stubborn:
+        asked = 0
+
+        def close(self) -> None:
+            self.asked += 1
+            raise TimeoutError("still there")
+
+    client = Stubborn()
+    with caplog.at_level("DEBUG"):
+        leave(client)
+    assert client.asked == CLOSINGS
+    assert "TimeoutError: still there" in caplog.text
+
+
+def test_workers_come_and_go(tmp_path: Path, root: Path, data: Data, figures: Counter[str], monkeypatch: Any) -> None:
+    """An adaptive cluster from nobody to two; one is killed in the middle of a job, and the cluster replaces it."""
     monkeypatch.setenv("PYTHONPATH", str(root))
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
     store, killed = Store(tmp_path / "store", create=True), []
     grid = small_grid(data, axes={"weight": tuple(0.1 * n for n in range(8))}, episodes=200)
-    with distributed.LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None) as cluster:
+    with cluster_here(0) as cluster:
         cluster.adapt(minimum=0, maximum=2, interval="200ms")
 
         def kill(progress: SweepProgress) -> None:

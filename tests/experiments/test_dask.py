@@ -15,7 +15,7 @@ from experiments.small import QUICK, TASK
 from workbench.experiments.job import Data
 from workbench.experiments.store import Store
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sockets_closed")]
 LIMIT = 120.0
 
 

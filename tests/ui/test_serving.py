@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sockets import what_is_left_closed
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 from ui.conftest import free_port
@@ -78,7 +79,8 @@ class Visitor:
             if first is None:
                 raise ConnectionError("closed without a word")
 
-        asyncio.run(connect())
+        with what_is_left_closed():
+            asyncio.run(connect())
 
 
 def test_without_a_password_nobody_sees_a_page(locked: str) -> None:

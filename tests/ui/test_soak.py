@@ -7,6 +7,7 @@ from benchmarks.ui_server import server
 
 
 @pytest.mark.browser  # a real server, as those have
+@pytest.mark.usefixtures("sockets_closed")
 def test_nothing_is_lost_when_drawing_processes_are_killed() -> None:
     with server() as (url, pid):
         outcome = soak(url, pid, sessions=6, greedy=1, seconds=8.0, kills=2, discarded=0.0)

@@ -27,6 +27,7 @@ from workbench.experiments.work import Bench, work
 
 PATIENCE = 30.0  # seconds for the scheduler to answer, and for a first worker to appear
 AWAY = 300.0  # seconds for a scheduler that went away to come back
+CLOSINGS = 3  # times that a client is asked to close
 FIRST_WAIT = 0.5  # seconds until it is tried again: doubled from try to try
 LONGEST_WAIT = 30.0
 LOOK = 1.0  # seconds between two looks at who works there
@@ -224,13 +225,10 @@ class Cluster:
         import distributed
 
         if self._address is None:
-            cluster = stack.enter_context(
-                distributed.LocalCluster(n_workers=self._workers, threads_per_worker=1, dashboard_address=None)
-            )
-            return stack.enter_context(distributed.Client(cluster))
+            return _left_at_the_end(stack, distributed.Client(stack.enter_context(cluster_here(self._workers))))
         try:
-            return stack.enter_context(
-                distributed.Client(self._address, timeout=PATIENCE if self._reached is None else 5.0)
+            return _left_at_the_end(
+                stack, distributed.Client(self._address, timeout=PATIENCE if self._reached is None else 5.0)
             )
         except (OSError, ValueError, TypeError) as error:
             if self._reached is not None:
@@ -250,6 +248,42 @@ class Cluster:
             f"the scheduler at {self._place} has no workers; start some: "
             f"dask worker {self._place} --nworkers 2 --nthreads 1"
         )
+
+
+def cluster_here(workers: int) -> Any:
+    """A Dask cluster of this machine's processes, without a dashboard.
+
+    Its scheduler serves metrics all the same: at any free port of this machine, since a second cluster's would find Dask's own
+    port taken.
+    """
+    import distributed
+
+    return distributed.LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
+    )
+
+
+def _left_at_the_end(stack: ExitStack, client: Any) -> Any:
+    stack.callback(leave, client)
+    return client
+
+
+def leave(client: Any) -> None:
+    """Close a Dask client, also one whose scheduler is lost.
+
+    Such a client connects again by itself. Where that happens while it is closed it is running afterwards, and asserts in vain
+    that it is not: it is closed once more then. What else it raises says nothing about the sweep.
+    """
+    for _ in range(CLOSINGS):
+        try:
+            client.close()
+        except Exception as error:
+            _log.debug("a Dask client did not close: %s: %s", type(error).__name__, error)
+        else:
+            return
 
 
 def _answer(store: Store, item: Item, future: Any) -> Event | tuple[str, str]:
