@@ -18,7 +18,6 @@ WAITING = {
 HOOKS = {
     "create_module": "Python's import",
     "_close": "atexit",
-    "_fields_": "ctypes.Structure",
     "setup_context": "torch.autograd.Function",
     "_fill_in": "a validator of pydantic",
     "_one_each": "a validator of pydantic",

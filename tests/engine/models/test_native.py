@@ -17,11 +17,11 @@ from workbench.engine.models.critic import CriticEnsemble
 from workbench.engine.models.mlp import Mlp, MlpShape, Normed
 from workbench.engine.models.native import build
 from workbench.engine.models.native.operations import may_run
-from workbench.engine.models.native.passes import FEW, NativePasses
+from workbench.engine.models.native.passes import NativePasses
 from workbench.engine.models.norm_after import DenseStack
 
 needs_library = pytest.mark.skipif(build.library() is None, reason=build.reason())
-ROWS = (1, FEW, 64, 65, 200)
+ROWS = (1, 2, 19, 20, 64, 65, 200)  # of fewer than 20 each goes its own way
 SHAPES = [
     MlpShape(3, 2, (), "gelu", "all", 1),
     MlpShape(3, 1, (5,), "relu", "all", 3),
@@ -127,6 +127,22 @@ def test_numbers_that_are_not_finite_stay_so_in_their_row_alone(shape: MlpShape,
     assert torch.equal(found[:, rest], before[:, rest])
 
 
+@needs_library
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("scale", [1e15, 1e25, 1e38])
+def test_what_overflows_in_a_layer_norm_is_not_passed_off_as_a_number(scale: float, rows: int) -> None:
+    mlp, x = perturbed(SHAPES[2]), inputs(SHAPES[2], rows)
+    x[0] *= scale
+    with torch.no_grad():
+        found, exact = mlp(x), copy.deepcopy(mlp).double()(x.double())
+        with mock.patch.object(mlps, "may_run", return_value=False):
+            torchs = mlp(x)
+    assert torch.equal(found.isfinite(), torchs.isfinite())
+    assert found[:, 1:].isfinite().all()
+    right = found.isfinite()
+    torch.testing.assert_close(found[right].double(), exact[right], rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e4])
 def test_activations_far_from_zero(scale: float) -> None:
     for activation in ("gelu", "relu"):
@@ -155,6 +171,15 @@ def test_stands_aside_for_whoever_watches_the_operations() -> None:
         torch.testing.assert_close(rows.movedim(0, 1), plain)
     assert not may_run(mlp.shape, mlp.theta.double(), x.double(), False)
     assert not may_run(replace(mlp.shape, activation="mish"), mlp.theta, x, False)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_inputs_of_another_width_are_refused(rows: int) -> None:
+    for shape in (SHAPES[1], SHAPES[3]):
+        mlp = perturbed(shape)
+        for width in (shape.inputs - 1, shape.inputs + 1):
+            with pytest.raises(RuntimeError), torch.no_grad():
+                mlp(torch.zeros(rows, width))
 
 
 @needs_library
@@ -213,7 +238,9 @@ def test_layer_norm_after_the_activation_is_left_to_pytorch(rows: int) -> None:
     shape = MlpShape(7, 1, (70, 33), "gelu", "all", 3, norm_after=True)
     critic = CriticEnsemble(3, 4, shape, torch.Generator().manual_seed(0))
     s, a = inputs(MlpShape(3, 1, ()), rows), inputs(MlpShape(4, 1, ()), rows)
-    assert may_run(replace(shape, norm_after=False), critic.net.theta, torch.cat((s, a), 1), keep=True)
+    assert may_run(
+        replace(shape, norm_after=False), critic.net.theta, torch.cat((s, a), 1).expand(3, -1, -1), keep=True
+    )
     with mock.patch.object(NativePasses, "forward", autospec=True, side_effect=NativePasses.forward) as asked:
         value, found = critic.value_and_grad(s, a, "min")
         everything(critic.net, torch.cat((s, a), 1))

@@ -65,7 +65,7 @@ class VelocityField(nn.Module):
         super().__init__()
         self.observation_dim, self.action_dim, self.time = observation_dim, action_dim, time
         self.net = make_net(shape, generator)
-        self._numbers: dict[tuple[float, torch.dtype, torch.device], Tensor] = {}
+        self._numbers: dict[tuple[tuple[float, ...], torch.dtype, torch.device], Tensor] = {}
         self.register_buffer("frequencies", time_frequencies())
 
     @staticmethod
@@ -77,16 +77,16 @@ class VelocityField(nn.Module):
         """Embed times ``t`` (M,) as (M, 1) or (M, 16)."""
         return embed_time(t, self.time, self.frequencies)
 
-    def _embed_number(self, t: float, like: Tensor) -> Tensor:
-        """Embedding (1, …) of one time, remembered: a flow asks for the same T of them at every action."""
+    def embed_numbers(self, times: tuple[float, ...], like: Tensor) -> Tensor:
+        """Embeddings (T, …) of T times, remembered: a flow asks for the same ones at every action."""
         if is_traced():  # what is traced must not be kept
-            return self.embed(torch.full((1,), t, dtype=like.dtype, device=like.device))
-        key = (t, like.dtype, like.device)
+            return self.embed(torch.cat([torch.full((1,), t, dtype=like.dtype, device=like.device) for t in times]))
+        key = (times, like.dtype, like.device)
         embedding = self._numbers.get(key)  # not looked up twice: another thread may clear in between
         if embedding is None:
             if len(self._numbers) > 256:
                 self._numbers.clear()
-            embedding = self._numbers[key] = self.embed(torch.tensor([t], dtype=like.dtype, device=like.device))
+            embedding = self._numbers[key] = self.embed(torch.tensor(times, dtype=like.dtype, device=like.device))
         return embedding
 
     def forward(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> Tensor:
@@ -95,7 +95,7 @@ class VelocityField(nn.Module):
         return v
 
     def _inputs(self, observations: Tensor, actions: Tensor, t: Tensor | float) -> Tensor:
-        embedding = self._embed_number(float(t), actions) if isinstance(t, float | int) else self.embed(t)
+        embedding = self.embed_numbers((float(t),), actions) if isinstance(t, float | int) else self.embed(t)
         return torch.cat((observations, actions, embedding.expand(actions.shape[0], -1)), 1)
 
     @torch.no_grad()

@@ -17,6 +17,7 @@ from torch import Tensor
 from workbench.engine.models.critic import Aggregate
 from workbench.engine.models.parts import Parts, q_gradient, velocity_at
 from workbench.engine.steering.ascent import Moments
+from workbench.engine.steering.loop import Loop
 from workbench.engine.steering.pick import Pick
 
 
@@ -175,6 +176,10 @@ class Rule(BaseModel, ABC):
     @abstractmethod
     def step(self, parts: Parts, observations: Tensor, state: State) -> tuple[State, Info]:
         """Move the particles by one tick; pure."""
+
+    def loop(self, particles: int) -> Loop | None:
+        """The decision for that many particles, where it is a `Loop`; only the very class that says so is believed."""
+        return None
 
     def extra_draws(self) -> int:
         """M: normal vectors per particle that the rule needs beside the one where it begins (`Noise.extra`)."""

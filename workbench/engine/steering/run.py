@@ -13,6 +13,7 @@ from workbench.engine.models.encoded import encoded_once
 from workbench.engine.models.parts import Parts, q_values
 from workbench.engine.steering.finite import find_non_finite, sum_of_all, unexplained
 from workbench.engine.steering.inputs import check_inputs, explain_misfit
+from workbench.engine.steering.loop import in_one_call
 from workbench.engine.steering.noise import Noise
 from workbench.engine.steering.pick import pick_particle
 from workbench.engine.steering.protocol import Info, Rule, State
@@ -94,22 +95,29 @@ def decide(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> tupl
         Actions (B, D), and one number () that is NaN or infinite as soon as any number on the way was.
     """
     observations = parts.normalize(observations).to(noise.start.dtype)
+    whole = in_one_call(rule, parts, observations, noise.start)
+    if whole is not None:
+        actions, total = whole
+        return _chosen(rule, parts, noise, rule.init(parts, observations, actions), total)
     parts, seen = encoded_once(parts, observations)
     state, infos = rule.init(parts, seen, noise.start, noise.extra), []
     for _ in range(rule.ticks()):
         state, info = rule.step(parts, seen, state)
         infos.append(info)
+    return _chosen(rule, parts, noise, state, _total(rule, observations, noise, state.actions, infos))
+
+
+def _chosen(rule: Rule, parts: Parts, noise: Noise, state: State, total: Tensor) -> tuple[Tensor, Tensor]:
+    """Actions (B, D), and ``total`` with what the choice added to it."""
     if state.actions.shape[1] == 1:
-        return state.actions[:, 0], _total(rule, observations, noise, state.actions, infos, None)
+        return state.actions[:, 0], total
     picked, q = choose(rule, parts, state, noise)
     actions = state.actions[torch.arange(picked.shape[0], device=picked.device), picked]
-    return actions, _total(rule, observations, noise, state.actions, infos, q)
+    return actions, total + _total_of_choice(rule, noise, q)
 
 
-def _total(
-    rule: Rule, normalized: Tensor, noise: Noise, actions: Tensor, infos: list[Info], q: Tensor | None
-) -> Tensor:
-    """One number () that is NaN or infinite as soon as any number is from which the actions were made.
+def _total(rule: Rule, normalized: Tensor, noise: Noise, actions: Tensor, infos: list[Info]) -> Tensor:
+    """One number () that is NaN or infinite as soon as any number is from which the particles were made.
 
     A NaN or an infinity stays in a particle until a clip; so the places before clips are enough, and the end.
     """
@@ -118,9 +126,14 @@ def _total(
     if any(q.shape[1] != asked[0].shape[1] for q in asked):  # some particles were pruned on the way
         asked = [q.sum() for q in asked]
     end = [actions] if infos[-1].unclipped is None else []
-    choice = [noise.choice] if actions.shape[1] > 1 and rule.pick != "greedy" else []
     extra = [noise.extra] if rule.extra_draws() and noise.extra is not None else []
-    return sum_of_all([normalized], unclipped, end, asked, [] if q is None else [q], choice, extra)
+    return sum_of_all([normalized], unclipped, end, asked, extra)
+
+
+def _total_of_choice(rule: Rule, noise: Noise, q: Tensor | None) -> Tensor | float:
+    """The same of what the choice among several particles was made from, Q (B, K) where it had to be known."""
+    groups = [[] if q is None else [q], [noise.choice] if rule.pick != "greedy" else []]
+    return sum_of_all(*groups) if any(groups) else 0.0
 
 
 def _refuse_non_finite(rule: Rule, parts: Parts, observations: Tensor, noise: Noise, actions: Tensor) -> None:
@@ -184,7 +197,7 @@ def _record(rule: Rule, parts: Parts, observations: Tensor, noise: Noise, seed: 
         if before is None and state.kept is not None and info.q is not None:
             cut = info.q  # the pruned ones' last word
     picked, q = choose(rule, parts, state, noise)
-    total = _total(rule, normalized, noise, state.actions, seen, q)
+    total = _total(rule, normalized, noise, state.actions, seen) + _total_of_choice(rule, noise, q)
     if q is None and parts.critic is not None:
         q = final_q(rule, parts, state)
     kept = None

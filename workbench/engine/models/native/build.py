@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from platformdirs import user_cache_path
 
-SOURCES = [Path(__file__).with_name(name) for name in ("passes.c", "numbers.h", "row.h")]
+SOURCES = [Path(__file__).with_name(name) for name in ("passes.c", "numbers.h", "row.h", "decision.h")]
 OFF = "WORKBENCH_NATIVE"  # set to 0: PyTorch's operations alone
 
 
@@ -103,6 +103,8 @@ def _declared(found: ctypes.CDLL) -> ctypes.CDLL:
         ("chosen_scratch", (pointer, integer), long),
         ("backward_chosen", (pointer, pointer, pointer, long, pointer, pointer, pointer, pointer, integer), None),
         ("backward", (pointer, pointer, pointer, long, pointer, pointer, pointer, pointer, integer), None),
+        ("decision_scratch", (pointer,), long),
+        ("decide", (pointer, pointer, pointer, pointer), None),
     ):
         function = getattr(found, name)
         function.argtypes, function.restype = arguments, result

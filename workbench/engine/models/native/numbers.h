@@ -14,6 +14,7 @@ enum { LANES = 8, SUMS = 12 };
 enum { LANES = 4, SUMS = 16 };
 #endif
 enum { PANEL = 64, WIDEST = SUMS == 12 ? 2 : 4, FEW = SUMS / WIDEST, MOST_LAYERS = 16, SPAN = 128 };
+enum { SINGLY = 20 }; /* rows below which each of them alone is faster than a panel */
 
 typedef float V __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int VI __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
@@ -128,17 +129,23 @@ ALWAYS V pick(V a, V b, VI from)
 #endif
 }
 
+/* What `pick` takes to put together the first halves of two registers, and the second ones; of each `half` is half a piece. */
+ALWAYS void halves(int half, VI *near, VI *far)
+{
+#pragma GCC unroll 16
+    for (int l = 0; l < LANES; l++) {
+        (*near)[l] = l & half ? LANES + l - half : l;
+        (*far)[l] = l & half ? LANES + l : l + half;
+    }
+}
+
 /* The transpose of a square of LANES rows: halves of rows change places, then halves of halves. */
 ALWAYS void transpose(V row[LANES])
 {
 #pragma GCC unroll 8
     for (int half = LANES / 2; half > 0; half /= 2) {
         VI near, far;
-#pragma GCC unroll 16
-        for (int l = 0; l < LANES; l++) {
-            near[l] = l & half ? LANES + l - half : l;
-            far[l] = l & half ? LANES + l : l + half;
-        }
+        halves(half, &near, &far);
 #pragma GCC unroll 16
         for (int i = 0; i < LANES; i++)
             if (!(i & half)) {
@@ -216,7 +223,8 @@ ALWAYS void finish(int gelu, int n, const float *scale, const float *shift, cons
                     rstd[v] += off * off;
                 }
             for (int v = 0; v < WIDEST; v++) {
-                rstd[v] = 1.0f / root(rstd[v] / (float)n + EPS);
+                V variance = rstd[v] / (float)n + EPS;
+                rstd[v] = 1.0f / root(variance) + 0.0f * variance; /* NaN where the squares were too large */
                 if (inverse) put(inverse + first + v * LANES, rstd[v]);
             }
         }

@@ -13,7 +13,7 @@ from torch.autograd import forward_ad
 
 from workbench.engine.models.activation import is_traced
 from workbench.engine.models.native.build import library
-from workbench.engine.models.native.passes import FEW, KNOWN, MOST, MOST_LAYERS, NativePasses
+from workbench.engine.models.native.passes import KNOWN, MOST, MOST_LAYERS, NativePasses
 from workbench.engine.precision import is_bf16
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _NUMBERS: dict[MlpShape, int] = {}  # the place of a shape's passes in `_PASSES`: a recording holds numbers
 _PASSES: list[NativePasses] = []
+_GROWS = threading.Lock()
 _HERE = threading.local()
 
 
@@ -29,32 +30,63 @@ def may_run(shape: MlpShape, theta: Tensor, x: Tensor, keep: bool) -> bool:
 
     Those who look are tracers, `torch.func` and forward-mode autograd.
     """
-    return torch._C._functorch.peek_interpreter_stack() is None and may_run_stacked(shape, theta, x, keep)
+    return (
+        torch._C._functorch.peek_interpreter_stack() is None
+        and x.shape[:-2].numel() == shape.members
+        and may_run_stacked(shape, theta, x, keep)
+    )
 
 
 def may_run_stacked(shape: MlpShape, theta: Tensor, x: Tensor, keep: bool) -> bool:
     """As `may_run`, for who leaves ``torch.func`` by himself."""
     return (
         library() is not None
-        and (x.shape[-2] >= FEW or x.shape[-2] == 1)
-        and shape.activation in KNOWN
-        and not shape.norm_after
-        and (not keep or x.shape[-2] * shape.members * sum(shape.hidden) <= MOST)
-        and len(shape.hidden) < MOST_LAYERS
-        and x.dtype is theta.dtype is torch.float32
-        and x.device.type == theta.device.type == "cpu"
+        and x.shape[-2] > 0
+        and x.shape[-1] == shape.inputs  # of another number PyTorch says so; C would read on
+        and knows(shape, theta, x, x.shape[-2] if keep else 0)
         and (not is_traced() or _is_recorded())
         and forward_ad._current_level < 0
         and not is_bf16()
     )
 
 
+def may_decide() -> bool:
+    """Whether a whole decision may be one call (`workbench.engine.models.native.decision`), of networks that C `knows`."""
+    return (
+        not is_traced()
+        and library() is not None
+        and torch._C._functorch.peek_interpreter_stack() is None
+        and forward_ad._current_level < 0
+        and not is_bf16()
+    )
+
+
+def knows(shape: MlpShape, theta: Tensor, x: Tensor, kept: int) -> bool:
+    """Whether C has the passes of such a network for such numbers, of which ``kept`` rows are kept for the way back."""
+    return (
+        shape.activation in KNOWN
+        and not shape.norm_after
+        and kept * shape.members * sum(shape.hidden) <= MOST
+        and len(shape.hidden) < MOST_LAYERS
+        and x.dtype is theta.dtype is torch.float32
+        and x.device.type == theta.device.type == "cpu"
+    )
+
+
 def number_of(shape: MlpShape, places: Callable[[MlpShape], dict[str, int]]) -> int:
     """The number by which `run` and `run_back` know the passes of ``shape``."""
-    if shape not in _NUMBERS:
-        _PASSES.append(NativePasses(shape, places(shape)))
-        _NUMBERS[shape] = len(_PASSES) - 1
-    return _NUMBERS[shape]
+    number = _NUMBERS.get(shape)
+    if number is None:
+        with _GROWS:
+            number = _NUMBERS.setdefault(shape, len(_PASSES))
+            if number == len(_PASSES):
+                _PASSES.append(NativePasses(shape, places(shape)))
+    return number
+
+
+def passes_of(number: int) -> NativePasses:
+    """The passes that `number_of` gave the number."""
+    return _PASSES[number]
 
 
 def run(number: int, theta: Tensor, x: Tensor, keep: bool) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,8 @@
 /* Forward and backward passes of a stack of MLPs: Dense, LayerNorm, activation, as workbench/engine/models/mlp.py has them.
 
    Rows are taken PANEL at a time and kept transposed, (features, PANEL): what a product reads then lies side by side, LayerNorm
-   sums without crossing lanes, and a row goes through all layers while it is in the cache. Weights are read where they are.
+   sums without crossing lanes, and a row goes through all layers while it is in the cache. Weights are read where they are. Of
+   fewer rows than SINGLY each goes its own way (row.h).
    Every number is summed in one order, whatever the number of threads. */
 
 #include "numbers.h"
@@ -48,18 +49,28 @@ static void forward_panel(const Net *net, const float *theta, int k, const float
 /* Numbers that `forward` keeps for `backward`, and those of working memory that each of the two needs. */
 long kept_size(const Net *net, long rows)
 {
-    return net->members * (rows == 1 ? kept_of_row(net) : (rows + PANEL - 1) / PANEL * kept_of_panel(net));
+    return net->members * (rows < SINGLY ? rows * kept_of_row(net) : (rows + PANEL - 1) / PANEL * kept_of_panel(net));
 }
 long forward_scratch(const Net *net, int threads) { return 2 * widest(net) * PANEL * threads; }
+
+/* Whether so few rows are work enough for several threads, which may have to wait for each other. */
+static int worth_threads(const Net *net, long rows)
+{
+    long products = 0;
+    for (int l = 0; l < net->layers; l++) products += (long)net->width[l] * net->width[l + 1];
+    return rows > 1 && net->members * rows * products > 4000000;
+}
 
 /* y (K, M, O) of x, whose rows are `row` numbers apart and whose members `member` (0: the same rows for all). */
 void forward(const Net *net, const float *theta, const float *x, long row, long member, long rows, float *y, float *kept,
              float *scratch, int threads)
 {
     long panels = (rows + PANEL - 1) / PANEL, out = net->width[net->layers], each = 2 * widest(net) * PANEL;
-    if (rows == 1) { /* on one thread: shorter than threads may have to wait for each other */
-        for (long k = 0; k < net->members; k++)
-            forward_row(net, theta, k, x + k * member, y + k * out, kept ? kept + k * kept_of_row(net) : NULL, scratch);
+    if (rows < SINGLY) {
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && worth_threads(net, rows))
+        for (long i = 0; i < net->members * rows; i++)
+            forward_row(net, theta, i / rows, x + i / rows * member + i % rows * row, y + i * out,
+                        kept ? kept + i * kept_of_row(net) : NULL, scratch + omp_get_thread_num() * 2 * widest(net));
         return;
     }
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
@@ -264,9 +275,11 @@ void backward(const Net *net, const float *theta, const float *grad, long rows, 
     long out = net->width[net->layers], in = net->width[0];
     int pieces = threads > 1 ? PIECES : 1;
     float *turned = d_theta ? scratch + each * threads : NULL, *parts = d_theta ? turned + net->members * of_member : NULL;
-    if (rows == 1) {
-        for (long k = 0; k < net->members; k++)
-            backward_row(net, theta, k, grad + k * out, kept + k * kept_of_row(net), d_x ? d_x + k * in : NULL, d_theta, scratch);
+    if (rows < SINGLY) {
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && !d_theta && worth_threads(net, rows))
+        for (long i = 0; i < net->members * rows; i++)
+            backward_row(net, theta, i / rows, grad + i * out, kept + i * kept_of_row(net), d_x ? d_x + i * in : NULL, d_theta,
+                         i % rows > 0, scratch + omp_get_thread_num() * 2 * widest(net));
         return;
     }
 #pragma omp parallel num_threads(threads) if (threads > 1)
@@ -316,8 +329,11 @@ void backward_chosen(const Net *net, const float *theta, const long *member, lon
 {
     long panels = (rows + PANEL - 1) / PANEL, each = chosen_scratch(net, 1), in = net->width[0], first = 0;
     float one = 1.0f;
-    if (rows == 1) {
-        backward_row(net, theta, member[0], &one, kept + member[0] * kept_of_row(net), d_x, NULL, scratch);
+    if (rows < SINGLY) {
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && worth_threads(net, rows))
+        for (long r = 0; r < rows; r++)
+            backward_row(net, theta, member[r], &one, kept + (member[r] * rows + r) * kept_of_row(net), d_x + r * in, NULL, 0,
+                         scratch + omp_get_thread_num() * 2 * widest(net));
         return;
     }
     for (int k = 0; k < net->members; k++) {
@@ -338,3 +354,5 @@ void backward_chosen(const Net *net, const float *theta, const long *member, lon
         first += count;
     }
 }
+
+#include "decision.h"

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 MOST_LAYERS = 16  # as in passes.c
 KNOWN = ("relu", "gelu")  # activations
 MOST = 2_500_000  # numbers of hidden layers: what is kept of more is above 32 MiB, memory that the system maps anew each time
-FEW = 24  # rows, if more than one, below which PyTorch's products are faster than panels of 64 rows
 
 
 class _Net(ctypes.Structure):
@@ -56,7 +55,7 @@ class NativePasses:
         self._net.width[: layers + 1] = (shape.inputs, *shape.hidden, shape.outputs)
         for kind in ("weight", "bias", "scale", "shift"):
             getattr(self._net, kind)[:layers] = [places.get(f"{i}.{kind}", -1) for i in range(layers)]
-        self._where = ctypes.addressof(self._net)
+        self.where = ctypes.addressof(self._net)
         self._sizes: dict[tuple[int, int, bool], tuple[int, int, int]] = {}
 
     def _room(self, rows: int, threads: int, weights: bool) -> tuple[int, int, int]:
@@ -65,9 +64,9 @@ class NativePasses:
         if key not in self._sizes:
             of = self._library
             self._sizes[key] = (
-                of.kept_size(self._where, rows),
-                of.forward_scratch(self._where, threads),
-                of.backward_scratch(self._where, rows, threads, weights),
+                of.kept_size(self.where, rows),
+                of.forward_scratch(self.where, threads),
+                of.backward_scratch(self.where, rows, threads, weights),
             )
         return self._sizes[key]
 
@@ -81,7 +80,7 @@ class NativePasses:
         kept = torch.empty(kept_size if keep else 0)
         scratch = torch.empty(scratch_size)
         self._library.forward(
-            self._where,
+            self.where,
             theta.data_ptr(),
             x.data_ptr(),
             x.stride(-2),
@@ -102,7 +101,7 @@ class NativePasses:
         d_x = torch.empty((*grad.shape[:-1], self._inputs) if inputs else 0)
         d_theta = torch.empty(theta.shape if weights else 0)
         self._library.backward(
-            self._where,
+            self.where,
             theta.data_ptr(),
             grad.data_ptr(),
             rows,
@@ -118,9 +117,9 @@ class NativePasses:
         """The gradient (M, I) of the one output of each row's own ``member`` (M,)."""
         rows, threads = len(member), torch.get_num_threads()
         d_x, order = torch.empty(rows, self._inputs), torch.empty(rows, dtype=torch.int64)
-        scratch = torch.empty(self._library.chosen_scratch(self._where, threads))
+        scratch = torch.empty(self._library.chosen_scratch(self.where, threads))
         self._library.backward_chosen(
-            self._where,
+            self.where,
             theta.data_ptr(),
             member.contiguous().data_ptr(),
             rows,

@@ -14,12 +14,39 @@ ALWAYS V some(const float *p, long count)
 
 ALWAYS void put_some(float *p, V x, long count) { memcpy(p, &x, 4 * (count < LANES ? count : LANES)); }
 
+/* As `put_some`, or added to what is there. */
+ALWAYS void add_some(float *p, V x, long count, int go_on)
+{
+    if (go_on) x += some(p, count);
+    put_some(p, x, count);
+}
+
+/* The sums of all lanes of a whole square of LANES registers: halves of two are added in one, then halves of halves. */
+ALWAYS V sums(V row[LANES])
+{
+#pragma GCC unroll 8
+    for (int half = LANES / 2; half > 0; half /= 2) {
+        VI near, far;
+        halves(half, &near, &far);
+#pragma GCC unroll 16
+        for (int i = 0; i < half; i++) row[i] = pick(row[i], row[i + half], near) + pick(row[i], row[i + half], far);
+    }
+    return row[0];
+}
+
 ALWAYS float across(V x)
 {
-    float sum = 0.0f;
-    for (int l = 0; l < LANES; l++) sum += x[l];
-    return sum;
+#pragma GCC unroll 8
+    for (int half = LANES / 2; half > 0; half /= 2) {
+        VI near, far;
+        halves(half, &near, &far);
+        x = pick(x, x, near) + pick(x, x, far);
+    }
+    return x[0];
 }
+
+/* 1 / sqrt(x); of infinity NaN: there the squares were too large, and all normalised numbers would be 0. */
+static float inverse_of(float x) { return 1.0f / sqrtf(x) + 0.0f * x; }
 
 /* `wide` registers of h = bias + x W, whose rows are `to` numbers apart. */
 ALWAYS void affine_columns(int wide, long from, long to, const float *weight, const float *bias, const float *x, float *h)
@@ -36,34 +63,71 @@ ALWAYS void affine_columns(int wide, long from, long to, const float *weight, co
     for (int v = 0; v < wide; v++) put(h + v * LANES, sum[v]);
 }
 
+/* The same where one register holds all of h: rows are read with what comes after them, while that is of the same array. */
+static void affine_narrow(long from, long to, const float *weight, const float *bias, const float *x, float *h)
+{
+    V sum[4] = {some(bias, to), all(0.0f), all(0.0f), all(0.0f)};
+    long p = 0;
+    for (; (p + 3) * to + LANES <= from * to; p += 4)
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) sum[i] += x[p + i] * at(weight + (p + i) * to);
+    for (; p < from; p++) sum[0] += x[p] * some(weight + p * to, to);
+    put_some(h, (sum[0] + sum[1]) + (sum[2] + sum[3]), to);
+}
+
 /* h (to,) = bias + x W; a last piece that is too short does some columns once more. */
 static void affine_row(long from, long to, const float *weight, const float *bias, const float *x, float *h)
 {
     if (to < LANES) {
-        V sum = some(bias, to);
-        for (long p = 0; p < from; p++) sum += x[p] * some(weight + p * to, to);
-        put_some(h, sum, to);
+        affine_narrow(from, to, weight, bias, x, h);
         return;
     }
-    int wide = to >= WIDE * LANES ? WIDE : to >= WIDEST * LANES ? WIDEST : 1;
+    int wide = to >= WIDE * LANES ? WIDE : to >= WIDE / 2 * LANES ? WIDE / 2 : 1;
     for (long done = 0; done < to; done += wide * LANES) {
         long i = done + wide * LANES <= to ? done : to - wide * LANES;
         if (wide == WIDE) affine_columns(WIDE, from, to, weight + i, bias + i, x, h + i);
-        else if (wide == WIDEST) affine_columns(WIDEST, from, to, weight + i, bias + i, x, h + i);
+        else if (wide == WIDE / 2) affine_columns(WIDE / 2, from, to, weight + i, bias + i, x, h + i);
         else affine_columns(1, from, to, weight + i, bias + i, x, h + i);
     }
 }
 
-/* out (from,) = W d */
-static void dots(long from, long to, const float *weight, const float *d, float *out)
+/* Of `few` rows of W the products with d, whose lanes are not yet added to each other. */
+ALWAYS void dot_lanes(int few, long to, const float *weight, const float *d, V *sum)
 {
-    for (long i = 0; i < from; i++) {
-        V one = all(0.0f), two = all(0.0f);
-        for (long o = 0; o < to; o += 2 * LANES) {
-            one += some(weight + i * to + o, to - o) * some(d + o, to - o);
-            if (o + LANES < to) two += some(weight + i * to + o + LANES, to - o - LANES) * some(d + o + LANES, to - o - LANES);
-        }
-        out[i] = across(one + two);
+    long o = 0;
+    V own[4] = {all(0.0f), all(0.0f), all(0.0f), all(0.0f)};
+    for (; o + LANES <= to; o += LANES) {
+        V factor = at(d + o);
+#pragma GCC unroll 4
+        for (int l = 0; l < few; l++) own[l] += factor * at(weight + l * to + o);
+    }
+    if (o < to)
+        for (int l = 0; l < few; l++) own[l] += some(d + o, to - o) * some(weight + l * to + o, to - o);
+    for (int l = 0; l < few; l++) sum[l] = own[l];
+}
+
+/* out (from,) = W d, LANES of them at a time. */
+static void dots(long from, long to, const float *restrict weight, const float *restrict d, float *restrict out)
+{
+    long i = 0;
+    if (to == 1) {
+        for (; i < from; i++) out[i] = weight[i] * d[0];
+        return;
+    }
+    for (; to < LANES && i < from; i++) {
+        float sum = 0.0f;
+        for (long o = 0; o < to; o++) sum += weight[i * to + o] * d[o];
+        out[i] = sum;
+    }
+    for (; i + LANES <= from; i += LANES) {
+        V sum[LANES];
+        for (int l = 0; l < LANES; l += 4) dot_lanes(4, to, weight + (i + l) * to, d, sum + l);
+        put(out + i, sums(sum));
+    }
+    for (; i < from; i++) {
+        V sum;
+        dot_lanes(1, to, weight + i * to, d, &sum);
+        out[i] = across(sum);
     }
 }
 
@@ -94,7 +158,7 @@ static void forward_row(const Net *net, const float *theta, long k, const float 
                     for (long e = n - i; e < LANES; e++) off[e] = 0.0f;
                 squares += off * off;
             }
-            rstd = 1.0f / sqrtf(across(squares) / (float)n + EPS);
+            rstd = inverse_of(across(squares) / (float)n + EPS);
         }
         if (kept) {
             slope = in + from;
@@ -117,9 +181,9 @@ static void forward_row(const Net *net, const float *theta, long k, const float 
     memcpy(y, h, 4 * net->width[net->layers]);
 }
 
-/* grad (O,) back to d_x (I,) and into d_theta, each unless NULL. */
+/* grad (O,) back to d_x (I,) and into d_theta, each unless NULL; the latter is added to where it goes on. */
 static void backward_row(const Net *net, const float *theta, long k, const float *grad, const float *kept, float *d_x, float *d_theta,
-                         float *scratch)
+                         int go_on, float *scratch)
 {
     float *d = scratch, *next = scratch + widest(net);
     const float *place = kept + kept_of_row(net);
@@ -134,8 +198,8 @@ static void backward_row(const Net *net, const float *theta, long k, const float
                 V g = some(d + i, n - i) * some(slope + i, n - i);
                 if (normed) {
                     V x = some(hat + i, n - i);
-                    if (d_theta) put_some(d_theta + net->scale[l] + k * n + i, g * x, n - i);
-                    if (d_theta) put_some(d_theta + net->shift[l] + k * n + i, g, n - i);
+                    if (d_theta) add_some(d_theta + net->scale[l] + k * n + i, g * x, n - i, go_on);
+                    if (d_theta) add_some(d_theta + net->shift[l] + k * n + i, g, n - i, go_on);
                     g *= some(theta + net->scale[l] + k * n + i, n - i);
                     one += g;
                     two += g * x;
@@ -149,10 +213,11 @@ static void backward_row(const Net *net, const float *theta, long k, const float
         }
         place -= from;
         if (d_theta) {
-            memcpy(d_theta + net->bias[l] + k * n, d, 4 * n);
+            for (long i = 0; i < n; i += LANES)
+                add_some(d_theta + net->bias[l] + k * n + i, some(d + i, n - i), n - i, go_on);
             for (long p = 0; p < from; p++)
                 for (long i = 0; i < n; i += LANES)
-                    put_some(d_theta + net->weight[l] + (k * from + p) * n + i, place[p] * some(d + i, n - i), n - i);
+                    add_some(d_theta + net->weight[l] + (k * from + p) * n + i, place[p] * some(d + i, n - i), n - i, go_on);
         }
         if (l == 0 && !d_x) return;
         dots(from, n, theta + net->weight[l] + k * from * n, d, next);

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from workbench.engine.steering.loop import Loop
 from workbench.engine.steering.pick import Pick
 from workbench.engine.steering.protocol import Unguided, setting
 
@@ -26,3 +27,7 @@ class BC(Unguided):
     bc_at: ClassVar[dict[str, Any] | None] = {}
 
     pick: Pick = setting("uniform", "which particle becomes the action: arg max Q, softmax of Q, or any")
+
+    def loop(self, particles: int) -> Loop:
+        """Its equation."""
+        return Loop()

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from workbench.engine.steering.loop import Loop
 from workbench.engine.steering.protocol import Unguided, setting
 from workbench.engine.steering.pruning import Pruned
 
@@ -25,3 +26,7 @@ class BestOfN(Pruned, Unguided):
     bc_at: ClassVar[dict[str, Any] | None] = {"particles": 1}
 
     particles: int = setting(4, "candidate actions N drawn per state", unit="particles", low=1, high=1024, log=True)
+
+    def loop(self, particles: int) -> Loop | None:
+        """Sampling, unless the pruning changes it."""
+        return None if self.keep < particles else Loop()

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.guided import CriticGuided
+from workbench.engine.steering.loop import Loop
 
 
 class QGF(CriticGuided):
@@ -25,6 +26,10 @@ class QGF(CriticGuided):
     equation: ClassVar[str] = (
         r"a \leftarrow a + \delta\,(v + w\, \nabla_{\hat a} Q(s, \hat a)), \quad \hat a = \mathrm{clip}(a + (1-t)\, v)"
     )
+
+    def loop(self, particles: int) -> Loop | None:
+        """Its equation, unless the gate or the pruning changes it."""
+        return None if self.gate_kappa or self.keep < particles else Loop(self.weight)
 
     def guidance(
         self, parts: Parts, rows: Tensor, actions: Tensor, velocity: Tensor, t: float
