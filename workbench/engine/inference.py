@@ -19,7 +19,7 @@ def outside_inference_mode(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def ordinary(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not torch.is_inference_mode_enabled() and not any(_inside(arg) for arg in (*args, *kwargs.values())):
+        if not torch.is_inference_mode_enabled() and not any(map(_inside, (*args, *kwargs.values()))):
             return function(*args, **kwargs)
         with torch.inference_mode(False):
             copied, named = _pytree.tree_map_only(

@@ -32,7 +32,8 @@ def compile_act(rule: Rule, parts: Parts) -> Callable[[Tensor, Noise], Tensor]:
     """Compile `act` for a rule and its parts.
 
     The first call with a new batch size compiles (some 20 to 60 seconds, and a C++ compiler or, on CUDA, Triton); later
-    calls cost about half of `act` at one state. Results agree with `act` to float rounding.
+    calls cost about half of `act` at one state, unless `act` is one call into C already (`workbench.engine.steering.loop`).
+    Results agree with `act` to float rounding.
 
     Parameters
     ----------

@@ -14,9 +14,10 @@ from workbench.engine.words import UserError
 
 def check_inputs(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> None:
     """Raise UserError, saying what is wrong and the cure, unless parts, observations and noise fit together."""
-    missing = [name for name in rule.needs if name not in parts.available()]
+    there = parts.available()
+    missing = [name for name in rule.needs if name not in there]
     if missing:
-        have = ", ".join(parts.available())
+        have = ", ".join(there)
         raise UserError(
             f"rule '{rule.name}' needs part '{missing[0]}'; these parts have {have}. "
             f"Train it: workbench fit TASK --out RUN --rule {rule.name}; or pass your own to Parts."
