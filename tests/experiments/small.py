@@ -1,5 +1,7 @@
 """Grids and stores that take a second: few rows, few steps, small networks; and results made up of nothing."""
 
+import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +57,12 @@ def finish(store: Store, key: str, mean: float = 0.5, seed: int = 0) -> bool:
         measured(mean),
         {name: np.array([0.25, 1.0]) for name in ("choose.returns", "report.returns")},
     )
+
+
+def results_in_index(store: Store) -> dict[str, int]:
+    """How many different results the index has of each job.
+
+    A result may have two lines that say the same: who reads a store between a result and its line adds the line as well.
+    """
+    lines = set((Path(store.where) / "index.jsonl").read_text().splitlines())
+    return Counter(row["key"] for row in map(json.loads, lines) if row.get("status") == "done")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from experiments.small import small_grid
+from experiments.small import results_in_index, small_grid
 
 from workbench.experiments.cluster import CLOSINGS, Cluster, cluster_here, leave
 from workbench.experiments.grid import Grid
@@ -85,8 +85,7 @@ def jobs_of(grid: Grid, store: Store) -> dict[str, int]:
     rows = store.rows()
     assert sorted(row.key for row in rows) == sorted(job.key for job in grid.jobs())
     assert {row.status for row in rows} == {"done"}
-    lines = [json.loads(line) for line in (Path(store.where) / "index.jsonl").read_text().splitlines()]
-    assert max(Counter(line["key"] for line in lines if line.get("status") == "done").values(), default=1) == 1
+    assert results_in_index(store) == dict.fromkeys((job.key for job in grid.jobs()), 1)
     return {row.key: store.result(row.key)["by"]["pid"] for row in rows}  # type: ignore[index]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from experiments.small import QUICK, TASK
+from experiments.small import QUICK, TASK, results_in_index
 
 from workbench.experiments.job import Data
 from workbench.experiments.store import Store
@@ -77,16 +77,24 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(
         last = {key: [event["by"]["pid"] for event in events if "by" in event][-1] for key, events in begun.items()}
         return [key for key, owner in last.items() if owner == pid]
 
-    wait_until(lambda: bool(in_the_middle(workers[0].pid)) or sweep.poll() is not None, "a job of the first worker")
-    killed = in_the_middle(workers[0].pid)
-    workers[0].send_signal(signal.SIGKILL)
+    def caught() -> list[str]:
+        """The same of the first worker, which is stopped then: the job does not end while one looks."""
+        workers[0].send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, workers[0].pid, os.WSTOPPED)
+        found = in_the_middle(workers[0].pid)
+        if not found:
+            workers[0].send_signal(signal.SIGCONT)
+        return found
+
+    killed: list[str] = []
+    wait_until(lambda: bool(killed.extend(caught()) or killed) or sweep.poll() is not None, "a job of the first worker")
     assert killed
+    workers[0].send_signal(signal.SIGKILL)
     assert sweep.wait(LIMIT) == 0, (tmp_path / "log-3.txt").read_text()
     rows = store.rows()
     assert len(rows) == 12
     assert {row.status for row in rows} == {"done"}
-    lines = [json.loads(line) for line in (tmp_path / "store" / "index.jsonl").read_text().splitlines()]
-    assert sorted(line["key"] for line in lines) == sorted(row.key for row in rows)  # each result was written once
+    assert results_in_index(store) == dict.fromkeys((row.key for row in rows), 1)
     owners = set()
     for row in rows:
         result = store.result(row.key)
