@@ -51,6 +51,72 @@ def test_what_is_said_of_all_methods() -> None:
     assert found["floq, QGF"] > 0.53 > 0.1 > found["floq, FQL"]
 
 
+def of_figure(title: str) -> dict[str, list[dict[str, str]]]:
+    """The tables of a section of docs/figures.md: rows by column, under each table's first word."""
+    whole = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+    part = whole.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    assert part, title
+    found = {}
+    for name, table in re.findall(r"^(\w+)[:,].*\n\n((?:\|.*\n)+)", part, re.M):
+        rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in table.splitlines()]
+        found[name] = [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
+    return found
+
+
+def first(cell: str) -> float:
+    return float(cell.split(" ")[0])
+
+
+def claims(title: str) -> dict[str, str]:
+    """What the section's sentences say of each claim: holds, does not hold or is undecided."""
+    whole = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+    part = whole.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    return dict(re.findall(r"^- (.+): \*\*(holds|does not hold|is undecided) here\*\*", part, re.M))
+
+
+def test_what_is_said_of_weights() -> None:
+    tables = of_figure("Weights (QGF, figure 20)")
+    negative = {
+        row["rule"]: next(column for column, cell in row.items() if column.startswith("w") and first(cell) < 0.0)
+        for row in tables["bandit2d"]
+    }
+    assert negative.pop("qgf") == "w = 3"
+    assert set(negative.values()) == {"w = 10"}
+    for row in tables["three_exits"]:
+        returns = {column: first(cell) for column, cell in row.items() if column.startswith("w")}
+        best = max(returns, key=returns.__getitem__)
+        assert best not in ("w = 0.03", "w = 30"), row["rule"]
+        assert best == {"qgf": "w = 0.3", "qgf_jacobian": "w = 1"}.get(row["rule"], best)
+
+
+def test_what_is_said_of_computing() -> None:
+    tables = of_figure("Computing (QGF, figures 6 and 7)")
+    returns = {task: {row["method"]: first(row["return"]) for row in rows} for task, rows in tables.items()}
+    bandit = list(returns["bandit2d"].values())
+    assert bandit == sorted(bandit, key=lambda one: round(one, 1)), "in the order of evaluations, but for ties"
+    exits = returns["three_exits"]
+    assert sorted(exits, key=exits.__getitem__)[-2:] == ["GradStep", "QGF"]
+    assert exits["best of 64"] < exits["best of 4"]
+    chosen = {row["method"]: row["chosen"] for row in tables["three_exits"]}
+    assert chosen["QGF + best of 4"] == chosen["QGF + best of 16"] == "weight = 0.03"
+
+
+def test_what_is_said_of_chunks() -> None:
+    rows = of_figure("Chunks")["three_exits"]
+    assert [row["chunk"] for row in rows] == ["1", "5", "10"]
+    for column in ("an action", "return"):
+        numbers = [first(row[column]) for row in rows]
+        assert numbers == sorted(numbers, reverse=True)
+
+
+def test_what_is_said_of_transport() -> None:
+    found = claims("Transport (VGF)")
+    assert len(found) == 8
+    for claim, word in found.items():
+        clear = "no transport" in claim or "greedy pick" in claim
+        assert word == ("holds" if clear else "is undecided"), claim
+
+
 def test_the_readme_names_the_table_s_returns() -> None:
     """QGF, QGF on a mean flow with one step, VGF, FQL and BC."""
     (row,) = re.findall(r"all methods on three_exits, 3 seeds .*", (ROOT / "README.md").read_text(encoding="utf-8"))
