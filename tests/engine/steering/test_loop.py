@@ -36,9 +36,13 @@ LOOPS = ("qgf", "bc", "best_of_n")
 
 def whole(rule: Rule, parts: Parts, observations: Tensor, noise: Noise) -> Tensor | None:
     """Actions if they were made in one call, else None."""
-    with mock.patch.object(run, "in_one_call", side_effect=in_one_call) as asked:
-        results: list[Any] = []
-        asked.side_effect = lambda *args: results.append(in_one_call(*args)) or results[-1]
+    results: list[Any] = []
+
+    def noted(*args: Any) -> Any:
+        results.append(in_one_call(*args))
+        return results[-1]
+
+    with mock.patch.object(run, "in_one_call", noted):
         actions = act(rule, parts, observations, noise)
     return None if results[0] is None else actions
 
