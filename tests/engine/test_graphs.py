@@ -7,7 +7,8 @@ import torch
 from engine.tape import TapeRecorder
 from torch import Tensor
 
-from workbench.engine.graphs import CannotRecord, Recording, recorder_for, rehearse
+from workbench.engine.cuda import recorder_for
+from workbench.engine.graphs import CannotRecord, Recording, rehearse
 
 KEPT: list[Tensor] = []
 OBSTACLES: dict[str, tuple[Callable[[Tensor], object], str]] = {
