@@ -7,7 +7,6 @@ import torch
 from engine.tape import TapeRecorder
 from torch import Tensor
 
-from workbench.engine.cuda import recorder_for
 from workbench.engine.graphs import CannotRecord, Recording, rehearse
 
 KEPT: list[Tensor] = []
@@ -97,8 +96,3 @@ def test_python_decisions_are_taken_once() -> None:
 
     recording = Recording(work, torch.zeros(1), [], TapeRecorder())
     assert recording(torch.zeros(1)) == recording(torch.zeros(1)) == len(calls) == 2  # the rehearsal and the tape
-
-
-def test_the_cpu_records_nothing() -> None:
-    assert recorder_for(torch.device("cpu")) is None
-    assert recorder_for(torch.device("cuda")) is not None
