@@ -44,7 +44,7 @@ MANY_ARGUMENTS = {
     # One compiled step: its arrays, which the compiler wants apart.
     "workbench/engine/training/fast/compiled.py:_update": 8,
     # A GPU's kernels, and the operations that call them: their arrays, which both want apart.
-    "workbench/engine/models/fused/kernels.py:forward_layer": 13,
+    "workbench/engine/models/fused/kernels.py:forward_layer": 14,
     "workbench/engine/models/fused/kernels.py:backward_layer": 17,
     "workbench/engine/models/fused/kernels.py:add_parts": 9,
     "workbench/engine/models/fused/kernels.py:adam": 11,
