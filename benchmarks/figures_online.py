@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,30 +24,56 @@ from workbench.engine.training.loop.fit import fit
 from workbench.engine.training.loop.trainer import Trainer
 
 TASK = "ogbench/pointmaze-medium-navigate-singletask-v0"
-ROWS, UPDATES, SEEDS = 100_000, 4000, range(3)
-STEPS, EVERY, EPISODES = 8000, 4000, 20
+ROWS, UPDATES, SEEDS = 100_000, 8000, range(3)
+STEPS, EVERY, EPISODES = 24_000, 8000, 20
 SMALL = {"hidden": (64, 64), "steps": UPDATES}
-# What is trained offline, who acts, and the strengths to choose from by episodes of the offline policy.
-WAYS: dict[str, tuple[dict[str, Any], str, tuple[dict[str, Any], ...]]] = {
-    "VGF": ({"critic": "td_vgf", "reference_steps": UPDATES}, "vgf", tuple({"steps": steps} for steps in (1, 5, 10))),
-    "FQL": ({"critic": "td_actor", "parts": ("one_step",), "actor": "fql", "normalize_q": True}, "fql", ({},)),
+
+
+class Way(NamedTuple):
+    """What is trained offline, who acts, and the strengths to choose from by the return of the offline policy's episodes.
+
+    Attributes
+    ----------
+    rule : str
+    offline : dict
+    trainings, settings : tuple of dict
+        Strengths: of the training, a training each; and of the rule.
+    """
+
+    rule: str
+    offline: dict[str, Any]
+    trainings: tuple[dict[str, Any], ...] = ({},)
+    settings: tuple[dict[str, Any], ...] = ({},)
+
+
+WAYS = {
+    "VGF": Way(
+        "vgf",
+        {"critic": "td_vgf", "reference_steps": UPDATES},
+        settings=tuple({"steps": steps} for steps in (1, 3, 10)),
+    ),
+    "FQL": Way(
+        "fql",
+        {"critic": "td_actor", "parts": ("one_step",), "actor": "fql", "normalize_q": True},
+        trainings=tuple({"fql_alpha": alpha} for alpha in (0.03, 0.1, 0.3)),
+    ),
 }
 
 
-def course(task: Task, data: Transitions, way: str, seed: int) -> tuple[dict[str, Any], list[float]]:
-    """The settings that acted, and the success of each evaluation."""
-    offline, rule, choices = WAYS[way]
-    config = make_config(**task.training_defaults(offline["critic"]) | SMALL | offline, seed=seed)
-    trainer = Trainer(data, config)
-    for _ in fit(trainer):
-        pass
-    tried = [
-        rollout(make_rule(rule, **choice), trainer.parts(), task, EPISODES, CHOOSING + seed).success.mean()
-        for choice in (choices if len(choices) > 1 else ())
-    ]
-    chosen = choices[int(np.argmax(tried))] if tried else choices[0]
+def course(task: Task, data: Transitions, way: Way, seed: int) -> tuple[dict[str, Any], list[float]]:
+    """The strength that acted, and the success of each evaluation."""
+    tried = []
+    for training in way.trainings:
+        settings = SMALL | way.offline | training
+        trainer = Trainer(data, make_config(**task.training_defaults(way.offline["critic"]) | settings, seed=seed))
+        for _ in fit(trainer):
+            pass
+        for chosen in way.settings:
+            played = rollout(make_rule(way.rule, **chosen), trainer.parts(), task, EPISODES, CHOOSING + seed)
+            tried.append((played.returns.mean(), trainer, training, chosen))
+    _, trainer, training, chosen = max(tried, key=lambda one: one[0])  # the first of equals
     online = make_online_config(
-        rule=rule,
+        rule=way.rule,
         settings=chosen,
         steps=STEPS,
         updates_per_step=0.5,
@@ -56,7 +82,8 @@ def course(task: Task, data: Transitions, way: str, seed: int) -> tuple[dict[str
         seed=2001 + 2 * seed,
     )
     events = Learner(trainer, task, online).run()
-    return chosen, [event.success.mean for event in events if event.kind == "evaluated" and event.success is not None]
+    success = [event.success.mean for event in events if event.kind == "evaluated" and event.success is not None]
+    return training | chosen, success
 
 
 def online() -> None:
@@ -66,18 +93,18 @@ def online() -> None:
         save_generated(task, Path(folder), ROWS, 0, processes=1)
         data = load_saved(task, Path(folder))
     found, rows = {}, []
-    for way in WAYS:
+    for name, way in WAYS.items():
         runs = [course(task, data, way, seed) for seed in SEEDS]
         # the last round of episodes may go past the end, and be evaluated on its own
         length = min(len(success) for _, success in runs)
-        found[way] = np.array([success[:length] for _, success in runs])
-        chosen = ", ".join(str(settings.get("steps", "–")) for settings, _ in runs)
-        rows.append([way, chosen, *[of_seeds(found[way][:, at]) for at in range(length)]])
+        found[name] = np.array([success[:length] for _, success in runs])
+        chosen = ", ".join(f"{key} = {value:g}" for strength, _ in runs for key, value in strength.items())
+        rows.append([name, chosen, *[of_seeds(found[name][:, at]) for at in range(length)]])
     most = min(success.shape[1] for success in found.values())
     size = f"{ROWS:,} rows, {UPDATES:,} updates offline, then {STEPS:,} steps"
     table(
         f"pointmaze-medium-navigate, {size}: success, {len(SEEDS)} seeds",
-        ("method", "L", *[f"evaluation {at}" for at in range(most)]),
+        ("method", "chosen", "offline", *[f"{at * EVERY:,} steps" for at in range(1, most)]),
         [row[: 2 + most] for row in rows],
     )
     gains = {way: success[:, most - 1] - success[:, 0] for way, success in found.items()}

@@ -12,7 +12,7 @@ TINY = tiny_suite(("plane",), (0,))
 def test_how_much_it_is_before_it_runs(command: Command, inside: Path) -> None:
     listed = command("suite", "--list", "--workers", 4)
     assert listed.code == 0
-    for name in ("smoke", "laptop", "methods", "paper-qgf", "paper-vgf", "time with 4 workers"):
+    for name in ("smoke", "laptop", "methods", "methods-maze", "paper-qgf", "paper-vgf", "time with 4 workers"):
         assert name in listed.out
     one, four = (command("suite", "smoke", "--dry-run", "--json", "--workers", count).json for count in (1, 4))
     (line,) = one["protocols"]
@@ -22,13 +22,14 @@ def test_how_much_it_is_before_it_runs(command: Command, inside: Path) -> None:
 
 
 def test_what_it_refuses(command: Command, inside: Path) -> None:
-    check(command("suite"), "name a protocol: laptop, methods, paper-qgf, paper-vgf, smoke")
+    check(command("suite"), "name a protocol: laptop, methods, methods-maze, paper-qgf, paper-vgf, smoke")
     check(command("suite", "smok", "--store", "s"), "no protocol named 'smok'; did you mean 'smoke'?")
     check(command("suite", "smoke"), "--store DIR says where results are kept")
     check(command("suite", "no.toml", "--store", "s"), "no.toml: no such file")
     check(command("suite", "smoke", "--store", "s", "--out", "x.pdf"), "--out must end in .html")
     check(command("suite", "smoke", "--store", "s", "--docs", "no/x.md"), "the folder no does not exist")
     check(command("suite", "smoke", "--store", "memory://s"), "say where the datasets go: --data DIR")
+    check(command("suite", "smoke", "--store", "s", "--only", "BC", "qgf"), "has no method 'qgf'; did you mean 'QGF'?")
     check(command("suite", "smoke", "--store", "s", "--workers", 0), "--workers must be 1 to 4096, got 0")
     check(command("suite", "smoke", "--store", "s", "--scheduler", "tcp://x:1"), "--scheduler is for --executor dask")
     Path("mine.toml").write_text(TINY.replace("steps = 20", "stepps = 20"), encoding="utf-8")
@@ -59,3 +60,21 @@ def test_a_run_and_its_tables(command: Command, inside: Path) -> None:
     listed = command("runs", "list", "store", "--json")
     assert len(listed.json) == 3
     assert command("report", "store", "--out", "r.html").code == 0
+
+
+def test_some_methods_now_and_the_others_later(command: Command, inside: Path) -> None:
+    Path("mine.toml").write_text(TINY, encoding="utf-8")
+    asked = ("suite", "mine.toml", "--store", "store", "--workers", 1, "--docs", "t.md")
+    few, whole = (command("suite", "mine.toml", "--dry-run", "--json", *only) for only in (("--only", "QGF"), ()))
+    assert [one.json["protocols"][0]["jobs"] for one in (few, whole)] == [2, 3]
+    first = command(*asked, "--only", "QGF", "--json")
+    assert first.code == 0, first
+    assert (first.json["done"], first.json["total"]) == (2, 2)
+    text = Path("t.md").read_text(encoding="utf-8")
+    assert "not whole yet: 1 of 2 cells" in text
+    assert "workbench suite mine.toml --store store --docs t.md\n" in text, "the line that goes on with all of it"
+    second = command(*asked, "--only", "flow", "--json")
+    assert second.code == 0, second
+    assert {one["method"] for one in second.json["standings"]} == {"flow", "QGF"}, "whatever is measured"
+    sweeps = {json.loads(path.read_text())["command"] for path in Path("store", "sweeps").iterdir()}
+    assert sweeps == {f"workbench suite mine.toml --store store --docs t.md --only {name}" for name in ("QGF", "flow")}

@@ -16,7 +16,7 @@ ARGUMENTS = 7  # of a function, without self
 LINES = 100  # of a function, from its name to its last line
 # What stands above a limit, and why it may: at most this many.
 MANY_ARGUMENTS = {
-    "workbench/commands/suite.py:suite": 12,
+    "workbench/commands/suite.py:suite": 13,
     # One argument for each flag, from which the command line makes its help.
     "workbench/commands/online.py:online": 18,
     "workbench/commands/sweep.py:sweep": 18,

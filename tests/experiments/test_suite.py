@@ -71,6 +71,39 @@ def test_how_much_it_is() -> None:
     assert summary_of(tiny())["core_seconds"] == found.seconds
 
 
+def borrowing(text: str, name: str) -> str:
+    """The protocol ``text`` with the methods of another one."""
+    head, _, rest = text.partition("[[methods]]")
+    return f"methods = '{name}'\n{head}[[tasks]]{rest.partition('[[tasks]]')[2]}"
+
+
+def test_a_protocol_takes_the_methods_of_another_and_changes_what_its_task_needs() -> None:
+    text = borrowing(TINY, "methods").replace('"flow"', '"BC"')
+    text = text.replace(
+        "{ QGF = [0.5] }", "{ QGF = [0.5] }\nsettings = { VGF = { ascent = 'adam' }, QGF = { particles = 2 } }"
+    )
+    protocol, lender = read_protocol("x", tomllib.loads(text)), load_protocol("methods")
+    assert protocol.methods == lender.methods
+    plan = plan_of(protocol.only(("VGF", "QGF")))
+    assert set(plan) == {(method, task) for method in ("QGF", "VGF") for task in ("plane", "line")}
+    assert {job.settings["particles"] for job in plan["QGF", "line"]} == {2}
+    assert {job.settings["particles"] for job in plan["QGF", "plane"]} == {1}
+    assert [job.settings["ascent"] for job in plan["VGF", "line"]] == ["adam"] * len(plan["VGF", "line"])
+    (ascent,) = {job.settings["ascent"] for job in plan["VGF", "plane"]}
+    assert ascent == "plain", "elsewhere the method's own"
+    assert {job.settings["step_size"] for (method, _), jobs in plan.items() if method == "VGF" for job in jobs} == {
+        0.002
+    }
+
+
+def test_some_methods_alone() -> None:
+    protocol = tiny()
+    assert protocol.only(()) == protocol
+    assert protocol.only(["QGF"]).labels == ("QGF",)
+    with pytest.raises(UserError, match="protocol 'tiny' has no method 'qgf'; did you mean 'QGF'"):
+        protocol.only(["flow", "qgf"])
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -92,6 +125,17 @@ def test_how_much_it_is() -> None:
         (lambda text: text.replace('reference = "flow"', 'reference = "flo"'), "did you mean 'flow'?"),
         (lambda text: text.replace("low = -1.0", "low = 1.0"), "high must be above low"),
         (lambda text: text.replace("{ QGF =", "{ QFG ="), "strengths for 'QFG'"),
+        (
+            lambda text: text + "settings = { QFG = { pick = 'greedy' } }",
+            "settings for 'QFG', which is none of the methods",
+        ),
+        (lambda text: text + "settings = { QGF = { pikc = 'greedy' } }", "no setting 'pikc'; did you mean 'pick'?"),
+        (lambda text: text + "settings = { QGF = 3 }", "'settings' of entry 2 of [[tasks]]"),
+        (
+            lambda text: borrowing(text, "methds"),
+            "no shipped protocol with [[methods]] of its own; did you mean 'methods'?",
+        ),
+        (lambda text: borrowing(text, "methods-maze"), "no shipped protocol with [[methods]] of its own"),
         (
             lambda text: text.replace("[[methods]]", "[methods]", 1).replace("[[methods]]", "[other]"),
             "tables of their own",

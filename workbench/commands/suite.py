@@ -7,7 +7,7 @@ import sys
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import tyro
 
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 Page = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 
 
+class How(NamedTuple):
+    """Where the work is done, and which methods now."""
+
+    executor: ExecutorName
+    scheduler: str | None
+    workers: int | None
+    device: Device
+    only: tuple[str, ...]
+
+
 def suite(
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")] = "",
     store: Annotated[str | None, tyro.conf.arg(metavar="DIR|URL")] = None,
@@ -29,6 +39,7 @@ def suite(
     docs: Page = None,
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     list_: Annotated[bool, tyro.conf.arg(name="list")] = False,
+    only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="METHOD ...")] = (),
     dry_run: bool = False,
     executor: ExecutorName = "local",
     scheduler: Scheduler = None,
@@ -45,6 +56,7 @@ def suite(
         docs: The same tables as Markdown (.md).
         data: Folder for the datasets that are generated; without it STORE/data.
         list_: Say which protocols there are, and how much each is.
+        only: Methods to run now, by their names in the table; the tables have whatever is measured.
         dry_run: Say how much it is, and do nothing.
         executor: Processes of this machine, or the workers of a Dask scheduler.
         scheduler: Address of a running dask scheduler; without it dask starts a cluster on this machine.
@@ -61,8 +73,9 @@ def suite(
     if not name:
         raise UserError(f"name a protocol: {', '.join(shipped_protocols())}, or a file of your own; see --list")
     protocol = load_protocol(name)
+    chosen = protocol.only(only)
     if dry_run:
-        _tell([protocol], hands, as_json)
+        _tell([chosen], hands, as_json)
         return
     if store is None:
         raise UserError("--store DIR says where results are kept; --dry-run says how much it is, and does nothing")
@@ -78,7 +91,7 @@ def suite(
         store,
         (out, docs),
         data or Path(store) / "data",
-        (executor, scheduler, workers, device),
+        How(executor, scheduler, workers, device, only),
         as_json,
     )
 
@@ -89,15 +102,14 @@ def _run(
     store: str,
     files: tuple[Path | None, Path | None],
     data: Path,
-    how: tuple[ExecutorName, str | None, int | None, Device],
+    how: How,
     as_json: bool,
 ) -> None:
     from workbench.experiments.store import Store
     from workbench.experiments.suites.run import board_of_suite, generate_data, plan_of, run_suite
 
-    executor, scheduler, workers, device = how
     plan_of(protocol)  # everything that can be wrong is said before a file is written
-    hands = executor_of(executor, scheduler, workers, False)
+    hands = executor_of(how.executor, how.scheduler, how.workers, False)
     kept = Store(store, create=True)
     with closing(_Making()) as bars:
         plan = plan_of(protocol, generate_data(protocol, data, bars.tell))
@@ -109,9 +121,12 @@ def _run(
         board = board_of_suite(protocol, plan, kept)
         return _write(protocol, board, [again], out, docs, as_json)
 
-    jobs = len({job.key for found in plan.values() for job in found})
+    now = protocol.only(how.only)
+    part = {labels: jobs for labels, jobs in plan.items() if labels[0] in now.labels}
+    jobs = len({job.key for found in part.values() for job in found})
+    asked = f"{again} {shlex.join(['--only', *how.only])}" if how.only else again
     look = f"look at them: workbench serve --store {shlex.quote(store)}, page Compare; workbench runs list {shlex.quote(store)}"
-    begin = partial(run_suite, protocol, plan, kept, hands, again, device=device)
+    begin = partial(run_suite, now, part, kept, hands, asked, device=how.device)
     work_through(begin, Work("suite", store, jobs, look), as_json=as_json, then=then)
 
 

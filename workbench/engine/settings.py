@@ -65,10 +65,11 @@ def must(message: str) -> str:
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """End a sentence about an unknown ``word``: ``; did you mean 'x'?`` when one is close, else a full stop."""
+    """End a sentence about an unknown ``word``: ``; did you mean 'x'?`` when one is close, whatever its capitals, else a full stop."""
+    names = {name.lower(): name for name in known}
     # Cut, for the work grows with the square of the length.
-    close = difflib.get_close_matches(word[:80], known, n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else "."
+    close = difflib.get_close_matches(word[:80].lower(), names, n=1, cutoff=0.5)
+    return f"; did you mean '{names[close[0]]}'?" if close else "."
 
 
 def allowed(model: type[BaseModel], name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -53,6 +53,7 @@ class TaskEntry(Checked):
     )
     training: Settings = {}
     strengths: dict[Label, Strengths] = Field(default={}, description="by method: those of this task alone")
+    settings: dict[Label, Settings] = Field(default={}, description="by method: its rule's, on this task, over its own")
     times: Times | None = None
 
     @model_validator(mode="after")
@@ -108,21 +109,36 @@ class Protocol(Checked):
                 f"{nearest(self.reference, list(self.labels))}"
             )
         for task in self.tasks:
-            if unknown := [label for label in task.strengths if label not in self.labels]:
-                raise UserError(
-                    f"task '{task.label}' has strengths for '{unknown[0]}', which is none of the methods"
-                    f"{nearest(unknown[0], list(self.labels))}"
-                )
+            for what, by_method in (("strengths", task.strengths), ("settings", task.settings)):
+                self._known(by_method, f"task '{task.label}' has {what} for '{{}}', which is none of the methods")
         return self
+
+    def _known(self, labels: Iterable[str], words: str) -> None:
+        """Raise UserError with ``words`` about the first of ``labels`` that no method has."""
+        if unknown := next((label for label in labels if label not in self.labels), None):
+            raise UserError(words.format(unknown) + nearest(unknown, list(self.labels)))
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Of the methods."""
         return tuple(method.label for method in self.methods)
 
+    def only(self, labels: Collection[str]) -> Protocol:
+        """The same with these methods alone; with all of them where none is named.
+
+        Raises
+        ------
+        UserError
+            A label that no method has.
+        """
+        self._known(labels, f"protocol '{self.name}' has no method '{{}}'")
+        chosen = tuple(method for method in self.methods if not labels or method.label in labels)
+        return self.model_copy(update={"methods": chosen})
+
     def grid(self, method: MethodEntry, task: TaskEntry, data: Data = OWN) -> Grid:
         """The sweep of one method on one task."""
-        axes: dict[str, tuple[Any, ...]] = {f"{method.rule}.{key}": (value,) for key, value in method.settings.items()}
+        settings = method.settings | task.settings.get(method.label, {})
+        axes: dict[str, tuple[Any, ...]] = {f"{method.rule}.{key}": (value,) for key, value in settings.items()}
         axes |= {f"{TRAINING}.{key}": (value,) for key, value in (task.training | method.training).items()}
         strengths = task.strengths.get(method.label, method.strengths)
         if strengths is not None:
@@ -152,18 +168,17 @@ def load_protocol(name: str) -> Protocol:
             f"no protocol named '{name[:80]}'{nearest(name, known)} There are {', '.join(known)}, or a file of your own, "
             f"FILE{SUFFIX}"
         )
-    try:
-        content = tomllib.loads(read_regular(path, MOST_BYTES).decode())
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no TOML: {error}") from None
-    return read_protocol(path.stem, content)
+    return read_protocol(path.stem, _content(path))
 
 
 def read_protocol(name: str, content: Mapping[str, Any]) -> Protocol:
-    """The protocol that a file's ``content`` describes, under ``name``; UserError says which table and field is wrong."""
+    """The protocol that a file's ``content`` describes, under ``name``; UserError says which table and field is wrong.
+
+    ``methods = "NAME"`` are the methods of that shipped protocol.
+    """
     given = _tuples(dict(content))
+    if isinstance(other := given.get("methods"), str):
+        given["methods"] = _methods_of(other, name)
     for key, kind in (("methods", MethodEntry), ("tasks", TaskEntry)):
         entries = given.get(key, ())
         if not isinstance(entries, tuple) or not all(isinstance(entry, dict) for entry in entries):
@@ -177,6 +192,28 @@ def read_protocol(name: str, content: Mapping[str, Any]) -> Protocol:
     if "name" in given:
         raise UserError(f"{owner} has no setting 'name': its file's name is its own")
     return make(Protocol, given | {"name": name}, owner, f"'{{}}' of {owner}")
+
+
+def _methods_of(other: str, name: str) -> tuple[dict[str, Any], ...]:
+    """The [[methods]] of the shipped protocol ``other``, for the protocol ``name``."""
+    written = [one for one in shipped_protocols() if isinstance(_content(SHIPPED / f"{one}{SUFFIX}")["methods"], list)]
+    if other not in written:
+        raise UserError(
+            f"protocol '{plain(name)}' takes the methods of '{plain(other)[:80]}', which is no shipped protocol with "
+            f"[[methods]] of its own{nearest(other, written)} There are {', '.join(written)}"
+        )
+    found: tuple[dict[str, Any], ...] = _tuples(_content(SHIPPED / f"{other}{SUFFIX}")["methods"])
+    return found
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """What a protocol's file says."""
+    try:
+        return tomllib.loads(read_regular(path, MOST_BYTES).decode())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no TOML: {error}") from None
 
 
 def _tuples(value: Any) -> Any:
