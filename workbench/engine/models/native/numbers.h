@@ -14,7 +14,7 @@ enum { LANES = 8, SUMS = 12 };
 enum { LANES = 4, SUMS = 16 };
 #endif
 enum { PANEL = 64, WIDEST = SUMS == 12 ? 2 : 4, FEW = SUMS / WIDEST, MOST_LAYERS = 16, SPAN = 128 };
-enum { SINGLY = 20 }; /* rows below which each of them alone is faster than a panel */
+enum { SINGLY = 20 }; /* rows below which they are faster as they are, some at a time, than as a panel */
 
 typedef float V __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int VI __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
@@ -32,6 +32,16 @@ ALWAYS V all(float x) { return x - (V){0}; }
 ALWAYS V at(const float *p) { return *(const V *)p; }
 ALWAYS void put(float *p, V x) { *(V *)p = x; }
 ALWAYS long larger(long a, long b) { return a > b ? a : b; }
+
+ALWAYS V some(const float *p, long count)
+{
+    V x = all(0.0f);
+    if (count >= LANES) return at(p);
+    memcpy(&x, p, 4 * count);
+    return x;
+}
+
+ALWAYS void put_some(float *p, V x, long count) { memcpy(p, &x, 4 * (count < LANES ? count : LANES)); }
 
 /* Add to *p, or begin there. */
 ALWAYS void collect(float *p, V x, int go_on)
@@ -181,6 +191,14 @@ static long kept_of_panel(const Net *net)
         count += (long)net->width[l] * PANEL;
         if (l + 1 < net->layers) count += (long)net->width[l + 1] * PANEL * (net->scale[l] < 0 ? 1 : 2) + PANEL;
     }
+    return count;
+}
+
+/* The same of a row of few; hidden layers have room for all three, and 1 / standard deviation after the normalised numbers. */
+static long kept_of_row(const Net *net)
+{
+    long count = net->width[0];
+    for (int l = 1; l < net->layers; l++) count += 3L * net->width[l] + 1;
     return count;
 }
 
