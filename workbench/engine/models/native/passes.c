@@ -19,15 +19,16 @@ static void forward_panel(const Net *net, const float *theta, int k, const float
                           float *scratch)
 {
     long size = widest(net) * PANEL;
+    int columns = filled(rows);
     float *in = kept ? kept : scratch, *h = scratch + size;
     for (int i = 0; i < net->width[0]; i++) {
         for (int r = 0; r < rows; r++) in[(long)i * PANEL + r] = x[r * row + i];
-        for (int r = rows; r < PANEL; r++) in[(long)i * PANEL + r] = 0.0f;
+        for (int r = rows; r < columns; r++) in[(long)i * PANEL + r] = 0.0f;
     }
     for (int l = 0; l < net->layers; l++) {
         int from = net->width[l], to = net->width[l + 1];
         const float *weight = theta + net->weight[l] + (long)k * from * to, *bias = theta + net->bias[l] + (long)k * to;
-        multiply(to, from, weight, 1, to, in, bias, h);
+        multiply(to, from, weight, 1, to, in, bias, h, columns);
         if (l + 1 == net->layers) break;
         int normed = net->scale[l] >= 0;
         const float *scale = normed ? theta + net->scale[l] + (long)k * to : NULL;
@@ -39,8 +40,8 @@ static void forward_panel(const Net *net, const float *theta, int k, const float
             hat = normed ? inverse + PANEL : NULL;
             in = inverse + PANEL + (normed ? (long)to * PANEL : 0);
         }
-        if (net->gelu) finish(1, to, scale, shift, h, in, hat, slope, inverse);
-        else finish(0, to, scale, shift, h, in, hat, slope, inverse);
+        if (net->gelu) finish(1, to, scale, shift, h, in, hat, slope, inverse, columns);
+        else finish(0, to, scale, shift, h, in, hat, slope, inverse, columns);
     }
     int out = net->width[net->layers];
     for (int r = 0; r < rows; r++)
@@ -96,9 +97,9 @@ long backward_scratch(const Net *net, long rows, int threads, int weights)
 
 /* g (n, PANEL), with respect to what an activation returned, becomes the gradient before LayerNorm; three sums of it where wanted. */
 static void finish_backward(int n, const float *scale, const float *hat, const float *slope, const float *inverse, float *g,
-                            float *sums)
+                            float *sums, int columns)
 {
-    for (int j = 0; j < PANEL; j += LANES) {
+    for (int j = 0; j < columns; j += LANES) {
         V one = all(0.0f), two = all(0.0f), rstd = scale ? at(inverse + j) : all(1.0f);
         for (int i = 0; i < n; i++) {
             long here = (long)i * PANEL + j;
@@ -134,11 +135,11 @@ static void finish_backward(int n, const float *scale, const float *hat, const f
     }
 }
 
-static void sum_bias(int n, const float *g, float *sums)
+static void sum_bias(int n, const float *g, float *sums, int columns)
 {
     for (int i = 0; i < n; i++) {
         V sum = all(0.0f);
-        for (int j = 0; j < PANEL; j += LANES) sum += at(g + (long)i * PANEL + j);
+        for (int j = 0; j < columns; j += LANES) sum += at(g + (long)i * PANEL + j);
         put(sums + 3L * i * LANES, sum);
     }
 }
@@ -149,10 +150,10 @@ static void backward_panel(const Net *net, const float *theta, int k, const floa
 {
     long size = widest(net) * PANEL;
     float *g = scratch, *next = scratch + size;
-    int last = net->layers - 1, out = net->width[net->layers];
+    int last = net->layers - 1, out = net->width[net->layers], columns = filled(rows);
     for (int i = 0; i < out; i++) {
         for (int r = 0; r < rows; r++) g[(long)i * PANEL + r] = grad[(long)r * out + i];
-        for (int r = rows; r < PANEL; r++) g[(long)i * PANEL + r] = 0.0f;
+        for (int r = rows; r < columns; r++) g[(long)i * PANEL + r] = 0.0f;
     }
     const float *place = kept + kept_of_panel(net);
     float *block = turned ? turned + turned_of_member(net, panels * PANEL) : NULL, *part = parts ? parts + parts_of_panel(net) : NULL;
@@ -170,13 +171,13 @@ static void backward_panel(const Net *net, const float *theta, int k, const floa
             inverse = place -= PANEL;
             slope = place -= (long)to * PANEL;
             place -= (long)from * PANEL;
-            finish_backward(to, normed ? theta + net->scale[l] + (long)k * to : NULL, hat, slope, inverse, g, part);
+            finish_backward(to, normed ? theta + net->scale[l] + (long)k * to : NULL, hat, slope, inverse, g, part, columns);
         } else if (turned) {
-            sum_bias(to, g, part);
+            sum_bias(to, g, part, columns);
         }
-        if (turned) turn(to, g, block + panel * PANEL * PANEL, panels * PANEL);
+        if (turned) turn(to, g, block + panel * PANEL * PANEL, panels * PANEL, columns);
         if (l == 0 && !d_x) return;
-        multiply(from, to, theta + net->weight[l] + (long)k * from * to, to, 1, g, NULL, next);
+        multiply(from, to, theta + net->weight[l] + (long)k * from * to, to, 1, g, NULL, next, columns);
         float *swap = g;
         g = next;
         next = swap;
@@ -264,7 +265,7 @@ void backward_chosen(const Net *net, const float *theta, const long *member, lon
             int some = count - begin < PANEL ? (int)(count - begin) : PANEL;
             float *working = scratch + omp_get_thread_num() * each, *own = working + 2 * widest(net) * PANEL;
             float *ones = own + kept_of_panel(net), *result = ones + PANEL;
-            for (int r = 0; r < PANEL; r++) ones[r] = 1.0f;
+            for (int r = 0; r < some; r++) ones[r] = 1.0f;
             gather(net, held, order + first + begin, some, own);
             backward_panel(net, theta, k, ones, some, own, result, NULL, 0, 0, NULL, working);
             for (int r = 0; r < some; r++) memcpy(d_x + order[first + begin + r] * in, result + r * in, 4 * in);

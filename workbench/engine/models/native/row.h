@@ -97,8 +97,9 @@ static void affine_rows(int rows, long from, long to, const float *weight, const
     else affine_of(TOGETHER, from, to, weight, bias, x, apart_x, h, apart_h);
 }
 
-/* Of `few` rows of W the products with `rows` rows of d, whose lanes are not yet added to each other: sum[r][l]. */
-ALWAYS void dot_lanes(int rows, int few, long to, const float *weight, const float *d, long apart_d, V sum[][LANES])
+/* Of `few` rows of W the products with `rows` rows of d, whose lanes are not yet added to each other: sum[r][l]. `tail`: the last
+   LANES numbers of each row of d, 0 but for those after the last whole register. */
+ALWAYS void dot_lanes(int rows, int few, long to, const float *weight, const float *d, long apart_d, const V *tail, V sum[][LANES])
 {
     long o = 0;
     V own[TOGETHER][4];
@@ -121,7 +122,7 @@ ALWAYS void dot_lanes(int rows, int few, long to, const float *weight, const flo
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int l = 0; l < few; l++) {
-            if (o < to) own[r][l] += some(d + r * apart_d + o, to - o) * some(weight + l * to + o, to - o);
+            if (o < to) own[r][l] += tail[r] * at(weight + (l + 1) * to - LANES);
             sum[r][l] = own[r][l];
         }
 }
@@ -140,12 +141,16 @@ static void dots_narrow(long from, long to, const float *restrict weight, const 
 /* out (rows, from) = d W', LANES of them at a time. */
 ALWAYS void dots_of(int rows, long from, long to, const float *weight, const float *d, float *out, long apart)
 {
-    long i = 0;
-    V sum[TOGETHER][LANES];
+    long i = 0, whole = to / LANES * LANES;
+    V sum[TOGETHER][LANES], tail[TOGETHER];
+    for (int r = 0; r < rows; r++) {
+        tail[r] = at(d + r * apart + to - LANES);
+        for (long e = 0; e < LANES - (to - whole); e++) tail[r][e] = 0.0f;
+    }
     for (; i + LANES <= from; i += LANES) {
         for (int l = 0; l < LANES; l += 4) {
             V four[TOGETHER][LANES];
-            dot_lanes(rows, 4, to, weight + (i + l) * to, d, apart, four);
+            dot_lanes(rows, 4, to, weight + (i + l) * to, d, apart, tail, four);
 #pragma GCC unroll 8
             for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
@@ -154,7 +159,7 @@ ALWAYS void dots_of(int rows, long from, long to, const float *weight, const flo
         for (int r = 0; r < rows; r++) put(out + r * apart + i, sums(sum[r]));
     }
     for (; i < from; i++) {
-        dot_lanes(rows, 1, to, weight + i * to, d, apart, sum);
+        dot_lanes(rows, 1, to, weight + i * to, d, apart, tail, sum);
         for (int r = 0; r < rows; r++) out[r * apart + i] = across(sum[r][0]);
     }
 }

@@ -28,7 +28,7 @@ static long parts_of_panel(const Net *net) { return parts_of_row(net) * LANES; }
 /* Inputs x of a layer: of row r and input i, x[i * down + r * along], and of the next panel `apart` numbers on. */
 typedef struct {
     const float *x;
-    long down, along, depth, apart, panels; /* depth: rows of a panel */
+    long down, along, depth, apart, panels, rows; /* depth: rows of a panel, of which the last may have fewer */
 } Inputs;
 
 /* `few` rows of one layer's weight gradient from row i on, `wide` registers of columns of which there are `columns`. */
@@ -39,8 +39,10 @@ ALWAYS void weight_strip(int few, int wide, int columns, long out, const Inputs 
     for (int i = 0; i < few; i++)
 #pragma GCC unroll 8
         for (int v = 0; v < wide; v++) sum[i][v] = all(0.0f);
-    for (long p = 0; p < of->panels; p++)
-        product(of->depth, of->x + i * of->down + p * of->apart, of->down, of->along, turned + p * PANEL * PANEL, few, wide, sum);
+    for (long p = 0; p < of->panels; p++) {
+        long depth = p + 1 < of->panels ? of->depth : of->rows - p * of->depth;
+        product(depth, of->x + i * of->down + p * of->apart, of->down, of->along, turned + p * PANEL * PANEL, few, wide, sum);
+    }
 #pragma GCC unroll 32
     for (int i = 0; i < few; i++)
 #pragma GCC unroll 8
@@ -48,20 +50,31 @@ ALWAYS void weight_strip(int few, int wide, int columns, long out, const Inputs 
             if (v * LANES < columns) put_some(d_weight + i * out + v * LANES, sum[i][v], columns - v * LANES);
 }
 
-/* Rows first to last of it, (in, out). */
+/* `few` rows, FEW or one, of all columns from `column` to `end`. */
+static void weight_columns(int few, int column, int end, int out, const Inputs *of, int i, const float *turned, float *d_weight)
+{
+    for (; column < end; column += WIDEST * LANES) {
+        int columns = out - column;
+        const float *b = turned + column / PANEL * of->panels * of->depth * PANEL + column % PANEL;
+        float *to = d_weight + (long)i * out + column;
+        if (few == 1) weight_strip(1, WIDEST, columns, out, of, i, b, to);
+        else if (columns <= LANES) weight_strip(FEW, 1, columns, out, of, i, b, to);
+        else weight_strip(FEW, WIDEST, columns, out, of, i, b, to);
+    }
+}
+
+enum { CACHED = 100000 }; /* numbers that stay in the second cache */
+
+/* Rows first to last of it, (in, out): all columns at once where all of `turned` stays in the cache, for then writing is most of the
+   work; else one strip of columns after the other. */
 static void weight_rows(int first, int last, int out, const Inputs *of, const float *turned, float *d_weight)
 {
-    for (int column = 0; column < out; column += WIDEST * LANES) {
-        int columns = out - column, narrow = columns <= LANES, few = last - first < FEW ? 1 : FEW;
-        const float *b = turned + column / PANEL * of->panels * of->depth * PANEL + column % PANEL;
+    int few = last - first < FEW ? 1 : FEW, step = of->rows * out <= CACHED ? out : WIDEST * LANES;
+    for (int column = 0; column < out; column += step)
         for (int done = first; done < last; done += few) {
             int i = done + few <= last ? done : last - few; /* a last strip that is too short does some rows once more */
-            float *to = d_weight + (long)i * out + column;
-            if (few == 1) weight_strip(1, WIDEST, columns, out, of, i, b, to);
-            else if (narrow) weight_strip(FEW, 1, columns, out, of, i, b, to);
-            else weight_strip(FEW, WIDEST, columns, out, of, i, b, to);
+            weight_columns(few, column, column + step < out ? column + step : out, out, of, i, turned, d_weight);
         }
-    }
 }
 
 static float total(const float *parts, long apart, long panels)
@@ -106,7 +119,7 @@ static void weight_piece(const Net *net, int k, int l, int piece, int pieces, co
         part += 3L * net->width[m + 1] * lanes;
     }
     const float *x = kept + k * (singly ? rows : panels) * apart + before;
-    Inputs of = {x, singly ? 1 : PANEL, singly ? apart : 1, depth, apart, panels};
+    Inputs of = {x, singly ? 1 : PANEL, singly ? apart : 1, depth, apart, panels, rows};
     weight_rows(from * piece / pieces, from * (piece + 1) / pieces, to, &of, block, d_theta + net->weight[l] + (long)k * from * to);
     if (piece > 0) return;
     int normed = net->scale[l] >= 0 && l + 1 < net->layers;
