@@ -21,7 +21,8 @@ from workbench.engine.models.native.passes import NativePasses
 from workbench.engine.models.norm_after import DenseStack
 
 needs_library = pytest.mark.skipif(build.library() is None, reason=build.reason())
-ROWS = (1, 2, 3, 4, 5, 6, 7, 16, 17, 33, 49, 64, 65, 90, 200)  # below 7 four at a time; above in registers of 16, panels of 64
+# Below 7 four go together; above there are registers of 16, and panels of 64.
+ROWS = (1, 2, 3, 4, 5, 6, 7, 16, 17, 33, 49, 64, 65, 90, 200)
 SHAPES = [
     MlpShape(3, 2, (), "gelu", "all", 1),
     MlpShape(3, 1, (5,), "relu", "all", 3),
