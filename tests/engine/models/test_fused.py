@@ -23,6 +23,7 @@ from workbench.engine.training.loop.together import TrainerGroup
 from workbench.engine.training.loop.trainer import Trainer
 
 KERNELS = "workbench.engine.models.fused.kernels"
+REASON = operations.reason.__wrapped__  # without what it found before
 Weights = tuple[Tensor, Tensor | None, Tensor | None]
 
 
@@ -34,6 +35,7 @@ def _interpreted() -> Iterator[None]:
         patch.delitem(sys.modules, KERNELS, raising=False)
         found = importlib.import_module(KERNELS)
         patch.setattr(operations, "kernels", lambda: found)
+        patch.setattr(operations, "reason", lambda: "")
         own = torch.library.Library("workbench", "IMPL")
         for name, work in operations.WORK.items():
             own.impl(name, work, "CPU")
@@ -214,3 +216,29 @@ def test_what_the_kernels_cannot_do_is_done_by_pytorch(members: int) -> None:
     with torch.autograd.forward_ad.dual_level():
         seen.append(may_fuse(shape, x))
     assert seen == [False, False]
+
+
+def test_a_gpu_whose_compiler_fails_is_told_once_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*given: Any) -> None:
+        raise RuntimeError("Failed to find C compiler.\nPlease specify via CC")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "zeros", lambda *size, device: torch.ones(*size))
+    monkeypatch.setattr(operations, "_finish", fails)
+    with pytest.warns(
+        UserWarning, match=r"by PyTorch's kernels.*Triton cannot be used: RuntimeError: Failed to find C compiler\.$"
+    ):
+        assert REASON() == "RuntimeError: Failed to find C compiler."
+    monkeypatch.setattr(operations, "_finish", lambda *given: None)
+    assert REASON() == ""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert REASON() == "there is no CUDA device"
+    monkeypatch.setattr(operations, "kernels", lambda: None)
+    assert REASON() == "Triton is missing"
+
+
+def test_where_they_cannot_be_used_pytorch_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "reason", lambda: "Triton is missing")
+    x = torch.zeros(3, 5)
+    assert not may_fuse(MlpShape(5, 1, (16,)), x)
+    assert not operations.may_fuse_adam(x)

@@ -43,7 +43,7 @@ def may_fuse(shape: MlpShape, x: Tensor) -> bool:
         and not torch.compiler.is_compiling()
         and torch._C._functorch.peek_interpreter_stack() is None
         and forward_ad._current_level < 0
-        and operations.kernels() is not None
+        and not operations.reason()
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from typing import Any
 
 import torch
@@ -26,9 +27,28 @@ def kernels() -> Any:
     return found
 
 
+@functools.cache
+def reason() -> str:
+    """Why the kernels cannot be used on this machine; "" where they can. The first question tries one, and warns if it fails."""
+    if kernels() is None:
+        return "Triton is missing"
+    if not torch.cuda.is_available():
+        return "there is no CUDA device"
+    try:
+        row = torch.zeros(1, 16, device="cuda")
+        _finish(row, row, None, None, "relu")
+    except Exception as error:  # Triton calls a C compiler, and that may fail in any way
+        words = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        warnings.warn(
+            f"layers are computed by PyTorch's kernels, more slowly, for Triton cannot be used: {words}", stacklevel=2
+        )
+        return words
+    return ""
+
+
 def may_fuse_adam(grad: Tensor | None) -> bool:
     """Whether `adam_step` can take such a gradient."""
-    return grad is not None and is_ours(grad) and kernels() is not None
+    return grad is not None and is_ours(grad) and not reason()
 
 
 def is_ours(x: Tensor) -> bool:
