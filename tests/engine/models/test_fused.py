@@ -116,6 +116,16 @@ def test_rows_that_do_not_lie_in_a_row_in_memory() -> None:
     check(product, torch.ones(1, 1).expand(6, 8), weights, "relu")
 
 
+def test_weights_that_do_not_lie_in_a_row_in_memory() -> None:
+    product, grad, weights = drawn((2, 6, 8), True, 0)
+    strided = tuple(None if w is None else torch.stack((w, w), -1)[..., 0] for w in weights)
+    assert all(w is not None and not w.is_contiguous() for w in strided)
+    found = operations.finish(product, *strided, "gelu")  # type: ignore[arg-type]
+    assert all(torch.equal(*pair) for pair in zip(found, operations.finish(product, *weights, "gelu"), strict=True))
+    with pytest.raises(ValueError, match="lie in a row in memory"):
+        operations.finish_back(grad, product, weights, found[1:], "gelu", strided)  # type: ignore[arg-type]
+
+
 def test_no_rows_and_huge_numbers() -> None:
     product, grad, weights = drawn((2, 0, 8), True, 0)
     check(product, grad, weights, "gelu")

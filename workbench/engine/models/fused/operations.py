@@ -135,6 +135,16 @@ def _power(number: int) -> int:
     return 1 << (number - 1).bit_length()
 
 
+def _in_a_row(
+    bias: Tensor, scale: Tensor | None, shift: Tensor | None, written: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The three, each in a row in memory, as the kernels read or write them; without LayerNorm they look at the first alone."""
+    if written and not all(one is None or one.is_contiguous() for one in (bias, scale, shift)):
+        raise ValueError("gradients are written into arrays that lie in a row in memory")
+    bias = bias.contiguous()
+    return (bias, bias, bias) if scale is None or shift is None else (bias, scale.contiguous(), shift.contiguous())
+
+
 def _finish(
     product: Tensor, bias: Tensor, scale: Tensor | None, shift: Tensor | None, activation: str
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -144,11 +154,9 @@ def _finish(
     mean, rstd = product.new_empty(kept), product.new_empty(kept)
     if rows:
         tile, block = _tile(rows, width)
-        normed = (bias, bias) if scale is None or shift is None else (scale, shift)
         kernels().forward_layer[(-(-rows // tile), members)](
             product,
-            bias,
-            *normed,
+            *_in_a_row(bias, scale, shift),
             out,
             mean,
             rstd,
@@ -188,13 +196,11 @@ def _finish_back(
     wanted, tiles = d_bias is not None, -(-rows // tile)
     rounds = -(-tiles // max(1, PARTS // members)) if wanted else 1
     parts = -(-tiles // rounds)
-    normed = (bias, bias) if scale is None or shift is None else (scale, shift)
     sums = product.new_empty(members * parts * 3 * width if wanted else 0)
     kernels().backward_layer[(parts, members)](
         grad,
         product,
-        bias,
-        *normed,
+        *_in_a_row(bias, scale, shift),
         mean,
         rstd,
         out,
@@ -209,11 +215,9 @@ def _finish_back(
         BLOCK=block,
     )
     if d_bias is not None:
-        gradients = (d_bias, d_bias) if d_scale is None or d_shift is None else (d_scale, d_shift)
         kernels().add_parts[(-(-width // COLUMNS), members)](
             sums,
-            d_bias,
-            *gradients,
+            *_in_a_row(d_bias, d_scale, d_shift, written=True),
             width,
             NORMED=scale is not None,
             ALL=parts,
@@ -234,7 +238,7 @@ def _adam(
     beta_2: float,
     eps: float,
 ) -> None:
-    size = weight.numel()
+    size, grad = weight.numel(), grad.contiguous()
     kernels().adam[(-(-size // 1024),)](
         weight, grad, first, second, count, rate, size, BETA_1=beta_1, BETA_2=beta_2, EPS=eps, BLOCK=1024
     )
