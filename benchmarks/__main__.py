@@ -1,6 +1,6 @@
 """``python -m benchmarks [NAME ...]``: measure, print tables, compare with a peer or a bound in the same run.
 
-Names: updates, actions, guard, three_exits, three_exits_vgf, few_steps, gaussian, online, together, central_picture,
+Names: updates, actions, guard, three_exits, three_exits_vgf, few_steps, late, gaussian, online, together, central_picture,
 estimator, pointmaze, estimator_pointmaze, goals, cube, cube_chunks (pointmaze and cube need the ogbench extra and some
 minutes), notebook, lessons, sweep, store, shards, shipped_store (which makes what the package ships), suite_times (--protocol
 NAME --tasks LABEL …), figures (figures NAME …: the papers' figures on small tasks), ui, soak, gpu and language_models (on a
@@ -24,6 +24,7 @@ NAMES = (
     "three_exits_vgf",
     "together",
     "few_steps",
+    "late",
     "gaussian",
     "central_picture",
     "estimator",

@@ -12,7 +12,16 @@ TINY = tiny_suite(("plane",), (0,))
 def test_how_much_it_is_before_it_runs(command: Command, inside: Path) -> None:
     listed = command("suite", "--list", "--workers", 4)
     assert listed.code == 0
-    for name in ("smoke", "laptop", "methods", "methods-maze", "paper-qgf", "paper-vgf", "time with 4 workers"):
+    for name in (
+        "smoke",
+        "laptop",
+        "methods",
+        "methods-larger",
+        "methods-maze",
+        "paper-qgf",
+        "paper-vgf",
+        "time with 4 workers",
+    ):
         assert name in listed.out
     one, four = (command("suite", "smoke", "--dry-run", "--json", "--workers", count).json for count in (1, 4))
     (line,) = one["protocols"]
@@ -22,7 +31,9 @@ def test_how_much_it_is_before_it_runs(command: Command, inside: Path) -> None:
 
 
 def test_what_it_refuses(command: Command, inside: Path) -> None:
-    check(command("suite"), "name a protocol: laptop, methods, methods-maze, paper-qgf, paper-vgf, smoke")
+    check(
+        command("suite"), "name a protocol: laptop, methods, methods-larger, methods-maze, paper-qgf, paper-vgf, smoke"
+    )
     check(command("suite", "smok", "--store", "s"), "no protocol named 'smok'; did you mean 'smoke'?")
     check(command("suite", "smoke"), "--store DIR says where results are kept")
     check(command("suite", "no.toml", "--store", "s"), "no.toml: no such file")

@@ -63,6 +63,25 @@ def test_the_protocol_of_all_methods_has_every_rule_and_critic() -> None:
     assert {method.training.get("behaviour", "flow_matching") for method in methods} == set(BEHAVIOURS)
 
 
+@pytest.mark.parametrize("name", ["methods", "methods-larger"])
+def test_every_method_that_steers_has_strengths_to_choose_from(name: str) -> None:
+    """One strength alone cannot tell a method that does not learn from a strength that does not suit the task."""
+    protocol = load_protocol(name)
+    for (method, _), jobs in plan_of(
+        protocol.only([one.label for one in protocol.methods if one.rule != "bc"])
+    ).items():
+        seeds = [job.seed for job in jobs]
+        assert all(seeds.count(seed) > 1 for seed in protocol.seeds), method
+
+
+def test_the_larger_protocol_shares_what_it_can_with_the_one_of_all_methods() -> None:
+    whole, larger = plan_of(load_protocol("methods")), plan_of(load_protocol("methods-larger"))
+    same = {
+        labels for labels in larger if {job.key for job in larger[labels]} == {job.key for job in whole.get(labels, [])}
+    }
+    assert {method for method, _ in same} == {"BC", "QGF", "Q-chunking", "Q-chunking with FQL", "floq, FQL"}
+
+
 def test_how_much_it_is() -> None:
     found = estimate_of(tiny())
     # plane: flow 2 jobs, QGF 2 × 2 of twice the time; line: 2, and 2 of twice the time; a training a task and seed

@@ -65,7 +65,7 @@ def must(message: str) -> str:
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """End a sentence about an unknown ``word``: ``; did you mean 'x'?`` when one is close, capitals aside; else a full stop."""
+    """End a sentence about an unknown ``word``: ``; did you mean 'x'?`` when one is close, in any capitals, else a full stop."""
     names = {name.lower(): name for name in known}
     # Cut, for the work grows with the square of the length.
     close = difflib.get_close_matches(word[:80].lower(), names, n=1, cutoff=0.5)
