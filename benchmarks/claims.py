@@ -20,6 +20,7 @@ from benchmarks.timing import table, without_c
 from benchmarks.together import trainers
 from benchmarks.updates import trainer
 from workbench.engine.allocator import keep_large_blocks
+from workbench.engine.models.mlp import Mlp, MlpShape
 from workbench.engine.precision import fast_matmul, products
 from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.rules import make_rule
@@ -78,6 +79,19 @@ def actions(sizes: Sizes, states: int) -> tuple[Call, Call]:
     return warm(without_c(call)), warm(call)
 
 
+def passes(hidden: tuple[int, ...], members: int, rows: int) -> tuple[Call, Call]:
+    """A forward pass of a critic, and back to its actions and its weights."""
+    net = Mlp(MlpShape(37, 1, hidden, members=members), torch.Generator().manual_seed(0))
+    x = torch.randn(members, rows, 37) if members > 1 else torch.randn(rows, 37)
+
+    def call() -> None:
+        with fast_matmul(rows, hidden[0], x.device):
+            y, kept = net.run(x, keep=True)
+            net.run_back(y, kept, weights=True, inputs=True)
+
+    return warm(without_c(call)), warm(call)
+
+
 def seeds() -> tuple[Call, Call]:
     alone, group = trainers("iql"), TrainerGroup(trainers("iql"))
     return warm(lambda: [one.step() for one in alone], WAIT + 10), warm(group.step, WAIT + 10)
@@ -106,6 +120,17 @@ def other_way(make: Callable[[], tuple[Call, Call]]) -> Callable[[], tuple[Call,
     return made
 
 
+# width, hidden layers, members K, rows M, calls in a round: about where the passes change their ways
+FEW_ROWS = (
+    (64, 2, 1, 8, 200),
+    (512, 4, 1, 1, 50),
+    (512, 4, 1, 8, 20),
+    (512, 4, 1, 16, 20),
+    (512, 4, 2, 16, 10),
+    (512, 2, 10, 16, 5),
+    (1024, 4, 1, 16, 5),
+    (1024, 4, 1, 65, 3),
+)
 CLAIMS = (
     Claim("update 64×2: PyTorch's operations / passes in C, recorded", partial(updates, SMALL), 30),
     Claim("update 128×2: PyTorch's operations / passes in C, recorded", partial(updates, MIDDLE), 20),
@@ -114,6 +139,14 @@ CLAIMS = (
     Claim("action 512×4, 256 states: PyTorch's operations / passes in C", partial(actions, LARGE, 256), 1),
     Claim("action 128×2, 1 state: PyTorch's operations / passes in C", partial(actions, MIDDLE, 1), 20),
     Claim("action 128×2, 256 states: PyTorch's operations / passes in C", partial(actions, MIDDLE, 256), 10),
+    *(
+        Claim(
+            f"gradients {width}×{layers}, K = {members}, M = {rows}: PyTorch's operations / passes in C",
+            partial(passes, (width,) * layers, members, rows),
+            calls,
+        )
+        for width, layers, members, rows, calls in FEW_ROWS
+    ),
     Claim("five seeds of three_exits: in turn / at once", seeds, 10),
     Claim("product of 256 rows, 512×512: fp32 / bf16", other_way(partial(product, 256)), 20),
     Claim("product of one row, 512×512: bf16 / fp32", partial(product, 1), 200),

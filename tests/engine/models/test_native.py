@@ -21,7 +21,8 @@ from workbench.engine.models.native.passes import NativePasses
 from workbench.engine.models.norm_after import DenseStack
 
 needs_library = pytest.mark.skipif(build.library() is None, reason=build.reason())
-ROWS = (1, 2, 19, 20, 64, 65, 200)  # of fewer than 20 each goes its own way
+# Below 7 four go together; above there are registers of 16, and panels of 64.
+ROWS = (1, 2, 3, 4, 5, 6, 7, 16, 17, 33, 49, 64, 65, 90, 200)
 SHAPES = [
     MlpShape(3, 2, (), "gelu", "all", 1),
     MlpShape(3, 1, (5,), "relu", "all", 3),
@@ -30,6 +31,8 @@ SHAPES = [
     MlpShape(6, 70, (7, 33, 4), "gelu", "all_but_last", 2),
     MlpShape(40, 8, (64, 130), "gelu", "all", 5),
     MlpShape(200, 20, (290, 135), "gelu", "all", 2),
+    MlpShape(90, 61, (), "gelu", "all", 1),
+    MlpShape(5, 1, (520, 24), "gelu", "all", 1),  # 200 rows of 520 numbers do not stay in the second cache
 ]
 
 

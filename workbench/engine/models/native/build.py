@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from platformdirs import user_cache_path
 
-SOURCES = [Path(__file__).with_name(name) for name in ("passes.c", "numbers.h", "row.h", "decision.h")]
+SOURCES = [Path(__file__).with_name(name) for name in ("passes.c", "numbers.h", "weights.h", "row.h", "decision.h")]
 OFF = "WORKBENCH_NATIVE"  # set to 0: PyTorch's operations alone
 
 

@@ -14,7 +14,7 @@ enum { LANES = 8, SUMS = 12 };
 enum { LANES = 4, SUMS = 16 };
 #endif
 enum { PANEL = 64, WIDEST = SUMS == 12 ? 2 : 4, FEW = SUMS / WIDEST, MOST_LAYERS = 16, SPAN = 128 };
-enum { SINGLY = 20 }; /* rows below which each of them alone is faster than a panel */
+enum { SINGLY = 7 }; /* rows below which they are faster as they are, some at a time, than as a panel */
 
 typedef float V __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int VI __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
@@ -32,6 +32,20 @@ ALWAYS V all(float x) { return x - (V){0}; }
 ALWAYS V at(const float *p) { return *(const V *)p; }
 ALWAYS void put(float *p, V x) { *(V *)p = x; }
 ALWAYS long larger(long a, long b) { return a > b ? a : b; }
+
+ALWAYS V some(const float *p, long count)
+{
+    V x = all(0.0f);
+    if (count >= LANES) return at(p);
+    memcpy(&x, p, 4 * count);
+    return x;
+}
+
+ALWAYS void put_some(float *p, V x, long count)
+{
+    if (count >= LANES) put(p, x);
+    else memcpy(p, &x, 4 * count);
+}
 
 /* Add to *p, or begin there. */
 ALWAYS void collect(float *p, V x, int go_on)
@@ -85,35 +99,58 @@ ALWAYS void product(long k, const float *a, long down, long along, const float *
     }
 }
 
-/* `few` rows of out (n, PANEL) = begin + A B, or out += A B. */
-ALWAYS void strip(long k, const float *a, long down, long along, const float *b, const float *begin, int go_on, float *out, int few)
+/* `few` rows of out (n, PANEL) = begin + A B, or out += A B: `wide` registers of columns. */
+ALWAYS void tile(long k, const float *a, long down, long along, const float *b, const float *begin, int go_on, float *out, int few, int wide)
 {
-    for (int first = 0; first < PANEL; first += WIDEST * LANES) {
-        V sum[FEW][WIDEST];
+    V sum[SUMS][WIDEST];
 #pragma GCC unroll 32
-        for (int i = 0; i < few; i++)
+    for (int i = 0; i < few; i++)
 #pragma GCC unroll 8
-            for (int v = 0; v < WIDEST; v++)
-                sum[i][v] = go_on ? at(out + (long)i * PANEL + first + v * LANES) : all(begin ? begin[i] : 0.0f);
-        product(k, a, down, along, b + first, few, WIDEST, sum);
+        for (int v = 0; v < wide; v++) sum[i][v] = go_on ? at(out + (long)i * PANEL + v * LANES) : all(begin ? begin[i] : 0.0f);
+    product(k, a, down, along, b, few, wide, sum);
 #pragma GCC unroll 32
-        for (int i = 0; i < few; i++)
+    for (int i = 0; i < few; i++)
 #pragma GCC unroll 8
-            for (int v = 0; v < WIDEST; v++) put(out + (long)i * PANEL + first + v * LANES, sum[i][v]);
+        for (int v = 0; v < wide; v++) put(out + (long)i * PANEL + v * LANES, sum[i][v]);
+}
+
+/* Columns that hold the rows of a panel, in whole registers. */
+ALWAYS int filled(int rows) { return (rows + LANES - 1) / LANES * LANES; }
+
+/* How many registers to take at once where `left` columns are to be done. */
+ALWAYS int taken(int left) { return left >= WIDEST * LANES ? WIDEST : left / LANES; }
+
+/* All n rows of `columns`, which are whole tiles of `wide` registers: the fewer of them, the more rows. Rows that lie apart take
+   up places of the first cache that are few, where they are a power of two apart. */
+ALWAYS void tiles(int wide, int n, long k, const float *a, long down, long along, const float *b, const float *begin, int go_on,
+                  float *out, int columns)
+{
+    int most = wide > 1 || down == 1 ? SUMS / wide : SUMS / 2;
+    for (int i = 0, few; i < n; i += few) {
+        few = n - i >= most ? most : n - i >= FEW ? FEW : 1;
+        for (int j = 0; j < columns; j += wide * LANES) {
+            const float *from = a + i * down, *first = begin ? begin + i : NULL;
+            float *to = out + (long)i * PANEL + j;
+            if (few == SUMS / wide) tile(k, from, down, along, b + j, first, go_on, to, SUMS / wide, wide);
+            else if (wide == 1 && few == SUMS / 2) tile(k, from, down, along, b + j, first, go_on, to, SUMS / 2, wide);
+            else if (few == FEW) tile(k, from, down, along, b + j, first, go_on, to, FEW, wide);
+            else tile(k, from, down, along, b + j, first, go_on, to, 1, wide);
+        }
     }
 }
 
-/* out (n, PANEL) = begin (n,) + A B, some of k at a time: neighbouring columns of A share cache lines, which stay so long. */
-static void multiply(int n, int k, const float *a, long down, long along, const float *b, const float *begin, float *out)
+/* out (n, PANEL) = begin (n,) + A B of so many columns, some of k at a time: neighbouring columns of A share cache lines, which
+   stay so long. */
+static void multiply(int n, int k, const float *a, long down, long along, const float *b, const float *begin, float *out, int columns)
 {
+    int whole = columns / (WIDEST * LANES) * WIDEST * LANES, rest = columns - whole;
     for (int p = 0; p < k; p += SPAN) {
-        int span = k - p < SPAN ? k - p : SPAN, few = FEW;
-        for (int i = 0; i < n; i += few) {
-            const float *from = a + i * down + p * along, *first = begin ? begin + i : NULL;
-            if (n - i < FEW) few = 1;
-            if (few == 1) strip(span, from, down, along, b + (long)p * PANEL, first, p > 0, out + (long)i * PANEL, 1);
-            else strip(span, from, down, along, b + (long)p * PANEL, first, p > 0, out + (long)i * PANEL, FEW);
-        }
+        int span = k - p < SPAN ? k - p : SPAN;
+        const float *from = a + p * along, *rows = b + (long)p * PANEL, *last = rows + whole;
+        if (whole) tiles(WIDEST, n, span, from, down, along, rows, begin, p > 0, out, whole);
+        if (WIDEST > 3 && rest == 3 * LANES) tiles(3, n, span, from, down, along, last, begin, p > 0, out + whole, rest);
+        else if (WIDEST > 2 && rest == 2 * LANES) tiles(2, n, span, from, down, along, last, begin, p > 0, out + whole, rest);
+        else if (rest) tiles(1, n, span, from, down, along, last, begin, p > 0, out + whole, rest);
     }
 }
 
@@ -156,12 +193,12 @@ ALWAYS void transpose(V row[LANES])
     }
 }
 
-/* (n, PANEL) -> blocks of PANEL columns: out[n / PANEL][row][n % PANEL], each block `rows` rows apart. */
-static void turn(int n, const float *x, float *out, long rows)
+/* (n, PANEL), of which so many columns -> blocks of PANEL columns: out[n / PANEL][row][n % PANEL], each block `rows` rows apart. */
+static void turn(int n, const float *x, float *out, long rows, int columns)
 {
     for (int i = 0; i < n; i += LANES) {
         float *block = out + i / PANEL * rows * PANEL + i % PANEL;
-        for (int j = 0; j < PANEL; j += LANES) {
+        for (int j = 0; j < columns; j += LANES) {
             V square[LANES];
 #pragma GCC unroll 16
             for (int l = 0; l < LANES; l++) square[l] = i + l < n ? at(x + (long)(i + l) * PANEL + j) : all(0.0f);
@@ -181,6 +218,14 @@ static long kept_of_panel(const Net *net)
         count += (long)net->width[l] * PANEL;
         if (l + 1 < net->layers) count += (long)net->width[l + 1] * PANEL * (net->scale[l] < 0 ? 1 : 2) + PANEL;
     }
+    return count;
+}
+
+/* The same of a row of few; hidden layers have room for all three, and 1 / standard deviation after the normalised numbers. */
+static long kept_of_row(const Net *net)
+{
+    long count = net->width[0];
+    for (int l = 1; l < net->layers; l++) count += 3L * net->width[l] + 1;
     return count;
 }
 
@@ -204,43 +249,56 @@ ALWAYS void activate(int gelu, V x, V *y, V *slope)
     }
 }
 
-/* LayerNorm and activation of h (n, PANEL) into y; `hat` (where there is a LayerNorm), `slope` and `inverse` unless NULL. */
-ALWAYS void finish(int gelu, int n, const float *scale, const float *shift, const float *h, float *y, float *hat, float *slope,
-                   float *inverse)
+/* LayerNorm and activation of `wide` registers of columns of h (n, PANEL) into y; `hat` (where there is a LayerNorm), `slope` and
+   `inverse` unless NULL. Several sums at once: one alone waits for itself. */
+ALWAYS void finish_columns(int gelu, int wide, int n, const float *scale, const float *shift, const float *h, float *y, float *hat,
+                           float *slope, float *inverse)
 {
-    for (int first = 0; first < PANEL; first += WIDEST * LANES) { /* several sums at once: one alone waits for itself */
-        V mean[WIDEST], rstd[WIDEST];
-        for (int v = 0; v < WIDEST; v++) mean[v] = rstd[v] = all(0.0f);
-        if (scale) {
-            for (int i = 0; i < n; i++)
-#pragma GCC unroll 8
-                for (int v = 0; v < WIDEST; v++) mean[v] += at(h + (long)i * PANEL + first + v * LANES);
-            for (int v = 0; v < WIDEST; v++) mean[v] /= (float)n;
-            for (int i = 0; i < n; i++)
-#pragma GCC unroll 8
-                for (int v = 0; v < WIDEST; v++) {
-                    V off = at(h + (long)i * PANEL + first + v * LANES) - mean[v];
-                    rstd[v] += off * off;
-                }
-            for (int v = 0; v < WIDEST; v++) {
-                V variance = rstd[v] / (float)n + EPS;
-                rstd[v] = 1.0f / root(variance) + 0.0f * variance; /* NaN where the squares were too large */
-                if (inverse) put(inverse + first + v * LANES, rstd[v]);
-            }
-        }
+    V mean[WIDEST], rstd[WIDEST];
+    for (int v = 0; v < wide; v++) mean[v] = rstd[v] = all(0.0f);
+    if (scale) {
         for (int i = 0; i < n; i++)
 #pragma GCC unroll 8
-            for (int v = 0; v < WIDEST; v++) {
-                long here = (long)i * PANEL + first + v * LANES;
-                V x = at(h + here), out, steep;
-                if (scale) {
-                    x = (x - mean[v]) * rstd[v];
-                    if (hat) put(hat + here, x);
-                    x = x * scale[i] + shift[i];
-                }
-                activate(gelu, x, &out, &steep);
-                put(y + here, out);
-                if (slope) put(slope + here, steep);
+            for (int v = 0; v < wide; v++) mean[v] += at(h + (long)i * PANEL + v * LANES);
+        for (int v = 0; v < wide; v++) mean[v] /= (float)n;
+        for (int i = 0; i < n; i++)
+#pragma GCC unroll 8
+            for (int v = 0; v < wide; v++) {
+                V off = at(h + (long)i * PANEL + v * LANES) - mean[v];
+                rstd[v] += off * off;
             }
+        for (int v = 0; v < wide; v++) {
+            V variance = rstd[v] / (float)n + EPS;
+            rstd[v] = 1.0f / root(variance) + 0.0f * variance; /* NaN where the squares were too large */
+            if (inverse) put(inverse + v * LANES, rstd[v]);
+        }
+    }
+    for (int i = 0; i < n; i++)
+#pragma GCC unroll 8
+        for (int v = 0; v < wide; v++) {
+            long here = (long)i * PANEL + v * LANES;
+            V x = at(h + here), out, steep;
+            if (scale) {
+                x = (x - mean[v]) * rstd[v];
+                if (hat) put(hat + here, x);
+                x = x * scale[i] + shift[i];
+            }
+            activate(gelu, x, &out, &steep);
+            put(y + here, out);
+            if (slope) put(slope + here, steep);
+        }
+}
+
+/* The same of all columns. */
+ALWAYS void finish(int gelu, int n, const float *scale, const float *shift, const float *h, float *y, float *hat, float *slope,
+                   float *inverse, int columns)
+{
+    for (int j = 0, wide; j < columns; j += wide * LANES) {
+        float *own = hat ? hat + j : NULL, *steep = slope ? slope + j : NULL, *rstd = inverse ? inverse + j : NULL;
+        wide = taken(columns - j);
+        if (wide == WIDEST) finish_columns(gelu, WIDEST, n, scale, shift, h + j, y + j, own, steep, rstd);
+        else if (WIDEST > 3 && wide == 3) finish_columns(gelu, 3, n, scale, shift, h + j, y + j, own, steep, rstd);
+        else if (WIDEST > 2 && wide == 2) finish_columns(gelu, 2, n, scale, shift, h + j, y + j, own, steep, rstd);
+        else finish_columns(gelu, 1, n, scale, shift, h + j, y + j, own, steep, rstd);
     }
 }

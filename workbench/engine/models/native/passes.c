@@ -1,11 +1,12 @@
 /* Forward and backward passes of a stack of MLPs: Dense, LayerNorm, activation, as workbench/engine/models/mlp.py has them.
 
    Rows are taken PANEL at a time and kept transposed, (features, PANEL): what a product reads then lies side by side, LayerNorm
-   sums without crossing lanes, and a row goes through all layers while it is in the cache. Weights are read where they are. Of
-   fewer rows than SINGLY each goes its own way (row.h).
+   sums without crossing lanes, and a row goes through all layers while it is in the cache. Weights are read where they are. Fewer
+   rows than SINGLY go another way, TOGETHER at a time (row.h).
    Every number is summed in one order, whatever the number of threads. */
 
 #include "numbers.h"
+#include "weights.h"
 #include "row.h"
 
 #ifdef _OPENMP
@@ -18,15 +19,16 @@ static void forward_panel(const Net *net, const float *theta, int k, const float
                           float *scratch)
 {
     long size = widest(net) * PANEL;
+    int columns = filled(rows);
     float *in = kept ? kept : scratch, *h = scratch + size;
     for (int i = 0; i < net->width[0]; i++) {
         for (int r = 0; r < rows; r++) in[(long)i * PANEL + r] = x[r * row + i];
-        for (int r = rows; r < PANEL; r++) in[(long)i * PANEL + r] = 0.0f;
+        for (int r = rows; r < columns; r++) in[(long)i * PANEL + r] = 0.0f;
     }
     for (int l = 0; l < net->layers; l++) {
         int from = net->width[l], to = net->width[l + 1];
         const float *weight = theta + net->weight[l] + (long)k * from * to, *bias = theta + net->bias[l] + (long)k * to;
-        multiply(to, from, weight, 1, to, in, bias, h);
+        multiply(to, from, weight, 1, to, in, bias, h, columns);
         if (l + 1 == net->layers) break;
         int normed = net->scale[l] >= 0;
         const float *scale = normed ? theta + net->scale[l] + (long)k * to : NULL;
@@ -38,8 +40,8 @@ static void forward_panel(const Net *net, const float *theta, int k, const float
             hat = normed ? inverse + PANEL : NULL;
             in = inverse + PANEL + (normed ? (long)to * PANEL : 0);
         }
-        if (net->gelu) finish(1, to, scale, shift, h, in, hat, slope, inverse);
-        else finish(0, to, scale, shift, h, in, hat, slope, inverse);
+        if (net->gelu) finish(1, to, scale, shift, h, in, hat, slope, inverse, columns);
+        else finish(0, to, scale, shift, h, in, hat, slope, inverse, columns);
     }
     int out = net->width[net->layers];
     for (int r = 0; r < rows; r++)
@@ -67,10 +69,14 @@ void forward(const Net *net, const float *theta, const float *x, long row, long 
 {
     long panels = (rows + PANEL - 1) / PANEL, out = net->width[net->layers], each = 2 * widest(net) * PANEL;
     if (rows < SINGLY) {
+        long groups = (rows + TOGETHER - 1) / TOGETHER;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && worth_threads(net, rows))
-        for (long i = 0; i < net->members * rows; i++)
-            forward_row(net, theta, i / rows, x + i / rows * member + i % rows * row, y + i * out,
-                        kept ? kept + i * kept_of_row(net) : NULL, scratch + omp_get_thread_num() * 2 * widest(net));
+        for (long task = 0; task < net->members * groups; task++) {
+            long k = task / groups, first = task % groups * TOGETHER, i = k * rows + first;
+            int count = rows - first < TOGETHER ? (int)(rows - first) : TOGETHER;
+            forward_rows(net, theta, k, count, x + k * member + first * row, row, y + i * out,
+                         kept ? kept + i * kept_of_row(net) : NULL, scratch + omp_get_thread_num() * each);
+        }
         return;
     }
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
@@ -82,35 +88,18 @@ void forward(const Net *net, const float *theta, const float *x, long row, long 
     }
 }
 
-/* Working memory of the weights' gradients: of each member and layer the turned gradient before its LayerNorm, and of each panel
-   three sums (bias, scale, shift) in LANES parts. */
-static long blocks(int width) { return (width + PANEL - 1) / PANEL; }
-
-static long turned_of_member(const Net *net, long panels)
-{
-    long count = 0;
-    for (int l = 0; l < net->layers; l++) count += blocks(net->width[l + 1]) * panels * PANEL * PANEL;
-    return count;
-}
-
-static long parts_of_panel(const Net *net)
-{
-    long count = 0;
-    for (int l = 0; l < net->layers; l++) count += 3L * net->width[l + 1] * LANES;
-    return count;
-}
-
 long backward_scratch(const Net *net, long rows, int threads, int weights)
 {
     long panels = (rows + PANEL - 1) / PANEL, own = 2 * widest(net) * PANEL * threads;
-    return own + (weights ? net->members * (turned_of_member(net, panels) + panels * parts_of_panel(net)) : 0);
+    long parts = rows < SINGLY ? rows * parts_of_row(net) : panels * parts_of_panel(net);
+    return own + (weights ? net->members * (turned_of_member(net, rows < SINGLY ? rows : panels * PANEL) + parts) : 0);
 }
 
 /* g (n, PANEL), with respect to what an activation returned, becomes the gradient before LayerNorm; three sums of it where wanted. */
 static void finish_backward(int n, const float *scale, const float *hat, const float *slope, const float *inverse, float *g,
-                            float *sums)
+                            float *sums, int columns)
 {
-    for (int j = 0; j < PANEL; j += LANES) {
+    for (int j = 0; j < columns; j += LANES) {
         V one = all(0.0f), two = all(0.0f), rstd = scale ? at(inverse + j) : all(1.0f);
         for (int i = 0; i < n; i++) {
             long here = (long)i * PANEL + j;
@@ -146,11 +135,11 @@ static void finish_backward(int n, const float *scale, const float *hat, const f
     }
 }
 
-static void sum_bias(int n, const float *g, float *sums)
+static void sum_bias(int n, const float *g, float *sums, int columns)
 {
     for (int i = 0; i < n; i++) {
         V sum = all(0.0f);
-        for (int j = 0; j < PANEL; j += LANES) sum += at(g + (long)i * PANEL + j);
+        for (int j = 0; j < columns; j += LANES) sum += at(g + (long)i * PANEL + j);
         put(sums + 3L * i * LANES, sum);
     }
 }
@@ -161,13 +150,13 @@ static void backward_panel(const Net *net, const float *theta, int k, const floa
 {
     long size = widest(net) * PANEL;
     float *g = scratch, *next = scratch + size;
-    int last = net->layers - 1, out = net->width[net->layers];
+    int last = net->layers - 1, out = net->width[net->layers], columns = filled(rows);
     for (int i = 0; i < out; i++) {
         for (int r = 0; r < rows; r++) g[(long)i * PANEL + r] = grad[(long)r * out + i];
-        for (int r = rows; r < PANEL; r++) g[(long)i * PANEL + r] = 0.0f;
+        for (int r = rows; r < columns; r++) g[(long)i * PANEL + r] = 0.0f;
     }
     const float *place = kept + kept_of_panel(net);
-    float *block = turned ? turned + turned_of_member(net, panels) : NULL, *part = parts ? parts + parts_of_panel(net) : NULL;
+    float *block = turned ? turned + turned_of_member(net, panels * PANEL) : NULL, *part = parts ? parts + parts_of_panel(net) : NULL;
     place -= (long)net->width[last] * PANEL; /* at the input of the last layer */
     for (int l = last; l >= 0; l--) {
         int from = net->width[l], to = net->width[l + 1];
@@ -182,13 +171,13 @@ static void backward_panel(const Net *net, const float *theta, int k, const floa
             inverse = place -= PANEL;
             slope = place -= (long)to * PANEL;
             place -= (long)from * PANEL;
-            finish_backward(to, normed ? theta + net->scale[l] + (long)k * to : NULL, hat, slope, inverse, g, part);
+            finish_backward(to, normed ? theta + net->scale[l] + (long)k * to : NULL, hat, slope, inverse, g, part, columns);
         } else if (turned) {
-            sum_bias(to, g, part);
+            sum_bias(to, g, part, columns);
         }
-        if (turned) turn(to, g, block + panel * PANEL * PANEL, panels * PANEL);
+        if (turned) turn(to, g, block + panel * PANEL * PANEL, panels * PANEL, columns);
         if (l == 0 && !d_x) return;
-        multiply(from, to, theta + net->weight[l] + (long)k * from * to, to, 1, g, NULL, next);
+        multiply(from, to, theta + net->weight[l] + (long)k * from * to, to, 1, g, NULL, next, columns);
         float *swap = g;
         g = next;
         next = swap;
@@ -198,106 +187,36 @@ static void backward_panel(const Net *net, const float *theta, int k, const floa
         for (int i = 0; i < in; i++) d_x[(long)r * in + i] = g[(long)i * PANEL + r];
 }
 
-/* `few` rows of one layer's weight gradient, `wide` registers of columns of which there are `columns`: x (few, rows) times what
-   `turn` left. */
-ALWAYS void weight_strip(int few, int wide, int columns, long out, const float *x, long apart, long panels, const float *turned,
-                         float *d_weight)
-{
-    V sum[FEW][WIDEST];
-#pragma GCC unroll 32
-    for (int i = 0; i < few; i++)
-#pragma GCC unroll 8
-        for (int v = 0; v < wide; v++) sum[i][v] = all(0.0f);
-    for (long p = 0; p < panels; p++) product(PANEL, x + p * apart, PANEL, 1, turned + p * PANEL * PANEL, few, wide, sum);
-#pragma GCC unroll 32
-    for (int i = 0; i < few; i++)
-#pragma GCC unroll 8
-        for (int v = 0; v < wide; v++)
-            if (v * LANES < columns) put_some(d_weight + i * out + v * LANES, sum[i][v], columns - v * LANES);
-}
-
-/* Rows first to last of it, (in, out). */
-static void weight_rows(int first, int last, int out, const float *x, long apart, long panels, const float *turned, float *d_weight)
-{
-    for (int column = 0; column < out; column += WIDEST * LANES) {
-        int columns = out - column, narrow = columns <= LANES, few = last - first < FEW ? 1 : FEW;
-        const float *b = turned + column / PANEL * panels * PANEL * PANEL + column % PANEL;
-        for (int done = first; done < last; done += few) {
-            int i = done + few <= last ? done : last - few; /* a last strip that is too short does some rows once more */
-            const float *from = x + (long)i * PANEL;
-            float *to = d_weight + (long)i * out + column;
-            if (few == 1) weight_strip(1, WIDEST, columns, out, from, apart, panels, b, to);
-            else if (narrow) weight_strip(FEW, 1, columns, out, from, apart, panels, b, to);
-            else weight_strip(FEW, WIDEST, columns, out, from, apart, panels, b, to);
-        }
-    }
-}
-
-static float total(const float *parts, long apart, long panels)
-{
-    V sum = all(0.0f);
-    for (long p = 0; p < panels; p++) sum += at(parts + p * apart);
-    float out = 0.0f;
-    for (int l = 0; l < LANES; l++) out += sum[l];
-    return out;
-}
-
-enum { PIECES = 4 }; /* of a weight's gradient, where several threads compute it */
-
-/* A piece of the gradient of layer l of member k; the first one brings those of bias, scale and shift. */
-static void weight_piece(const Net *net, int k, int l, int piece, int pieces, const float *kept, long panels, const float *turned,
-                         const float *parts, float *d_theta)
-{
-    long of_panel = kept_of_panel(net), sums = parts_of_panel(net);
-    int from = net->width[l], to = net->width[l + 1], begin = from * piece / pieces, end = from * (piece + 1) / pieces;
-    const float *x = kept + k * panels * of_panel, *block = turned + k * turned_of_member(net, panels), *part = parts + k * panels * sums;
-    for (int m = 0; m < l; m++) {
-        x += (long)net->width[m] * PANEL + (long)net->width[m + 1] * PANEL * (net->scale[m] < 0 ? 1 : 2) + PANEL;
-        block += blocks(net->width[m + 1]) * panels * PANEL * PANEL;
-        part += 3L * net->width[m + 1] * LANES;
-    }
-    weight_rows(begin, end, to, x, of_panel, panels, block, d_theta + net->weight[l] + (long)k * from * to);
-    for (int i = 0; piece == 0 && i < to; i++) {
-        const float *own = part + 3L * i * LANES;
-        d_theta[net->bias[l] + (long)k * to + i] = total(own, sums, panels);
-        if (net->scale[l] < 0 || l + 1 == net->layers) continue;
-        d_theta[net->scale[l] + (long)k * to + i] = total(own + LANES, sums, panels);
-        d_theta[net->shift[l] + (long)k * to + i] = total(own + 2 * LANES, sums, panels);
-    }
-}
-
 /* Back from grad (K, M, O): d_x (K, M, I) and d_theta, laid out as theta, each unless NULL. */
 void backward(const Net *net, const float *theta, const float *grad, long rows, const float *kept, float *d_theta, float *d_x,
               float *scratch, int threads)
 {
     long panels = (rows + PANEL - 1) / PANEL, each = 2 * widest(net) * PANEL, of_panel = kept_of_panel(net);
-    long of_member = turned_of_member(net, panels);
-    long out = net->width[net->layers], in = net->width[0];
-    int pieces = threads > 1 ? PIECES : 1;
+    int singly = rows < SINGLY, pieces = threads > 1 ? PIECES : 1;
+    long groups = singly ? (rows + TOGETHER - 1) / TOGETHER : panels;
+    long of_member = turned_of_member(net, singly ? rows : panels * PANEL), out = net->width[net->layers], in = net->width[0];
     float *turned = d_theta ? scratch + each * threads : NULL, *parts = d_theta ? turned + net->members * of_member : NULL;
-    if (rows < SINGLY) {
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && !d_theta && worth_threads(net, rows))
-        for (long i = 0; i < net->members * rows; i++)
-            backward_row(net, theta, i / rows, grad + i * out, kept + i * kept_of_row(net), d_x ? d_x + i * in : NULL, d_theta,
-                         i % rows > 0, scratch + omp_get_thread_num() * 2 * widest(net));
-        return;
-    }
-#pragma omp parallel num_threads(threads) if (threads > 1)
+#pragma omp parallel num_threads(threads) if (threads > 1 && (!singly || worth_threads(net, rows)))
     {
 #pragma omp for schedule(static)
-        for (long task = 0; task < net->members * panels; task++) {
-            long k = task / panels, panel = task % panels, first = panel * PANEL;
-            int count = rows - first < PANEL ? (int)(rows - first) : PANEL;
-            backward_panel(net, theta, (int)k, grad + (k * rows + first) * out, count, kept + task * of_panel,
-                           d_x ? d_x + (k * rows + first) * in : NULL, turned ? turned + k * of_member : NULL, panels, panel,
-                           parts ? parts + task * parts_of_panel(net) : NULL, scratch + omp_get_thread_num() * each);
+        for (long task = 0; task < net->members * groups; task++) {
+            long k = task / groups, group = task % groups, size = singly ? TOGETHER : PANEL, first = group * size, i = k * rows + first;
+            int count = rows - first < size ? (int)(rows - first) : (int)size;
+            float *own = scratch + omp_get_thread_num() * each, *turn = turned ? turned + k * of_member : NULL;
+            float *to = d_x ? d_x + i * in : NULL;
+            if (singly)
+                backward_rows(net, theta, k, count, grad + i * out, kept + i * kept_of_row(net), to, turn, rows, first,
+                              parts ? parts + i * parts_of_row(net) : NULL, own);
+            else
+                backward_panel(net, theta, (int)k, grad + i * out, count, kept + task * of_panel, to, turn, panels, group,
+                               parts ? parts + task * parts_of_panel(net) : NULL, own);
         }
         if (d_theta) {
 #pragma omp for schedule(dynamic) collapse(3)
             for (int k = 0; k < net->members; k++)
                 for (int l = 0; l < net->layers; l++)
                     for (int piece = 0; piece < pieces; piece++)
-                        weight_piece(net, k, l, piece, pieces, kept, panels, turned, parts, d_theta);
+                        weight_piece(net, k, l, piece, pieces, kept, rows, turned, parts, d_theta);
         }
     }
 }
@@ -332,8 +251,8 @@ void backward_chosen(const Net *net, const float *theta, const long *member, lon
     if (rows < SINGLY) {
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && worth_threads(net, rows))
         for (long r = 0; r < rows; r++)
-            backward_row(net, theta, member[r], &one, kept + (member[r] * rows + r) * kept_of_row(net), d_x + r * in, NULL, 0,
-                         scratch + omp_get_thread_num() * 2 * widest(net));
+            backward_rows(net, theta, member[r], 1, &one, kept + (member[r] * rows + r) * kept_of_row(net), d_x + r * in, NULL,
+                          rows, r, NULL, scratch + omp_get_thread_num() * each);
         return;
     }
     for (int k = 0; k < net->members; k++) {
@@ -346,7 +265,7 @@ void backward_chosen(const Net *net, const float *theta, const long *member, lon
             int some = count - begin < PANEL ? (int)(count - begin) : PANEL;
             float *working = scratch + omp_get_thread_num() * each, *own = working + 2 * widest(net) * PANEL;
             float *ones = own + kept_of_panel(net), *result = ones + PANEL;
-            for (int r = 0; r < PANEL; r++) ones[r] = 1.0f;
+            for (int r = 0; r < some; r++) ones[r] = 1.0f;
             gather(net, held, order + first + begin, some, own);
             backward_panel(net, theta, k, ones, some, own, result, NULL, 0, 0, NULL, working);
             for (int r = 0; r < some; r++) memcpy(d_x + order[first + begin + r] * in, result + r * in, 4 * in);
