@@ -26,12 +26,13 @@ from benchmarks.timing import table
 from benchmarks.updates import random_data
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.compiled import compile_act
+from workbench.engine.steering.graphs import Actor
 from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.rules import make_rule
-from workbench.engine.steering.run import act
 from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import make_config
 from workbench.engine.training.fast.compiled import compiler_available
+from workbench.engine.training.fast.graphs import UNROLL
 from workbench.engine.training.loop.trainer import Trainer
 from workbench.engine.words import counted
 
@@ -94,43 +95,56 @@ ROWS = {
 }
 
 
-def ours(work: Work, compiled: bool) -> Seconds:
+def ours(work: Work, compiled: bool, device: torch.device) -> Seconds:
     """The same work by the workbench, ready to be timed."""
     size = work.sizes
-    call = _act(size, compiled) if size["kind"] == "act" else _update(work, compiled)
-    call()  # the first one compiles
-    return partial(_timed, call)
+    many = _act(size, compiled, device) if size["kind"] == "act" else _update(work, compiled, device)
+    many(1)  # the first one compiles, or is recorded
+    return partial(_timed, many, device)
 
 
-def _update(work: Work, compiled: bool) -> Callable[[], Any]:
+def _update(work: Work, compiled: bool, device: torch.device) -> Callable[[int], None]:
     size = work.sizes
     settings: dict[str, Any] = {"hidden": size["hidden"], "batch_size": size["batch"], "chunk": size["chunk"]}
     settings |= {"flow_steps": size["flow_steps"], "compile": compiled, "steps": 10**9}
     if work.peer == "vgf":
         settings |= {"critic": "td_vgf", "family": "vgf", "reference": work.reference, "reference_steps": 1}
         settings |= {"particles": size["particles"], "transport_steps": size["transport_steps"]}
-    trainer = Trainer(random_data(size["observed"], size["acted"]), make_config(**settings))
+    trainer = Trainer(random_data(size["observed"], size["acted"]), make_config(**settings), device)
     if work.reference == "frozen":
         trainer.step()  # the flow's one update
-    return trainer.step
+
+    def many(count: int) -> None:
+        end = trainer.step_number + count
+        while trainer.step_number < end:
+            trainer.step(end - trainer.step_number)
+
+    many(UNROLL)
+    return many
 
 
-def _act(size: dict[str, Any], compiled: bool) -> Callable[[], Any]:
+def _act(size: dict[str, Any], compiled: bool, device: torch.device) -> Callable[[int], None]:
     config = make_config(hidden=size["hidden"])
-    networks = build_networks(config, size["observed"], size["acted"])
+    networks = build_networks(config, size["observed"], size["acted"]).to(device)
     parts: Parts = networks.parts(config, ("reference", "critic", "target_critic"))
     rule = make_rule("qgf", weight=0.3)
-    generator = torch.Generator().manual_seed(0)
-    observations = torch.randn(size["batch"], size["observed"], generator=generator)
+    generator = torch.Generator(device).manual_seed(0)
+    observations = torch.randn(size["batch"], size["observed"], generator=generator, device=device)
     noise = draw_noise(size["batch"], 1, size["acted"], generator)
-    actor = compile_act(rule, parts) if compiled else partial(act, rule, parts)
-    return partial(actor, observations, noise)
+    actor = compile_act(rule, parts) if compiled else Actor(rule, parts)
+
+    def many(count: int) -> None:
+        for _ in range(count):
+            actor(observations, noise)
+
+    return many
 
 
-def _timed(call: Callable[[], Any], count: int) -> tuple[float, float]:
+def _timed(many: Callable[[int], None], device: torch.device, count: int) -> tuple[float, float]:
     start, spent = time.perf_counter(), time.process_time()
-    for _ in range(count):
-        call()
+    many(count)
+    if device.type == "cuda":
+        torch.cuda.synchronize()
     return time.perf_counter() - start, time.process_time() - spent
 
 
@@ -155,7 +169,7 @@ def peers(options: Any) -> dict[str, Peer]:
             if not os.path.isfile(os.path.join(folder, "agents", f"{name}.py")):
                 raise SystemExit(f"--{name} takes the authors' checkout; there is no agents/{name}.py in {folder}")
             found[name] = Peer(name, options.python, os.path.abspath(folder))
-    for python in dict.fromkeys((options.python, sys.executable)):
+    for python in dict.fromkeys((options.python, sys.executable)) if options.device == "cpu" else ():
         if python == sys.executable:
             has = importlib.util.find_spec("torchrl") is not None
         else:
@@ -168,9 +182,10 @@ def peers(options: Any) -> dict[str, Peer]:
 def row(name: str, peer: Peer, options: Any) -> tuple[list[str], str]:
     """One line of the table, and what the peer runs on."""
     work = ROWS[name]
-    ways = {"eager": ours(work, False)}
+    device = torch.device(options.device)
+    ways = {"eager": ours(work, False, device)}
     if options.compiled and compiler_available():
-        ways["compiled"] = ours(work, True)
+        ways["compiled"] = ours(work, True, device)
     child = Child(peer, work.sizes)
     try:
         theirs, *mine = in_turn([child.seconds, *ways.values()], options.turns, options.seconds)
@@ -196,6 +211,12 @@ def run() -> None:
     )
     parser.add_argument("--turns", type=int, default=5, help="alternations")
     parser.add_argument("--seconds", type=float, default=1.0, help="of calls at each turn, at least")
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="where ours computes; JAX takes a GPU where it finds one",
+    )
     parser.add_argument("--compiled", action="store_true", help="time our compiled code too")
     options = parser.parse_known_args()[0]
     found, lines, about, left = peers(options), [], {}, []
@@ -215,7 +236,8 @@ def run() -> None:
     ours_heads = ("times theirs [least, most]", "by CPU time")
     heads = ("work", "theirs", "ours", *ours_heads, "compiled", *ours_heads, "to reach")
     versions = "; ".join(f"{who}: {words}" for who, words in about.items())
-    title = f"The peers' code and ours in turn, medians of {options.turns} turns ({threads}; {versions or 'no peer'})"
+    where = threads if options.device == "cpu" else f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+    title = f"The peers' code and ours in turn, medians of {options.turns} turns ({where}; {versions or 'no peer'})"
     table(title, heads, lines)
     if left:
         print("  not timed: " + ", ".join(left) + "\n")

@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TRITON_INTERPRET", "1")  # the GPU's kernels are played on the CPU; Triton asks as it is loaded
 
 import random
 from collections.abc import Iterator

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from workbench.engine.models.fused import operations
 from workbench.engine.models.native import build
 from workbench.engine.precision import bf16_is_fast, fast_matmul, medium_is_fp32
 from workbench.engine.training.fast.compiled import compiler_available
@@ -41,6 +42,7 @@ def examine() -> dict[str, Any]:
     facts["threads"] = torch.get_num_threads()
     facts["compiler"] = compiler_available()
     facts["passes in C"] = build.reason() or "yes"
+    facts["kernels in Triton"] = operations.reason() or "yes"
     facts["medium is fp32"] = medium_is_fp32()
     facts["fast bf16"] = bf16_is_fast()
     facts["fp32 GFLOP/s"] = round(matmul_gflops(), 1)

@@ -43,6 +43,14 @@ MANY_ARGUMENTS = {
     "workbench/ui/serve.py:serve": 8,
     # One compiled step: its arrays, which the compiler wants apart.
     "workbench/engine/training/fast/compiled.py:_update": 8,
+    # A GPU's kernels, and the operations that call them: their arrays, which both want apart.
+    "workbench/engine/models/fused/kernels.py:forward_layer": 14,
+    "workbench/engine/models/fused/kernels.py:backward_layer": 17,
+    "workbench/engine/models/fused/kernels.py:add_parts": 9,
+    "workbench/engine/models/fused/kernels.py:adam": 11,
+    "workbench/engine/models/fused/operations.py:_finish_back": 11,
+    "workbench/engine/models/fused/operations.py:adam_step": 8,
+    "workbench/engine/models/fused/operations.py:_adam": 9,
 }
 LONG_FUNCTIONS = {
     "workbench/experiments/tune.py:tune": 127,

@@ -29,6 +29,7 @@ OWNERS = {
 # What the engine may take from outside, by place.
 ENGINE_PARTIES = {
     "workbench.engine": {"torch", "numpy", "pydantic"},
+    "workbench.engine.models.fused": {"torch", "triton"},
     "workbench.engine.models.published": {"torch", "numpy", "pydantic", "safetensors"},
     "workbench.engine.data": {
         "torch",

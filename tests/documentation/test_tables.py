@@ -28,16 +28,25 @@ def test_what_is_said_of_the_maze() -> None:
     assert max(found["GradStep"]) < 0.1
 
 
-def of_methods() -> dict[str, float]:
-    """Return of each method on three_exits, by the suite of all methods."""
-    part = (ROOT / "docs" / "methods_measured.md").read_text(encoding="utf-8").partition("## All tasks together")[2]
+def of_methods(page: str = "methods_measured") -> dict[str, float]:
+    """Return of each method on three_exits, by a suite's page."""
+    part = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").partition("## All tasks together")[2]
     rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in part.partition("##")[0].splitlines()]
     return {row[0]: float(row[1].split(" ")[0]) for row in rows if len(row) > 2 and row[1][:1].isdigit()}
 
 
+def chosen(page: str) -> dict[str, str]:
+    """The strengths that each method of a suite's page was given."""
+    part = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").partition("## Strengths that were chosen")[2]
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split("|")] for line in part.splitlines() if line.startswith("|")
+    ]
+    return {row[0]: row[3] for row in rows[2:]}
+
+
 def test_what_is_said_of_all_methods() -> None:
     found = of_methods()
-    assert len(found) == 49
+    assert len(found) == 50
     assert max(found.values()) == found["ReBRAC"] == found["IQL (advantage-weighted)"]
     references = {
         name: found[name]
@@ -46,9 +55,29 @@ def test_what_is_said_of_all_methods() -> None:
     assert max(references, key=references.__getitem__) == "QGF, Gaussian"
     assert found["QGF, mean flow, T = 1"] > found["QGF"] > found["QGF, T = 1"]
     assert found["BC, T = 1"] < 0.1 < found["BC, mean flow, T = 1"]
-    assert found["DSRL"] > found["BC"] > found["Q-chunking"]
+    assert round(found["DSRL"], 2) == 0.73
+    assert round(found["DSRL, first temperature 0.1"], 2) == 0.8
+    strengths = chosen("methods_measured")
+    assert strengths["DSRL"] == "2"
+    assert strengths["DSRL, first temperature 0.1"] == "1"
+    assert (strengths["IDQL"], strengths["Best of N, pruned"]) == ("4", "8")
+    assert found["IDQL"] == found["Best of N"] > 0.59
+    assert found["BC"] + 0.1 > found["Q-chunking"] > found["BC"]
     assert found["Q-chunking with FQL"] >= 0.4 > found["BC, mean flow, T = 10"]
     assert found["floq, QGF"] > 0.53 > 0.1 > found["floq, FQL"]
+
+
+def test_what_is_said_of_larger_networks() -> None:
+    """Chunks learn in 256×2 networks what they do not in 64×2, the flow alone and Q-chunking, and stay behind single actions."""
+    found, all_methods = of_methods("methods_larger"), of_methods()
+    for name in ("BC", "QGF", "Q-chunking", "Q-chunking with FQL"):
+        assert found[name] == all_methods[name], "the same jobs"
+    assert found["BC, chunks of 5"] < 0.11 < found["BC"]
+    assert round(found["BC, chunks of 5, 256 × 2"], 2) == 0.24
+    assert round(found["Q-chunking, 256 × 2"], 2) == 0.81 > found["Q-chunking"] + 0.5
+    assert round(found["Q-chunking with FQL, 256 × 2"], 2) == 0.59
+    assert round(found["QGF, 256 × 2"], 2) == 0.94
+    assert all(found[f"QGF{size}"] > found[f"Q-chunking{size}"] for size in ("", ", 256 × 2"))
 
 
 def of_figure(title: str) -> dict[str, list[dict[str, str]]]:

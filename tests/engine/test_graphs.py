@@ -7,7 +7,7 @@ import torch
 from engine.tape import TapeRecorder
 from torch import Tensor
 
-from workbench.engine.graphs import CannotRecord, Recording, recorder_for, rehearse
+from workbench.engine.graphs import CannotRecord, Recording, rehearse
 
 KEPT: list[Tensor] = []
 OBSTACLES: dict[str, tuple[Callable[[Tensor], object], str]] = {
@@ -96,8 +96,3 @@ def test_python_decisions_are_taken_once() -> None:
 
     recording = Recording(work, torch.zeros(1), [], TapeRecorder())
     assert recording(torch.zeros(1)) == recording(torch.zeros(1)) == len(calls) == 2  # the rehearsal and the tape
-
-
-def test_the_cpu_records_nothing() -> None:
-    assert recorder_for(torch.device("cpu")) is None
-    assert recorder_for(torch.device("cuda")) is not None

@@ -20,9 +20,9 @@ def test_it_runs_through(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("the CPU, torch ")
     updates = [line for line in lines if " update " in line]
-    assert len(updates) == 4 * 3  # every size of network, in each way that a CPU knows
-    assert [" yes " in line for line in updates] == [False, True, True] * 4
-    assert sum("QGF act" in line for line in lines) == 2 * 3
+    assert len(updates) == 4 * 5  # every size of network, in each way that a CPU knows
+    assert [" yes " in line for line in updates] == [False, True, True, True, True] * 4
+    assert sum("QGF act" in line for line in lines) == 2 * 5
     for words in ("seeds at once", "fit three_exits", "evaluate, 5 episodes", "auto "):
         assert any(words in line for line in lines), words
     assert recorder.tapes

@@ -1,7 +1,7 @@
 """Which device pays: decided from the size of the work, before any of it is done.
 
 A GPU multiplies a hundred times faster than a processor, and loses on small work: it takes seconds to start, and each of its
-kernels costs some microseconds whatever it computes. So the time on either is estimated from three sizes of the work: how
+kernels costs a microsecond whatever it computes. So the time on either is estimated from three sizes of the work: how
 often it calls, how many tensor operations a call has, and how many multiply-adds.
 
     seconds = start + calls · (operations · each + multiply-adds · 2 / rate)
@@ -22,9 +22,9 @@ Kind = Literal["cpu", "cuda"]
 CPU_OPERATION = 6e-6  # seconds of one small tensor operation, the cost of the call
 CPU_CORE = 100e9  # fp32 operations a second of one core's matrix products
 CUDA_START = 5.0  # seconds until a process has its first result: driver, libraries, recordings
-CUDA_KERNEL = 3e-6  # seconds of one small kernel inside a recording
+CUDA_KERNEL = 0.6e-6  # seconds of one operation inside a recording, several of which run side by side or as one kernel
 CUDA_LAUNCH = 25e-6  # the same, launched alone: what cannot be recorded
-CUDA_SHARE = 0.4  # of the card's fp32 peak that products of these sizes reach
+CUDA_SHARE = 0.5  # of the card's fp32 peak that products of these sizes reach
 CLEARLY = 2.0  # how many times faster the GPU must be by the estimate
 LANES = 128  # fp32 lanes of one multiprocessor, of all cards since 2018 that computing uses
 

@@ -40,25 +40,6 @@ class Recorder(Protocol):
     ) -> tuple[Callable[[], None], T]: ...
 
 
-def record_cuda(work: Callable[[], T], generators: Sequence[torch.Generator]) -> tuple[Callable[[], None], T]:
-    """Record ``work`` as a CUDA graph. Random numbers of ``generators`` go on from launch to launch as they would without."""
-    graph = torch.cuda.CUDAGraph()
-    for generator in generators:
-        graph.register_generator_state(generator)
-    try:
-        # other threads may go on meanwhile: a page's server acts and draws in several
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            result = work()
-    except RuntimeError as error:
-        raise CannotRecord(str(error).strip().partition("\n")[0]) from error
-    return graph.replay, result
-
-
-def recorder_for(device: torch.device) -> Recorder | None:
-    """What records on ``device``: None where launching costs little and nothing has to be recorded."""
-    return record_cuda if device.type == "cuda" else None
-
-
 class Recording:
     """``work`` over inputs of fixed shapes, recorded once and launched with ever new ones.
 
@@ -95,7 +76,7 @@ class Recording:
 
     def __call__(self, inputs: Any) -> Any:
         """Launch with ``inputs``, shaped as the example; the result is the caller's own."""
-        held, new = _tensors(self._inputs), _tensors(inputs)
+        held, new = tensors_in(self._inputs), tensors_in(inputs)
         if held:
             torch._foreach_copy_(held, new, non_blocking=True)
         self._replay()
@@ -112,7 +93,7 @@ def rehearse(work: Callable[[], Any], generators: Sequence[torch.Generator]) -> 
     """
     with leaving_no_trace(generators) as watched:
         result = work()
-        kept = {tensor.untyped_storage()._cdata for tensor in _tensors(result)}
+        kept = {tensor.untyped_storage()._cdata for tensor in tensors_in(result)}
         if watched.survivors(kept):
             gc.collect()  # what is only part of a cycle goes with it
         if watched.survivors(kept):
@@ -150,16 +131,21 @@ class _Watched(TorchDispatchMode):
         self._before: dict[int, tuple[torch.UntypedStorage, torch.UntypedStorage]] = {}
         self._made: dict[int, StorageWeakRef] = {}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: to be left out of compilations, torch would load its compiler at the first operation, which takes seconds."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = dict(kwargs or {})
-        inputs = _tensors((args, given))
+        inputs = tensors_in((args, given))
         reason = _obstacle(func, args, given, self._generators)
         if reason is not None:
             raise CannotRecord(f"it {reason} ({func.name()})")
-        for tensor in _written(func, args, given):
+        for tensor in written_by(func, args, given):
             self._save(tensor)
         result = func(*args, **given)
-        outputs = _tensors(result)
+        outputs = tensors_in(result)
         if len({t.device for t in (*inputs, *outputs) if t.dim() or t.device.type != "cpu"}) > 1:
             raise CannotRecord(f"it copies between the processor and the device ({func.name()})")
         old = {tensor.untyped_storage()._cdata for tensor in inputs}
@@ -194,7 +180,7 @@ def _obstacle(func: Any, args: Any, kwargs: dict[str, Any], generators: list[tor
         return "looks at a number, which the processor would have to wait for"
     chosen_by_mask = func.overloadpacket in (aten.index, aten.index_put, aten.index_put_, aten._index_put_impl_)
     if chosen_by_mask:
-        masks = [t for t in _tensors(args[1]) if t.dtype in (torch.bool, torch.uint8)]
+        masks = [t for t in tensors_in(args[1]) if t.dtype in (torch.bool, torch.uint8)]
         return "picks rows by a mask, whose number is not known ahead; torch.where keeps all" if masks else None
     if torch.Tag.dynamic_output_shape in tags:
         return "makes a tensor whose size depends on numbers"
@@ -206,14 +192,15 @@ def _obstacle(func: Any, args: Any, kwargs: dict[str, Any], generators: list[tor
     return None
 
 
-def _written(func: Any, args: Any, kwargs: dict[str, Any]) -> list[Tensor]:
+def written_by(func: Any, args: Any, kwargs: dict[str, Any]) -> list[Tensor]:
     """The tensors among the arguments that ``func`` writes to."""
     found = []
     for place, argument in enumerate(func._schema.arguments):
         if argument.alias_info is not None and argument.alias_info.is_write:
-            found += _tensors(args[place] if place < len(args) else kwargs.get(argument.name))
+            found += tensors_in(args[place] if place < len(args) else kwargs.get(argument.name))
     return found
 
 
-def _tensors(nest: Any) -> list[Tensor]:
+def tensors_in(nest: Any) -> list[Tensor]:
+    """The tensors in any nest of tuples, lists and dicts."""
     return [leaf for leaf in _pytree.tree_leaves(nest) if isinstance(leaf, Tensor)]

@@ -13,12 +13,16 @@ from engine.data.shard_files import walk, write
 from engine.small_runs import WAYS, small_config, small_data, small_trainer
 from engine.tape import TapeRecorder
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 
 from workbench.engine.data.footprint import Keep
 from workbench.engine.data.transitions import Batch
+from workbench.engine.graphs import tensors_in
 from workbench.engine.models.native import operations
 from workbench.engine.tasks.registry import make_task
 from workbench.engine.tasks.storage import load_saved
+from workbench.engine.training.fast.gradients import Gradients
 from workbench.engine.training.fast.graphs import UNROLL, Launches
 from workbench.engine.training.loop.checkpoint import load_run, resume, save_checkpoint
 from workbench.engine.training.loop.fit import fit
@@ -73,6 +77,39 @@ def test_every_loss_can_be_launched_and_is_the_same(way: dict[str, Any]) -> None
     assert_same(found, expected)
     launches = sum(tape.launches for tape in recorder.tapes)
     assert 0 < launches <= found.total_steps - (UNROLL - 1) * (found.total_steps // (UNROLL + 5))
+
+
+class Devices(TorchDispatchMode):
+    """The operations that take or give arrays of two devices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.copies: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if len({t.device for t in tensors_in((args, kwargs, result)) if t.dim() or t.device.type != "cpu"}) > 1:
+            self.copies.append(func.name())
+        return result
+
+
+@pytest.mark.parametrize("way", EVERY.values(), ids=EVERY)
+def test_every_update_stays_on_its_device(way: dict[str, Any]) -> None:
+    """Torch's device without numbers stands for a GPU: a constant that is copied there in an update cannot be recorded."""
+    trainer = small_trainer(**({"steps": 3, "reference_steps": 1} | way))
+    trainer.step_number = trainer.total_steps - 1  # the last phase
+    trainer._cache_samples()
+    there = lambda nest: tree_map_only(Tensor, lambda x: x.to("meta"), nest)  # noqa: E731
+    batch, cache = there(trainer.draw()[0]), there(trainer._scene.cache)
+    trainer.networks.to(torch.device("meta"))
+    trainer._scene.cache = cache
+    weights = {name: trainer.networks.net(name).theta for name in trainer.weights}
+    gradients = Gradients(trainer.losses, trainer._scene, weights, repeats=True)
+    phase, _ = trainer.phase()
+    noise = {key: there(trainer.losses[key].draw(batch, trainer.generator)) for key in phase.losses}
+    with Devices() as seen:
+        gradients(batch, noise)
+    assert seen.copies == []
 
 
 @pytest.mark.parametrize("way", ["iql", "td_vgf, frozen"])

@@ -49,7 +49,7 @@ def _relu_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
 
 
 def _gelu(x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-    if not torch.compiler.is_compiling() and (is_traced() or x.numel() <= FEW):
+    if not torch.compiler.is_compiling() and (x.is_cuda or is_traced() or x.numel() <= FEW):
         return torch.nn.functional.gelu(x, approximate="tanh"), (x,)
     gate = torch.addcmul(_linear(x), x, x, value=CUBIC).mul_(x).sigmoid_()
     y = x * gate

@@ -75,7 +75,7 @@ class CriticEnsemble(nn.Module):
             if shape.members > 1 and self.net.sorts_rows and isinstance(kept, Tensor):
                 return value, self.net.run_back_chosen(member, kept)[:, self.observation_dim :]
             sorts = shape.members > 1 and self.net.sorts_rows and _worth_splitting(rows, width)
-            if sorts and not isinstance(kept, Tensor):
+            if sorts and isinstance(kept, list):
                 d_x = _backward_by_member(member, kept, self.net.layers(), shape)
                 return value, d_x[:, self.observation_dim :]
             members = torch.arange(shape.members, device=q.device)[:, None]

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.models.activation import ACTIVATIONS, is_traced
+from workbench.engine.models.fused.layers import FusedKept, fused_back, fused_run, may_fuse
 from workbench.engine.models.impala import Picture, first_bound
 from workbench.engine.models.native.half import HalfWeights
 from workbench.engine.models.native.operations import may_run, number_of, run, run_back, run_back_chosen
@@ -193,13 +194,9 @@ def _norm(x: Tensor, layer: Layer) -> tuple[Tensor, Normalised | None]:
         out, mean, rstd = torch.native_layer_norm(x, width, layer.scale[0], layer.shift[0], EPS)
         return out, (x, mean, rstd, None)
     # torch's LayerNorm takes one scale, a stack has K; without any it is twice as slow as with ones
-    ones, zeros = _plain_scale(width[0], x.dtype, x.device)
+    ones, zeros = x.new_ones(width), x.new_zeros(width)
     hat, mean, rstd = torch.native_layer_norm(x, width, ones, zeros, EPS)
     return torch.addcmul(layer.shift, hat, layer.scale), (x, mean, rstd, hat)
-
-
-def _plain_scale(width: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    return torch.ones(width, dtype=dtype, device=device), torch.zeros(width, dtype=dtype, device=device)
 
 
 def backward(
@@ -280,7 +277,7 @@ def _norm_backward(grad: Tensor, normed: Normalised, layer: Layer, into: Layer |
     return result
 
 
-Kept = Tensor | list[Saved]  # what a forward pass keeps for the backward pass: in C one array
+Kept = Tensor | FusedKept | list[Saved]  # what a forward pass keeps for the backward pass: in C one array
 
 
 class _Pass(torch.autograd.Function):
@@ -343,7 +340,7 @@ class Mlp(nn.Module):
         """As `forward`, without autograd; with ``keep`` also what `run_back` needs."""
         if may_run(self.shape, self.theta, x, keep):
             return run(number_of(self.shape, places), self.theta.detach(), x, keep)
-        return forward(x, self.layers(), self.shape, keep)
+        return (fused_run if may_fuse(self.shape, x) else forward)(x, self.layers(), self.shape, keep)
 
     def run_back(self, grad: Tensor, kept: Kept, weights: bool, inputs: bool) -> tuple[Tensor | None, Tensor | None]:
         """Push ``grad`` (M, O) or (K, M, O) back: gradients in the input, and in the weights (P,), where asked for."""
@@ -352,6 +349,8 @@ class Mlp(nn.Module):
             return d_x if inputs else None, d_theta if weights else None
         into = torch.empty_like(self.theta, requires_grad=False) if weights else None
         views = None if into is None else split_layers(into, self.shape)
+        if isinstance(kept, FusedKept):
+            return fused_back(grad, kept, self.layers(), self.shape, views, inputs), into
         return backward(grad, kept, self.layers(), self.shape, views, inputs), into
 
     def run_back_chosen(self, member: Tensor, kept: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.engine.graphs import CannotRecord, Recorder, Recording, recorder_for, say_once
+from workbench.engine.cuda import recorder_for
+from workbench.engine.graphs import CannotRecord, Recorder, Recording, say_once
 from workbench.engine.inference import outside_inference_mode
 from workbench.engine.models.parts import Parts
 from workbench.engine.steering.noise import Noise

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from workbench.engine.models.fused.operations import adam_step, may_fuse_adam
+
 BETA_1 = 0.9
 BETA_2 = 0.999
 EPS = 1e-8
@@ -44,6 +46,8 @@ class Adam:
         grads = {name: theta.grad for name, theta in self.weights.items() if theta.grad is not None}
         names = list(grads)
         counts = [self.count[name].add_(1.0) for name in names]
+        if may_fuse_adam(next(iter(grads.values()), None)):
+            return self._on_gpu(grads, learning_rate)
         torch._fused_adam_(
             [self.weights[name] for name in names],
             list(grads.values()),
@@ -60,6 +64,14 @@ class Adam:
             maximize=False,
         )
         for name in names:
+            self.weights[name].grad = None
+
+    def _on_gpu(self, grads: dict[str, Tensor], learning_rate: float | Tensor) -> None:
+        """One kernel for each network, which waits for nobody else's gradient."""
+        for name, grad in grads.items():
+            rate = learning_rate if isinstance(learning_rate, Tensor) else grad.new_full((), learning_rate)
+            moments = self.first[name], self.second[name]
+            adam_step(self.weights[name], grad, *moments, self.count[name], rate, (BETA_1, BETA_2), EPS)
             self.weights[name].grad = None
 
     def arrays(self) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench.engine.models.fused.layers import FusedKept, fused_back, fused_run, may_fuse
 from workbench.engine.models.mlp import (
     Kept,
     Layer,
@@ -162,6 +163,8 @@ class StackedMlp(Mlp):
         """The forward pass, (E·K, M, O), outside `vmap`, and what the backward pass needs."""
         if may_run(self.stack, self.theta, x, keep):
             return run(number_of(self.stack, places), self.theta.detach(), x, keep)
+        if may_fuse(self.stack, x):
+            return fused_run(x, self.pieces, self.stack, keep)
         h, saved = forward_hidden(x, self.pieces, self.shape, keep)
         last = self.pieces[-1]
         if keep:
@@ -179,6 +182,8 @@ class StackedMlp(Mlp):
             return d_x if inputs else None, d_theta if weights else None
         d_theta = torch.empty_like(self.theta, requires_grad=False)
         into = stack_layers(d_theta, self.stack) if weights else None
+        if isinstance(kept, FusedKept):
+            return fused_back(grad, kept, self.pieces, self.stack, into, inputs), d_theta if weights else None
         weight, h = self.pieces[-1].weight, kept[-1].x
         if into is not None:
             torch.sum(grad, -2, keepdim=True, out=into[-1].bias)

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workbench.engine.cuda import recorder_for
 from workbench.engine.data.transitions import Batch
-from workbench.engine.graphs import recorder_for
 from workbench.engine.precision import SMALL, few_threads, products
 from workbench.engine.training.config import FitConfig
 from workbench.engine.training.fast.adam import Adam

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from workbench.engine.allocator import keep_large_blocks
+from workbench.engine.cuda import recorder_for
 from workbench.engine.data.picture_rows import PictureReplay
 from workbench.engine.data.replay import Beside
 from workbench.engine.data.replay_mapped import make_replay
 from workbench.engine.data.transitions import Batch, Transitions
-from workbench.engine.graphs import recorder_for
 from workbench.engine.models.parts import Parts
 from workbench.engine.precision import check_precision
 from workbench.engine.training.build import build_networks

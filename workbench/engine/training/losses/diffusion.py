@@ -70,6 +70,7 @@ class DiffusionLoss(Loss[D]):
     def draw(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Steps t (M,) of 1 … T, and noise (M, D)."""
         (m, _), device = batch.actions.shape, batch.actions.device
+        self._signal = self._signal.to(device)  # here, outside of what a GPU records
         steps = torch.randint(1, self.config.flow_steps + 1, (m,), generator=generator, device=device)
         return steps, torch.randn(batch.actions.shape, generator=generator, device=device)
 
