@@ -21,6 +21,7 @@ from benchmarks.together import trainers
 from benchmarks.updates import trainer
 from workbench.engine.allocator import keep_large_blocks
 from workbench.engine.models.mlp import Mlp, MlpShape
+from workbench.engine.models.rounded import with_rounded_weights
 from workbench.engine.precision import fast_matmul, products
 from workbench.engine.steering.noise import draw_noise
 from workbench.engine.steering.rules import make_rule
@@ -77,6 +78,18 @@ def actions(sizes: Sizes, states: int) -> tuple[Call, Call]:
     noise = draw_noise(states, 1, action_dim, torch.Generator().manual_seed(1))
     call = partial(act, make_rule("qgf", weight=0.3), parts(*sizes), observations, noise)
     return warm(without_c(call)), warm(call)
+
+
+def halved(sizes: Sizes, states: int) -> tuple[Call, Call]:
+    """An action of full fp32, and of weights rounded to bf16."""
+    observation_dim, action_dim, _ = sizes
+    observations = torch.randn(states, observation_dim, generator=torch.Generator().manual_seed(0))
+    noise, exact = draw_noise(states, 1, action_dim, torch.Generator().manual_seed(1)), parts(*sizes)
+    slow, fast = (
+        partial(act, make_rule("qgf", weight=0.3), policy, observations, noise)
+        for policy in (exact, with_rounded_weights(exact, "bf16"))
+    )
+    return warm(slow), warm(fast)
 
 
 def passes(hidden: tuple[int, ...], members: int, rows: int) -> tuple[Call, Call]:
@@ -139,6 +152,10 @@ CLAIMS = (
     Claim("action 512×4, 256 states: PyTorch's operations / passes in C", partial(actions, LARGE, 256), 1),
     Claim("action 128×2, 1 state: PyTorch's operations / passes in C", partial(actions, MIDDLE, 1), 20),
     Claim("action 128×2, 256 states: PyTorch's operations / passes in C", partial(actions, MIDDLE, 256), 10),
+    Claim("action 128×2, 1 state: fp32 / bf16 weights", partial(halved, MIDDLE, 1), 100),
+    Claim("action 512×4, 1 state: fp32 / bf16 weights", partial(halved, LARGE, 1), 10),
+    Claim("action 512×4, 4 states: fp32 / bf16 weights", partial(halved, LARGE, 4), 5),
+    Claim("action 1024×4, 1 state: fp32 / bf16 weights", partial(halved, WIDE, 1), 2),
     *(
         Claim(
             f"gradients {width}×{layers}, K = {members}, M = {rows}: PyTorch's operations / passes in C",

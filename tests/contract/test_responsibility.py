@@ -25,7 +25,7 @@ MANY_ARGUMENTS = {
     "workbench/commands/tune.py:tune": 12,
     "workbench/commands/serve.py:serve": 10,
     "workbench/commands/steer.py:steer": 8,
-    "workbench/commands/steer.py:evaluate": 8,
+    "workbench/commands/steer.py:evaluate": 9,
     "workbench/commands/export.py:export": 8,
     "workbench/commands/data.py:add": 8,
     "workbench/commands/data.py:describe": 8,

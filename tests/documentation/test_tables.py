@@ -30,16 +30,25 @@ def test_what_is_said_of_the_maze() -> None:
     assert max(found["GradStep"]) < 0.1
 
 
-def of_methods(page: str = "methods_measured.md") -> dict[str, float]:
-    """What each method scores, by a suite of all methods: its return on three_exits, or success in the maze."""
-    part = (ROOT / "docs" / page).read_text(encoding="utf-8").partition("## All tasks together")[2]
+def of_methods(page: str = "methods_measured") -> dict[str, float]:
+    """What each method scores, by a suite's page: its return on three_exits, or success in the maze."""
+    part = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").partition("## All tasks together")[2]
     rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in part.partition("##")[0].splitlines()]
     return {row[0]: float(row[1].split(" ")[0]) for row in rows if len(row) > 2 and row[1][:1].isdigit()}
 
 
+def chosen(page: str) -> dict[str, str]:
+    """The strengths that each method of a suite's page was given."""
+    part = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").partition("## Strengths that were chosen")[2]
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split("|")] for line in part.splitlines() if line.startswith("|")
+    ]
+    return {row[0]: row[3] for row in rows[2:]}
+
+
 def test_what_is_said_of_all_methods() -> None:
     found = of_methods()
-    assert len(found) == 49
+    assert len(found) == 50
     assert max(found.values()) == found["ReBRAC"] == found["IQL (advantage-weighted)"]
     references = {
         name: found[name]
@@ -48,13 +57,48 @@ def test_what_is_said_of_all_methods() -> None:
     assert max(references, key=references.__getitem__) == "QGF, Gaussian"
     assert found["QGF, mean flow, T = 1"] > found["QGF"] > found["QGF, T = 1"]
     assert found["BC, T = 1"] < 0.1 < found["BC, mean flow, T = 1"]
-    assert found["DSRL"] > found["BC"] > found["Q-chunking"]
+    assert round(found["DSRL"], 2) == 0.73
+    assert round(found["DSRL, first temperature 0.1"], 2) == 0.8
+    strengths = chosen("methods_measured")
+    assert strengths["DSRL"] == "2"
+    assert strengths["DSRL, first temperature 0.1"] == "1"
+    assert (strengths["IDQL"], strengths["Best of N, pruned"]) == ("4", "8")
+    assert found["IDQL"] == found["Best of N"] > 0.59
+    assert found["BC"] + 0.1 > found["Q-chunking"] > found["BC"]
     assert found["Q-chunking with FQL"] >= 0.4 > found["BC, mean flow, T = 10"]
-    assert found["floq, QGF"] > 0.53 > 0.1 > found["floq, FQL"]
+    assert found["floq, QGF"] > 0.53
+    assert round(found["floq, FQL"], 2) == 0.34 < found["FQL, own critic"]
+    assert (strengths["floq, QGF"], strengths["floq, FQL"]) == ("0.1", "10")
+
+
+def test_what_is_said_of_larger_networks() -> None:
+    """Chunks learn in 256×2 networks what they do not in 64×2, the flow alone and Q-chunking, and stay behind single actions."""
+    found, all_methods = of_methods("methods_larger"), of_methods()
+    for name in ("BC", "QGF", "Q-chunking", "Q-chunking with FQL", "floq, FQL"):
+        assert found[name] == all_methods[name], "the same jobs"
+    assert found["BC, chunks of 5"] < 0.11 < found["BC"]
+    assert round(found["BC, chunks of 5, 256 × 2"], 2) == 0.24
+    assert round(found["Q-chunking, 256 × 2"], 2) == 0.81 > found["Q-chunking"] + 0.5
+    assert round(found["Q-chunking with FQL, 256 × 2"], 2) == 0.59
+    assert round(found["QGF, 256 × 2"], 2) == 0.94
+    assert all(found[f"QGF{size}"] > found[f"Q-chunking{size}"] for size in ("", ", 256 × 2"))
+
+
+def test_what_is_said_of_more_updates() -> None:
+    """floq learns with 12,000 updates what it does not with 4,000; plain critics gain as well and stay ahead."""
+    found = {
+        name.removesuffix(", 12,000 updates"): value
+        for name, value in of_methods("methods_larger").items()
+        if "12,000" in name
+    }
+    said = {"floq, QGF": 0.9, "floq, FQL": 0.81, "QGF": 0.99, "FQL, own critic": 0.82}
+    assert {name: round(found[name] + 1e-9, 2) for name in said} == said
+    before = of_methods()
+    assert all(found[name] > before[name] + 0.1 for name in ("BC", *said))
 
 
 def test_what_is_said_of_all_methods_on_a_maze() -> None:
-    found = of_methods("methods_maze.md")
+    found = of_methods("methods_maze")
     text = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8").partition("## The methods on a maze")[2]
     whole = len(load_protocol("methods-maze").methods)
     assert f"has {len(found)} of the {whole} methods" in text

@@ -1,6 +1,8 @@
 """How a CUDA graph is recorded, with torch's own part imitated: what is put in order around it, also when it fails."""
 
 import gc
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -91,6 +93,30 @@ def test_nothing_is_collected_while_it_is_recorded(streams: Streams) -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_two_threads_record_one_after_the_other(streams: Streams, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They share streams, of which each can be part of one recording."""
+    inside: list[int] = []
+    most: list[int] = []
+
+    @contextmanager
+    def counted(graph: Graph, capture_error_mode: str) -> Iterator[None]:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.02)
+        yield
+        inside.pop()
+
+    monkeypatch.setattr(torch.cuda, "graph", counted)
+    monkeypatch.setattr(cuda, "LANES", 1)
+    threads = [threading.Thread(target=cuda.record_cuda, args=(lambda: None, [])) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1, 1]
+    assert gc.isenabled()
 
 
 def test_a_recording_that_fails_leaves_its_generators_as_they_were(streams: Streams) -> None:

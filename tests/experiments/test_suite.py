@@ -65,11 +65,12 @@ def test_the_protocol_of_all_methods_has_every_rule_and_critic() -> None:
 
 @pytest.mark.parametrize("name", ["methods", "methods-larger"])
 def test_every_method_that_steers_has_strengths_to_choose_from(name: str) -> None:
-    """One strength alone cannot tell a method that does not learn from a strength that does not suit the task."""
+    """At one strength nobody can tell a method that does not learn from a strength that does not suit the task. Two of the
+    dearest to play have one all the same: they learn it at that.
+    """
     protocol = load_protocol(name)
-    for (method, _), jobs in plan_of(
-        protocol.only([one.label for one in protocol.methods if one.rule != "bc"])
-    ).items():
+    steered = [one.label for one in protocol.methods if one.rule not in ("bc", "bptt", "qpilots_m")]
+    for (method, _), jobs in plan_of(protocol.only(steered)).items():
         seeds = [job.seed for job in jobs]
         assert all(seeds.count(seed) > 1 for seed in protocol.seeds), method
 

@@ -6,7 +6,7 @@ import json
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from workbench.commands.flags import SEEDS, Device, Folder, Json, Settings, check_range, parse_settings
 from workbench.commands.model_flags import NOTHING, Given, read_given, settings_of
@@ -32,6 +32,7 @@ def evaluate(
     episodes: int = 200,
     seed: int = 0,
     device: Device = "auto",
+    weights: Literal["fp32", "bf16", "int8"] = "fp32",
     as_json: Json = False,
     *,
     given: Given = NOTHING,
@@ -46,8 +47,11 @@ def evaluate(
         episodes: Episodes to play.
         seed: Fixes starts and noise. Choose a strength on one seed and report it on another.
         device: auto takes CUDA where there is one and the episodes are enough to gain by it, and says why.
+        weights: The networks' matrices rounded to bf16, which makes decisions at few states faster on a CPU, or to int8
+            (docs/speed.md, "Precision of a policy").
     """
     from workbench.engine.metrics.evaluate import evaluate as measure
+    from workbench.engine.models.native.half import slow_because
     from workbench.engine.settings import make
     from workbench.engine.steering.rules import make_rule
     from workbench.engine.tasks.latency import Latency
@@ -63,12 +67,13 @@ def evaluate(
     played = make_task(loaded.task)
     size = evaluation_work(steering, loaded, episodes, played.info.horizon)
     where, why = choose_device(device, size), why_auto(device, size)
-    if why:
-        print(why, file=sys.stderr)
+    slow = slow_because(where) if weights == "bf16" else ""
+    for words in filter(None, (why, slow)):
+        print(words, file=sys.stderr)
     with closing(Bar(episodes, "evaluate", "episodes")) as bar:
         measured = measure(
             steering,
-            loaded.parts(where),
+            loaded.parts(where, None if weights == "fp32" else weights),
             played,
             episodes,
             seed,
@@ -78,8 +83,11 @@ def evaluate(
         )
     score = _score(played, measured)
     if as_json:
-        print_json(measured.as_dict() | ({} if score is None else {"normalised_score": score.as_dict()}))
+        reduced = {} if weights == "fp32" else {"weights": weights}
+        print_json(reduced | measured.as_dict() | ({} if score is None else {"normalised_score": score.as_dict()}))
         return
+    if weights != "fp32":
+        print(f"weights rounded to {weights}")
     for line in in_words(measured.as_dict()):
         print(line)
     if score is not None:

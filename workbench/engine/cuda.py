@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from workbench.engine.lanes import Lanes
 
 T = TypeVar("T")
 LANES = 8  # branches of a recording at most
+_ONE_AT_A_TIME = threading.Lock()  # recordings share their streams, and the collector
 
 
 def record_cuda(work: Callable[[], T], generators: Sequence[torch.Generator]) -> tuple[Callable[[], None], T]:
@@ -24,7 +26,7 @@ def record_cuda(work: Callable[[], T], generators: Sequence[torch.Generator]) ->
         graph.register_generator_state(generator)
     try:
         # other threads may go on meanwhile: a page's server acts and draws in several
-        with _nothing_collected(), torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        with _ONE_AT_A_TIME, _nothing_collected(), torch.cuda.graph(graph, capture_error_mode="thread_local"):
             here = torch.cuda.current_stream()
             with Lanes([here, *_beside(here.device, LANES - 1)], _Cuda()) if LANES > 1 else nullcontext():
                 result = work()

@@ -79,3 +79,21 @@ def test_the_command_prints_every_way(tmp_path: Path, capsys: pytest.CaptureFixt
     assert rows[0]["action_error"] == 0.0
     assert {"low", "high", "mean"} == rows[1]["gain"].keys()
     assert run_main(capsys, *asked[:-1], "0").code == 2
+
+
+@pytest.mark.parametrize("weights", ["bf16", "int8"])
+def test_an_evaluation_with_rounded_weights_says_so(
+    weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wb.train("bandit2d", steps=3, hidden=(64,), out=tmp_path / "run")
+    asked = ("evaluate", str(tmp_path / "run"), "--rule", "qgf", "--episodes", "8")
+    exact, rounded = (run_main(capsys, *asked, "--json", *more).json for more in ((), ("--weights", weights)))
+    assert "weights" not in exact
+    assert rounded.pop("weights") == weights
+    loaded = wb.load_run(tmp_path / "run")
+    parts = loaded.parts(weights=weights)
+    assert torch.equal(parts.reference.net.theta, with_rounded_weights(loaded.parts(), weights).reference.net.theta)
+    assert rounded["transport"] != exact["transport"]
+    by_hand = wb.evaluate(wb.make_rule("qgf"), parts, wb.make_task("bandit2d"), 8, seed=0)
+    assert rounded["transport"] == pytest.approx(by_hand.transport)
+    assert f"weights rounded to {weights}" in run_main(capsys, *asked, "--weights", weights).out

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from workbench.engine.models.activation import ACTIVATIONS, is_traced
 from workbench.engine.models.fused.layers import FusedKept, fused_back, fused_run, may_fuse
 from workbench.engine.models.impala import Picture, first_bound
+from workbench.engine.models.native.half import HalfWeights
 from workbench.engine.models.native.operations import may_run, number_of, run, run_back, run_back_chosen
 from workbench.engine.precision import same_products
 
@@ -70,8 +71,7 @@ class MlpShape:
 
     def normed(self, layer: int) -> bool:
         """Say whether hidden layer ``layer`` has LayerNorm."""
-        last = len(self.hidden) - 1
-        return self.layer_norm == "all" or (self.layer_norm == "all_but_last" and layer < last)
+        return self.layer_norm == "all" or (self.layer_norm == "all_but_last" and layer < len(self.hidden) - 1)
 
 
 class Layer(NamedTuple):
@@ -261,9 +261,8 @@ def _norm_backward(grad: Tensor, normed: Normalised, layer: Layer, into: Layer |
     assert layer.shift is not None
     width = [grad.shape[-1]]
     if hat is None:
-        weights = into is not None
         grad, d_scale, d_shift = torch.ops.aten.native_layer_norm_backward(
-            grad, pre, width, mean, rstd, layer.scale[0], layer.shift[0], [True, weights, weights]
+            grad, pre, width, mean, rstd, layer.scale[0], layer.shift[0], [True, into is not None, into is not None]
         )
         if into is not None and into.scale is not None and into.shift is not None:
             into.scale.copy_(d_scale)
@@ -312,6 +311,7 @@ class Mlp(nn.Module):
     """
 
     theta: Tensor
+    packed: HalfWeights | None = None  # of a network with rounded weights
     sorts_rows = True  # `CriticEnsemble.value_and_grad` may sort rows by member
 
     def __init__(self, shape: MlpShape, generator: torch.Generator | None = None) -> None:
@@ -389,7 +389,7 @@ class Mlp(nn.Module):
         return self.run(x, keep=False)[0]
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_cut": None}  # views into this process's memory mean nothing in another
+        return self.__dict__ | {"_cut": None, "packed": None}  # this process's memory means nothing in another
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Mlp:
         twin = Mlp(self.shape)

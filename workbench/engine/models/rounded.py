@@ -9,7 +9,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from workbench.engine.models.mlp import Mlp
+from workbench.engine.models.mlp import Mlp, places
+from workbench.engine.models.native.half import HalfWeights, may_pack, pack
+from workbench.engine.models.native.operations import number_of
 from workbench.engine.models.parts import Parts
 
 Weights = Literal["bf16", "int8"]
@@ -20,6 +22,8 @@ def with_rounded_weights(parts: Parts, weights: Weights) -> Parts:
     """Copies of the networks whose weight matrices hold only what bf16, or int8 with a scale for each output, can say.
 
     Biases, LayerNorm and what is no torch module stay as they are, and so does the arithmetic: it is the weights' error alone.
+    With "bf16" a decision in C (`workbench.engine.steering.loop`) at few states reads weights of half the size, for the same
+    numbers; after a change of the copies' weights it reads what they are then, in fp32.
 
     Parameters
     ----------
@@ -55,10 +59,18 @@ def _rounded(module: nn.Module, weights: Weights) -> nn.Module:
             for name, array in inner.arrays().items():
                 if name.endswith(".weight"):
                     array.copy_(round_matrix(array, weights, inputs=1))
+            if weights == "bf16":
+                inner.packed = _packed(inner)
     for parameter in twin.parameters():
         if parameter.dim() > 1 and id(parameter) not in own:
             parameter.copy_(round_matrix(parameter, weights, inputs=-1))
     return twin
+
+
+def _packed(mlp: Mlp) -> HalfWeights | None:
+    if type(mlp) is not Mlp or not may_pack(mlp.shape, mlp.theta):
+        return None
+    return pack(number_of(mlp.shape, places), mlp.theta)
 
 
 def round_matrix(matrix: Tensor, weights: Weights, inputs: int) -> Tensor:

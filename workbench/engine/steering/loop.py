@@ -13,7 +13,7 @@ from torch.nn.modules.module import _has_any_global_hook
 
 from workbench.engine.models.critic import CriticEnsemble
 from workbench.engine.models.mlp import Mlp, places
-from workbench.engine.models.native.decision import Pull, run_decision
+from workbench.engine.models.native.decision import Net, Pull, run_decision
 from workbench.engine.models.native.operations import knows, may_decide, number_of
 from workbench.engine.models.parts import Parts
 from workbench.engine.models.velocity import VelocityField
@@ -54,7 +54,7 @@ def in_one_call(rule: Rule, parts: Parts, states: Tensor, start: Tensor) -> tupl
     acted, seen = start.shape[2], states.shape[1]
     field: Any = parts.reference
     flow = _plain(field, VelocityField)
-    if flow is None or not knows(flow.shape, theta := flow.theta, start, 0):
+    if flow is None or not knows(flow.shape, flow.theta, start, 0):
         return None
     times = field.embed_numbers(_times(rule.flow_steps), start)
     if (flow.shape.inputs, flow.shape.outputs) != (seen + acted + times.shape[1], acted):
@@ -64,18 +64,23 @@ def in_one_call(rule: Rule, parts: Parts, states: Tensor, start: Tensor) -> tupl
         pull = _pull(rule, parts.pick_critic(rule.critic), loop.weight, start, seen)
         if pull is None:
             return None
-    return run_decision(number_of(flow.shape, places), theta, states, start, times, pull)
+    return run_decision(_net(flow), states, start, times, pull)
 
 
 def _pull(rule: Rule, critic: Any, weight: float, start: Tensor, seen: int) -> Pull | None:
     """What pulls the particles ``start`` (B, N, D) at states of ``seen`` numbers, if C knows it."""
     net = _plain(critic, CriticEnsemble)
-    if net is None or not knows(net.shape, theta := net.theta, start, start.shape[0] * start.shape[1]):
+    if net is None or not knows(net.shape, net.theta, start, start.shape[0] * start.shape[1]):
         return None
     if (net.shape.inputs, critic.observation_dim) != (seen + start.shape[2], seen):
         return None
     lowest = rule.aggregate == "min"
-    return Pull(number_of(net.shape, places), theta, weight, lowest) if lowest or not rule.pessimism else None
+    return Pull(_net(net), weight, lowest) if lowest or not rule.pessimism else None
+
+
+def _net(mlp: Mlp) -> Net:
+    theta, packed = mlp.theta, mlp.packed
+    return Net(number_of(mlp.shape, places), theta, None if packed is None else packed.of(theta))
 
 
 @functools.cache

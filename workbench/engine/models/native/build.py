@@ -99,10 +99,15 @@ def _declared(found: ctypes.CDLL) -> ctypes.CDLL:
         ("kept_size", (pointer, long), long),
         ("forward_scratch", (pointer, integer), long),
         ("backward_scratch", (pointer, long, integer, integer), long),
-        ("forward", (pointer, pointer, pointer, long, long, long, pointer, pointer, pointer, integer), None),
+        ("forward", (pointer, pointer, pointer, pointer, long, long, long, pointer, pointer, pointer, integer), None),
         ("chosen_scratch", (pointer, integer), long),
-        ("backward_chosen", (pointer, pointer, pointer, long, pointer, pointer, pointer, pointer, integer), None),
-        ("backward", (pointer, pointer, pointer, long, pointer, pointer, pointer, pointer, integer), None),
+        (
+            "backward_chosen",
+            (pointer, pointer, pointer, pointer, long, pointer, pointer, pointer, pointer, integer),
+            None,
+        ),
+        ("backward", (pointer, pointer, pointer, pointer, long, pointer, pointer, pointer, pointer, integer), None),
+        ("pack", (pointer, pointer, pointer), None),
         ("decision_scratch", (pointer,), long),
         ("decide", (pointer, pointer, pointer, pointer), None),
     ):

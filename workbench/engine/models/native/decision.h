@@ -5,6 +5,7 @@
 typedef struct {
     const Net *flow, *critic; /* critic NULL: no guidance */
     const float *flow_theta, *critic_theta;
+    const Half *flow_half, *critic_half; /* NULL: weights are read as they are in theta */
     const float *states, *times; /* (B, S), and the embedding of each step's time, (T, E) */
     long rows, particles;        /* B N, and N */
     int observed, acted, embedded, steps; /* S, D, E, T */
@@ -46,13 +47,13 @@ static const float *pull(const Decision *of, const float *x, long apart, double 
     long *member = (long *)working, *order = member + rows;
     float *q = (float *)(order + rows), *seed = q + k * rows, *d_x = seed + k * rows, *kept = d_x + k * rows * inputs;
     float *scratch = kept + kept_size(critic, rows);
-    forward(critic, of->critic_theta, x, apart, 0, rows, q, kept, scratch, of->threads);
+    forward(critic, of->critic_theta, of->critic_half, x, apart, 0, rows, q, kept, scratch, of->threads);
     if (!of->lowest || k == 1) {
         for (long i = 0; i < k * rows; i++) {
             *total += q[i];
             seed[i] = 1.0f / (float)k;
         }
-        backward(critic, of->critic_theta, seed, rows, kept, NULL, d_x, scratch, of->threads);
+        backward(critic, of->critic_theta, of->critic_half, seed, rows, kept, NULL, d_x, scratch, of->threads);
         for (long m = 1; m < k; m++)
             for (long i = 0; i < rows * inputs; i++) d_x[i] += d_x[m * rows * inputs + i];
         return d_x;
@@ -63,7 +64,7 @@ static const float *pull(const Decision *of, const float *x, long apart, double 
             if (!(q[m * rows + r] >= q[member[r] * rows + r])) member[r] = m; /* NaN is the lowest */
         *total += q[member[r] * rows + r];
     }
-    backward_chosen(critic, of->critic_theta, member, rows, kept, d_x, scratch, order, of->threads);
+    backward_chosen(critic, of->critic_theta, of->critic_half, member, rows, kept, d_x, scratch, order, of->threads);
     return d_x;
 }
 
@@ -85,7 +86,7 @@ void decide(const Decision *of, float *a, double *total, float *scratch)
             memcpy(x + r * apart + seen, a + r * acted, 4 * acted);
             memcpy(x + r * apart + inputs, of->times + step * of->embedded, 4 * of->embedded);
         }
-        forward(of->flow, of->flow_theta, x, apart, 0, rows, v, NULL, working, of->threads);
+        forward(of->flow, of->flow_theta, of->flow_half, x, apart, 0, rows, v, NULL, working, of->threads);
         const float *g = NULL;
         if (of->critic) {
             for (long r = 0; r < rows; r++)

@@ -18,6 +18,8 @@ class _Decision(ctypes.Structure):
         ("critic", ctypes.c_void_p),
         ("flow_theta", ctypes.c_void_p),
         ("critic_theta", ctypes.c_void_p),
+        ("flow_half", ctypes.c_void_p),
+        ("critic_half", ctypes.c_void_p),
         ("states", ctypes.c_void_p),
         ("times", ctypes.c_void_p),
         ("rows", ctypes.c_long),
@@ -32,26 +34,29 @@ class _Decision(ctypes.Structure):
     )
 
 
-class Pull(NamedTuple):
-    """The critic that pulls: the number of its passes and its weights, how hard, and by its lowest member or by their mean."""
+class Net(NamedTuple):
+    """A network: the number of its passes, its weights (P,), and where it has them the same as bf16 numbers."""
 
     number: int
     theta: Tensor
+    half: Tensor | None
+
+
+class Pull(NamedTuple):
+    """The critic that pulls, how hard, and by its lowest member or by their mean."""
+
+    net: Net
     weight: float
     lowest: bool
 
 
-def run_decision(
-    number: int, theta: Tensor, states: Tensor, start: Tensor, times: Tensor, pull: Pull | None
-) -> tuple[Tensor, Tensor]:
+def run_decision(flow: Net, states: Tensor, start: Tensor, times: Tensor, pull: Pull | None) -> tuple[Tensor, Tensor]:
     """Take particles from noise to actions by T equal steps.
 
     Parameters
     ----------
-    number : int
-        Of the velocity network's passes.
-    theta : Tensor
-        (P,), its weights.
+    flow : Net
+        The velocity network.
     states : Tensor
         (B, S), normalised.
     start : Tensor
@@ -72,10 +77,12 @@ def run_decision(
     states, times = states.contiguous(), times.contiguous()
     b, n, d = actions.shape
     of = _Decision(
-        passes_of(number).where,
-        None if pull is None else passes_of(pull.number).where,
-        theta.data_ptr(),
-        None if pull is None else pull.theta.data_ptr(),
+        passes_of(flow.number).where,
+        None if pull is None else passes_of(pull.net.number).where,
+        flow.theta.data_ptr(),
+        None if pull is None else pull.net.theta.data_ptr(),
+        None if flow.half is None else flow.half.data_ptr(),
+        None if pull is None or pull.net.half is None else pull.net.half.data_ptr(),
         states.data_ptr(),
         times.data_ptr(),
         b * n,

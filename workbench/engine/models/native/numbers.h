@@ -28,6 +28,8 @@ typedef struct {
 
 static const float EPS = 1e-6f;
 
+typedef int Words __attribute__((vector_size(4 * LANES), aligned(2), may_alias)); /* of two bf16 numbers each */
+typedef unsigned short Half;
 ALWAYS V all(float x) { return x - (V){0}; }
 ALWAYS V at(const float *p) { return *(const V *)p; }
 ALWAYS void put(float *p, V x) { *(V *)p = x; }
@@ -52,6 +54,19 @@ ALWAYS void collect(float *p, V x, int go_on)
 {
     if (go_on) x += at(p);
     put(p, x);
+}
+
+/* Two registers of weights: of bf16 numbers the first is in the low halves of the words, as `pack` puts them. */
+ALWAYS void two(const float *p, const Half *half, V *first, V *second)
+{
+    if (half) {
+        VI words = (VI)*(const Words *)half;
+        *first = (V)(words << 16);
+        *second = (V)(words & -65536);
+    } else {
+        *first = at(p);
+        *second = at(p + LANES);
+    }
 }
 
 ALWAYS V root(V x)

@@ -63,8 +63,8 @@ static int worth_threads(const Net *net, long rows)
     return rows > 1 && net->members * rows * products > 4000000;
 }
 
-/* y (K, M, O) of x, whose rows are `row` numbers apart and whose members `member` (0: the same rows for all). */
-void forward(const Net *net, const float *theta, const float *x, long row, long member, long rows, float *y, float *kept,
+/* `half`, unless NULL: weights of theta as `pack` has them, read by few rows. y (K, M, O) of x, whose rows are `row` numbers apart and whose members `member` (0: the same rows for all). */
+void forward(const Net *net, const float *theta, const Half *half, const float *x, long row, long member, long rows, float *y, float *kept,
              float *scratch, int threads)
 {
     long panels = (rows + PANEL - 1) / PANEL, out = net->width[net->layers], each = 2 * widest(net) * PANEL;
@@ -74,7 +74,7 @@ void forward(const Net *net, const float *theta, const float *x, long row, long 
         for (long task = 0; task < net->members * groups; task++) {
             long k = task / groups, first = task % groups * TOGETHER, i = k * rows + first;
             int count = rows - first < TOGETHER ? (int)(rows - first) : TOGETHER;
-            forward_rows(net, theta, k, count, x + k * member + first * row, row, y + i * out,
+            forward_rows(net, theta, half, k, count, x + k * member + first * row, row, y + i * out,
                          kept ? kept + i * kept_of_row(net) : NULL, scratch + omp_get_thread_num() * each);
         }
         return;
@@ -188,7 +188,7 @@ static void backward_panel(const Net *net, const float *theta, int k, const floa
 }
 
 /* Back from grad (K, M, O): d_x (K, M, I) and d_theta, laid out as theta, each unless NULL. */
-void backward(const Net *net, const float *theta, const float *grad, long rows, const float *kept, float *d_theta, float *d_x,
+void backward(const Net *net, const float *theta, const Half *half, const float *grad, long rows, const float *kept, float *d_theta, float *d_x,
               float *scratch, int threads)
 {
     long panels = (rows + PANEL - 1) / PANEL, each = 2 * widest(net) * PANEL, of_panel = kept_of_panel(net);
@@ -205,7 +205,7 @@ void backward(const Net *net, const float *theta, const float *grad, long rows, 
             float *own = scratch + omp_get_thread_num() * each, *turn = turned ? turned + k * of_member : NULL;
             float *to = d_x ? d_x + i * in : NULL;
             if (singly)
-                backward_rows(net, theta, k, count, grad + i * out, kept + i * kept_of_row(net), to, turn, rows, first,
+                backward_rows(net, theta, half, k, count, grad + i * out, kept + i * kept_of_row(net), to, turn, rows, first,
                               parts ? parts + i * parts_of_row(net) : NULL, own);
             else
                 backward_panel(net, theta, (int)k, grad + i * out, count, kept + task * of_panel, to, turn, panels, group,
@@ -243,7 +243,7 @@ long chosen_scratch(const Net *net, int threads)
 }
 
 /* d_x (M, I) of one output: of each row that of its own member, member (M,), alone. `order` has room for M places. */
-void backward_chosen(const Net *net, const float *theta, const long *member, long rows, const float *kept, float *d_x,
+void backward_chosen(const Net *net, const float *theta, const Half *half, const long *member, long rows, const float *kept, float *d_x,
                      float *scratch, long *order, int threads)
 {
     long panels = (rows + PANEL - 1) / PANEL, each = chosen_scratch(net, 1), in = net->width[0], first = 0;
@@ -251,7 +251,7 @@ void backward_chosen(const Net *net, const float *theta, const long *member, lon
     if (rows < SINGLY) {
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && worth_threads(net, rows))
         for (long r = 0; r < rows; r++)
-            backward_rows(net, theta, member[r], 1, &one, kept + (member[r] * rows + r) * kept_of_row(net), d_x + r * in, NULL,
+            backward_rows(net, theta, half, member[r], 1, &one, kept + (member[r] * rows + r) * kept_of_row(net), d_x + r * in, NULL,
                           rows, r, NULL, scratch + omp_get_thread_num() * each);
         return;
     }

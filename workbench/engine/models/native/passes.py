@@ -82,6 +82,7 @@ class NativePasses:
         self._library.forward(
             self.where,
             theta.data_ptr(),
+            None,
             x.data_ptr(),
             x.stride(-2),
             x.stride(0) if x.dim() == 3 else 0,
@@ -103,6 +104,7 @@ class NativePasses:
         self._library.backward(
             self.where,
             theta.data_ptr(),
+            None,
             grad.data_ptr(),
             rows,
             kept.data_ptr(),
@@ -121,6 +123,7 @@ class NativePasses:
         self._library.backward_chosen(
             self.where,
             theta.data_ptr(),
+            None,
             member.contiguous().data_ptr(),
             rows,
             kept.data_ptr(),

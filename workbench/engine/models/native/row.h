@@ -32,8 +32,8 @@ ALWAYS float across(V x)
 static float inverse_of(float x) { return 1.0f / sqrtf(x) + 0.0f * x; }
 
 /* Of `rows` rows, x and h `apart_x` and `apart_h` numbers apart, `wide` registers of h = bias + x W, whose rows are `to` apart. */
-ALWAYS void affine_columns(int rows, int wide, long from, long to, const float *weight, const float *bias, const float *x, long apart_x,
-                           float *h, long apart_h)
+ALWAYS void affine_columns(int halved, int rows, int wide, long from, long to, const float *weight, const Half *half, const float *bias,
+                           const float *x, long apart_x, float *h, long apart_h)
 {
     V sum[TOGETHER][WIDE];
 #pragma GCC unroll 8
@@ -45,11 +45,16 @@ ALWAYS void affine_columns(int rows, int wide, long from, long to, const float *
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) input[r] = all(x[r * apart_x + p]);
 #pragma GCC unroll 16
-        for (int v = 0; v < wide; v++) {
-            V factor = at(weight + p * to + v * LANES);
+        for (int v = 0; v + 1 < wide; v += 2) {
+            V even, odd;
+            two(weight + p * to + v * LANES, halved ? half + p * to + v * LANES : NULL, &even, &odd);
 #pragma GCC unroll 8
-            for (int r = 0; r < rows; r++) sum[r][v] += input[r] * factor;
+            for (int r = 0; r < rows; r++) {
+                sum[r][v] += input[r] * even;
+                sum[r][v + 1] += input[r] * odd;
+            }
         }
+        for (int r = 0; wide == 1 && r < rows; r++) sum[r][0] += input[r] * at(weight + p * to);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
@@ -70,36 +75,43 @@ static void affine_narrow(long from, long to, const float *weight, const float *
 }
 
 /* h (rows, to) = bias + x W, as many registers at a time as there are; a last piece that is too short does some columns once more. */
-ALWAYS void affine_of(int rows, long from, long to, const float *weight, const float *bias, const float *x, long apart_x, float *h,
-                      long apart_h)
+ALWAYS void affine_of(int halved, int rows, long from, long to, const float *weight, const Half *half, const float *bias, const float *x,
+                      long apart_x, float *h, long apart_h)
 {
     int wide = WIDE;
     while (wide * rows > WIDE || wide * LANES > to) wide /= 2;
     for (long done = 0; done < to; done += wide * LANES) {
         long i = done + wide * LANES <= to ? done : to - wide * LANES;
         const float *w = weight + i, *b = bias + i;
-        if (wide == 1) affine_columns(rows, 1, from, to, w, b, x, apart_x, h + i, apart_h);
-        else if (wide == 2) affine_columns(rows, 2, from, to, w, b, x, apart_x, h + i, apart_h);
-        else if (WIDE >= 4 * rows && wide == 4) affine_columns(rows, 4, from, to, w, b, x, apart_x, h + i, apart_h);
-        else if (WIDE >= 8 * rows && wide == 8) affine_columns(rows, 8, from, to, w, b, x, apart_x, h + i, apart_h);
-        else if (WIDE >= 16 * rows) affine_columns(rows, 16, from, to, w, b, x, apart_x, h + i, apart_h);
+        const Half *z = halved ? half + i : NULL;
+        if (wide == 1) affine_columns(halved, rows, 1, from, to, w, z, b, x, apart_x, h + i, apart_h);
+        else if (wide == 2) affine_columns(halved, rows, 2, from, to, w, z, b, x, apart_x, h + i, apart_h);
+        else if (WIDE >= 4 * rows && wide == 4) affine_columns(halved, rows, 4, from, to, w, z, b, x, apart_x, h + i, apart_h);
+        else if (WIDE >= 8 * rows && wide == 8) affine_columns(halved, rows, 8, from, to, w, z, b, x, apart_x, h + i, apart_h);
+        else if (WIDE >= 16 * rows) affine_columns(halved, rows, 16, from, to, w, z, b, x, apart_x, h + i, apart_h);
     }
 }
 
-static void affine_rows(int rows, long from, long to, const float *weight, const float *bias, const float *x, long apart_x, float *h,
-                        long apart_h)
+/* `half`, unless NULL: the same weights as bf16 numbers. */
+static void affine_rows(int rows, long from, long to, const float *weight, const Half *half, const float *bias, const float *x,
+                        long apart_x, float *h, long apart_h)
 {
     if (to < LANES)
         for (int r = 0; r < rows; r++) affine_narrow(from, to, weight, bias, x + r * apart_x, h + r * apart_h);
-    else if (rows == 1) affine_of(1, from, to, weight, bias, x, apart_x, h, apart_h);
-    else if (rows == 2) affine_of(2, from, to, weight, bias, x, apart_x, h, apart_h);
-    else if (rows == 3) affine_of(3, from, to, weight, bias, x, apart_x, h, apart_h);
-    else affine_of(TOGETHER, from, to, weight, bias, x, apart_x, h, apart_h);
+    else if (half && rows == 1) affine_of(1, 1, from, to, weight, half, bias, x, apart_x, h, apart_h);
+    else if (half && rows == 2) affine_of(1, 2, from, to, weight, half, bias, x, apart_x, h, apart_h);
+    else if (half && rows == 3) affine_of(1, 3, from, to, weight, half, bias, x, apart_x, h, apart_h);
+    else if (half) affine_of(1, TOGETHER, from, to, weight, half, bias, x, apart_x, h, apart_h);
+    else if (rows == 1) affine_of(0, 1, from, to, weight, half, bias, x, apart_x, h, apart_h);
+    else if (rows == 2) affine_of(0, 2, from, to, weight, half, bias, x, apart_x, h, apart_h);
+    else if (rows == 3) affine_of(0, 3, from, to, weight, half, bias, x, apart_x, h, apart_h);
+    else affine_of(0, TOGETHER, from, to, weight, half, bias, x, apart_x, h, apart_h);
 }
 
 /* Of `few` rows of W the products with `rows` rows of d, whose lanes are not yet added to each other: sum[r][l]. `tail`: the last
    LANES numbers of each row of d, 0 but for those after the last whole register. */
-ALWAYS void dot_lanes(int rows, int few, long to, const float *weight, const float *d, long apart_d, const V *tail, V sum[][LANES])
+ALWAYS void dot_lanes(int halved, int rows, int few, long to, const float *weight, const Half *half, const float *d, long apart_d,
+                      const V *tail, V sum[][LANES])
 {
     long o = 0;
     V own[TOGETHER][4];
@@ -107,6 +119,23 @@ ALWAYS void dot_lanes(int rows, int few, long to, const float *weight, const flo
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int l = 0; l < few; l++) own[r][l] = all(0.0f);
+    for (; o + 2 * LANES <= to; o += 2 * LANES) {
+        V first[TOGETHER], second[TOGETHER];
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            first[r] = at(d + r * apart_d + o);
+            second[r] = at(d + r * apart_d + o + LANES);
+        }
+#pragma GCC unroll 4
+        for (int l = 0; l < few; l++) {
+            V even, odd;
+            two(weight + l * to + o, halved ? half + l * to + o : NULL, &even, &odd);
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++) own[r][l] += first[r] * even;
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++) own[r][l] += second[r] * odd;
+        }
+    }
     for (; o + LANES <= to; o += LANES) {
         V factor[TOGETHER];
 #pragma GCC unroll 8
@@ -139,7 +168,7 @@ static void dots_narrow(long from, long to, const float *restrict weight, const 
 }
 
 /* out (rows, from) = d W', LANES of them at a time. */
-ALWAYS void dots_of(int rows, long from, long to, const float *weight, const float *d, float *out, long apart)
+ALWAYS void dots_of(int halved, int rows, long from, long to, const float *weight, const Half *half, const float *d, float *out, long apart)
 {
     long i = 0, whole = to / LANES * LANES;
     V sum[TOGETHER][LANES], tail[TOGETHER];
@@ -150,7 +179,7 @@ ALWAYS void dots_of(int rows, long from, long to, const float *weight, const flo
     for (; i + LANES <= from; i += LANES) {
         for (int l = 0; l < LANES; l += 4) {
             V four[TOGETHER][LANES];
-            dot_lanes(rows, 4, to, weight + (i + l) * to, d, apart, tail, four);
+            dot_lanes(halved, rows, 4, to, weight + (i + l) * to, halved ? half + (i + l) * to : NULL, d, apart, tail, four);
 #pragma GCC unroll 8
             for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
@@ -159,19 +188,23 @@ ALWAYS void dots_of(int rows, long from, long to, const float *weight, const flo
         for (int r = 0; r < rows; r++) put(out + r * apart + i, sums(sum[r]));
     }
     for (; i < from; i++) {
-        dot_lanes(rows, 1, to, weight + i * to, d, apart, tail, sum);
+        dot_lanes(halved, rows, 1, to, weight + i * to, halved ? half + i * to : NULL, d, apart, tail, sum);
         for (int r = 0; r < rows; r++) out[r * apart + i] = across(sum[r][0]);
     }
 }
 
-static void dots(int rows, long from, long to, const float *weight, const float *d, float *out, long apart)
+static void dots(int rows, long from, long to, const float *weight, const Half *half, const float *d, float *out, long apart)
 {
     if (to < LANES)
         for (int r = 0; r < rows; r++) dots_narrow(from, to, weight, d + r * apart, out + r * apart);
-    else if (rows == 1) dots_of(1, from, to, weight, d, out, apart);
-    else if (rows == 2) dots_of(2, from, to, weight, d, out, apart);
-    else if (rows == 3) dots_of(3, from, to, weight, d, out, apart);
-    else dots_of(TOGETHER, from, to, weight, d, out, apart);
+    else if (half && rows == 1) dots_of(1, 1, from, to, weight, half, d, out, apart);
+    else if (half && rows == 2) dots_of(1, 2, from, to, weight, half, d, out, apart);
+    else if (half && rows == 3) dots_of(1, 3, from, to, weight, half, d, out, apart);
+    else if (half) dots_of(1, TOGETHER, from, to, weight, half, d, out, apart);
+    else if (rows == 1) dots_of(0, 1, from, to, weight, half, d, out, apart);
+    else if (rows == 2) dots_of(0, 2, from, to, weight, half, d, out, apart);
+    else if (rows == 3) dots_of(0, 3, from, to, weight, half, d, out, apart);
+    else dots_of(0, TOGETHER, from, to, weight, half, d, out, apart);
 }
 
 /* LayerNorm and activation of h (n,) into y; `hat` (where there is a LayerNorm), its last number 1 / standard deviation, and
@@ -205,8 +238,32 @@ static void finish_row(int gelu, long n, const float *scale, const float *shift,
     }
 }
 
+/* Whether a layer of n outputs has its weights as bf16 numbers too: they are read two registers at a time. */
+static int may_be_halved(long n) { return n % (2 * LANES) == 0; }
+
+/* The weights of all such layers, which bf16 can say, where they are in theta. */
+void pack(const Net *net, const float *theta, Half *half)
+{
+    for (int l = 0; l < net->layers; l++) {
+        long n = net->width[l + 1], all_rows = (long)net->members * net->width[l];
+        for (long i = 0; may_be_halved(n) && i < all_rows * n; i++) {
+            unsigned bits;
+            memcpy(&bits, theta + net->weight[l] + i, 4);
+            long lane = i % LANES, second = i / LANES % 2;
+            half[net->weight[l] + i / (2 * LANES) * 2 * LANES + 2 * lane + second] = bits >> 16;
+        }
+    }
+}
+
+/* The matrix of a layer of member k among them, or NULL. */
+static const Half *half_of(const Net *net, const Half *half, int l, long k)
+{
+    long from = net->width[l], n = net->width[l + 1];
+    return half && may_be_halved(n) ? half + net->weight[l] + k * from * n : NULL;
+}
+
 /* y (rows, O) of at most TOGETHER rows of x, `row` numbers apart. */
-static void forward_rows(const Net *net, const float *theta, long k, int rows, const float *x, long row, float *y, float *kept,
+static void forward_rows(const Net *net, const float *theta, const Half *half, long k, int rows, const float *x, long row, float *y, float *kept,
                          float *scratch)
 {
     long size = widest(net), apart = kept ? kept_of_row(net) : size;
@@ -214,7 +271,8 @@ static void forward_rows(const Net *net, const float *theta, long k, int rows, c
     for (int r = 0; r < rows; r++) memcpy(in + r * apart, x + r * row, 4 * net->width[0]);
     for (int l = 0; l < net->layers; l++) {
         long from = net->width[l], n = net->width[l + 1];
-        affine_rows(rows, from, n, theta + net->weight[l] + k * from * n, theta + net->bias[l] + k * n, in, apart, h, size);
+        affine_rows(rows, from, n, theta + net->weight[l] + k * from * n, half_of(net, half, l, k), theta + net->bias[l] + k * n, in,
+                    apart, h, size);
         if (l + 1 == net->layers) break;
         int normed = net->scale[l] >= 0;
         const float *scale = normed ? theta + net->scale[l] + k * n : NULL, *shift = normed ? theta + net->shift[l] + k * n : NULL;
@@ -252,7 +310,7 @@ static void finish_backward_row(long n, const float *scale, const float *hat, co
 
 /* Back from grad (rows, O) of at most TOGETHER rows to d_x (rows, I), unless NULL. What the weights' gradients sum is left in
    `turned`, from row `first` of the `all_rows` of the batch on, and in `parts`, unless they are NULL. */
-static void backward_rows(const Net *net, const float *theta, long k, int rows, const float *grad, const float *kept, float *d_x,
+static void backward_rows(const Net *net, const float *theta, const Half *half, long k, int rows, const float *grad, const float *kept, float *d_x,
                           float *turned, long all_rows, long first, float *parts, float *scratch)
 {
     long size = widest(net), apart = kept_of_row(net), sums = parts_of_row(net), out = net->width[net->layers];
@@ -283,7 +341,7 @@ static void backward_rows(const Net *net, const float *theta, long k, int rows, 
             }
         }
         if (l == 0 && !d_x) return;
-        dots(rows, from, n, theta + net->weight[l] + k * from * n, d, next, size);
+        dots(rows, from, n, theta + net->weight[l] + k * from * n, half_of(net, half, l, k), d, next, size);
         float *swap = d;
         d = next;
         next = swap;

@@ -26,6 +26,7 @@ from workbench.engine.data.records import checked, read_json
 from workbench.engine.data.transitions import Transitions
 from workbench.engine.models.mlp import layout
 from workbench.engine.models.parts import Parts
+from workbench.engine.models.rounded import Weights, with_rounded_weights
 from workbench.engine.showing import Shown
 from workbench.engine.training.build import build_networks
 from workbench.engine.training.config import FitConfig, make_config
@@ -94,12 +95,18 @@ class Run(Shown):
         """(256, S) dataset observations for measuring shift, not normalised."""
         return self.arrays["probes"]
 
-    def parts(self, device: torch.device | str = "cpu") -> Parts:
-        """The trained networks as `Parts` on ``device``, with dataset states at which shift is measured."""
+    def parts(self, device: torch.device | str = "cpu", weights: Weights | None = None) -> Parts:
+        """The trained networks as `Parts` on ``device``, with dataset states at which shift is measured.
+
+        ``weights`` "bf16" or "int8" rounds their matrices (`with_rounded_weights`); on a CPU a decision at one to six states is
+        faster with "bf16". The run itself keeps what it has.
+        """
         if self.imported is not None:
             parts = imported_parts(self.imported, self.arrays, self.config, device)
         else:
             parts = _networks(self).to(torch.device(device)).parts(self.config, self.trained)
+        if weights is not None:
+            parts = with_rounded_weights(parts, weights)
         if not self.fingerprint:  # imported without its data: what its probes are is what the behaviour flow visits
             return parts
         return replace(parts, behaviour_states=self.probes.to(device))
