@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from workbench.experiments.suites.protocol import load_protocol
+
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
 
@@ -29,7 +31,7 @@ def test_what_is_said_of_the_maze() -> None:
 
 
 def of_methods(page: str = "methods_measured") -> dict[str, float]:
-    """Return of each method on three_exits, by a suite's page."""
+    """What each method scores, by a suite's page: its return on three_exits, or success in the maze."""
     part = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").partition("## All tasks together")[2]
     rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in part.partition("##")[0].splitlines()]
     return {row[0]: float(row[1].split(" ")[0]) for row in rows if len(row) > 2 and row[1][:1].isdigit()}
@@ -93,6 +95,33 @@ def test_what_is_said_of_more_updates() -> None:
     assert {name: round(found[name] + 1e-9, 2) for name in said} == said
     before = of_methods()
     assert all(found[name] > before[name] + 0.1 for name in ("BC", *said))
+
+
+def test_what_is_said_of_all_methods_on_a_maze() -> None:
+    found = of_methods("methods_maze")
+    text = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8").partition("## The methods on a maze")[2]
+    whole = len(load_protocol("methods-maze").methods)
+    assert f"has {len(found)} of the {whole} methods" in text
+    never = {"BC", "BC, T = 1", "BC, mean flow, T = 1", "BC, mean flow, T = 10", "BC, Gaussian"}
+    assert {name for name, success in found.items() if success == 0.0} == never | {"Q-chunking with FQL", "floq, FQL"}
+    always = {"QGF", "QGF-Chain", "QGF, mean flow, T = 10", "VGF", "ReBRAC", "IQL with a flow"}
+    assert {name for name, success in found.items() if success == 1.0} == always
+    said = {
+        **dict.fromkeys(("QPILOTS-U", "FAWAC", "QGF, mean flow, T = 1"), "0.97"),
+        **dict.fromkeys(("Best of N", "Best of N, pruned", "IDQL"), "0.90"),
+        **dict.fromkeys(("FQL", "QGF, gated"), "0.67"),
+        "EDP": "0.93",
+        "DAC": "0.87",
+        "QGF, T = 1": "0.50",
+        "QGF, Gaussian": "0.80",
+        "DSRL": "0.40",
+        "QSM": "0.37",
+        "QGF, distilled": "0.33",
+        "RobustQ": "0.17",
+    }
+    assert {name: f"{found[name]:.2f}" for name in said} == said
+    assert all(number in text for number in said.values())
+    assert set(found) - set(said) - always - never == {"FBRAC", "Q-chunking with FQL", "floq, FQL"}
 
 
 def of_figure(title: str) -> dict[str, list[dict[str, str]]]:
