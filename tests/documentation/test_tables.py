@@ -130,7 +130,7 @@ def of_figure(title: str) -> dict[str, list[dict[str, str]]]:
     part = whole.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     assert part, title
     found = {}
-    for name, table in re.findall(r"^(\w+)[:,].*\n\n((?:\|.*\n)+)", part, re.M):
+    for name, table in re.findall(r"^(\w+)[:,-].*\n\n((?:\|.*\n)+)", part, re.M):
         rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in table.splitlines()]
         found[name] = [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
     return found
@@ -211,3 +211,17 @@ def test_what_is_said_of_one_step() -> None:
     ordinary, mean = rows["three_exits, QGF's return: ordinary flow"], rows["three_exits, QGF's return: mean flow"]
     assert all(m > o for m, o in zip(mean[:2], ordinary[:2], strict=True))
     assert rows["bandit2d, W2: mean flow"][0] < rows["bandit2d, W2: ordinary flow"][2]
+
+
+def test_what_is_said_of_offline_to_online() -> None:
+    """VGF always arrives, before the steps too; FQL gains, up to it."""
+    vgf, fql = of_figure("Offline to online (VGF, FQL)")["pointmaze"]
+    last = "16,000 steps"
+    assert first(vgf["offline"]) == first(vgf[last]) == first(fql[last]) == 1.0 > first(fql["offline"])
+    found = claims("Offline to online (VGF, FQL)")
+    assert found == {
+        "VGF succeeds more often after the steps than before": "is undecided",
+        "FQL succeeds more often after the steps than before": "holds",
+        "VGF succeeds more often than FQL at the end": "is undecided",
+        "VGF gains more than FQL": "does not hold",
+    }
