@@ -23,6 +23,7 @@ from workbench.experiments.suites.run import (
     run_suite,
     summary_of,
 )
+from workbench.experiments.sweep import record_of
 from workbench.report.suite import write_suite_markdown, write_suite_page
 
 TINY = tiny_suite()
@@ -303,3 +304,15 @@ def test_a_table_of_half_a_suite_says_so(tmp_path: Path) -> None:
     text = tmp_path / "tables.md"
     write_suite_markdown(protocol, board, ["x"], text)
     assert "not whole yet: 2 of 4 cells" in text.read_text(encoding="utf-8")
+
+
+def test_a_method_of_which_a_strength_or_a_seed_is_still_to_be_played_is_not_in_the_table(tmp_path: Path) -> None:
+    protocol, store = tiny(), Store(tmp_path / "store", create=True)
+    plan = plan_of(protocol)
+    begun = plan["QGF", "plane"]
+    assert len({str(job.settings) for job in begun}) == 2
+    finish(protocol, {("flow", "plane"): plan["flow", "plane"], ("QGF", "plane"): begun[:-1]}, store)
+    assert list(board_of_suite(protocol, plan, store).cells) == [("flow", "plane")]
+    store.fail(record_of(begun[-1]), "it diverged")
+    board = board_of_suite(protocol, plan, store)  # nobody waits for what failed
+    assert list(board.cells) == [("flow", "plane"), ("QGF", "plane")]

@@ -149,10 +149,18 @@ def run_suite(
 
 
 def curves_of_plan(plan: Plan, store: Store) -> dict[tuple[str, str], Curve]:
-    """What is measured of a plan: a curve for each method and task, by their labels."""
+    """What is measured of a plan: a curve for each method and task, by their labels.
+
+    One of which jobs are still to be done has none: a strength that nobody has played yet cannot be chosen, and a seed that has
+    not been trained is missing from the mean. Jobs that failed are not waited for.
+    """
     found: dict[tuple[str, str], Curve] = {}
+    left = set(store.unfinished(job.key for jobs in plan.values() for job in jobs))
     for labels, jobs in plan.items():
-        measured, _ = store.measured([job.key for job in jobs])
+        keys = [job.key for job in jobs]
+        if any(store.failure(key) is None for key in left.intersection(keys)):
+            continue
+        measured, _ = store.measured(keys)
         for curve in curves_of(measured):  # one, or none yet: the jobs differ in strength and seed alone
             found[labels] = curve
     return found
