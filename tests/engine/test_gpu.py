@@ -16,6 +16,7 @@ from engine.training.test_launches import EVERY, Looking
 from torch import Tensor
 
 from workbench.engine import graphs
+from workbench.engine.data import replay_mapped
 from workbench.engine.models.fused.operations import reason
 from workbench.engine.models.parts import Normalizer, Parts
 from workbench.engine.precision import Precision, products
@@ -123,6 +124,20 @@ def test_reduced_precision_is_near(precision: Precision) -> None:
     found, expected = (trainer("cuda", precision=precision) for _ in range(2))
     expected.launches = None
     train(found), train(expected)
+    assert apart(found, expected) == 0.0
+
+
+@pytest.mark.parametrize("way", ["iql", "td_vgf, frozen"])
+def test_rows_that_the_card_has_no_room_for_are_sent_while_it_computes(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(replay_mapped, "free_memory", lambda device: 0)
+        found = trainer("cuda", **WAYS[way])
+    expected = trainer("cuda", **WAYS[way])
+    assert (found.replay.is_held, expected.replay.is_held) == (False, True)
+    train(found), train(expected)
+    assert found.launches is not None
     assert apart(found, expected) == 0.0
 
 
