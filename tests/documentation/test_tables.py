@@ -199,6 +199,15 @@ def test_the_readme_names_the_table_s_returns() -> None:
     assert said == [round(found[name], 2) for name in names]
 
 
+def test_the_readme_names_the_maze_s_successes() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    ((some, whole, row),) = re.findall(r"methods on a maze of OGBench, 3 seeds, (\d+) of (\d+) methods (.*)", text)
+    found = of_methods("methods_maze")
+    assert (int(some), int(whole)) == (len(found), len(load_protocol("methods-maze").methods))
+    assert "QGF, VGF and ReBRAC 1.00, FQL 0.67, BC 0.00" in row
+    assert [round(found[name], 2) for name in ("QGF", "VGF", "ReBRAC", "FQL", "BC")] == [1.0, 1.0, 1.0, 0.67, 0.0]
+
+
 def test_what_is_said_of_one_step() -> None:
     """In docs/flows_and_critics.md: the mean flow is nearer to the data at each T, and QGF earns more on it."""
     text = (ROOT / "docs" / "flows_and_critics.md").read_text(encoding="utf-8").replace("*", "")

@@ -316,3 +316,18 @@ def test_a_method_of_which_a_strength_or_a_seed_is_still_to_be_played_is_not_in_
     store.fail(record_of(begun[-1]), "it diverged")
     board = board_of_suite(protocol, plan, store)  # nobody waits for what failed
     assert list(board.cells) == [("flow", "plane"), ("QGF", "plane")]
+
+
+@pytest.mark.parametrize("name", ["{x}", "{}", "{0.__class__}", "{"])
+def test_braces_in_a_name_are_part_of_the_name(name: str) -> None:
+    content = tomllib.loads(TINY)
+    with pytest.raises(UserError) as refused:
+        read_protocol(name, content).only(["nobody"])
+    assert f"protocol '{name}' has no method 'nobody'" in str(refused.value)
+    with pytest.raises(UserError, match="'seeds' of protocol ") as refused:
+        read_protocol(name, content | {"seeds": ["no number"]})
+    assert f"'{name}'" in str(refused.value)
+    content["tasks"][0] |= {"label": name, "strengths": {"nobody": [1.0]}}
+    with pytest.raises(UserError) as refused:
+        read_protocol("tiny", content)
+    assert f"task '{name}' has strengths for 'nobody', which is none of the methods" in str(refused.value)

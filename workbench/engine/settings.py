@@ -54,7 +54,7 @@ def refused(error: ValidationError, model: type[BaseModel], owner: str, setting:
             known = list(model.model_fields)
             words = f"{owner} has no setting '{name}'{nearest(name, known)} It has: {', '.join(known)}"
         else:
-            words = f"{setting.format(name)}: {must(item['msg'])}, got {shown(item['input'])}{allowed(model, name)}"
+            words = f"{setting.replace('{}', name, 1)}: {must(item['msg'])}, got {shown(item['input'])}{allowed(model, name)}"
         lines.setdefault(name, words)
     return UserError("\n".join(lines.values()))
 

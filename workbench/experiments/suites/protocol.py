@@ -110,13 +110,14 @@ class Protocol(Checked):
             )
         for task in self.tasks:
             for what, by_method in (("strengths", task.strengths), ("settings", task.settings)):
-                self._known(by_method, f"task '{task.label}' has {what} for '{{}}', which is none of the methods")
+                self._known(by_method, f"task '{task.label}' has {what} for", ", which is none of the methods")
         return self
 
-    def _known(self, labels: Iterable[str], words: str) -> None:
-        """Raise UserError with ``words`` about the first of ``labels`` that no method has."""
-        if unknown := next((label for label in labels if label not in self.labels), None):
-            raise UserError(words.format(unknown) + nearest(unknown, list(self.labels)))
+    def _known(self, labels: Iterable[str], before: str, after: str = "") -> None:
+        """Raise UserError about the first of ``labels`` that no method has, with words before and after it."""
+        unknown = next((label for label in labels if label not in self.labels), None)
+        if unknown is not None:
+            raise UserError(f"{before} '{plain(unknown)}'{after}{nearest(unknown, list(self.labels))}")
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -131,7 +132,7 @@ class Protocol(Checked):
         UserError
             A label that no method has.
         """
-        self._known(labels, f"protocol '{self.name}' has no method '{{}}'")
+        self._known(labels, f"protocol '{self.name}' has no method")
         chosen = tuple(method for method in self.methods if not labels or method.label in labels)
         return self.model_copy(update={"methods": chosen})
 
